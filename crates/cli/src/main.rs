@@ -1,0 +1,2 @@
+//! The countersign binary: the only composition root.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The domain: actions, commands, events, the state that they fold into.

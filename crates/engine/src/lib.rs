@@ -1,0 +1,1 @@
+//! The sequencer, timers and effects: use cases that the faces call.

@@ -1,0 +1,1 @@
+//! Outbound messages: signed webhooks to checked addresses only.

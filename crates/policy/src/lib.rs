@@ -1,0 +1,17 @@
+//! Policy documents, conditions and their evaluation.
+//!
+//! This crate knows no clock, no people and no storage: everything that a decision depends on is an argument.
+//! It neither panics nor blocks, and the same inputs give the same verdict on every machine.
+
+pub mod action;
+pub mod facts;
+pub mod problem;
+pub mod value;
+pub mod verdict;
+
+pub use action::{Access, Action, Resource};
+pub use facts::{Context, Facts, Root, Standing};
+pub use problem::{Problem, Severity};
+pub use rust_decimal::Decimal;
+pub use value::Value;
+pub use verdict::{Decision, Demand, Reason, Remedy, Verdict};

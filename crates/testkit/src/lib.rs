@@ -1,0 +1,1 @@
+//! Fixed clocks, builders and fault-injecting stores for tests.

@@ -1,0 +1,2 @@
+//! Chores of this repository, one word each.
+fn main() {}
