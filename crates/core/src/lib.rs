@@ -1,1 +1,29 @@
-//! The domain: actions, commands, events, the state that they fold into.
+//! The domain: actions, commands, events, and the state that a ledger of events folds into.
+//!
+//! No I/O, no clock, no randomness, no panics: time and identifiers are inputs, and the same ledger gives the same state
+//! everywhere.
+
+pub mod action;
+pub mod command;
+pub mod digest;
+pub mod event;
+pub mod ids;
+pub mod key;
+pub mod money;
+pub mod record;
+pub mod redact;
+pub mod refusal;
+pub mod state;
+pub mod stored;
+pub mod time;
+pub mod token;
+pub mod view;
+
+pub use command::{Command, Envelope};
+pub use countersign_policy as policy;
+pub use event::Event;
+pub use record::{Actor, ActorKind, Draft, Record};
+pub use refusal::{Category, Refusal};
+pub use state::{Answer, Ctx, Handled, State, Transient};
+pub use time::{Span, Time};
+pub use view::ActionView;

@@ -1,1 +1,339 @@
-//! The sequencer, timers and effects: use cases that the faces call.
+//! The engine: one sequencer over a store, the timers and effects that go with it, and the use cases that faces call.
+//!
+//! Everything that changes state is a command that the sequencer hands to the pure core; see [`sequencer`].
+
+mod actions;
+mod approvals;
+mod audit;
+mod auth;
+mod clock;
+mod effects;
+mod error;
+mod index;
+mod intake;
+mod ledger;
+mod metrics;
+mod organizations;
+mod policies;
+mod random;
+mod registry;
+mod sequencer;
+mod settings;
+mod vault;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use countersign_core::redact::Redactor;
+use countersign_core::{Actor, Answer, Command, Envelope, State};
+use countersign_policy::Snapshot;
+use countersign_store::{Org, Store};
+use tokio::sync::{Notify, oneshot};
+
+pub use actions::{BATCH_AT_MOST, LONGEST_WAIT, OutcomeReport, RedeemRequest, Redeemed};
+pub use audit::{AuditEntry, ExportFile, InclusionProof, SearchPage};
+pub use auth::{Caller, Credential, NewKey};
+pub use clock::{Clock, Reading, SystemClock};
+pub use error::EngineError;
+pub use intake::{MAX_BODY_BYTES, Request, parse_body};
+pub use ledger::{Entry, Keys};
+pub use metrics::Metrics;
+pub use organizations::{NewOrganization, Opened};
+pub use approvals::VoteRequest;
+pub use policies::{PolicyCheck, SnapshotRow, check as check_policies};
+pub use registry::{NewUser, Registered};
+pub use sequencer::{Committed, Lane};
+pub use settings::Settings;
+pub use vault::{Vault, VaultError};
+
+use crate::ledger::{Beside, Ledger};
+use crate::random::Salts;
+use crate::sequencer::{Inbox, Job};
+
+/// Locks a mutex. A panic elsewhere while it was held leaves plain values behind, which stay usable.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the faces know of an organization without asking the sequencer.
+pub(crate) struct OrgHandle {
+    pub origin: Arc<str>,
+    pub keys: Arc<Keys>,
+    /// Compiled snapshots by hash.
+    snapshots: RwLock<HashMap<Arc<str>, Arc<Snapshot>>>,
+    /// The live snapshot as of the last commit; intake reads it for redaction, decisions do not.
+    live: RwLock<Option<Arc<Snapshot>>>,
+    /// Roots of every 256 leaves, as far as proofs needed them.
+    nodes: Mutex<Vec<countersign_tlog::Hash>>,
+    /// Who waits for news of an action, by its id.
+    waiters: Mutex<HashMap<u128, Arc<Notify>>>,
+    /// Callbacks are on their way.
+    has_deliveries: AtomicBool,
+}
+
+pub(crate) struct Inner {
+    pub store: Arc<dyn Store>,
+    pub vault: Vault,
+    pub clock: Box<dyn Clock>,
+    pub settings: Settings,
+    pub inbox: Inbox,
+    pub metrics: Metrics,
+    pub redactor: Arc<Redactor>,
+    pub salts: Salts,
+    pub auth: auth::Cache,
+    pub index_wanted: index::Signal,
+    pub effects_wanted: Notify,
+    clock_confirmed: AtomicBool,
+    orgs: RwLock<HashMap<Org, Arc<OrgHandle>>>,
+}
+
+/// The engine. Cheap to clone; it stops with [`Engine::stop`].
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+impl Engine {
+    /// Starts an engine over a store.
+    pub fn start(
+        store: Arc<dyn Store>,
+        vault: Vault,
+        clock: Box<dyn Clock>,
+        settings: Settings,
+    ) -> Result<Engine, EngineError> {
+        let inner = Arc::new(Inner {
+            store,
+            vault,
+            clock,
+            settings,
+            inbox: Inbox::default(),
+            metrics: Metrics::default(),
+            redactor: Arc::new(Redactor::standard()),
+            salts: Salts::default(),
+            auth: auth::Cache::default(),
+            index_wanted: index::Signal::default(),
+            effects_wanted: Notify::new(),
+            clock_confirmed: AtomicBool::new(false),
+            orgs: RwLock::new(HashMap::new()),
+        });
+        let mut threads = Vec::from(sequencer::start(&inner).map_err(EngineError::internal)?);
+        threads.push(index::start(&inner).map_err(EngineError::internal)?);
+        let engine = Engine { inner, threads: Arc::new(Mutex::new(threads)) };
+        engine.wake_organizations()?;
+        Ok(engine)
+    }
+
+    /// What was measured since the start.
+    pub fn metrics(&self) -> &Metrics {
+        &self.inner.metrics
+    }
+
+    /// How many requests wait, by lane: urgent, write, read.
+    pub fn waiting(&self) -> [usize; 3] {
+        self.inner.inbox.depths()
+    }
+
+    /// The settings that the engine was started with.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// Whether the store answers.
+    pub async fn is_ready(&self) -> Result<(), EngineError> {
+        let inner = self.inner.clone();
+        blocking(move || inner.store.ping().map_err(EngineError::from)).await
+    }
+
+    /// Takes the host's clock as right after a jump.
+    pub fn confirm_clock(&self) {
+        self.inner.clock_confirmed.store(true, Ordering::Relaxed);
+        self.inner.clock.accept();
+    }
+
+    /// Seals the states in use, lets everything that waits be carried out, and ends the engine's threads. Blocks.
+    pub fn stop(&self) {
+        self.inner.index_wanted.stop();
+        self.inner.inbox.stop();
+        for thread in lock(&self.threads).drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the engine panicked");
+            }
+        }
+    }
+
+    /// Carries a command out. Resolves when its records are durable.
+    pub(crate) async fn command(
+        &self,
+        lane: Lane,
+        org: &Org,
+        envelope: Envelope,
+        beside: Beside,
+    ) -> Result<Committed, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.inner.inbox.put(lane, Job::Command { org: org.clone(), envelope, beside, reply })?;
+        answer.await.map_err(|_| EngineError::unavailable("stopping", "the server is stopping"))?
+    }
+
+    /// Carries out a command that either happens or is refused.
+    pub(crate) async fn perform(
+        &self,
+        lane: Lane,
+        org: &Org,
+        envelope: Envelope,
+        beside: Beside,
+    ) -> Result<Done, EngineError> {
+        let committed = self.command(lane, org, envelope, beside).await?;
+        match committed.answer {
+            Answer::Done => Ok(Done { entries: committed.entries, replayed: None }),
+            Answer::Replayed(seq) => Ok(Done { entries: Vec::new(), replayed: Some(seq) }),
+            Answer::Refused(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// Reads the state. Resolves when everything that was read is durable.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        org: &Org,
+        read: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        let look = Box::new(move |state: Result<&State, EngineError>| {
+            let value = state.map(read);
+            Box::new(move |durable: Result<(), EngineError>| {
+                drop(reply.send(durable.and(value)));
+            }) as Box<dyn FnOnce(Result<(), EngineError>) + Send>
+        });
+        self.inner.inbox.put(Lane::Read, Job::Look { org: org.clone(), look })?;
+        answer.await.map_err(|_| EngineError::unavailable("stopping", "the server is stopping"))?
+    }
+}
+
+/// What a command that happened came to.
+pub(crate) struct Done {
+    pub entries: Vec<Entry>,
+    /// The request was carried out before; this is the index of its first record.
+    pub replayed: Option<u64>,
+}
+
+/// Runs something that blocks, such as a read of the store.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    tokio::task::spawn_blocking(work).await.map_err(EngineError::internal)?
+}
+
+/// An envelope of Countersign's own.
+pub(crate) fn by_system(command: Command) -> Envelope {
+    Envelope { actor: Actor::system(), kid: None, idem: None, command }
+}
+
+impl Inner {
+    /// The handle of an organization.
+    pub fn org(&self, org: &str) -> Result<Arc<OrgHandle>, EngineError> {
+        if let Some(handle) = self.orgs.read().unwrap_or_else(PoisonError::into_inner).get(org) {
+            return Ok(handle.clone());
+        }
+        let rows = self.store.organizations()?;
+        let row = rows
+            .into_iter()
+            .find(|row| &*row.name == org)
+            .ok_or_else(|| EngineError::Refused(countersign_core::Refusal::missing("organization", org)))?;
+        let keys = Keys::load(&*self.store, &self.vault, org, &row.origin)?;
+        Ok(self.add_org(&row.name, &row.origin, Arc::new(keys)))
+    }
+
+    pub fn add_org(&self, org: &Org, origin: &str, keys: Arc<Keys>) -> Arc<OrgHandle> {
+        let handle = Arc::new(OrgHandle {
+            origin: origin.into(),
+            keys,
+            snapshots: RwLock::new(HashMap::new()),
+            live: RwLock::new(None),
+            nodes: Mutex::new(Vec::new()),
+            waiters: Mutex::new(HashMap::new()),
+            has_deliveries: AtomicBool::new(true),
+        });
+        let mut orgs = self.orgs.write().unwrap_or_else(PoisonError::into_inner);
+        orgs.entry(org.clone()).or_insert(handle).clone()
+    }
+
+    pub fn forget_org(&self, org: &str) {
+        self.orgs.write().unwrap_or_else(PoisonError::into_inner).remove(org);
+        self.auth.forget_org(org);
+    }
+
+    pub fn known_orgs(&self) -> Vec<Org> {
+        self.orgs.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    pub fn load_ledger(&self, org: &Org) -> Result<Ledger, EngineError> {
+        let handle = self.org(org)?;
+        let started = std::time::Instant::now();
+        let ledger = Ledger::load(
+            &*self.store,
+            org.clone(),
+            handle.origin.clone(),
+            handle.keys.clone(),
+            self.redactor.clone(),
+        )?;
+        let live = self.compiled(org, ledger.state.live());
+        *handle.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+        tracing::info!(org = &**org, records = ledger.state.next_seq(), took_ms = started.elapsed().as_millis() as u64, "ledger folded");
+        Ok(ledger)
+    }
+
+    pub fn clock_was_confirmed(&self) -> bool {
+        self.clock_confirmed.swap(false, Ordering::Relaxed)
+    }
+
+    /// Tells everybody who waits that records are durable.
+    pub fn published(&self, org: &Org, entries: &[Entry]) {
+        use countersign_core::Event;
+        if entries.is_empty() {
+            return;
+        }
+        self.index_wanted.raise(org);
+        let Ok(handle) = self.org(org) else { return };
+        let mut callbacks = false;
+        for entry in entries {
+            self.metrics.count(&entry.record.event);
+            match &entry.record.event {
+                Event::SnapshotActivated(e) => {
+                    let live = self.compiled(org, Some(&e.hash));
+                    *handle.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+                }
+                Event::KeyRevoked(e) => self.auth.forget(&e.kid),
+                Event::UserRemoved(_) | Event::OrganizationClosed(_) => self.auth.clear(),
+                Event::UserAdded(_) => self.auth.clear(),
+                Event::CallbackDue(_) | Event::CallbackAttempted(_) => callbacks = true,
+                _other => {}
+            }
+        }
+        if callbacks {
+            handle.has_deliveries.store(true, Ordering::Relaxed);
+            self.effects_wanted.notify_one();
+        }
+        let mut waiters = lock(&handle.waiters);
+        if !waiters.is_empty() {
+            for subject in entries.iter().flat_map(|entry| countersign_core::view::subjects(&entry.record.event)) {
+                if let Some(waiter) = waiters.remove(&subject) {
+                    waiter.notify_waiters();
+                }
+            }
+        }
+    }
+}
+
+impl OrgHandle {
+    /// The live snapshot as of the last commit.
+    pub fn live(&self) -> Option<Arc<Snapshot>> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Something to wait on for news of an action. Ask before reading, so that no news is missed.
+    pub fn waiter(&self, subject: u128) -> Arc<Notify> {
+        lock(&self.waiters).entry(subject).or_default().clone()
+    }
+}

@@ -4,7 +4,9 @@
 //! It neither panics nor blocks, and the same inputs give the same verdict on every machine.
 
 pub mod action;
+pub mod condition;
 pub mod facts;
+pub mod json;
 pub mod problem;
 pub mod value;
 pub mod verdict;

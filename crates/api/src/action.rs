@@ -1,0 +1,301 @@
+//! Actions, decisions, permits, outcomes.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What it is about.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceBody {
+    /// The kind of thing, such as `customer_data`.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub kind: Option<String>,
+    /// Which one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Free labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// One thing that an agent wants to do. At least one of `tool` and `action` is needed; anything else may be left out.
+/// Unknown fields are refused.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActionBody {
+    /// The operation. Without it, the last part of `tool`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// The tool; `server/name` for MCP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// Arguments of the operation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args: Option<serde_json::Map<String, serde_json::Value>>,
+    /// What it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<ResourceBody>,
+    /// The environment, compared exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+    /// `read` or `write`; can only raise what the operation implies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<String>,
+    /// Money that moves: a decimal string such as `"12.50"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<String>,
+    /// ISO 4217; the organization's when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// What running it is expected to cost, a decimal string.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated_cost: Option<String>,
+    /// The agent's confidence, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<serde_json::Number>,
+    /// What a reviewer needs: `sources`, `references`, `confidence`, `alternatives`, `reason`, `next_step`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Free labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<serde_json::Map<String, serde_json::Value>>,
+    /// On whose behalf.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
+    /// The run that it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// The action that caused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The step of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// The chain of agents that handed it on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delegation: Option<Vec<serde_json::Value>>,
+    /// Model and version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Sources that disagree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflicts: Option<Vec<serde_json::Value>>,
+    /// A registered receiver, or an address below one, that is told the final status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
+    /// Run the alternative if policy has one to apply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accept_remedy: Option<bool>,
+    /// Whose action it is; only with a key of scope `act_for:…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+}
+
+/// One thing that spoke for the decision.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ReasonBody {
+    /// A stable word: `rule`, `no_rule_allows`, `over_max`, `condition_error`, ….
+    pub code: String,
+    /// What this reason asked for.
+    pub decision: String,
+    /// The policy document; empty where none spoke.
+    pub document: String,
+    /// Which rule of it.
+    pub rule: String,
+    /// Line in the document, from 1; 0 where there is none.
+    pub line: u32,
+    /// Column in the document, from 1; 0 where there is none.
+    pub column: u32,
+    /// One sentence.
+    pub message: String,
+}
+
+/// Where a record is in the ledger.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Receipt {
+    /// Index of the record.
+    pub index: u64,
+    /// RFC 6962 leaf hash of its bytes, hexadecimal.
+    pub leaf_hash: String,
+}
+
+/// Who has to approve.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SlotBody {
+    /// Names of teams, duties or people; empty = the admins.
+    pub names: Vec<String>,
+    /// Who that was when the request was opened.
+    pub people: Vec<String>,
+    /// `any` so many of them, or `all`.
+    pub quorum: String,
+    /// The rule that asks.
+    pub source: String,
+}
+
+/// A request for a human decision, in an action's answer.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ApprovalSummary {
+    /// Its id.
+    pub id: String,
+    /// `needs_evidence`, `pending`, `approved`, `rejected`, `expired`, `cancelled`, `invalidated`, `lapsed`, `consumed`.
+    pub state: String,
+    /// Evidence that is missing.
+    pub missing: Vec<String>,
+    /// Who may decide, in words.
+    pub waiting_for: String,
+    /// Names that policy uses and nobody is known by.
+    pub unresolved: Vec<String>,
+    /// Names of the approvers that policy asks for and that are known.
+    pub approvers: Vec<String>,
+    /// When it expires undecided.
+    pub deadline: String,
+    /// Where it can be looked at.
+    pub url: String,
+}
+
+/// A safer action in place of the one asked for.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RemedyBody {
+    /// The permit is for the alternative.
+    pub applied: bool,
+    /// The alternative, as it would be submitted.
+    pub alternative: serde_json::Value,
+    /// What it changes: JSON pointers.
+    pub changed: Vec<String>,
+    /// The rule that offers it.
+    pub source: String,
+    /// The alternative's digest.
+    pub action_digest: String,
+}
+
+/// What happened after.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct OutcomeBody {
+    /// `succeeded`, `failed`, or `unknown` when nobody reported one in time.
+    pub status: String,
+    /// When it was reported.
+    pub at: String,
+    /// What it cost, a decimal string.
+    pub cost: Option<String>,
+    /// The cost's currency.
+    pub currency: Option<String>,
+    /// Constraints that it broke.
+    pub violations: Vec<String>,
+    /// Where the report is in the ledger.
+    pub index: u64,
+}
+
+/// An action, its decision and what came of it. `decision` is what policy said and never changes; `status` is what the
+/// caller needs. A permit is there if and only if `status` is `permitted`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ActionAnswer {
+    /// Its id; `null` in a dry run.
+    pub id: Option<String>,
+    /// Who acts.
+    pub agent: String,
+    /// The tool.
+    pub tool: Option<String>,
+    /// The operation.
+    pub action: String,
+    /// `allow`, `allow_with_constraints`, `remediate`, `require_approval`, `deny`.
+    pub decision: String,
+    /// `pending`, `permitted`, `refused`.
+    pub status: String,
+    /// Why it is refused: `denied`, `rejected`, `expired`, `cancelled`, `invalidated`, `killed`, `unroutable`,
+    /// `too_many_open`, `remedy_offered`.
+    pub reason_code: Option<String>,
+    /// What matched and spoke for something.
+    pub reasons: Vec<ReasonBody>,
+    /// Limits that travel with the grant.
+    pub constraints: BTreeMap<String, serde_json::Value>,
+    /// The policy snapshot that decided, `sha256:…`.
+    pub snapshot: Option<String>,
+    /// What binds decision, approval and permit to this exact action.
+    pub action_digest: String,
+    /// The permit: a JWT signed with Ed25519.
+    pub permit: Option<String>,
+    /// The request for a human decision.
+    pub approval: Option<ApprovalSummary>,
+    /// A safer action that policy offers.
+    pub remedy: Option<RemedyBody>,
+    /// Kinds of personal or secret data that were found; they are replaced in everything that is kept.
+    pub pii: Vec<String>,
+    /// What the grant rests on that only the agent says.
+    pub reported: Vec<String>,
+    /// A grant beyond the agent's mandate was used.
+    pub beyond_mandate: bool,
+    /// When it was decided; `null` in a dry run.
+    pub decided_at: Option<String>,
+    /// When the permit was used.
+    pub redeemed_at: Option<String>,
+    /// What happened after.
+    pub outcome: Option<OutcomeBody>,
+    /// Where the decision is in the ledger; `null` in a dry run.
+    pub receipt: Option<Receipt>,
+}
+
+/// A vote that was cast.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct VoteBody {
+    /// Who.
+    pub user: String,
+    /// `approve`, `reject`, `abstain`, `comment`.
+    pub verb: String,
+    /// When.
+    pub at: String,
+    /// It counts.
+    pub counted: bool,
+    /// Why it does not count.
+    pub not_counted: Option<String>,
+    /// What the person said.
+    pub comment: Option<String>,
+    /// Where it is in the ledger.
+    pub index: u64,
+}
+
+/// A request for a human decision, in full.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ApprovalAnswer {
+    /// Its id.
+    pub id: String,
+    /// Where it stands.
+    pub state: String,
+    /// The action and its decision. What the agent says is data, never instructions.
+    pub action: ActionAnswer,
+    /// The action as it is kept, with what must not be kept replaced.
+    pub stored: serde_json::Value,
+    /// Evidence that came later.
+    pub answers: Vec<serde_json::Value>,
+    /// What a vote has to echo.
+    pub action_digest: String,
+    /// What a vote has to echo.
+    pub snapshot: Option<String>,
+    /// Who has to approve.
+    pub slots: Vec<SlotBody>,
+    /// People who may not vote, and why.
+    pub excluded: BTreeMap<String, String>,
+    /// Names that policy uses and nobody is known by.
+    pub unresolved: Vec<String>,
+    /// Evidence that is missing.
+    pub missing: Vec<String>,
+    /// Votes, in order.
+    pub votes: Vec<VoteBody>,
+    /// When it was opened.
+    pub opened_at: String,
+    /// When an answer is expected.
+    pub sla_due: String,
+    /// It passed that time.
+    pub overdue: bool,
+    /// When it expires undecided.
+    pub deadline: String,
+    /// How long an approval may be used, seconds.
+    pub valid_for_s: i64,
+    /// Why it ended.
+    pub why: Option<String>,
+}

@@ -1,0 +1,204 @@
+//! From the domain's views to the wire.
+
+use std::collections::BTreeMap;
+
+use countersign_core::event::{Slot, Status};
+use countersign_core::policy::verdict::{ConstraintValue, Quorum};
+use countersign_core::policy::{Reason, Value};
+use countersign_core::view::{ActionView, ApprovalView};
+
+use crate::action::{
+    ActionAnswer, ApprovalAnswer, ApprovalSummary, OutcomeBody, ReasonBody, Receipt, RemedyBody, SlotBody, VoteBody,
+};
+
+/// What an answer needs besides the view.
+pub struct Rendering<'a> {
+    /// Leaf hash of the decision's record.
+    pub leaf_hash: String,
+    /// The signed token of the permit, if there is one.
+    pub permit: Option<String>,
+    /// The stored form of the alternative that policy offers.
+    pub alternative: Option<serde_json::Value>,
+    /// Where this server is reached.
+    pub base_url: &'a str,
+}
+
+/// A reason on the wire.
+pub fn reason(reason: &Reason) -> ReasonBody {
+    ReasonBody {
+        code: reason.code.clone(),
+        decision: reason.decision.as_str().to_owned(),
+        document: reason.document.clone(),
+        rule: reason.rule.clone(),
+        line: reason.line,
+        column: reason.column,
+        message: reason.message.clone(),
+    }
+}
+
+/// Constraints on the wire.
+pub fn constraints(constraints: &BTreeMap<String, ConstraintValue>) -> BTreeMap<String, serde_json::Value> {
+    let value = |value: &ConstraintValue| match value {
+        ConstraintValue::Flag(flag) => (*flag).into(),
+        ConstraintValue::Text(text) => text.clone().into(),
+        ConstraintValue::List(list) => list.clone().into(),
+    };
+    constraints.iter().map(|(name, constraint)| (name.clone(), value(constraint))).collect()
+}
+
+/// An action's answer.
+pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
+    let decision = &view.decision;
+    let remedy = decision.remedy.as_ref().map(|remedy| RemedyBody {
+        applied: remedy.applied,
+        alternative: rendering.alternative.clone().unwrap_or_default(),
+        changed: remedy.changed.clone(),
+        source: remedy.source.clone(),
+        action_digest: remedy.digest.to_string(),
+    });
+    ActionAnswer {
+        id: Some(decision.action_id.to_string()),
+        agent: decision.agent.to_string(),
+        tool: decision.tool.clone(),
+        action: decision.action.clone(),
+        decision: decision.decision.as_str().to_owned(),
+        status: view.status.as_str().to_owned(),
+        reason_code: view.reason_code.clone(),
+        reasons: decision.reasons.iter().map(reason).collect(),
+        constraints: constraints(&decision.constraints),
+        snapshot: view.snapshot.as_deref().map(str::to_owned),
+        action_digest: decision.digest.to_string(),
+        permit: rendering.permit.filter(|_| view.status == Status::Permitted),
+        approval: view.approval.as_ref().map(|approval| summary(approval, rendering.base_url)),
+        remedy,
+        pii: decision.facts.pii.clone(),
+        reported: decision.reported.clone(),
+        beyond_mandate: decision.beyond_mandate,
+        decided_at: Some(view.decided_at.to_string()),
+        redeemed_at: view.redeemed_at.map(|at| at.to_string()),
+        outcome: view.outcome.as_ref().map(|(index, at, outcome)| OutcomeBody {
+            status: word(&outcome.status),
+            at: at.to_string(),
+            cost: outcome.cost.clone(),
+            currency: outcome.currency.clone(),
+            violations: outcome.violations.clone(),
+            index: *index,
+        }),
+        receipt: Some(Receipt { index: view.seq, leaf_hash: rendering.leaf_hash }),
+    }
+}
+
+fn summary(approval: &ApprovalView, base_url: &str) -> ApprovalSummary {
+    let opened = &approval.opened;
+    let mut approvers: Vec<String> = opened.slots.iter().flat_map(|slot| slot.names.clone()).collect();
+    approvers.sort();
+    approvers.dedup();
+    ApprovalSummary {
+        id: opened.approval.to_string(),
+        state: approval.state.as_str().to_owned(),
+        missing: approval.missing.clone(),
+        waiting_for: waiting_for(approval),
+        unresolved: opened.unresolved.clone(),
+        approvers,
+        deadline: opened.deadline.to_string(),
+        url: format!("{base_url}/v1/approvals/{}", opened.approval),
+    }
+}
+
+fn waiting_for(approval: &ApprovalView) -> String {
+    use countersign_core::event::ApprovalState as S;
+    match approval.state {
+        S::NeedsEvidence => format!("the agent: evidence lacks {}", approval.missing.join(", ")),
+        S::Pending => {
+            let slots: Vec<String> = approval.opened.slots.iter().map(slot_words).collect();
+            slots.join(" and ")
+        }
+        S::Approved => "the agent: redeem the permit".to_owned(),
+        S::Rejected | S::Expired | S::Cancelled | S::Invalidated | S::Lapsed | S::Consumed => "nobody".to_owned(),
+    }
+}
+
+fn slot_words(slot: &Slot) -> String {
+    let names = if slot.names.is_empty() { "an admin".to_owned() } else { slot.names.join(", ") };
+    match slot.quorum {
+        Quorum::All => format!("one of each of {names}"),
+        Quorum::Any(1) => format!("one of {names}"),
+        Quorum::Any(count) => format!("{count} of {names}"),
+    }
+}
+
+/// A request, in full. `comments` are by record index; `stored` is the payload of the decision.
+pub fn approval(
+    view: &ActionView,
+    approval: &ApprovalView,
+    action: ActionAnswer,
+    stored: serde_json::Value,
+    answers: Vec<serde_json::Value>,
+    comments: &BTreeMap<u64, String>,
+) -> ApprovalAnswer {
+    let opened = &approval.opened;
+    ApprovalAnswer {
+        id: opened.approval.to_string(),
+        state: approval.state.as_str().to_owned(),
+        action_digest: opened.digest.to_string(),
+        snapshot: view.snapshot.as_deref().map(str::to_owned),
+        action,
+        stored,
+        answers,
+        slots: (opened.slots.iter())
+            .map(|slot| SlotBody {
+                names: slot.names.clone(),
+                people: slot.people.clone(),
+                quorum: match slot.quorum {
+                    Quorum::Any(count) => format!("any {count}"),
+                    Quorum::All => "all".to_owned(),
+                },
+                source: slot.source.clone(),
+            })
+            .collect(),
+        excluded: opened.excluded.iter().map(|out| (out.user.clone(), out.reason.clone())).collect(),
+        unresolved: opened.unresolved.clone(),
+        missing: approval.missing.clone(),
+        votes: (approval.votes.iter())
+            .map(|cast| VoteBody {
+                user: cast.vote.user.clone(),
+                verb: word(&cast.vote.verb),
+                at: cast.at.to_string(),
+                counted: cast.vote.counted,
+                not_counted: cast.vote.not_counted.clone(),
+                comment: comments.get(&cast.seq).cloned(),
+                index: cast.seq,
+            })
+            .collect(),
+        opened_at: approval.opened_at.to_string(),
+        sla_due: approval.sla_due.to_string(),
+        overdue: approval.overdue,
+        deadline: opened.deadline.to_string(),
+        valid_for_s: opened.valid_for_s,
+        why: approval.resolved.as_ref().map(|(_, resolved)| resolved.why.clone()),
+    }
+}
+
+/// The wire name of a word that serializes as text.
+pub fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(text)) => text,
+        _ => String::new(),
+    }
+}
+
+/// JSON of a domain value.
+pub fn json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(flag) => (*flag).into(),
+        Value::Number(number) => {
+            serde_json::from_str(&number.normalize().to_string()).unwrap_or_else(|_| number.to_string().into())
+        }
+        Value::String(text) => text.clone().into(),
+        Value::List(items) => items.iter().map(json).collect(),
+        Value::Map(map) => serde_json::Value::Object(map.iter().map(|(key, item)| (key.clone(), json(item))).collect()),
+        Value::Timestamp(micros) => countersign_core::Time(*micros).to_string().into(),
+        Value::Duration(micros) => format!("{micros}us").into(),
+    }
+}

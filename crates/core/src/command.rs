@@ -1,0 +1,219 @@
+//! What can be asked of a ledger's state. Time and identifiers are inputs of [`State::handle`](crate::State::handle).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use countersign_policy::{Action, Decimal};
+
+use crate::digest::{ActionDigest, Digest};
+use crate::event::{
+    AgentRegistered, Delivery, KeyIssued, LedgerOpened, OutcomeStatus, Scope, SnapshotUploaded, UserAdded, Verb,
+};
+use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId, ReceiverId};
+use crate::record::{Actor, Commitment, Idempotency, Payload};
+use crate::stored::Shown;
+use crate::time::Time;
+use crate::view::ActionView;
+
+/// Foreign JSON with the commitment to it.
+pub type Sealed = Arc<(Payload, Commitment)>;
+
+/// A command, who gives it, and under which idempotency key.
+pub struct Envelope {
+    /// Who gives it.
+    pub actor: Actor,
+    /// The key that it was authenticated with.
+    pub kid: Option<Arc<str>>,
+    /// The request's idempotency key.
+    pub idem: Option<Idempotency>,
+    /// What is wanted.
+    pub command: Command,
+}
+
+/// An action that wants a decision.
+pub struct Submit {
+    /// Who acts.
+    pub agent: Arc<str>,
+    /// The credential proves who acts.
+    pub verified: bool,
+    /// The action as received; never stored.
+    pub action: Action,
+    /// Its digest.
+    pub digest: ActionDigest,
+    /// The stored form, which is the record's payload.
+    pub stored: Sealed,
+    /// What redaction found and replaced, by kind.
+    pub redact: BTreeMap<String, u32>,
+    /// The words of it that the record shows.
+    pub shown: Shown,
+    /// Where the final status is told.
+    pub callback_url: Option<String>,
+    /// The caller runs the alternative if policy has one to apply.
+    pub accept_remedy: bool,
+}
+
+/// A person's vote.
+pub struct Vote {
+    /// The request.
+    pub approval: ApprovalId,
+    /// Who.
+    pub user: String,
+    /// What.
+    pub verb: Verb,
+    /// The digest that the person saw.
+    pub digest: Digest,
+    /// The snapshot that the person saw.
+    pub snapshot: String,
+    /// What the person says.
+    pub comment: Option<Sealed>,
+    /// The stored form of the action, in case another snapshot is live by now.
+    pub action: Option<Box<Action>>,
+    /// The action as the ledger has it, in case it is closed.
+    pub view: Option<Box<ActionView>>,
+}
+
+/// A permit that is shown before its action runs.
+pub struct Redeem {
+    /// The permit; its signature was checked.
+    pub permit: PermitId,
+    /// Digest of what is about to run.
+    pub digest: Digest,
+    /// The agent that shows it, unless a gateway does.
+    pub agent: Option<Arc<str>>,
+    /// The stored form of the action, if another snapshot is live than the permit cites.
+    pub action: Option<Box<Action>>,
+}
+
+/// What happened after.
+pub struct ReportOutcome {
+    /// The action.
+    pub action_id: ActionId,
+    /// The agent that reports, unless a gateway does.
+    pub agent: Option<Arc<str>>,
+    /// How it ended.
+    pub status: OutcomeStatus,
+    /// What it cost, and in which currency.
+    pub cost: Option<(Decimal, String)>,
+    /// How long it took, milliseconds.
+    pub duration_ms: Option<u64>,
+    /// Tokens by kind.
+    pub tokens: BTreeMap<String, u64>,
+    /// Output and error, stored form.
+    pub stored: Option<Sealed>,
+    /// What redaction replaced in it.
+    pub redact: BTreeMap<String, u32>,
+    /// The action as the ledger has it, in case its permit has left the state.
+    pub view: Option<Box<ActionView>>,
+}
+
+/// What can be asked.
+pub enum Command {
+    /// Begin the ledger.
+    Open(Box<LedgerOpened>),
+    /// Decide an action.
+    Submit(Box<Submit>),
+    /// Vote on a request.
+    Vote(Box<Vote>),
+    /// Complete the evidence of a request.
+    Answer {
+        /// The request.
+        approval: ApprovalId,
+        /// The agent that answers.
+        agent: Arc<str>,
+        /// Parts of evidence that are complete now.
+        parts: Vec<String>,
+        /// The evidence, stored form.
+        stored: Sealed,
+        /// What redaction replaced in it.
+        redact: BTreeMap<String, u32>,
+    },
+    /// Withdraw a request.
+    Cancel {
+        /// The request.
+        approval: ApprovalId,
+        /// The agent that withdraws it; `None` for a person.
+        agent: Option<Arc<str>>,
+    },
+    /// Use a permit.
+    Redeem(Box<Redeem>),
+    /// Report what happened.
+    ReportOutcome(Box<ReportOutcome>),
+    /// Register an agent and issue its key.
+    RegisterAgent(Box<AgentRegistered>, Option<Box<KeyIssued>>),
+    /// Add a person or change a person's rights.
+    PutUser(Box<UserAdded>, Option<Sealed>, Option<Box<KeyIssued>>),
+    /// Remove a person and revoke the person's keys.
+    RemoveUser(String),
+    /// Issue a credential.
+    IssueKey(Box<KeyIssued>),
+    /// Revoke a credential.
+    RevokeKey(String),
+    /// Store a snapshot.
+    UploadSnapshot(Box<SnapshotUploaded>),
+    /// Make a stored snapshot live.
+    ActivateSnapshot {
+        /// Its hash, `sha256:…`.
+        hash: Arc<str>,
+        /// Why.
+        rationale: Option<Sealed>,
+    },
+    /// Make the snapshot live that was live before.
+    RollBack {
+        /// Why.
+        rationale: Option<Sealed>,
+    },
+    /// Engage a kill switch.
+    Kill {
+        /// What it stops.
+        scope: Scope,
+        /// Why.
+        reason: Option<Sealed>,
+    },
+    /// Release a kill switch.
+    Release {
+        /// What it stopped.
+        scope: Scope,
+        /// Why.
+        reason: Option<Sealed>,
+    },
+    /// Acknowledge an alert.
+    AcknowledgeAlert(AlertId),
+    /// Register a receiver of callbacks.
+    RegisterReceiver {
+        /// Where callbacks go.
+        url: String,
+    },
+    /// Remove a receiver of callbacks.
+    RemoveReceiver(ReceiverId, &'static str),
+    /// Note how a try to deliver ended.
+    NoteDelivery {
+        /// The callback.
+        delivery: DeliveryId,
+        /// Which try this was.
+        attempt: u32,
+        /// What the receiver said.
+        detail: String,
+        /// How it ended.
+        result: Delivery,
+        /// When it is tried again.
+        next: Option<Time>,
+    },
+    /// Send a callback again.
+    Resend(DeliveryId),
+    /// Do what is due.
+    Tick,
+    /// Note that the host's clock jumped.
+    NoteClockJump {
+        /// What it shows.
+        shows: Time,
+    },
+    /// Confirm the host's clock.
+    ConfirmClock {
+        /// `operator` or `caught_up`.
+        by: &'static str,
+    },
+    /// Vouch for the state.
+    Seal,
+    /// Close the organization.
+    Close,
+}

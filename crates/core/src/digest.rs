@@ -1,0 +1,278 @@
+//! SHA-256 values as records carry them, and the digest that binds a decision to one exact action.
+
+use std::fmt;
+use std::str::FromStr;
+
+use countersign_policy::{Access, Action, Value};
+use countersign_tlog::canonical;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256 value, written as 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// SHA-256 of the bytes.
+    pub fn of(bytes: &[u8]) -> Digest {
+        Digest(Sha256::digest(bytes).into())
+    }
+
+    /// SHA-256 of `tag`, a zero byte and the parts: a domain of its own for everything that we hash.
+    pub fn tagged(tag: &str, parts: &[&[u8]]) -> Digest {
+        Digest(countersign_tlog::tagged(tag, parts).0)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0_u8; 64];
+        write_hex(&self.0, &mut text);
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text is not 64 lower-case hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a SHA-256 value of 64 lower-case hexadecimal digits")]
+pub struct DigestError(String);
+
+impl FromStr for Digest {
+    type Err = DigestError;
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        read_hex(text).map(Digest).ok_or_else(|| DigestError(text.chars().take(80).collect()))
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for Digest {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Digest".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })
+    }
+}
+
+fn write_hex(bytes: &[u8], out: &mut [u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (byte, pair) in bytes.iter().zip(out.chunks_exact_mut(2)) {
+        if let [high, low] = pair {
+            *high = DIGITS.get(usize::from(byte >> 4)).copied().unwrap_or_default();
+            *low = DIGITS.get(usize::from(byte & 15)).copied().unwrap_or_default();
+        }
+    }
+}
+
+/// Lower-case hexadecimal digits of any bytes.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut out = vec![0_u8; bytes.len() * 2];
+    write_hex(bytes, &mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// `N` bytes from their lower-case hexadecimal digits.
+pub fn read_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    if digits.len() != N * 2 {
+        return None;
+    }
+    let mut bytes = [0_u8; N];
+    for (pair, byte) in digits.chunks_exact(2).zip(&mut bytes) {
+        let [high, low] = pair else { return None };
+        *byte = (nibble(*high)? << 4) | nibble(*low)?;
+    }
+    Some(bytes)
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+/// The secret that makes an organization's action digests unguessable; 32 bytes.
+#[derive(Clone)]
+pub struct DigestKey(pub [u8; 32]);
+
+/// What binds a decision, an approval and a permit to one exact action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActionDigest {
+    /// The digest itself.
+    pub digest: Digest,
+    /// What whoever holds the permit needs to recompute it; the first 16 bytes of an HMAC over the same text.
+    pub salt: [u8; 16],
+}
+
+/// The digest of `action` as `agent` of organization `org` asked for it:
+///
+/// `SHA-256("countersign-action-v1" ‖ 0 ‖ salt ‖ text)` where `text` is the RFC 8785 form of
+/// `{access, action, agent, amount, args, currency, env, org, principal, resource, tool, tool_schema}` without what is
+/// absent, and `salt` is the first half of `HMAC-SHA-256(key, text)`. Amounts stand there as the shortest decimal text
+/// of their value, so `340` and `340.00` are the same action.
+pub fn action_digest(
+    key: &DigestKey,
+    org: &str,
+    agent: &str,
+    action: &Action,
+    tool_schema: Option<&str>,
+) -> ActionDigest {
+    let text = canonical_action(org, agent, action, tool_schema);
+    let salt = mac(key, &text);
+    ActionDigest { digest: Digest::tagged("countersign-action-v1", &[&salt, &text]), salt }
+}
+
+/// The salt of an action digest.
+fn mac(key: &DigestKey, text: &[u8]) -> [u8; 16] {
+    let mut salt = [0_u8; 16];
+    // HMAC takes keys of any length, so this cannot fail; an all-zero salt would still bind the text.
+    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key.0) {
+        mac.update(text);
+        for (to, from) in salt.iter_mut().zip(mac.finalize().into_bytes()) {
+            *to = from;
+        }
+    }
+    salt
+}
+
+/// The canonical text that [`action_digest`] hashes.
+pub fn canonical_action(org: &str, agent: &str, action: &Action, tool_schema: Option<&str>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    let mut object = Object::begin(&mut out);
+    let access = action.access.map(|access| match access {
+        Access::Read => "read",
+        Access::Write => "write",
+    });
+    object.text("access", access);
+    object.text("action", Some(&action.action));
+    object.text("agent", Some(agent));
+    object.text("amount", action.amount.map(|amount| amount.normalize().to_string()).as_deref());
+    object.value("args", Some(&action.args));
+    object.text("currency", action.currency.as_deref());
+    object.text("env", action.env.as_deref());
+    object.text("org", Some(org));
+    object.text("principal", action.principal.as_deref());
+    if let Some(resource) = &action.resource {
+        let mut inner = Object::begin(object.key("resource"));
+        inner.text("id", resource.id.as_deref());
+        inner.value("labels", resource.labels.as_ref());
+        inner.text("owner", resource.owner.as_deref());
+        inner.text("type", resource.kind.as_deref());
+        inner.end();
+    }
+    object.text("tool", action.tool.as_deref());
+    object.text("tool_schema", tool_schema);
+    object.end();
+    out
+}
+
+/// Writes one canonical object; the caller adds members in the order of their names.
+pub(crate) struct Object<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+}
+
+impl<'a> Object<'a> {
+    pub(crate) fn begin(out: &'a mut Vec<u8>) -> Object<'a> {
+        out.push(b'{');
+        Object { out, first: true }
+    }
+
+    pub(crate) fn key(&mut self, key: &str) -> &mut Vec<u8> {
+        if !std::mem::replace(&mut self.first, false) {
+            self.out.push(b',');
+        }
+        canonical::push_string(self.out, key);
+        self.out.push(b':');
+        self.out
+    }
+
+    pub(crate) fn text(&mut self, key: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            canonical::push_string(self.key(key), text);
+        }
+    }
+
+    pub(crate) fn value(&mut self, key: &str, value: Option<&Value>) {
+        if let Some(value) = value {
+            push_value(self.key(key), value);
+        }
+    }
+
+    pub(crate) fn end(self) {
+        self.out.push(b'}');
+    }
+}
+
+/// The RFC 8785 form of a value.
+pub fn push_value(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Number(number) => {
+            // The parser let in only numbers that a double holds (RFC 8785 section 3.2.2.3).
+            let normal = number.normalize();
+            if normal.scale() == 0 && normal.mantissa().unsigned_abs() < (1 << 53) {
+                out.extend_from_slice(normal.mantissa().to_string().as_bytes());
+            } else {
+                let double = normal.to_string().parse().unwrap_or(0.0);
+                if canonical::push_number(out, double).is_err() {
+                    out.push(b'0');
+                }
+            }
+        }
+        Value::String(text) => canonical::push_string(out, text),
+        Value::List(items) => {
+            out.push(b'[');
+            for (place, item) in items.iter().enumerate() {
+                if place > 0 {
+                    out.push(b',');
+                }
+                push_value(out, item);
+            }
+            out.push(b']');
+        }
+        Value::Map(map) => {
+            let mut object = Object::begin(out);
+            if map.keys().all(|key| key.is_ascii()) {
+                for (key, item) in map {
+                    push_value(object.key(key), item);
+                }
+            } else {
+                // RFC 8785 orders keys by UTF-16 code units, the map orders them by bytes.
+                let mut entries: Vec<_> = map.iter().collect();
+                entries.sort_by(|(a, _), (b, _)| canonical::compare_keys(a, b));
+                for (key, item) in entries {
+                    push_value(object.key(key), item);
+                }
+            }
+            object.end();
+        }
+        Value::Timestamp(micros) => canonical::push_string(out, &crate::time::Time(*micros).to_string()),
+        Value::Duration(micros) => canonical::push_string(out, &format!("{micros}us")),
+    }
+}

@@ -1,0 +1,435 @@
+//! The state of one organization: a fold over its ledger, holding only what is open.
+//!
+//! [`State::handle`] answers a command with events, reading but not changing the state; [`State::apply`] stores what a
+//! record says. Both are total: no I/O, no clock, no randomness. What leaves the state without a record of its own
+//! (permits that nobody used, old idempotency keys) leaves in `apply`, by the times that records carry, so that every
+//! fold of the same records gives the same state, byte for byte.
+
+mod apply;
+mod decide;
+mod handle;
+mod outcome;
+mod people;
+mod permit;
+mod registry;
+mod review;
+mod stop;
+mod timers;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use countersign_policy::Snapshot;
+use countersign_policy::verdict::{ConstraintValue, PermitUse};
+use serde::{Deserialize, Serialize};
+
+pub use self::handle::{Answer, Handled};
+pub use self::people::eligible_names;
+use crate::digest::{Digest, DigestKey};
+use crate::event::{CallbackTo, Excluded, Scope, Slot, Verb};
+use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, IdSource, ReceiverId};
+use crate::record::{ActorKind, Half};
+use crate::redact::Redactor;
+use crate::time::{Span, Time};
+
+/// How long an idempotency key is remembered.
+pub const IDEMPOTENCY_SPAN: Span = Span::hours(24);
+/// How long a closed action is kept against reports that are already on their way.
+const GRACE: Span = Span::minutes(10);
+/// How long a permit is good, unless an approval says otherwise.
+pub const PERMIT_SPAN: Span = Span::minutes(5);
+/// How long an outcome is waited for after a permit was used.
+pub const OUTCOME_SPAN: Span = Span::hours(24);
+/// The window of repeated refusals, and how many of the same it takes.
+const REFUSAL_SPAN: Span = Span::minutes(1);
+const REFUSAL_LIMIT: u32 = 10;
+
+/// Everything that `handle` may read besides the state and the command.
+pub struct Ctx<'a> {
+    /// The time of the records that come of it.
+    pub now: Time,
+    /// Where new ids come from.
+    pub ids: &'a mut dyn IdSource,
+    /// The live snapshot, compiled; `None` if there is none or it cannot be had.
+    pub live: Option<&'a Snapshot>,
+    /// Makes action digests.
+    pub digest_key: &'a DigestKey,
+    /// Makes stored forms.
+    pub redactor: &'a Redactor,
+    /// What is known for a moment and harms nobody when it is lost.
+    pub transient: &'a mut Transient,
+}
+
+/// What is not folded: counts of requests that were turned away without a record, until a record tells them.
+#[derive(Default)]
+pub struct Transient {
+    turned_away: BTreeMap<Digest, TurnedAway>,
+}
+
+struct TurnedAway {
+    agent: Arc<str>,
+    count: u64,
+    since: Time,
+}
+
+/// A registered or sighted agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    /// Free labels that conditions see.
+    pub labels: BTreeMap<String, String>,
+    /// Who answers for it; empty for an agent that was only sighted.
+    pub owner: String,
+    /// Nobody registered it.
+    pub quarantined: bool,
+    /// When it was first known.
+    pub since: Time,
+    /// Its team.
+    pub team: Option<String>,
+}
+
+/// A person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// What the person answers for.
+    pub duties: Vec<String>,
+    /// Index of the record whose payload is the person's name and address.
+    pub profile: Option<u64>,
+    /// What the person may do in Countersign.
+    pub roles: Vec<String>,
+    /// The person's teams.
+    pub teams: Vec<String>,
+}
+
+/// A credential, as far as the ledger knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// When it ends.
+    pub expires: Option<Time>,
+    /// Whose it is.
+    pub kind: ActorKind,
+    /// It was revoked.
+    pub revoked: bool,
+    /// What it may be used for.
+    pub scopes: Vec<String>,
+    /// Whose it is.
+    pub subject: String,
+}
+
+/// A stored snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredSnapshot {
+    /// When it was last made live.
+    pub activated: Option<Time>,
+    /// How many documents it has.
+    pub documents: u64,
+    /// When it was stored.
+    pub uploaded: Time,
+}
+
+/// A permit that can still be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenPermit {
+    /// For whom it is.
+    pub audience: Arc<str>,
+    /// When it ends.
+    pub expires: Time,
+    /// Index of the record that issued it: a kill after it voids it.
+    pub issued: u64,
+    /// How it may be checked.
+    pub r#use: PermitUse,
+}
+
+/// An action of which something is still open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenAction {
+    /// Who acts.
+    pub agent: Arc<str>,
+    /// The request for a human decision.
+    pub approval: Option<ApprovalId>,
+    /// Where its final status is told.
+    pub callback: Option<CallbackTo>,
+    /// What was granted within which limits.
+    pub constraints: BTreeMap<String, ConstraintValue>,
+    /// Its digest.
+    pub digest: Digest,
+    /// `verified` or `claimed`: how the agent was known when it asked.
+    pub identity: String,
+    /// When it leaves the state.
+    pub leaves: Time,
+    /// Until when an outcome is expected, once the permit was used.
+    pub outcome_due: Option<Time>,
+    /// The outcome is known.
+    pub outcome: bool,
+    /// The permit.
+    pub permit: Option<OpenPermit>,
+    /// The permit was used.
+    pub redeemed: bool,
+    /// Index of the decision.
+    pub seq: u64,
+    /// The snapshot that the decision cites.
+    pub snapshot: Option<Arc<str>>,
+    /// The tool, or the operation where there is none.
+    pub tool: Arc<str>,
+}
+
+/// A request for a human decision that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenApproval {
+    /// The action.
+    pub action_id: ActionId,
+    /// When it expires undecided.
+    pub deadline: Time,
+    /// Until when evidence has to be complete; `None` when people are asked.
+    pub evidence_due: Option<Time>,
+    /// Who may not vote.
+    pub excluded: Vec<Excluded>,
+    /// What evidence is missing.
+    pub missing: Vec<String>,
+    /// It passed its target.
+    pub overdue: bool,
+    /// When an answer is expected.
+    pub sla_due: Time,
+    /// Who has to approve.
+    pub slots: Vec<Slot>,
+    /// How long an approval may be used.
+    pub valid_for_s: i64,
+    /// Votes that count, by person.
+    pub votes: BTreeMap<String, Verb>,
+}
+
+/// An engaged kill switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kill {
+    /// Who engaged it.
+    pub by: String,
+    /// When.
+    pub since: Time,
+    /// What it stops.
+    pub scope: Scope,
+    /// Who of two people wants it released.
+    pub release_requested_by: Option<String>,
+}
+
+/// An alert that nobody took note of yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenAlert {
+    /// The action that it is about.
+    pub action_id: Option<ActionId>,
+    /// The agent that it is about.
+    pub agent: Option<Arc<str>>,
+    /// What kind.
+    pub name: String,
+    /// When.
+    pub raised: Time,
+    /// One sentence.
+    pub summary: String,
+}
+
+/// A callback that has not arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingDelivery {
+    /// The action whose status it tells.
+    pub action_id: ActionId,
+    /// Tries so far.
+    pub attempts: u32,
+    /// It waits for a person to send it again.
+    pub dead: bool,
+    /// What the receiver said last.
+    pub detail: String,
+    /// When it is tried next.
+    pub next: Time,
+    /// The receiver.
+    pub receiver: ReceiverId,
+    /// Where to.
+    pub url: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Remembered {
+    at: Time,
+    body: Half,
+    seq: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct RefusalWindow {
+    code: String,
+    count: u32,
+    start: Time,
+}
+
+/// What a timer is about. Timers are a cache of the state, rebuilt when a state is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    /// Evidence is overdue.
+    Evidence(ApprovalId),
+    /// An answer of people is overdue.
+    Sla(ApprovalId),
+    /// A request expires.
+    Deadline(ApprovalId),
+    /// An approval was not used.
+    Lapse(ActionId),
+    /// An outcome is overdue.
+    Outcome(ActionId),
+}
+
+/// The state of one organization at one place in its ledger.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    actions: BTreeMap<ActionId, OpenAction>,
+    agents: BTreeMap<Arc<str>, Agent>,
+    alerts: BTreeMap<AlertId, OpenAlert>,
+    approvals: BTreeMap<ApprovalId, OpenApproval>,
+    closed: bool,
+    currency: String,
+    deliveries: BTreeMap<DeliveryId, PendingDelivery>,
+    /// The host's clock jumped, and nobody confirmed it.
+    frozen: bool,
+    idempotency: BTreeMap<String, Remembered>,
+    keys: BTreeMap<Arc<str>, Key>,
+    kills: BTreeMap<String, Kill>,
+    /// Index of the last kill of a scope, kept after its release: permits from before stay void.
+    last_kill: BTreeMap<String, u64>,
+    last_ts: Time,
+    live: Option<Arc<str>>,
+    /// Snapshots that were live, oldest first.
+    live_before: Vec<Arc<str>>,
+    next_seq: u64,
+    organization: String,
+    receivers: BTreeMap<ReceiverId, String>,
+    refusals: BTreeMap<String, RefusalWindow>,
+    sealed: u64,
+    snapshots: BTreeMap<Arc<str>, StoredSnapshot>,
+    users: BTreeMap<String, User>,
+    zone: String,
+
+    #[serde(skip)]
+    due: BTreeSet<(Time, Due)>,
+    #[serde(skip)]
+    leaving: BTreeSet<(Time, ActionId)>,
+    #[serde(skip)]
+    forget_keys: VecDeque<(Time, Half)>,
+    #[serde(skip)]
+    forget_refusals: VecDeque<(Time, Digest)>,
+    #[serde(skip)]
+    approvals_of_agent: BTreeMap<Arc<str>, u32>,
+}
+
+/// Read access: nouns, for faces and engine.
+impl State {
+    /// The index of the next record.
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// The time of the last record.
+    pub fn last_ts(&self) -> Time {
+        self.last_ts
+    }
+
+    /// The organization.
+    pub fn organization(&self) -> &str {
+        &self.organization
+    }
+
+    /// The organization's currency.
+    pub fn currency(&self) -> &str {
+        &self.currency
+    }
+
+    /// The hash of the live snapshot.
+    pub fn live(&self) -> Option<&Arc<str>> {
+        self.live.as_ref()
+    }
+
+    /// Stored snapshots by hash.
+    pub fn snapshots(&self) -> &BTreeMap<Arc<str>, StoredSnapshot> {
+        &self.snapshots
+    }
+
+    /// Known agents.
+    pub fn agents(&self) -> &BTreeMap<Arc<str>, Agent> {
+        &self.agents
+    }
+
+    /// People.
+    pub fn users(&self) -> &BTreeMap<String, User> {
+        &self.users
+    }
+
+    /// Credentials, without their secrets.
+    pub fn keys(&self) -> &BTreeMap<Arc<str>, Key> {
+        &self.keys
+    }
+
+    /// Requests that have not ended.
+    pub fn approvals(&self) -> &BTreeMap<ApprovalId, OpenApproval> {
+        &self.approvals
+    }
+
+    /// Actions of which something is open.
+    pub fn actions(&self) -> &BTreeMap<ActionId, OpenAction> {
+        &self.actions
+    }
+
+    /// Engaged kill switches.
+    pub fn kills(&self) -> impl Iterator<Item = &Kill> {
+        self.kills.values()
+    }
+
+    /// Alerts that nobody took note of.
+    pub fn alerts(&self) -> &BTreeMap<AlertId, OpenAlert> {
+        &self.alerts
+    }
+
+    /// Registered receivers of callbacks.
+    pub fn receivers(&self) -> &BTreeMap<ReceiverId, String> {
+        &self.receivers
+    }
+
+    /// Callbacks that have not arrived.
+    pub fn deliveries(&self) -> &BTreeMap<DeliveryId, PendingDelivery> {
+        &self.deliveries
+    }
+
+    /// The host's clock jumped, and timers stand still.
+    pub fn frozen(&self) -> bool {
+        self.frozen
+    }
+
+    /// The organization is closed.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// How many records came after the last seal.
+    pub fn unsealed(&self) -> u64 {
+        self.next_seq - self.sealed
+    }
+
+    /// The next instant at which [`Command::Tick`](crate::Command::Tick) has something to do.
+    pub fn next_due(&self) -> Option<Time> {
+        if self.frozen {
+            return None;
+        }
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Canonical bytes of the state: what a seal hashes and a stored state is.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Every part of a state serializes; an empty text would not load, and so not be trusted.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// A state from its canonical bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<State, serde_json::Error> {
+        let mut state: State = serde_json::from_slice(bytes)?;
+        state.rebuild_caches();
+        Ok(state)
+    }
+
+    /// SHA-256 of the canonical bytes.
+    pub fn hash(&self) -> Digest {
+        Digest::of(&self.to_bytes())
+    }
+}

@@ -1,0 +1,471 @@
+//! Storing what a record says. Nothing is decided here.
+
+use std::sync::Arc;
+
+use super::{
+    Agent, Due, GRACE, IDEMPOTENCY_SPAN, Kill, OpenAction, OpenAlert, OpenApproval, OpenPermit, PendingDelivery,
+    REFUSAL_SPAN, RefusalWindow, Remembered, State, StoredSnapshot, User,
+};
+use crate::digest::{Digest, hex, read_hex};
+use crate::event::{
+    AlertRaised, ApprovalAnswered, ApprovalOpened, ApprovalResolved, ApprovalVoted, CallbackAttempted, DecisionMade,
+    Delivery, Event, OutcomeReported, Permit, PermitRedeemed, Status, Verb,
+};
+use crate::ids::{ActionId, ApprovalId};
+use crate::record::{ActorKind, Half, Record};
+use crate::time::{Span, Time};
+
+impl State {
+    /// Folds one record in. Records come in the order of the ledger, each exactly once.
+    pub fn apply(&mut self, record: &Record) {
+        self.leave(record.ts);
+        self.next_seq = record.seq + 1;
+        self.last_ts = record.ts;
+        if let Some(idem) = record.idem {
+            let entry = Remembered { at: record.ts, body: idem.body, seq: record.seq };
+            self.idempotency.insert(hex(&idem.key.0), entry);
+            self.forget_keys.push_back((record.ts + IDEMPOTENCY_SPAN, idem.key));
+        }
+        match &record.event {
+            Event::AgentRegistered(e) => {
+                let since = self.agents.get(e.agent.as_str()).map_or(record.ts, |agent| agent.since);
+                let agent = Agent {
+                    labels: e.labels.clone(),
+                    owner: e.owner.clone(),
+                    quarantined: false,
+                    since,
+                    team: e.team.clone(),
+                };
+                self.agents.insert(e.agent.as_str().into(), agent);
+            }
+            Event::AgentSighted(e) => {
+                let agent = Agent {
+                    labels: Default::default(),
+                    owner: String::new(),
+                    quarantined: true,
+                    since: record.ts,
+                    team: None,
+                };
+                self.agents.insert(e.agent.as_str().into(), agent);
+            }
+            Event::AlertAcknowledged(e) => {
+                self.alerts.remove(&e.alert);
+            }
+            Event::AlertRaised(e) => self.raise(record.ts, e),
+            Event::ApprovalAnswered(e) => self.answered(e),
+            Event::ApprovalOpened(e) => self.opened(e),
+            Event::ApprovalOverdue(e) => {
+                if let Some(approval) = self.approvals.get_mut(&e.approval) {
+                    approval.overdue = true;
+                    self.due.remove(&(approval.sla_due, Due::Sla(e.approval)));
+                }
+            }
+            Event::ApprovalResolved(e) => self.resolved(record, e),
+            Event::ApprovalVoted(e) => self.voted(e),
+            Event::CallbackAttempted(e) => self.attempted(e, record.ts),
+            Event::CallbackDue(e) => {
+                let pending = PendingDelivery {
+                    action_id: e.action_id,
+                    attempts: 0,
+                    dead: false,
+                    detail: String::new(),
+                    next: record.ts,
+                    receiver: e.receiver,
+                    url: e.url.clone(),
+                };
+                self.deliveries.insert(e.delivery, pending);
+            }
+            Event::CallbackRegistered(e) => {
+                self.receivers.insert(e.receiver, e.url.clone());
+            }
+            Event::CallbackRemoved(e) => {
+                self.receivers.remove(&e.receiver);
+            }
+            Event::ClockConfirmed(_) => self.frozen = false,
+            Event::ClockJumped(_) => self.frozen = true,
+            Event::DecisionMade(e) => self.decided(record, e),
+            Event::KeyIssued(e) => {
+                let key = super::Key {
+                    expires: e.expires,
+                    kind: e.kind,
+                    revoked: false,
+                    scopes: e.scopes.clone(),
+                    subject: e.subject.clone(),
+                };
+                self.keys.insert(e.kid.as_str().into(), key);
+            }
+            Event::KeyRevoked(e) => {
+                if let Some(key) = self.keys.get_mut(e.kid.as_str()) {
+                    key.revoked = true;
+                }
+            }
+            Event::KillEngaged(e) => {
+                let name = e.scope.to_string();
+                let kill = Kill {
+                    by: record.actor.id.clone(),
+                    since: record.ts,
+                    scope: e.scope.clone(),
+                    release_requested_by: None,
+                };
+                self.last_kill.insert(name.clone(), record.seq);
+                self.kills.insert(name, kill);
+            }
+            Event::KillReleaseRequested(e) => {
+                if let Some(kill) = self.kills.get_mut(&e.scope.to_string()) {
+                    kill.release_requested_by = Some(e.by.clone());
+                }
+            }
+            Event::KillReleased(e) => {
+                self.kills.remove(&e.scope.to_string());
+            }
+            Event::LedgerOpened(e) => {
+                self.organization = e.organization.clone();
+                self.currency = e.currency.clone();
+                self.zone = e.zone.clone();
+            }
+            Event::OrganizationClosed(_) => self.closed = true,
+            Event::OutcomeReported(e) => self.reported(record, e),
+            Event::PermitRedeemed(e) => self.redeemed(record, e),
+            Event::PermitRefused(_) | Event::RefusalsRepeated(_) => {}
+            Event::SnapshotActivated(e) => self.activated(record.ts, &e.hash),
+            Event::SnapshotUploaded(e) => {
+                let stored = StoredSnapshot { activated: None, documents: e.documents, uploaded: record.ts };
+                self.snapshots.entry(e.hash.clone()).or_insert(stored);
+            }
+            Event::StateSealed(e) => self.sealed = e.at,
+            Event::UserAdded(e) => {
+                let profile = if record.payload.is_some() {
+                    Some(record.seq)
+                } else {
+                    self.users.get(&e.user).and_then(|user| user.profile)
+                };
+                let user =
+                    User { duties: e.duties.clone(), profile, roles: e.roles.clone(), teams: e.teams.clone() };
+                self.users.insert(e.user.clone(), user);
+            }
+            Event::UserRemoved(e) => {
+                self.users.remove(&e.user);
+                for key in self.keys.values_mut() {
+                    if key.kind == ActorKind::User && key.subject == e.user {
+                        key.revoked = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets go of what is over by `now`.
+    fn leave(&mut self, now: Time) {
+        while let Some((at, id)) = self.leaving.first().copied() {
+            if at > now {
+                break;
+            }
+            self.leaving.pop_first();
+            self.actions.remove(&id);
+        }
+        while let Some((at, key)) = self.forget_keys.front().copied() {
+            if at > now {
+                break;
+            }
+            self.forget_keys.pop_front();
+            let name = hex(&key.0);
+            // The same key may have been used again since.
+            if self.idempotency.get(&name).is_some_and(|entry| entry.at + IDEMPOTENCY_SPAN <= now) {
+                self.idempotency.remove(&name);
+            }
+        }
+        while let Some((at, digest)) = self.forget_refusals.front().copied() {
+            if at > now {
+                break;
+            }
+            self.forget_refusals.pop_front();
+            self.refusals.remove(&digest.to_string());
+        }
+    }
+
+    fn decided(&mut self, record: &Record, e: &DecisionMade) {
+        if e.status == Status::Refused {
+            self.count_refusal(record.ts, e);
+            return;
+        }
+        let permit = e.permit.as_ref().map(|permit| open_permit(record.seq, permit));
+        let leaves = match &e.permit {
+            Some(permit) => permit.expires + GRACE,
+            // A pending action leaves when its approval has ended.
+            None => Time(i64::MAX),
+        };
+        let (digest, tool) = match &e.remedy {
+            Some(remedy) if remedy.applied => (remedy.digest, remedy.tool.as_str()),
+            Some(_) | None => (e.digest, e.tool.as_deref().unwrap_or(&e.action)),
+        };
+        let tool = tool.into();
+        let action = OpenAction {
+            agent: e.agent.clone(),
+            approval: e.approval,
+            callback: e.callback.clone(),
+            constraints: e.constraints.clone(),
+            digest,
+            identity: e.facts.agent.get("identity").cloned().unwrap_or_default(),
+            leaves,
+            outcome_due: None,
+            outcome: false,
+            permit,
+            redeemed: false,
+            seq: record.seq,
+            snapshot: record.snapshot.clone(),
+            tool,
+        };
+        self.actions.insert(e.action_id, action);
+        if e.permit.is_some() {
+            self.leaving.insert((leaves, e.action_id));
+        }
+    }
+
+    fn count_refusal(&mut self, now: Time, e: &DecisionMade) {
+        let code = e.reason_code.clone().unwrap_or_default();
+        let name = e.digest.to_string();
+        match self.refusals.get_mut(&name) {
+            Some(window) if window.code == code => window.count = window.count.saturating_add(1),
+            Some(window) => {
+                window.code = code;
+                window.count = 1;
+            }
+            None => {
+                self.refusals.insert(name, RefusalWindow { code, count: 1, start: now });
+                self.forget_refusals.push_back((now + REFUSAL_SPAN, e.digest));
+            }
+        }
+    }
+
+    fn opened(&mut self, e: &ApprovalOpened) {
+        let approval = OpenApproval {
+            action_id: e.action_id,
+            deadline: e.deadline,
+            evidence_due: e.evidence_due,
+            excluded: e.excluded.clone(),
+            missing: e.missing.clone(),
+            overdue: false,
+            sla_due: e.sla_due,
+            slots: e.slots.clone(),
+            valid_for_s: e.valid_for_s,
+            votes: Default::default(),
+        };
+        *self.approvals_of_agent.entry(e.agent.clone()).or_default() += 1;
+        self.arm(e.approval, &approval);
+        self.approvals.insert(e.approval, approval);
+    }
+
+    fn arm(&mut self, id: ApprovalId, approval: &OpenApproval) {
+        self.due.insert((approval.deadline, Due::Deadline(id)));
+        match approval.evidence_due {
+            Some(due) => self.due.insert((due, Due::Evidence(id))),
+            None if approval.overdue => false,
+            None => self.due.insert((approval.sla_due, Due::Sla(id))),
+        };
+    }
+
+    fn disarm(&mut self, id: ApprovalId, approval: &OpenApproval) {
+        self.due.remove(&(approval.deadline, Due::Deadline(id)));
+        self.due.remove(&(approval.sla_due, Due::Sla(id)));
+        if let Some(due) = approval.evidence_due {
+            self.due.remove(&(due, Due::Evidence(id)));
+        }
+    }
+
+    fn answered(&mut self, e: &ApprovalAnswered) {
+        let Some(mut approval) = self.approvals.remove(&e.approval) else { return };
+        self.disarm(e.approval, &approval);
+        approval.missing = e.missing.clone();
+        approval.sla_due = e.sla_due;
+        if e.missing.is_empty() {
+            approval.evidence_due = None;
+        }
+        self.arm(e.approval, &approval);
+        self.approvals.insert(e.approval, approval);
+    }
+
+    fn voted(&mut self, e: &ApprovalVoted) {
+        if let Some(approval) = self.approvals.get_mut(&e.approval)
+            && e.counted
+            && matches!(e.verb, Verb::Approve | Verb::Reject)
+        {
+            approval.votes.insert(e.user.clone(), e.verb);
+        }
+    }
+
+    fn resolved(&mut self, record: &Record, e: &ApprovalResolved) {
+        if let Some(approval) = self.approvals.remove(&e.approval) {
+            self.disarm(e.approval, &approval);
+            self.release_place(e.action_id);
+        }
+        let Some(action) = self.actions.get_mut(&e.action_id) else { return };
+        if let Some(permit) = &action.permit {
+            self.due.remove(&(permit.expires, Due::Lapse(e.action_id)));
+        }
+        action.permit = e.permit.as_ref().map(|permit| open_permit(record.seq, permit));
+        match &e.permit {
+            Some(permit) => {
+                self.due.insert((permit.expires, Due::Lapse(e.action_id)));
+            }
+            None => self.leave_later(e.action_id, record.ts + GRACE),
+        }
+    }
+
+    fn release_place(&mut self, id: ActionId) {
+        if let Some(action) = self.actions.get(&id)
+            && let Some(count) = self.approvals_of_agent.get_mut(&action.agent)
+        {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    fn redeemed(&mut self, record: &Record, e: &PermitRedeemed) {
+        let Some(action) = self.actions.get_mut(&e.action_id) else { return };
+        action.redeemed = true;
+        action.outcome_due = Some(e.outcome_due);
+        if let Some(permit) = &action.permit {
+            self.due.remove(&(permit.expires, Due::Lapse(e.action_id)));
+        }
+        if action.outcome {
+            self.leave_later(e.action_id, record.ts + GRACE);
+        } else {
+            self.due.insert((e.outcome_due, Due::Outcome(e.action_id)));
+            self.leave_later(e.action_id, e.outcome_due + GRACE);
+        }
+    }
+
+    fn reported(&mut self, record: &Record, e: &OutcomeReported) {
+        match self.actions.get_mut(&e.action_id) {
+            Some(action) => {
+                action.outcome = true;
+                let (due, redeemed) = (action.outcome_due, action.redeemed);
+                if let Some(due) = due {
+                    self.due.remove(&(due, Due::Outcome(e.action_id)));
+                }
+                // An unused permit stays until its time; a used one is over.
+                if redeemed {
+                    self.leave_later(e.action_id, record.ts + GRACE);
+                }
+            }
+            // The action had left; what stays for a moment is that its outcome is known.
+            None => {
+                let tombstone = OpenAction {
+                    agent: "".into(),
+                    approval: None,
+                    callback: None,
+                    constraints: Default::default(),
+                    digest: Digest([0; 32]),
+                    identity: String::new(),
+                    leaves: record.ts + GRACE,
+                    outcome_due: None,
+                    outcome: true,
+                    permit: None,
+                    redeemed: true,
+                    seq: record.seq,
+                    snapshot: None,
+                    tool: "".into(),
+                };
+                self.leaving.insert((tombstone.leaves, e.action_id));
+                self.actions.insert(e.action_id, tombstone);
+            }
+        }
+    }
+
+    fn leave_later(&mut self, id: ActionId, at: Time) {
+        if let Some(action) = self.actions.get_mut(&id) {
+            self.leaving.remove(&(action.leaves, id));
+            action.leaves = at;
+            self.leaving.insert((at, id));
+        }
+    }
+
+    fn raise(&mut self, now: Time, e: &AlertRaised) {
+        let alert = OpenAlert {
+            action_id: e.action_id,
+            agent: e.agent.clone(),
+            name: e.name.clone(),
+            raised: now,
+            summary: e.summary.clone(),
+        };
+        self.alerts.insert(e.alert, alert);
+    }
+
+    fn attempted(&mut self, e: &CallbackAttempted, now: Time) {
+        match e.result {
+            Delivery::Delivered => {
+                self.deliveries.remove(&e.delivery);
+            }
+            Delivery::Retrying | Delivery::Dead | Delivery::Resent => {
+                if let Some(pending) = self.deliveries.get_mut(&e.delivery) {
+                    pending.attempts = e.attempt;
+                    pending.dead = e.result == Delivery::Dead;
+                    pending.detail = e.detail.clone();
+                    pending.next = e.next.unwrap_or(now);
+                }
+            }
+        }
+    }
+
+    fn activated(&mut self, now: Time, hash: &Arc<str>) {
+        if let Some(previous) = self.live.replace(hash.clone())
+            && previous != *hash
+        {
+            self.live_before.retain(|known| known != hash);
+            self.live_before.push(previous);
+        }
+        if let Some(stored) = self.snapshots.get_mut(hash) {
+            stored.activated = Some(now);
+        }
+    }
+
+    /// Makes timers and indexes from what the state holds.
+    pub(super) fn rebuild_caches(&mut self) {
+        let approvals = std::mem::take(&mut self.approvals);
+        self.approvals_of_agent.clear();
+        self.due.clear();
+        self.leaving.clear();
+        for (id, approval) in &approvals {
+            self.arm(*id, approval);
+            if let Some(action) = self.actions.get(&approval.action_id) {
+                *self.approvals_of_agent.entry(action.agent.clone()).or_default() += 1;
+            }
+        }
+        for (id, action) in &self.actions {
+            if action.leaves < Time(i64::MAX) {
+                self.leaving.insert((action.leaves, *id));
+            }
+            if let (Some(due), false) = (action.outcome_due, action.outcome) {
+                self.due.insert((due, Due::Outcome(*id)));
+            }
+            let approved = action.approval.is_some_and(|approval| !approvals.contains_key(&approval));
+            if let (Some(permit), true, false) = (&action.permit, approved, action.redeemed) {
+                self.due.insert((permit.expires, Due::Lapse(*id)));
+            }
+        }
+        self.approvals = approvals;
+        let mut keys: Vec<(Time, Half)> = (self.idempotency.iter())
+            .filter_map(|(key, entry)| Some((entry.at + IDEMPOTENCY_SPAN, Half(read_hex(key)?))))
+            .collect();
+        keys.sort();
+        self.forget_keys = keys.into();
+        let mut refusals: Vec<(Time, Digest)> = (self.refusals.iter())
+            .filter_map(|(name, window)| Some((window.start + REFUSAL_SPAN, name.parse().ok()?)))
+            .collect();
+        refusals.sort();
+        self.forget_refusals = refusals.into();
+    }
+}
+
+fn open_permit(seq: u64, permit: &Permit) -> OpenPermit {
+    OpenPermit {
+        audience: permit.audience.as_str().into(),
+        expires: permit.expires,
+        issued: seq,
+        r#use: permit.r#use,
+    }
+}
+
+/// How long an approval may be used.
+pub(super) fn valid_for(approval: &OpenApproval) -> Span {
+    Span::seconds(approval.valid_for_s)
+}

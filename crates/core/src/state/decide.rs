@@ -1,0 +1,426 @@
+//! Deciding an action: kill switches, standing, policy; then a permit, a request to people, or a refusal.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use countersign_policy::verdict::{ConstraintValue, PermitUse};
+use countersign_policy::{Action, Context, Decision, Demand, Reason, Snapshot, Standing, Value, Verdict};
+
+use super::{Agent, Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State, TurnedAway};
+use crate::command::Submit;
+use crate::digest::{action_digest, hex};
+use crate::event::{
+    AgentSighted, AlertRaised, CallbackDue, CallbackTo, DecisionFacts, DecisionMade, Permit, RemedyOffered, Status,
+};
+use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId};
+use crate::record::{Draft, Provenance};
+use crate::redact::Kinds;
+use crate::refusal::{Category, Refusal};
+use crate::stored::with_alternative;
+use crate::time::Time;
+
+/// Open requests that one agent may have at once.
+pub const OPEN_APPROVALS_PER_AGENT: u32 = 60;
+/// Agents that were sighted and never registered, of which an organization keeps track.
+const SIGHTED_AT_MOST: usize = 1000;
+/// How often the same alert about the same agent is raised.
+const ALERT_SPAN: crate::time::Span = crate::time::Span::minutes(1);
+/// Reasons that a record shows; an answer never needs more.
+const REASONS_AT_MOST: usize = 12;
+const REASON_CHARS: usize = 300;
+
+/// What was decided, before it becomes records.
+struct Ruling {
+    decision: Decision,
+    status: Status,
+    reason_code: Option<&'static str>,
+    reasons: Vec<Reason>,
+    constraints: BTreeMap<String, ConstraintValue>,
+    demands: Vec<Demand>,
+    missing: Vec<String>,
+    remedy: Option<countersign_policy::Remedy>,
+    alerts: Vec<String>,
+    beyond_mandate: bool,
+    reported: Vec<String>,
+    retention: Option<String>,
+    permit_use: PermitUse,
+}
+
+impl Ruling {
+    /// A denial that needs no policy.
+    fn deny(code: &'static str, rule: &str, message: String) -> Ruling {
+        let reason = Reason {
+            code: code.into(),
+            column: 0,
+            decision: Decision::Deny,
+            document: String::new(),
+            line: 0,
+            message,
+            rule: rule.into(),
+        };
+        Ruling {
+            decision: Decision::Deny,
+            status: Status::Refused,
+            reason_code: Some(if code == "killed" { "killed" } else { "denied" }),
+            reasons: vec![reason],
+            constraints: BTreeMap::new(),
+            demands: Vec::new(),
+            missing: Vec::new(),
+            remedy: None,
+            alerts: Vec::new(),
+            beyond_mandate: false,
+            reported: Vec::new(),
+            retention: None,
+            permit_use: PermitUse::Redeem,
+        }
+    }
+
+    fn of(verdict: Verdict) -> Ruling {
+        let applied = verdict.remedy.as_ref().is_some_and(|remedy| remedy.applied);
+        let (status, reason_code) = match verdict.decision {
+            Decision::Allow | Decision::AllowWithConstraints => (Status::Permitted, None),
+            Decision::Remediate if applied => (Status::Permitted, None),
+            Decision::Remediate => (Status::Refused, Some("remedy_offered")),
+            Decision::RequireApproval => (Status::Pending, None),
+            Decision::Deny => (Status::Refused, Some("denied")),
+        };
+        Ruling {
+            decision: verdict.decision,
+            status,
+            reason_code,
+            reasons: verdict.reasons,
+            constraints: verdict.constraints,
+            demands: verdict.demands,
+            missing: verdict.missing_evidence,
+            remedy: verdict.remedy,
+            alerts: verdict.alerts,
+            beyond_mandate: verdict.beyond_mandate,
+            reported: verdict.reported,
+            retention: verdict.retention,
+            permit_use: verdict.permit_use,
+        }
+    }
+}
+
+impl State {
+    pub(super) fn decide(&self, submit: Submit, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
+        let callback = self.receiver_for(submit.callback_url.as_deref())?;
+        let facts = self.facts(&submit);
+        let ruling = self.rule(&submit, &facts, ctx);
+        self.turn_away_repetition(&submit, &ruling, ctx)?;
+
+        let action_id = ActionId(ctx.ids.next(ctx.now));
+        let mut events = Vec::with_capacity(2);
+        if !self.agents.contains_key(&submit.agent) && self.agents.len() < self.users.len() + SIGHTED_AT_MOST {
+            events.push(Draft::observed(AgentSighted { agent: submit.agent.to_string() }));
+        }
+        let mut ruling = ruling;
+        let opened = match ruling.status {
+            Status::Pending => Some(self.open_approval(&submit, &ruling.demands, &ruling.missing, action_id, ctx)),
+            Status::Permitted | Status::Refused => None,
+        };
+        let opened = match opened {
+            Some(Ok(opened)) => Some(opened),
+            Some(Err(why)) => {
+                ruling.status = Status::Refused;
+                ruling.reason_code = Some(why.code);
+                ruling.alerts.push(why.code.to_owned());
+                None
+            }
+            None => None,
+        };
+        let approval = opened.as_ref().map(|opened| opened.approval);
+        self.push_decision(&mut events, submit, ruling, facts, action_id, approval, callback, ctx);
+        if let Some(opened) = opened {
+            if !opened.unresolved.is_empty() {
+                let summary = format!("no one is known as {}", quoted(&opened.unresolved));
+                events.extend(self.alert("unresolved_approvers", summary, Some(&opened.agent), Some(action_id), ctx));
+            }
+            let snapshot = self.live.clone();
+            events.push(Draft::observed(opened).citing(snapshot));
+        }
+        Handled::done(events)
+    }
+
+    /// What policy and the switches above it say.
+    fn rule(&self, submit: &Submit, facts: &DecisionFacts, ctx: &Ctx<'_>) -> Ruling {
+        let tool = submit.action.tool.as_deref().unwrap_or(&submit.action.action);
+        if let Some(scope) = self.stopped_by(&submit.agent, tool) {
+            return Ruling::deny("killed", "kill_switch", format!("a kill switch is engaged on {scope}"));
+        }
+        let Some(live) = ctx.live else {
+            let message = "no policy is live; upload and activate one".to_owned();
+            return Ruling::deny("no_policy", "no_policy", message);
+        };
+        let verdict = self.evaluate(live, &submit.agent, &submit.action, facts, submit.accept_remedy, ctx.now);
+        let ruling = Ruling::of(verdict);
+        // A remedy that was applied may have led to another tool.
+        if let Some(remedy) = ruling.remedy.as_ref().filter(|remedy| remedy.applied) {
+            let tool = remedy.alternative.tool.as_deref().unwrap_or(&remedy.alternative.action);
+            if let Some(scope) = self.stopped_by(&submit.agent, tool) {
+                return Ruling::deny("killed", "kill_switch", format!("a kill switch is engaged on {scope}"));
+            }
+        }
+        ruling
+    }
+
+    /// Evaluates an action under a snapshot, with what the ledger knows of its agent.
+    pub(super) fn evaluate(
+        &self,
+        live: &Snapshot,
+        agent: &str,
+        action: &Action,
+        facts: &DecisionFacts,
+        accept_remedy: bool,
+        now: Time,
+    ) -> Verdict {
+        let pii = Value::List(facts.pii.iter().map(|kind| Value::from(kind.as_str())).collect());
+        let known = self.agents.get(agent);
+        let value = agent_value(agent, facts);
+        live.evaluate(
+            action,
+            &Context {
+                agent_id: agent,
+                standing: standing(known),
+                agent: &value,
+                principal_verified: facts.principal_verified,
+                pii: &pii,
+                counters: None,
+                now: now.0,
+                currency: &self.currency,
+                accept_remedy,
+            },
+        )
+    }
+
+    /// What an evaluation reads of things outside the action.
+    fn facts(&self, submit: &Submit) -> DecisionFacts {
+        let identity = if submit.verified { "verified" } else { "claimed" };
+        let pii = submit.redact.keys().cloned().collect();
+        self.agent_facts(&submit.agent, identity, pii)
+    }
+
+    pub(super) fn agent_facts(&self, agent: &str, identity: &str, pii: Vec<String>) -> DecisionFacts {
+        let known = self.agents.get(agent);
+        let mut words = BTreeMap::from([("identity".to_owned(), identity.to_owned())]);
+        if let Some(agent) = known.filter(|agent| !agent.quarantined) {
+            words.insert("owner".to_owned(), agent.owner.clone());
+            words.extend(agent.team.clone().map(|team| ("team".to_owned(), team)));
+        }
+        DecisionFacts {
+            agent: words,
+            labels: known.map(|agent| agent.labels.clone()).unwrap_or_default(),
+            pii,
+            principal_verified: false,
+            standing: match standing(known) {
+                Standing::Active => "active",
+                Standing::Quarantined => "quarantined",
+                Standing::Unregistered => "unregistered",
+            }
+            .to_owned(),
+        }
+    }
+
+    /// The same agent with the same refused action more than ten times a minute gets no decision and no record.
+    fn turn_away_repetition(&self, submit: &Submit, ruling: &Ruling, ctx: &mut Ctx<'_>) -> Result<(), Refusal> {
+        let Some(code) = ruling.reason_code else { return Ok(()) };
+        if self.refusals.is_empty() {
+            return Ok(());
+        }
+        let window = self.refusals.get(&submit.digest.digest.to_string());
+        let Some(window) = window.filter(|window| {
+            window.code == code && window.count >= REFUSAL_LIMIT && window.start + REFUSAL_SPAN > ctx.now
+        }) else {
+            return Ok(());
+        };
+        let away = ctx.transient.turned_away.entry(submit.digest.digest).or_insert_with(|| TurnedAway {
+            agent: submit.agent.clone(),
+            count: 0,
+            since: ctx.now,
+        });
+        away.count += 1;
+        let seconds = (window.start + REFUSAL_SPAN - ctx.now).as_seconds() + 1;
+        Err(Refusal::new(
+            Category::Throttled,
+            "repeated_refusal",
+            format!("this action was refused {REFUSAL_LIMIT} times within a minute with reason `{code}`"),
+        )
+        .hint(format!("do not repeat it unchanged; it is decided again in {seconds} s")))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is one part of the record that this writes")]
+    fn push_decision(
+        &self,
+        events: &mut Vec<Draft>,
+        submit: Submit,
+        ruling: Ruling,
+        facts: DecisionFacts,
+        action_id: ActionId,
+        approval: Option<ApprovalId>,
+        callback: Option<CallbackTo>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let mut stored = submit.stored.clone();
+        let mut salt = submit.digest.salt;
+        let mut offered = None;
+        if let Some(remedy) = &ruling.remedy {
+            let digest = action_digest(ctx.digest_key, &self.organization, &submit.agent, &remedy.alternative, None);
+            stored = with_alternative(&stored, &remedy.alternative, ctx.redactor, &Kinds::default());
+            if remedy.applied {
+                salt = digest.salt;
+            }
+            let name = remedy.alternative.tool.as_deref().unwrap_or(&remedy.alternative.action);
+            offered = Some(RemedyOffered {
+                applied: remedy.applied,
+                changed: remedy.changed.clone(),
+                digest: digest.digest,
+                source: remedy.source.clone(),
+                tool: ctx.redactor.redact_text(name, &Kinds::default()).text,
+            });
+        }
+        let permit = (ruling.status == Status::Permitted).then(|| Permit {
+            audience: submit.shown.tool.clone().unwrap_or_else(|| submit.shown.action.clone()),
+            expires: ctx.now + PERMIT_SPAN,
+            id: PermitId::from(action_id),
+            r#use: ruling.permit_use,
+        });
+        let reason_code = ruling.reason_code.map(str::to_owned);
+        let decision = DecisionMade {
+            action: submit.shown.action,
+            action_id,
+            agent: submit.agent.clone(),
+            amount: submit.action.amount.map(|amount| amount.to_string()),
+            approval,
+            beyond_mandate: ruling.beyond_mandate,
+            callback: callback.clone(),
+            constraints: ruling.constraints,
+            currency: submit.action.currency,
+            decision: ruling.decision,
+            digest: submit.digest.digest,
+            env: submit.shown.env,
+            facts,
+            permit,
+            reason_code,
+            reasons: shortened(ruling.reasons, ctx),
+            remedy: offered,
+            reported: ruling.reported,
+            resource_type: submit.shown.resource_type,
+            retention: ruling.retention,
+            salt: hex(&salt),
+            status: ruling.status,
+            tool: submit.shown.tool,
+        };
+        let summary = format!("{} was refused: {}", decision.action, first_message(&decision.reasons));
+        events.push(Draft {
+            event: decision.into(),
+            payload: Some(stored),
+            prov: Provenance::Reported,
+            redact: submit.redact,
+            snapshot: self.live.clone(),
+        });
+        for name in ruling.alerts {
+            events.extend(self.alert(&name, summary.clone(), Some(&submit.agent), Some(action_id), ctx));
+        }
+        if ruling.status != Status::Pending {
+            events.extend(self.callback_due(action_id, callback.as_ref(), ctx));
+        }
+    }
+
+    /// The registered receiver that an action's callback address belongs to.
+    fn receiver_for(&self, url: Option<&str>) -> Result<Option<CallbackTo>, Refusal> {
+        let Some(url) = url else { return Ok(None) };
+        let below = |base: &str| {
+            url.strip_prefix(base).is_some_and(|rest| rest.is_empty() || base.ends_with('/') || rest.starts_with('/'))
+                && !url.contains("/../")
+        };
+        match self.receivers.iter().find(|(_, base)| below(base)) {
+            Some((receiver, _)) => Ok(Some(CallbackTo { receiver: *receiver, url: url.to_owned() })),
+            None => Err(Refusal::invalid(
+                "callback_not_registered",
+                "`callback_url` is neither a registered receiver nor below one",
+            )
+            .hint("register it once with `POST /v1/callbacks`")),
+        }
+    }
+
+    /// The event that sends a callback, if the action asked for one and its receiver still stands.
+    pub(super) fn callback_due(
+        &self,
+        action_id: ActionId,
+        callback: Option<&CallbackTo>,
+        ctx: &mut Ctx<'_>,
+    ) -> Option<Draft> {
+        let callback = callback.filter(|callback| self.receivers.contains_key(&callback.receiver))?;
+        Some(Draft::observed(CallbackDue {
+            action_id,
+            delivery: DeliveryId(ctx.ids.next(ctx.now)),
+            receiver: callback.receiver,
+            url: callback.url.clone(),
+        }))
+    }
+
+    /// An alert, unless the same one about the same agent was raised a moment ago and nobody took note of it.
+    pub(super) fn alert(
+        &self,
+        name: &str,
+        summary: String,
+        agent: Option<&Arc<str>>,
+        action_id: Option<ActionId>,
+        ctx: &mut Ctx<'_>,
+    ) -> Option<Draft> {
+        let recent = self.alerts.iter().rev().map(|(_, alert)| alert).take_while(|alert| {
+            // Ids are sortable by time, so the rest is older.
+            alert.raised + ALERT_SPAN > ctx.now
+        });
+        let mut recent = recent.filter(|alert| alert.name == name && alert.agent.as_ref() == agent);
+        if recent.next().is_some() {
+            return None;
+        }
+        Some(Draft::observed(AlertRaised {
+            action_id,
+            agent: agent.cloned(),
+            alert: AlertId(ctx.ids.next(ctx.now)),
+            name: name.to_owned(),
+            summary: summary.chars().take(REASON_CHARS).collect(),
+        }))
+    }
+}
+
+fn standing(agent: Option<&Agent>) -> Standing {
+    match agent {
+        None => Standing::Unregistered,
+        Some(agent) if agent.quarantined => Standing::Quarantined,
+        Some(_) => Standing::Active,
+    }
+}
+
+/// What conditions see as `agent`.
+pub(crate) fn agent_value(id: &str, facts: &DecisionFacts) -> Value {
+    let mut map: BTreeMap<String, Value> =
+        facts.agent.iter().map(|(name, word)| (name.clone(), Value::from(word.as_str()))).collect();
+    map.insert("id".to_owned(), Value::from(id));
+    let labels = facts.labels.iter().map(|(name, word)| (name.clone(), Value::from(word.as_str())));
+    map.insert("labels".to_owned(), Value::Map(labels.collect()));
+    Value::Map(map)
+}
+
+/// Reasons as a record shows them: bounded, and without what must not be kept.
+fn shortened(reasons: Vec<Reason>, ctx: &Ctx<'_>) -> Vec<Reason> {
+    let kinds = Kinds::default();
+    let mut reasons = reasons;
+    reasons.truncate(REASONS_AT_MOST);
+    for reason in &mut reasons {
+        let text = ctx.redactor.redact_text(&reason.message, &kinds).text;
+        reason.message =
+            if text.len() > REASON_CHARS { text.chars().take(REASON_CHARS).collect() } else { text };
+    }
+    reasons
+}
+
+fn first_message(reasons: &[Reason]) -> &str {
+    reasons.first().map_or("", |reason| reason.message.as_str())
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

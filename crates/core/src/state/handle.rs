@@ -1,0 +1,139 @@
+//! Answering a command with events.
+
+use std::sync::Arc;
+
+use super::{Ctx, State};
+use crate::command::{Command, Envelope};
+use crate::event::{Event, LedgerOpened, OrganizationClosed, StateSealed};
+use crate::record::Draft;
+use crate::refusal::{Category, Refusal};
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The events say it.
+    Done,
+    /// The same request was carried out before; this is the index of its first record.
+    Replayed(u64),
+    /// It was not carried out. Events that come with it say so in the ledger.
+    Refused(Refusal),
+}
+
+/// What a command comes to.
+pub struct Handled {
+    /// What happened, in order.
+    pub events: Vec<Draft>,
+    /// How it ended.
+    pub answer: Answer,
+}
+
+impl Handled {
+    /// It happened.
+    pub(super) fn done(events: Vec<Draft>) -> Result<Handled, Refusal> {
+        Ok(Handled { events, answer: Answer::Done })
+    }
+
+    /// One thing happened.
+    pub(super) fn one(event: impl Into<Event>) -> Result<Handled, Refusal> {
+        Handled::done(vec![Draft::observed(event)])
+    }
+
+    /// It was not carried out, and the ledger says so.
+    pub(super) fn refused(events: Vec<Draft>, refusal: Refusal) -> Result<Handled, Refusal> {
+        Ok(Handled { events, answer: Answer::Refused(refusal) })
+    }
+}
+
+impl State {
+    /// What `envelope` comes to in this state at `ctx.now`. The state does not change until the events, once durable
+    /// records, are applied.
+    pub fn handle(&self, envelope: Envelope, ctx: &mut Ctx<'_>) -> Handled {
+        match self.admitted(&envelope, ctx) {
+            Ok(Some(seq)) => return Handled { events: Vec::new(), answer: Answer::Replayed(seq) },
+            Ok(None) => {}
+            Err(refusal) => return Handled { events: Vec::new(), answer: Answer::Refused(refusal) },
+        }
+        let actor = envelope.actor;
+        let handled = match envelope.command {
+            Command::Open(opened) => self.open(*opened),
+            Command::Submit(submit) => self.decide(*submit, ctx),
+            Command::Vote(vote) => self.vote(*vote, ctx),
+            Command::Answer { approval, agent, parts, stored, redact } => {
+                self.answer(approval, &agent, &parts, stored, redact, ctx)
+            }
+            Command::Cancel { approval, agent } => self.cancel(approval, agent.as_ref(), &actor, ctx),
+            Command::Redeem(redeem) => self.redeem(*redeem, ctx),
+            Command::ReportOutcome(report) => self.report_outcome(*report, ctx),
+            Command::RegisterAgent(agent, key) => self.register_agent(*agent, key, ctx),
+            Command::PutUser(user, profile, key) => self.put_user(*user, profile, key),
+            Command::RemoveUser(user) => self.remove_user(user, &actor),
+            Command::IssueKey(key) => self.issue_key(*key),
+            Command::RevokeKey(kid) => self.revoke_key(kid),
+            Command::UploadSnapshot(snapshot) => self.upload_snapshot(*snapshot),
+            Command::ActivateSnapshot { hash, rationale } => self.activate_snapshot(hash, rationale),
+            Command::RollBack { rationale } => self.roll_back(rationale),
+            Command::Kill { scope, reason } => self.kill(scope, reason, ctx),
+            Command::Release { scope, reason } => self.release(scope, reason, &actor),
+            Command::AcknowledgeAlert(alert) => self.acknowledge(alert),
+            Command::RegisterReceiver { url } => self.register_receiver(url, ctx),
+            Command::RemoveReceiver(receiver, why) => self.remove_receiver(receiver, why),
+            Command::NoteDelivery { delivery, attempt, detail, result, next } => {
+                self.note_delivery(delivery, attempt, detail, result, next, ctx)
+            }
+            Command::Resend(delivery) => self.resend(delivery, ctx),
+            Command::Tick => self.tick(ctx),
+            Command::NoteClockJump { shows } => self.note_clock_jump(shows),
+            Command::ConfirmClock { by } => self.confirm_clock(by),
+            Command::Seal => Handled::one(StateSealed { at: self.next_seq, hash: self.hash() }),
+            Command::Close => Handled::one(OrganizationClosed { organization: self.organization.clone() }),
+        };
+        handled.unwrap_or_else(|refusal| Handled { events: Vec::new(), answer: Answer::Refused(refusal) })
+    }
+
+    /// Whether the command may be looked at: the ledger is open, the credential holds, and it is not a repetition.
+    fn admitted(&self, envelope: &Envelope, ctx: &Ctx<'_>) -> Result<Option<u64>, Refusal> {
+        if self.closed {
+            return Err(Refusal::forbidden(
+                "organization_closed",
+                format!("organization `{}` is closed", self.organization),
+            ));
+        }
+        if let Some(kid) = &envelope.kid {
+            self.check_key(kid, ctx)?;
+        }
+        let Some(idem) = envelope.idem else { return Ok(None) };
+        match self.idempotency.get(&crate::digest::hex(&idem.key.0)) {
+            Some(known) if known.body == idem.body => Ok(Some(known.seq)),
+            Some(_) => Err(Refusal::invalid(
+                "idempotency_key_reused",
+                "this idempotency key was used with another body within the last 24 hours",
+            )
+            .hint("use a fresh key for a new request; repeat a request with the same bytes")),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a key is good at `ctx.now`.
+    fn check_key(&self, kid: &Arc<str>, ctx: &Ctx<'_>) -> Result<(), Refusal> {
+        let refuse = |why: &str| {
+            Err(Refusal::new(Category::Forbidden, "unauthenticated", format!("key `{kid}` {why}"))
+                .hint("ask an admin for a new key"))
+        };
+        match self.keys.get(kid) {
+            None => refuse("is not known"),
+            Some(key) if key.revoked => refuse("was revoked"),
+            Some(key) if key.expires.is_some_and(|end| end <= ctx.now) => refuse("has expired"),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn open(&self, opened: LedgerOpened) -> Result<Handled, Refusal> {
+        if self.next_seq > 0 {
+            return Err(Refusal::conflict(
+                "already_open",
+                format!("the ledger of `{}` is open", self.organization),
+            ));
+        }
+        Handled::one(opened)
+    }
+}

@@ -1,0 +1,72 @@
+//! What happened after: checked against the grant, recorded once.
+
+use countersign_policy::constraint;
+
+use super::{Ctx, Handled, State};
+use crate::command::ReportOutcome;
+use crate::event::{OutcomeReported, OutcomeStatus, Status};
+use crate::record::{Draft, Provenance};
+use crate::refusal::Refusal;
+
+impl State {
+    pub(super) fn report_outcome(&self, report: ReportOutcome, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
+        let id = report.action_id;
+        let open = self.actions.get(&id);
+        let reported = || Refusal::conflict("outcome_known", format!("the outcome of `{id}` is known"));
+        if open.is_some_and(|action| action.outcome) {
+            return Err(reported());
+        }
+        let view = report.view.as_deref();
+        let (agent, approval, granted, redeemed, constraints) = match (open, view) {
+            (Some(action), _) => {
+                (&action.agent, action.approval, action.permit.is_some(), action.redeemed, &action.constraints)
+            }
+            (None, Some(view)) => {
+                if view.outcome.is_some() {
+                    return Err(reported());
+                }
+                let decision = &view.decision;
+                let granted = view.status == Status::Permitted;
+                (&decision.agent, decision.approval, granted, view.redeemed_at.is_some(), &decision.constraints)
+            }
+            (None, None) => return Err(Refusal::missing("action", id)),
+        };
+        if report.agent.as_ref().is_some_and(|by| by != agent) {
+            return Err(Refusal::missing("action", id));
+        }
+        if !granted && !redeemed {
+            return Err(Refusal::conflict("not_permitted", format!("`{id}` was never permitted"))
+                .hint("an outcome belongs to a permitted action; report an incident by other means"));
+        }
+        if approval.is_some() && !redeemed {
+            return Err(Refusal::conflict("not_redeemed", format!("the permit of `{id}` was not redeemed"))
+                .hint("redeem the permit before the action runs, then report its outcome"));
+        }
+        let cost = report.cost.as_ref().map(|(amount, _)| *amount);
+        let violations = constraint::check_outcome(constraints, cost, report.duration_ms);
+        let mut events = Vec::new();
+        if !violations.is_empty() {
+            let summary = format!("`{id}` went beyond what was granted: {}", violations.join("; "));
+            events.extend(self.alert("constraint_violated", summary, Some(agent), Some(id), ctx));
+        }
+        if report.status == OutcomeStatus::Unknown {
+            let summary = format!("nobody reported an outcome of `{id}` in time");
+            events.extend(self.alert("outcome_unknown", summary, Some(agent), Some(id), ctx));
+        }
+        let (cost, currency) = report.cost.map(|(amount, code)| (amount.to_string(), code)).unzip();
+        let outcome = OutcomeReported {
+            action_id: id,
+            cost,
+            currency,
+            duration_ms: report.duration_ms,
+            status: report.status,
+            tokens: report.tokens,
+            violations,
+        };
+        let mut draft = Draft::observed(outcome).with_payload(report.stored);
+        draft.prov = Provenance::Reported;
+        draft.redact = report.redact;
+        events.insert(0, draft);
+        Handled::done(events)
+    }
+}

@@ -1,0 +1,226 @@
+//! Registrations: agents, people, credentials, snapshots, receivers of callbacks, alerts.
+
+use std::sync::Arc;
+
+use super::{Ctx, Handled, State};
+use crate::command::Sealed;
+use crate::event::{
+    AgentRegistered, AlertAcknowledged, AlertRaised, CallbackAttempted, CallbackRegistered, CallbackRemoved,
+    ClockConfirmed, ClockJumped, Delivery, KeyIssued, KeyRevoked, SnapshotActivated, SnapshotUploaded, UserAdded,
+    UserRemoved,
+};
+use crate::ids::{AlertId, DeliveryId, ReceiverId};
+use crate::record::{Actor, Draft};
+use crate::refusal::Refusal;
+use crate::time::Time;
+
+/// Permission roles, and what a person may do in Countersign with each.
+pub const ROLES: [&str; 6] = ["admin", "auditor", "operator", "policy_author", "reviewer", "viewer"];
+
+impl State {
+    pub(super) fn register_agent(
+        &self,
+        agent: AgentRegistered,
+        key: Option<Box<KeyIssued>>,
+        ctx: &Ctx<'_>,
+    ) -> Result<Handled, Refusal> {
+        if self.agents.get(agent.agent.as_str()).is_some_and(|known| !known.quarantined) && key.is_some() {
+            return Err(Refusal::conflict("already_registered", format!("agent `{}` is registered", agent.agent))
+                .hint("issue another key with `POST /v1/keys`, or change it with `PUT /v1/agents/{id}`"));
+        }
+        if let Some(owner) = ctx.live.and_then(|live| live.mandate(&agent.agent)).and_then(|mandate| mandate.owner())
+            && owner != agent.owner
+        {
+            return Err(Refusal::conflict(
+                "defined_in_policy",
+                format!("the mandate of `{}` says that its owner is `{owner}`", agent.agent),
+            )
+            .hint("register it with that owner, or change the mandate"));
+        }
+        let mut events = vec![Draft::observed(agent)];
+        events.extend(key.map(|key| Draft::observed(*key)));
+        Handled::done(events)
+    }
+
+    pub(super) fn put_user(
+        &self,
+        user: UserAdded,
+        profile: Option<Sealed>,
+        key: Option<Box<KeyIssued>>,
+    ) -> Result<Handled, Refusal> {
+        if let Some(role) = user.roles.iter().find(|role| !ROLES.contains(&role.as_str())) {
+            return Err(Refusal::invalid("unknown_role", format!("`{role}` is not a role"))
+                .hint(format!("roles are {}", ROLES.join(", "))));
+        }
+        if key.is_some() && self.users.contains_key(&user.user) {
+            return Err(Refusal::conflict("already_registered", format!("user `{}` exists", user.user))
+                .hint("change it with `PUT /v1/users/{id}`, or issue another key with `POST /v1/keys`"));
+        }
+        let stays = user.roles.iter().any(|role| role == "admin");
+        self.keep_an_admin(&user.user, stays)?;
+        let mut events = vec![Draft::observed(user).with_payload(profile)];
+        events.extend(key.map(|key| Draft::observed(*key)));
+        Handled::done(events)
+    }
+
+    pub(super) fn remove_user(&self, user: String, actor: &Actor) -> Result<Handled, Refusal> {
+        if !self.users.contains_key(&user) {
+            return Err(Refusal::missing("user", user));
+        }
+        if actor.id == user {
+            return Err(Refusal::conflict("own_account", "a person cannot remove their own account"));
+        }
+        self.keep_an_admin(&user, false)?;
+        Handled::one(UserRemoved { user })
+    }
+
+    /// An organization that lost its last admin could not be run any more.
+    fn keep_an_admin(&self, user: &str, stays: bool) -> Result<(), Refusal> {
+        let admins = self.admins();
+        if !stays && admins.len() == 1 && admins.contains(user) {
+            return Err(Refusal::conflict("last_admin", format!("`{user}` is the last admin"))
+                .hint("make somebody else an admin first"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn issue_key(&self, key: KeyIssued) -> Result<Handled, Refusal> {
+        use crate::record::ActorKind;
+        let known = match key.kind {
+            ActorKind::Agent => self.agents.get(key.subject.as_str()).is_some_and(|agent| !agent.quarantined),
+            ActorKind::User => self.users.contains_key(&key.subject),
+            ActorKind::Operator | ActorKind::System => false,
+        };
+        if !known {
+            return Err(Refusal::missing("agent or user", &key.subject));
+        }
+        Handled::one(key)
+    }
+
+    pub(super) fn revoke_key(&self, kid: String) -> Result<Handled, Refusal> {
+        match self.keys.get(kid.as_str()) {
+            None => Err(Refusal::missing("key", kid)),
+            Some(key) if key.revoked => {
+                Err(Refusal::conflict("already_revoked", format!("key `{kid}` was revoked before")))
+            }
+            Some(_) => Handled::one(KeyRevoked { kid }),
+        }
+    }
+
+    pub(super) fn upload_snapshot(&self, snapshot: SnapshotUploaded) -> Result<Handled, Refusal> {
+        // The same content is the same snapshot: storing it again changes nothing.
+        if self.snapshots.contains_key(&snapshot.hash) {
+            return Handled::done(Vec::new());
+        }
+        Handled::one(snapshot)
+    }
+
+    pub(super) fn activate_snapshot(
+        &self,
+        hash: Arc<str>,
+        rationale: Option<Sealed>,
+    ) -> Result<Handled, Refusal> {
+        let Some(stored) = self.snapshots.get(&hash) else { return Err(Refusal::missing("snapshot", hash)) };
+        if self.live.as_ref() == Some(&hash) {
+            return Handled::done(Vec::new());
+        }
+        let activated = SnapshotActivated {
+            rollback: stored.activated.is_some(),
+            previous: self.live.clone(),
+            hash: hash.clone(),
+        };
+        Handled::done(vec![Draft::observed(activated).with_payload(rationale).citing(Some(hash))])
+    }
+
+    pub(super) fn roll_back(&self, rationale: Option<Sealed>) -> Result<Handled, Refusal> {
+        match self.live_before.last() {
+            Some(previous) => self.activate_snapshot(previous.clone(), rationale),
+            None => Err(Refusal::conflict("nothing_to_roll_back", "no other snapshot was live before this one")),
+        }
+    }
+
+    pub(super) fn register_receiver(&self, url: String, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
+        if self.receivers.values().any(|known| *known == url) {
+            return Err(Refusal::conflict("already_registered", format!("a receiver at `{url}` is registered"))
+                .hint("remove it first to get a new secret"));
+        }
+        let receiver = ReceiverId(ctx.ids.next(ctx.now));
+        Handled::one(CallbackRegistered { receiver, url })
+    }
+
+    pub(super) fn remove_receiver(&self, receiver: ReceiverId, why: &str) -> Result<Handled, Refusal> {
+        if !self.receivers.contains_key(&receiver) {
+            return Err(Refusal::missing("receiver", receiver));
+        }
+        Handled::one(CallbackRemoved { receiver, why: why.to_owned() })
+    }
+
+    pub(super) fn note_delivery(
+        &self,
+        delivery: DeliveryId,
+        attempt: u32,
+        detail: String,
+        result: Delivery,
+        next: Option<Time>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<Handled, Refusal> {
+        let Some(pending) = self.deliveries.get(&delivery) else {
+            return Err(Refusal::missing("callback", delivery));
+        };
+        // Two nodes may have tried at once: only the first report of a try counts.
+        if attempt <= pending.attempts || pending.dead {
+            return Err(Refusal::conflict("already_noted", format!("try {attempt} of `{delivery}` is noted")));
+        }
+        let detail: String = detail.chars().take(300).collect();
+        let mut events =
+            vec![Draft::observed(CallbackAttempted { attempt, delivery, detail: detail.clone(), next, result })];
+        if result == Delivery::Dead {
+            events.push(Draft::observed(AlertRaised {
+                action_id: Some(pending.action_id),
+                agent: None,
+                alert: AlertId(ctx.ids.next(ctx.now)),
+                name: "callback_exhausted".into(),
+                summary: format!("callback `{delivery}` could not be delivered: {detail}"),
+            }));
+        }
+        Handled::done(events)
+    }
+
+    pub(super) fn resend(&self, delivery: DeliveryId, ctx: &Ctx<'_>) -> Result<Handled, Refusal> {
+        match self.deliveries.get(&delivery) {
+            None => Err(Refusal::missing("callback", delivery)),
+            Some(pending) if !self.receivers.contains_key(&pending.receiver) => Err(Refusal::conflict(
+                "receiver_removed",
+                format!("the receiver of `{delivery}` is not registered any more"),
+            )),
+            Some(_) => Handled::one(CallbackAttempted {
+                attempt: 0,
+                delivery,
+                detail: "sent again by a person".into(),
+                next: Some(ctx.now),
+                result: Delivery::Resent,
+            }),
+        }
+    }
+
+    pub(super) fn acknowledge(&self, alert: AlertId) -> Result<Handled, Refusal> {
+        if !self.alerts.contains_key(&alert) {
+            return Err(Refusal::missing("open alert", alert));
+        }
+        Handled::one(AlertAcknowledged { alert })
+    }
+
+    pub(super) fn note_clock_jump(&self, shows: Time) -> Result<Handled, Refusal> {
+        if self.frozen {
+            return Handled::done(Vec::new());
+        }
+        Handled::one(ClockJumped { shows })
+    }
+
+    pub(super) fn confirm_clock(&self, by: &str) -> Result<Handled, Refusal> {
+        if !self.frozen {
+            return Err(Refusal::conflict("clock_is_fine", "the clock has not jumped; timers are running"));
+        }
+        Handled::one(ClockConfirmed { by: by.to_owned() })
+    }
+}

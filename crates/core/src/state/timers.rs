@@ -1,0 +1,87 @@
+//! What time brings. No timer can approve: the only event here that ends a request ends it without a permit.
+
+use std::sync::Arc;
+
+use super::{Ctx, Due, Handled, REFUSAL_SPAN, State};
+use crate::event::{ApprovalOverdue, ApprovalState, OutcomeReported, OutcomeStatus, RefusalsRepeated};
+use crate::record::Draft;
+use crate::refusal::Refusal;
+
+/// How many due items one tick handles; the next tick follows at once.
+const ITEMS_PER_TICK: usize = 2000;
+
+impl State {
+    pub(super) fn tick(&self, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
+        let mut events = self.tell_turned_away(ctx);
+        if self.frozen {
+            return Handled::done(events);
+        }
+        let now = ctx.now;
+        for (_, due) in self.due.iter().take_while(|(at, _)| *at <= now).take(ITEMS_PER_TICK) {
+            match *due {
+                Due::Sla(id) => events.extend(self.overdue(id, ctx)),
+                Due::Deadline(id) => events.extend(self.expire(id, ctx)),
+                Due::Evidence(id) => {
+                    let why = "the evidence was not completed in time".to_owned();
+                    // The deadline may be due in the same tick; a request ends once.
+                    if self.approvals.get(&id).is_some_and(|approval| approval.deadline > now) {
+                        events.extend(self.end_approval(id, ApprovalState::Expired, "expired", why, ctx));
+                    }
+                }
+                Due::Lapse(id) => {
+                    if let Some(approval) = self.actions.get(&id).and_then(|action| action.approval) {
+                        let why = "the approval was not used in time".to_owned();
+                        events.extend(self.resolve(id, approval, ApprovalState::Lapsed, "expired", why, ctx));
+                    }
+                }
+                Due::Outcome(id) => {
+                    events.push(Draft::observed(OutcomeReported {
+                        action_id: id,
+                        cost: None,
+                        currency: None,
+                        duration_ms: None,
+                        status: OutcomeStatus::Unknown,
+                        tokens: Default::default(),
+                        violations: Vec::new(),
+                    }));
+                    let agent = self.actions.get(&id).map(|action| action.agent.clone());
+                    let summary = format!("nobody reported an outcome of `{id}` in time");
+                    events.extend(self.alert("outcome_unknown", summary, agent.as_ref(), Some(id), ctx));
+                }
+            }
+        }
+        Handled::done(events)
+    }
+
+    fn overdue(&self, id: crate::ids::ApprovalId, ctx: &mut Ctx<'_>) -> Vec<Draft> {
+        let Some(approval) = self.approvals.get(&id).filter(|approval| approval.deadline > ctx.now) else {
+            return Vec::new();
+        };
+        let overdue = ApprovalOverdue { action_id: approval.action_id, approval: id, sla_due: approval.sla_due };
+        let agent: Option<&Arc<str>> = self.actions.get(&approval.action_id).map(|action| &action.agent);
+        let summary = format!("`{id}` waits for a decision since its target {}", approval.sla_due);
+        let alert = self.alert("approval_overdue", summary, agent, Some(approval.action_id), ctx);
+        std::iter::once(Draft::observed(overdue)).chain(alert).collect()
+    }
+
+    /// Requests that were turned away without a record are told once a minute.
+    fn tell_turned_away(&self, ctx: &mut Ctx<'_>) -> Vec<Draft> {
+        let now = ctx.now;
+        let over: Vec<_> = (ctx.transient.turned_away.iter())
+            .filter(|(_, away)| away.since + REFUSAL_SPAN <= now)
+            .map(|(digest, _)| *digest)
+            .collect();
+        let told = over.into_iter().filter_map(|digest| Some((digest, ctx.transient.turned_away.remove(&digest)?)));
+        told.map(|(digest, away)| {
+            Draft::observed(RefusalsRepeated { agent: away.agent, count: away.count, digest, since: away.since })
+        })
+        .collect()
+    }
+}
+
+impl super::Transient {
+    /// When a tick has something to tell besides the state's own timers.
+    pub fn next_due(&self) -> Option<crate::time::Time> {
+        self.turned_away.values().map(|away| away.since + REFUSAL_SPAN).min()
+    }
+}

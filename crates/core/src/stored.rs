@@ -1,0 +1,103 @@
+//! Stored forms: what is kept of foreign JSON, with everything replaced that must not be kept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use countersign_policy::{Action, Value, json};
+
+use crate::action::{receive, to_value};
+use crate::command::Sealed;
+use crate::digest::push_value;
+use crate::record::Payload;
+use crate::redact::{Kinds, Redactor};
+
+/// The stored form of an action, and the words of it that its record shows.
+pub struct StoredAction {
+    /// The record's payload.
+    pub sealed: Sealed,
+    /// What redaction replaced, by kind.
+    pub redact: BTreeMap<String, u32>,
+    /// The words that the record itself shows.
+    pub shown: Shown,
+}
+
+/// Words of an action that its record shows, after redaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The operation.
+    pub action: String,
+    /// The environment.
+    pub env: Option<String>,
+    /// The resource's kind.
+    pub resource_type: Option<String>,
+    /// The tool.
+    pub tool: Option<String>,
+}
+
+/// Makes the stored form of an action. `salt` is fresh randomness; `class` is the retention class.
+pub fn store_action(action: &Action, redactor: &Redactor, kinds: &Kinds, salt: [u8; 32], class: &str) -> StoredAction {
+    let redacted = redactor.redact(&to_value(action), kinds);
+    let word = |value: Option<&Value>| match value {
+        Some(Value::String(text)) => Some(text.clone()),
+        // A whole name that must not be kept was replaced by a marker.
+        Some(_) => Some("[redacted]".to_owned()),
+        None => None,
+    };
+    let shown = Shown {
+        action: word(redacted.value.get("action")).unwrap_or_default(),
+        env: word(redacted.value.get("env")),
+        resource_type: word(redacted.value.get("resource").and_then(|resource| resource.get("type"))),
+        tool: word(redacted.value.get("tool")),
+    };
+    let mut body = Vec::with_capacity(512);
+    body.extend_from_slice(b"{\"action\":");
+    push_value(&mut body, &redacted.value);
+    body.push(b'}');
+    StoredAction { sealed: seal(body, salt, class), redact: redacted.found, shown }
+}
+
+/// The same payload with the alternative that policy offers beside the action.
+pub fn with_alternative(stored: &Sealed, alternative: &Action, redactor: &Redactor, kinds: &Kinds) -> Sealed {
+    let redacted = redactor.redact(&to_value(alternative), kinds);
+    let mut body = stored.0.body.clone();
+    body.pop();
+    body.extend_from_slice(b",\"alternative\":");
+    push_value(&mut body, &redacted.value);
+    body.push(b'}');
+    seal(body, stored.0.salt, &stored.0.class)
+}
+
+/// Makes the stored form of any foreign value.
+pub fn store_value(
+    value: &Value,
+    redactor: &Redactor,
+    kinds: &Kinds,
+    salt: [u8; 32],
+    class: &str,
+) -> (Sealed, BTreeMap<String, u32>) {
+    let redacted = redactor.redact(value, kinds);
+    let mut body = Vec::new();
+    push_value(&mut body, &redacted.value);
+    (seal(body, salt, class), redacted.found)
+}
+
+fn seal(body: Vec<u8>, salt: [u8; 32], class: &str) -> Sealed {
+    let payload = Payload { body, salt, class: class.to_owned() };
+    let commitment = payload.commitment();
+    Arc::new((payload, commitment))
+}
+
+/// The action in a stored form, for evaluating it again. `None` if the bytes are not one.
+pub fn stored_action(payload: &[u8]) -> Option<Action> {
+    stored_member(payload, "action")
+}
+
+/// The alternative in a stored form.
+pub fn stored_alternative(payload: &[u8]) -> Option<Action> {
+    stored_member(payload, "alternative")
+}
+
+fn stored_member(payload: &[u8], name: &str) -> Option<Action> {
+    let Value::Map(mut members) = json::parse(payload, &json::Limits::default()).ok()? else { return None };
+    receive(members.remove(name)?).ok().map(|received| received.action)
+}

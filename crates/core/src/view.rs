@@ -1,0 +1,197 @@
+//! An action as its records tell it: the fold that answers and long-polls are rendered from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::event::{
+    ApprovalOpened, ApprovalResolved, ApprovalState, ApprovalVoted, DecisionMade, Event, OutcomeReported, Permit,
+    Status,
+};
+use crate::record::Record;
+use crate::time::Time;
+
+/// A vote in a view.
+#[derive(Clone, Debug)]
+pub struct CastVote {
+    /// When.
+    pub at: Time,
+    /// Index of its record; its payload is the comment.
+    pub seq: u64,
+    /// The vote.
+    pub vote: ApprovalVoted,
+}
+
+/// A request in a view.
+#[derive(Clone, Debug)]
+pub struct ApprovalView {
+    /// As it was opened.
+    pub opened: ApprovalOpened,
+    /// When.
+    pub opened_at: Time,
+    /// Where it stands.
+    pub state: ApprovalState,
+    /// What evidence is still missing.
+    pub missing: Vec<String>,
+    /// When an answer is expected.
+    pub sla_due: Time,
+    /// It passed that time.
+    pub overdue: bool,
+    /// Votes, in the order of the ledger.
+    pub votes: Vec<CastVote>,
+    /// Indices of the records whose payload is later evidence.
+    pub answers: Vec<u64>,
+    /// How it ended, with the time.
+    pub resolved: Option<(Time, ApprovalResolved)>,
+}
+
+/// An action, its decision and what came of it.
+#[derive(Clone, Debug)]
+pub struct ActionView {
+    /// Index of the decision's record; its payload is the stored form of the action.
+    pub seq: u64,
+    /// When it was decided.
+    pub decided_at: Time,
+    /// The decision.
+    pub decision: DecisionMade,
+    /// The snapshot that it cites.
+    pub snapshot: Option<Arc<str>>,
+    /// What redaction replaced.
+    pub redact: BTreeMap<String, u32>,
+    /// What the caller needs, now.
+    pub status: Status,
+    /// Why it is refused.
+    pub reason_code: Option<String>,
+    /// The permit, with the index and time of the record that issued it.
+    pub permit: Option<(u64, Time, Permit)>,
+    /// When the permit was used.
+    pub redeemed_at: Option<Time>,
+    /// The request for a human decision.
+    pub approval: Option<ApprovalView>,
+    /// What happened after.
+    pub outcome: Option<(u64, Time, OutcomeReported)>,
+}
+
+impl ActionView {
+    /// Folds the records of one action, in the order of the ledger. `None` if there is no decision among them.
+    pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Option<ActionView> {
+        let mut records = records.into_iter();
+        let mut view = records.find_map(|record| match &record.event {
+            Event::DecisionMade(decision) => Some(ActionView::decided(record, decision)),
+            _ => None,
+        })?;
+        for record in records {
+            view.apply(record);
+        }
+        Some(view)
+    }
+
+    fn decided(record: &Record, decision: &DecisionMade) -> ActionView {
+        ActionView {
+            seq: record.seq,
+            decided_at: record.ts,
+            decision: decision.clone(),
+            snapshot: record.snapshot.clone(),
+            redact: record.redact.clone(),
+            status: decision.status,
+            reason_code: decision.reason_code.clone(),
+            permit: decision.permit.clone().map(|permit| (record.seq, record.ts, permit)),
+            redeemed_at: None,
+            approval: None,
+            outcome: None,
+        }
+    }
+
+    fn apply(&mut self, record: &Record) {
+        match &record.event {
+            Event::ApprovalOpened(opened) => {
+                self.approval = Some(ApprovalView {
+                    opened: (**opened).clone(),
+                    opened_at: record.ts,
+                    state: opened.state,
+                    missing: opened.missing.clone(),
+                    sla_due: opened.sla_due,
+                    overdue: false,
+                    votes: Vec::new(),
+                    answers: Vec::new(),
+                    resolved: None,
+                });
+            }
+            Event::PermitRedeemed(_) => {
+                self.redeemed_at = Some(record.ts);
+                if let Some(approval) = &mut self.approval {
+                    approval.state = ApprovalState::Consumed;
+                }
+            }
+            Event::OutcomeReported(outcome) => self.outcome = Some((record.seq, record.ts, (**outcome).clone())),
+            Event::ApprovalResolved(resolved) => {
+                self.status = resolved.status;
+                self.reason_code = resolved.reason_code.clone();
+                self.permit = resolved.permit.clone().map(|permit| (record.seq, record.ts, permit));
+                if let Some(approval) = &mut self.approval {
+                    approval.state = resolved.state;
+                    approval.resolved = Some((record.ts, (**resolved).clone()));
+                }
+            }
+            _other => self.apply_to_approval(record),
+        }
+    }
+
+    fn apply_to_approval(&mut self, record: &Record) {
+        let Some(approval) = &mut self.approval else { return };
+        match &record.event {
+            Event::ApprovalAnswered(answered) => {
+                approval.state = answered.state;
+                approval.missing = answered.missing.clone();
+                approval.sla_due = answered.sla_due;
+                approval.answers.push(record.seq);
+            }
+            Event::ApprovalVoted(vote) => {
+                approval.votes.push(CastVote { at: record.ts, seq: record.seq, vote: (**vote).clone() });
+            }
+            Event::ApprovalOverdue(_) => approval.overdue = true,
+            // Whatever else names the action (alerts, callbacks, refused permits) does not change where it stands.
+            _other => {}
+        }
+    }
+}
+
+/// The subjects that a record is about: what one looks it up by besides its index.
+pub fn subjects(event: &Event) -> Vec<u128> {
+    match event {
+        Event::DecisionMade(e) => match e.approval {
+            Some(approval) => vec![e.action_id.0, approval.0],
+            None => vec![e.action_id.0],
+        },
+        Event::ApprovalOpened(e) => vec![e.action_id.0],
+        Event::ApprovalAnswered(e) => vec![e.action_id.0],
+        Event::ApprovalOverdue(e) => vec![e.action_id.0],
+        Event::ApprovalResolved(e) => vec![e.action_id.0],
+        Event::ApprovalVoted(e) => vec![e.action_id.0],
+        Event::PermitRedeemed(e) => vec![e.action_id.0],
+        Event::PermitRefused(e) => vec![e.action_id.0],
+        Event::OutcomeReported(e) => vec![e.action_id.0],
+        Event::CallbackDue(e) => vec![e.action_id.0, e.delivery.0],
+        Event::CallbackAttempted(e) => vec![e.delivery.0],
+        Event::AlertRaised(e) => vec![e.alert.0],
+        Event::AlertAcknowledged(e) => vec![e.alert.0],
+        Event::AgentRegistered(_)
+        | Event::AgentSighted(_)
+        | Event::CallbackRegistered(_)
+        | Event::CallbackRemoved(_)
+        | Event::ClockConfirmed(_)
+        | Event::ClockJumped(_)
+        | Event::KeyIssued(_)
+        | Event::KeyRevoked(_)
+        | Event::KillEngaged(_)
+        | Event::KillReleased(_)
+        | Event::KillReleaseRequested(_)
+        | Event::LedgerOpened(_)
+        | Event::OrganizationClosed(_)
+        | Event::RefusalsRepeated(_)
+        | Event::SnapshotActivated(_)
+        | Event::SnapshotUploaded(_)
+        | Event::StateSealed(_)
+        | Event::UserAdded(_)
+        | Event::UserRemoved(_) => Vec::new(),
+    }
+}

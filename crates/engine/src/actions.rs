@@ -1,0 +1,451 @@
+//! Actions: decide, look, wait, explain, redeem, report.
+
+use std::time::Duration;
+
+use countersign_api::{ActionAnswer, Receipt};
+use countersign_core::command::{Redeem, ReportOutcome};
+use countersign_core::digest::{Digest, action_digest};
+use countersign_core::event::{OutcomeStatus, Status};
+use countersign_core::ids::{ActionId, PermitId};
+use countersign_core::money::{is_currency, parse_decimal};
+use countersign_core::policy::Value;
+use countersign_core::stored::stored_action;
+use countersign_core::token::{Claims, Grant};
+use countersign_core::view::ActionView;
+use countersign_core::{Answer, Command, Envelope, Record, Refusal};
+use countersign_store::{Org, StoredRecord};
+
+use crate::auth::Caller;
+use crate::error::EngineError;
+use crate::intake::{Request, parse_body, received};
+use crate::ledger::{Beside, Entry};
+use crate::sequencer::Lane;
+use crate::{Engine, Inner, OrgHandle, blocking};
+
+/// Items that one batch takes at most.
+pub const BATCH_AT_MOST: usize = 1000;
+/// The longest wait for a final answer.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// What a redeem request says besides the permit.
+pub enum RedeemRequest {
+    /// The whole action that is about to run.
+    Action(Value),
+    /// Its digest.
+    Digest(Digest),
+}
+
+/// What an outcome report says.
+pub struct OutcomeReport {
+    /// How it ended.
+    pub status: OutcomeStatus,
+    /// What it cost: decimal text and currency.
+    pub cost: Option<(String, String)>,
+    /// How long it took, milliseconds.
+    pub duration_ms: Option<u64>,
+    /// Tokens by kind.
+    pub tokens: std::collections::BTreeMap<String, u64>,
+    /// Output, error and whatever else was reported.
+    pub details: Option<Value>,
+}
+
+impl Engine {
+    /// Decides one action. The second value says that the answer is a repetition.
+    pub async fn decide(&self, request: &Request<'_>) -> Result<(ActionAnswer, bool), EngineError> {
+        let handle = self.inner.org(&request.caller.org)?;
+        let received = received(request.body)?;
+        let (submit, actor) = self.submission(&handle, request.caller, received)?;
+        let mut envelope = request.envelope(Command::Submit(Box::new(submit)));
+        envelope.actor = actor;
+        let done = self.perform(Lane::Write, &request.caller.org, envelope, Beside::default()).await?;
+        match done.replayed {
+            Some(seq) => Ok((self.replayed_action(&request.caller.org, seq).await?, true)),
+            None => Ok((self.answer_of(&handle, &request.caller.org, &done.entries).await?, false)),
+        }
+    }
+
+    /// Decides several actions, in order.
+    pub async fn decide_batch(
+        &self,
+        request: &Request<'_>,
+    ) -> Result<(Vec<Result<ActionAnswer, EngineError>>, bool), EngineError> {
+        let Value::Map(mut fields) = parse_body(request.body)? else {
+            return Err(Refusal::invalid("wrong_type", "the body has to be an object with `actions`").into());
+        };
+        let Some(Value::List(items)) = fields.remove("actions") else {
+            return Err(Refusal::invalid("missing_field", "`actions` has to be a list of actions").into());
+        };
+        if let Some(name) = fields.keys().next() {
+            return Err(Refusal::invalid("unknown_field", format!("there is no field `{name}` beside `actions`")).into());
+        }
+        if items.is_empty() || items.len() > BATCH_AT_MOST {
+            let detail = format!("a batch has 1 to {BATCH_AT_MOST} actions, not {}", items.len());
+            return Err(Refusal::invalid("batch_size", detail).into());
+        }
+        let handle = self.inner.org(&request.caller.org)?;
+        let mut waiting = Vec::with_capacity(items.len());
+        for (place, item) in items.into_iter().enumerate() {
+            let submission = countersign_core::action::receive(item)
+                .map_err(EngineError::from)
+                .and_then(|received| self.submission(&handle, request.caller, received));
+            let sent = submission.and_then(|(submit, actor)| {
+                let envelope = Envelope {
+                    actor,
+                    kid: request.caller.kid.clone(),
+                    idem: request.idempotency(place as u64 + 1),
+                    command: Command::Submit(Box::new(submit)),
+                };
+                self.send(Lane::Write, &request.caller.org, envelope)
+            });
+            waiting.push(sent);
+        }
+        let mut answers = Vec::with_capacity(waiting.len());
+        let mut replayed = false;
+        for sent in waiting {
+            answers.push(match sent {
+                Ok(answer) => match answer.await.map_err(EngineError::internal).and_then(|committed| committed) {
+                    Ok(committed) => match committed.answer {
+                        Answer::Done => self.answer_of(&handle, &request.caller.org, &committed.entries).await,
+                        Answer::Refused(refusal) => Err(refusal.into()),
+                        Answer::Replayed(seq) => {
+                            replayed = true;
+                            self.replayed_action(&request.caller.org, seq).await
+                        }
+                    },
+                    Err(error) => Err(error),
+                },
+                Err(error) => Err(error),
+            });
+        }
+        Ok((answers, replayed))
+    }
+
+    /// What would be decided. Nothing is recorded, reserved or asked.
+    pub async fn dry_run(&self, caller: &Caller, body: &[u8]) -> Result<ActionAnswer, EngineError> {
+        let handle = self.inner.org(&caller.org)?;
+        let (submit, _) = self.submission(&handle, caller, received(body)?)?;
+        let live = handle.live();
+        let now = self.inner.clock.read().now;
+        let shown = submit.shown.clone();
+        let (agent, digest, pii) =
+            (submit.agent.clone(), submit.digest.digest, submit.redact.keys().cloned().collect::<Vec<_>>());
+        let hash = live.as_ref().map(|live| live.hash_text().to_owned());
+        let ruling = self.look(&caller.org, move |state| state.preview(&submit, live.as_deref(), now)).await?;
+        Ok(ActionAnswer {
+            id: None,
+            agent: agent.to_string(),
+            tool: shown.tool,
+            action: shown.action,
+            decision: ruling.decision.as_str().to_owned(),
+            status: ruling.status.as_str().to_owned(),
+            reason_code: ruling.reason_code.map(str::to_owned),
+            reasons: ruling.reasons.iter().map(countersign_api::convert::reason).collect(),
+            constraints: countersign_api::convert::constraints(&ruling.constraints),
+            snapshot: hash,
+            action_digest: digest.to_string(),
+            permit: None,
+            approval: None,
+            remedy: None,
+            pii,
+            reported: ruling.reported,
+            beyond_mandate: ruling.beyond_mandate,
+            decided_at: None,
+            redeemed_at: None,
+            outcome: None,
+            receipt: None,
+        })
+    }
+
+    /// An action as it stands; waits for a final status up to `wait`.
+    pub async fn action(&self, caller: &Caller, id: ActionId, wait: Duration) -> Result<ActionAnswer, EngineError> {
+        let handle = self.inner.org(&caller.org)?;
+        let until = tokio::time::Instant::now() + wait.min(LONGEST_WAIT);
+        loop {
+            let waiter = handle.waiter(id.0);
+            let news = waiter.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            let (view, leaf_hash) = self.view(&caller.org, id).await?;
+            self.check_reader(caller, &view)?;
+            let pending = view.status == Status::Pending;
+            if !pending || tokio::time::timeout_at(until, news).await.is_err() {
+                return self.render(&handle, &caller.org, &view, leaf_hash).await;
+            }
+        }
+    }
+
+    /// An agent sees its own actions; whoever else has the right to read sees all.
+    pub(crate) fn check_reader(&self, caller: &Caller, view: &ActionView) -> Result<(), Refusal> {
+        match caller.agent() {
+            Some(agent) if *agent != *view.decision.agent && !caller.may_act_for(&view.decision.agent) => {
+                Err(Refusal::missing("action", view.decision.action_id))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Every rule that was looked at, evaluated anew on the stored form under the snapshot that decided.
+    pub async fn explain(&self, caller: &Caller, id: ActionId) -> Result<Vec<countersign_policy::Trace>, EngineError> {
+        let (view, _) = self.view(&caller.org, id).await?;
+        self.check_reader(caller, &view)?;
+        let (inner, org) = (self.inner.clone(), caller.org.clone());
+        blocking(move || {
+            let payload = inner.store.payload(&org, view.seq)?;
+            let stored = payload.as_ref().and_then(|payload| stored_action(&payload.body));
+            let snapshot = inner.compiled(&org, view.snapshot.as_ref());
+            match (stored, snapshot) {
+                (Some(action), Some(snapshot)) => {
+                    let currency = inner.org_currency(&org)?;
+                    Ok(countersign_core::state::explain(&snapshot, &action, &view.decision, &currency, view.decided_at))
+                }
+                (None, _) => Err(Refusal::missing("stored form of action", id).into()),
+                (Some(_), None) => Err(Refusal::conflict("no_policy", "no policy was live at this decision").into()),
+            }
+        })
+        .await
+    }
+
+    /// Uses a permit.
+    pub async fn redeem(
+        &self,
+        request: &Request<'_>,
+        token: &str,
+        what: RedeemRequest,
+    ) -> Result<(Redeemed, bool), EngineError> {
+        let caller = request.caller;
+        let handle = self.inner.org(&caller.org)?;
+        let claims = handle.keys.permit.verify(token).map_err(|error| {
+            Refusal::forbidden("invalid_permit", error.to_string()).hint("use the permit exactly as it was answered")
+        })?;
+        if claims.iss != *handle.origin {
+            return Err(Refusal::forbidden("invalid_permit", "the permit is of another organization").into());
+        }
+        let permit: PermitId = claims.jti.parse().map_err(EngineError::internal)?;
+        let digest = match what {
+            RedeemRequest::Digest(digest) => digest,
+            RedeemRequest::Action(value) => {
+                let received = countersign_core::action::receive(value)?;
+                action_digest(&handle.keys.digest, &caller.org, &claims.sub, &received.action, None).digest
+            }
+        };
+        let live = handle.live();
+        let action = if claims.snp.as_deref() == live.as_ref().map(|live| live.hash_text()) {
+            None
+        } else {
+            let (view, _) = self.view(&caller.org, ActionId::from(permit)).await?;
+            self.stored_action(&caller.org, view.seq).await?
+        };
+        let agent = caller.agent().filter(|agent| **agent == *claims.sub || !caller.may_act_for(&claims.sub));
+        let redeem = Redeem { permit, digest, agent, action: action.map(Box::new) };
+        let envelope = request.envelope(Command::Redeem(Box::new(redeem)));
+        let done = self.perform(Lane::Urgent, &caller.org, envelope, Beside::default()).await?;
+        let receipt = match (&done.replayed, done.entries.first()) {
+            (_, Some(entry)) => receipt_of(entry),
+            (Some(seq), None) => self.receipt(&caller.org, *seq).await?,
+            (None, None) => return Err(EngineError::internal("a redemption left no record")),
+        };
+        Ok((Redeemed { claims, receipt }, done.replayed.is_some()))
+    }
+
+    /// Records what happened after.
+    pub async fn report_outcome(
+        &self,
+        request: &Request<'_>,
+        id: ActionId,
+        report: OutcomeReport,
+    ) -> Result<(ActionAnswer, bool), EngineError> {
+        let caller = request.caller;
+        let handle = self.inner.org(&caller.org)?;
+        let cost = match report.cost {
+            None => None,
+            Some((amount, currency)) => {
+                let amount = parse_decimal(&amount)
+                    .map_err(|error| Refusal::invalid("invalid_amount", format!("`cost.amount`: {error}")))?;
+                if !is_currency(&currency) {
+                    return Err(Refusal::invalid("invalid_currency", "`cost.currency` is not an ISO 4217 code").into());
+                }
+                Some((amount, currency))
+            }
+        };
+        let (view, _) = self.view(&caller.org, id).await?;
+        let (stored, redact) = match &report.details {
+            Some(details) => {
+                let (stored, redact) = self.store_foreign(details);
+                (Some(stored), redact)
+            }
+            None => (None, Default::default()),
+        };
+        let agent = caller.agent().filter(|_| !caller.may_act_for(&view.decision.agent));
+        let report = ReportOutcome {
+            action_id: id,
+            agent,
+            status: report.status,
+            cost,
+            duration_ms: report.duration_ms,
+            tokens: report.tokens,
+            stored,
+            redact,
+            view: Some(Box::new(view)),
+        };
+        let envelope = request.envelope(Command::ReportOutcome(Box::new(report)));
+        let done = self.perform(Lane::Write, &caller.org, envelope, Beside::default()).await?;
+        let (view, leaf_hash) = self.view(&caller.org, id).await?;
+        Ok((self.render(&handle, &caller.org, &view, leaf_hash).await?, done.replayed.is_some()))
+    }
+
+    /// The view of an action and the leaf hash of its decision.
+    pub(crate) async fn view(&self, org: &Org, id: ActionId) -> Result<(ActionView, Digest), EngineError> {
+        let (inner, org) = (self.inner.clone(), org.clone());
+        blocking(move || inner.view(&org, id)).await
+    }
+
+    pub(crate) async fn stored_action(
+        &self,
+        org: &Org,
+        seq: u64,
+    ) -> Result<Option<countersign_core::policy::Action>, EngineError> {
+        let (inner, org) = (self.inner.clone(), org.clone());
+        blocking(move || Ok(inner.store.payload(&org, seq)?.and_then(|payload| stored_action(&payload.body)))).await
+    }
+
+    async fn replayed_action(&self, org: &Org, seq: u64) -> Result<ActionAnswer, EngineError> {
+        let (inner, name) = (self.inner.clone(), org.clone());
+        let (view, leaf_hash) = blocking(move || {
+            // The first record of a submission may be about its agent; the decision follows.
+            let records = inner.store.records(&name, seq, 2)?;
+            let id = records.iter().filter_map(|stored| Record::decode(&stored.leaf).ok()).find_map(|(record, _)| {
+                match record.event {
+                    countersign_core::Event::DecisionMade(decision) => Some(decision.action_id),
+                    _other => None,
+                }
+            });
+            let id = id.ok_or_else(|| EngineError::internal(format!("record {seq} is not a decision")))?;
+            inner.view(&name, id)
+        })
+        .await?;
+        let handle = self.inner.org(org)?;
+        self.render(&handle, org, &view, leaf_hash).await
+    }
+
+    /// The answer that a command's own records make.
+    async fn answer_of(&self, handle: &OrgHandle, org: &Org, entries: &[Entry]) -> Result<ActionAnswer, EngineError> {
+        let view = ActionView::fold(entries.iter().map(|entry| &entry.record))
+            .ok_or_else(|| EngineError::internal("a submission left no decision"))?;
+        let leaf_hash = entries.iter().find(|entry| entry.record.seq == view.seq).map(|entry| entry.leaf_hash);
+        self.render(handle, org, &view, leaf_hash.unwrap_or(Digest([0; 32]))).await
+    }
+
+    pub(crate) async fn render(
+        &self,
+        handle: &OrgHandle,
+        org: &Org,
+        view: &ActionView,
+        leaf_hash: Digest,
+    ) -> Result<ActionAnswer, EngineError> {
+        let alternative = match &view.decision.remedy {
+            None => None,
+            Some(_) => {
+                let (inner, org, seq) = (self.inner.clone(), org.clone(), view.seq);
+                blocking(move || inner.alternative(&org, seq)).await?
+            }
+        };
+        Ok(self.inner.render(handle, view, leaf_hash, alternative))
+    }
+
+    async fn receipt(&self, org: &Org, seq: u64) -> Result<Receipt, EngineError> {
+        let (inner, org) = (self.inner.clone(), org.clone());
+        blocking(move || {
+            let stored: Vec<StoredRecord> = inner.store.records(&org, seq, 1)?;
+            let stored = stored.first().ok_or_else(|| EngineError::internal(format!("record {seq} is gone")))?;
+            Ok(Receipt { index: seq, leaf_hash: stored.leaf_hash.to_string() })
+        })
+        .await
+    }
+
+    fn send(
+        &self,
+        lane: Lane,
+        org: &Org,
+        envelope: Envelope,
+    ) -> Result<tokio::sync::oneshot::Receiver<Result<crate::Committed, EngineError>>, EngineError> {
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        let beside = Beside::default();
+        self.inner.inbox.put(lane, crate::Job::Command { org: org.clone(), envelope, beside, reply })?;
+        Ok(answer)
+    }
+}
+
+/// A permit that was used.
+pub struct Redeemed {
+    /// What the permit says.
+    pub claims: Claims,
+    /// Where that is in the ledger.
+    pub receipt: Receipt,
+}
+
+fn receipt_of(entry: &Entry) -> Receipt {
+    Receipt { index: entry.record.seq, leaf_hash: entry.leaf_hash.to_string() }
+}
+
+impl Inner {
+    pub(crate) fn view(&self, org: &str, id: ActionId) -> Result<(ActionView, Digest), EngineError> {
+        let stored = self.store.by_subject(org, id.0)?;
+        let mut records = Vec::with_capacity(stored.len());
+        for record in &stored {
+            records.push(Record::decode(&record.leaf).map_err(EngineError::internal)?.0);
+        }
+        let view = ActionView::fold(&records).ok_or_else(|| Refusal::missing("action", id))?;
+        let leaf_hash = stored.iter().find(|stored| stored.seq == view.seq).map(|stored| stored.leaf_hash);
+        Ok((view, leaf_hash.unwrap_or(Digest([0; 32]))))
+    }
+
+    fn alternative(&self, org: &str, seq: u64) -> Result<Option<serde_json::Value>, EngineError> {
+        let payload = self.store.payload(org, seq)?;
+        let value: Option<serde_json::Value> =
+            payload.and_then(|payload| serde_json::from_slice(&payload.body).ok());
+        Ok(value.and_then(|mut value| value.get_mut("alternative").map(serde_json::Value::take)))
+    }
+
+    /// The answer of an action, with its permit signed from the record that issued it.
+    pub(crate) fn render(
+        &self,
+        handle: &OrgHandle,
+        view: &ActionView,
+        leaf_hash: Digest,
+        alternative: Option<serde_json::Value>,
+    ) -> ActionAnswer {
+        let permit = view.permit.as_ref().map(|(seq, at, permit)| {
+            let decision = &view.decision;
+            let digest = match &decision.remedy {
+                Some(remedy) if remedy.applied => remedy.digest,
+                Some(_) | None => decision.digest,
+            };
+            let grant = Grant {
+                issuer: &handle.origin,
+                agent: &decision.agent,
+                digest,
+                salt: &decision.salt,
+                constraints: &decision.constraints,
+                snapshot: view.snapshot.as_deref(),
+                issued: (*seq, *at),
+            };
+            handle.keys.permit.sign(&Claims::of(permit, &grant))
+        });
+        let rendering = countersign_api::convert::Rendering {
+            leaf_hash: leaf_hash.to_string(),
+            permit,
+            alternative,
+            base_url: &self.settings.base_url,
+        };
+        countersign_api::convert::action(view, rendering)
+    }
+
+    fn org_currency(&self, org: &str) -> Result<String, EngineError> {
+        let first = self.store.records(org, 0, 1)?;
+        let opened = first.first().and_then(|stored| Record::decode(&stored.leaf).ok());
+        match opened.map(|(record, _)| record.event) {
+            Some(countersign_core::Event::LedgerOpened(opened)) => Ok(opened.currency.clone()),
+            _other => Err(EngineError::internal("a ledger does not begin with its opening")),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Requests for a human decision: the queue, one request, votes, evidence, withdrawal.
+
+use std::collections::BTreeMap;
+
+use countersign_api::ApprovalAnswer;
+use countersign_core::command::Vote;
+use countersign_core::digest::Digest;
+use countersign_core::event::Verb;
+use countersign_core::ids::{ActionId, ApprovalId};
+use countersign_core::policy::Value;
+use countersign_core::view::ActionView;
+use countersign_core::{Command, Event, Record, Refusal};
+use countersign_store::Org;
+
+use crate::auth::Caller;
+use crate::error::EngineError;
+use crate::intake::Request;
+use crate::ledger::Beside;
+use crate::sequencer::Lane;
+use crate::{Engine, Inner, blocking};
+
+/// Requests that one page of a list has at most.
+pub const PAGE_AT_MOST: usize = 100;
+const PARTS: [&str; 6] = ["sources", "references", "confidence", "alternatives", "reason", "next_step"];
+
+/// What a vote says.
+pub struct VoteRequest {
+    /// What.
+    pub verb: Verb,
+    /// What the person says.
+    pub comment: Option<String>,
+    /// The digest that the person saw.
+    pub digest: Digest,
+    /// The snapshot that the person saw.
+    pub snapshot: String,
+}
+
+impl Engine {
+    /// Open requests by deadline; for an agent its own, for a person with `mine` those that the person may decide.
+    pub async fn open_approvals(&self, caller: &Caller, mine: bool) -> Result<Vec<ApprovalAnswer>, EngineError> {
+        let agent = caller.agent();
+        let person = caller.actor.id.clone();
+        let ids = self.look(&caller.org, move |state| {
+            let mut open: Vec<_> = (state.approvals().iter())
+                .filter(|(_, approval)| match &agent {
+                    Some(agent) => state.actions().get(&approval.action_id).is_some_and(|a| a.agent == *agent),
+                    None => !mine || state.may_decide(approval, &person),
+                })
+                .map(|(id, approval)| (approval.deadline, *id, approval.action_id))
+                .collect();
+            open.sort();
+            open.truncate(PAGE_AT_MOST);
+            open.into_iter().map(|(_, id, action)| (id, action)).collect::<Vec<_>>()
+        });
+        let mut answers = Vec::new();
+        for (_, action) in ids.await? {
+            answers.push(self.approval_of_action(&caller.org, action).await?);
+        }
+        Ok(answers)
+    }
+
+    /// One request.
+    pub async fn approval(&self, caller: &Caller, id: ApprovalId) -> Result<ApprovalAnswer, EngineError> {
+        let view = self.view_of_approval(&caller.org, id).await?;
+        self.check_reader(caller, &view).map_err(|_| Refusal::missing("approval", id))?;
+        self.approval_of_action(&caller.org, view.decision.action_id).await
+    }
+
+    /// Casts a person's vote.
+    pub async fn vote(
+        &self,
+        request: &Request<'_>,
+        id: ApprovalId,
+        vote: VoteRequest,
+    ) -> Result<(ApprovalAnswer, bool), EngineError> {
+        let caller = request.caller;
+        let view = self.view_of_approval(&caller.org, id).await?;
+        let action_id = view.decision.action_id;
+        let action = self.stored_action(&caller.org, view.seq).await?;
+        let vote = Vote {
+            approval: id,
+            user: caller.actor.id.clone(),
+            verb: vote.verb,
+            digest: vote.digest,
+            snapshot: vote.snapshot,
+            comment: self.words(vote.comment.as_deref()),
+            action: action.map(Box::new),
+            view: Some(Box::new(view)),
+        };
+        let envelope = request.envelope(Command::Vote(Box::new(vote)));
+        let done = self.perform(Lane::Urgent, &caller.org, envelope, Beside::default()).await?;
+        Ok((self.approval_of_action(&caller.org, action_id).await?, done.replayed.is_some()))
+    }
+
+    /// Completes the evidence of a request.
+    pub async fn answer_approval(
+        &self,
+        request: &Request<'_>,
+        id: ApprovalId,
+        evidence: Value,
+    ) -> Result<(ApprovalAnswer, bool), EngineError> {
+        let caller = request.caller;
+        let view = self.view_of_approval(&caller.org, id).await?;
+        let acting = view.decision.agent.clone();
+        let agent = match caller.agent() {
+            Some(agent) if agent == acting => agent,
+            Some(_) | None if caller.may_act_for(&acting) => acting,
+            Some(_) | None => return Err(Refusal::missing("approval", id).into()),
+        };
+        let parts = complete_parts(&evidence);
+        let (stored, redact) = self.store_foreign(&evidence);
+        let envelope = request.envelope(Command::Answer { approval: id, agent, parts, stored, redact });
+        let done = self.perform(Lane::Write, &caller.org, envelope, Beside::default()).await?;
+        Ok((self.approval_of_action(&caller.org, view.decision.action_id).await?, done.replayed.is_some()))
+    }
+
+    /// Withdraws a request.
+    pub async fn cancel_approval(
+        &self,
+        request: &Request<'_>,
+        id: ApprovalId,
+    ) -> Result<(ApprovalAnswer, bool), EngineError> {
+        let caller = request.caller;
+        let view = self.view_of_approval(&caller.org, id).await?;
+        self.check_reader(caller, &view).map_err(|_| Refusal::missing("approval", id))?;
+        let agent = caller.agent().map(|_| view.decision.agent.clone());
+        let envelope = request.envelope(Command::Cancel { approval: id, agent });
+        let done = self.perform(Lane::Write, &caller.org, envelope, Beside::default()).await?;
+        Ok((self.approval_of_action(&caller.org, view.decision.action_id).await?, done.replayed.is_some()))
+    }
+
+    async fn view_of_approval(&self, org: &Org, id: ApprovalId) -> Result<ActionView, EngineError> {
+        let (inner, org) = (self.inner.clone(), org.clone());
+        blocking(move || {
+            let stored = inner.store.by_subject(&org, id.0)?;
+            let first = stored.first().ok_or_else(|| Refusal::missing("approval", id))?;
+            match Record::decode(&first.leaf).map_err(EngineError::internal)?.0.event {
+                Event::DecisionMade(decision) => Ok(inner.view(&org, decision.action_id)?.0),
+                _other => Err(Refusal::missing("approval", id).into()),
+            }
+        })
+        .await
+    }
+
+    async fn approval_of_action(&self, org: &Org, id: ActionId) -> Result<ApprovalAnswer, EngineError> {
+        let handle = self.inner.org(org)?;
+        let (view, leaf_hash) = self.view(org, id).await?;
+        let action = self.render(&handle, org, &view, leaf_hash).await?;
+        let (inner, org) = (self.inner.clone(), org.clone());
+        blocking(move || {
+            let approval = view.approval.as_ref().ok_or_else(|| Refusal::missing("approval of action", id))?;
+            let stored = inner.json_payload(&org, view.seq)?;
+            let stored = stored.get("action").cloned().unwrap_or_default();
+            let answers = approval.answers.iter().map(|seq| inner.json_payload(&org, *seq)).collect::<Result<_, _>>()?;
+            let mut comments = BTreeMap::new();
+            for cast in &approval.votes {
+                if let Some(text) = inner.text_payload(&org, cast.seq)? {
+                    comments.insert(cast.seq, text);
+                }
+            }
+            Ok(countersign_api::convert::approval(&view, approval, action, stored, answers, &comments))
+        })
+        .await
+    }
+}
+
+impl Inner {
+    /// The payload of a record as JSON; `null` if there is none.
+    pub(crate) fn json_payload(&self, org: &str, seq: u64) -> Result<serde_json::Value, EngineError> {
+        let payload = self.store.payload(org, seq)?;
+        Ok(payload.and_then(|payload| serde_json::from_slice(&payload.body).ok()).unwrap_or_default())
+    }
+
+    /// The words of a person that a payload holds.
+    pub(crate) fn text_payload(&self, org: &str, seq: u64) -> Result<Option<String>, EngineError> {
+        let payload = self.json_payload(org, seq)?;
+        Ok(payload.get("text").map(|text| text.as_str().map_or_else(|| text.to_string(), str::to_owned)))
+    }
+}
+
+/// Which parts of evidence are there: an empty text, list or object counts as missing.
+fn complete_parts(evidence: &Value) -> Vec<String> {
+    let there = |part: &&str| match evidence.get(part) {
+        None | Some(Value::Null) => false,
+        Some(Value::String(text)) => !text.trim().is_empty(),
+        Some(Value::List(items)) => !items.is_empty(),
+        Some(Value::Map(map)) => !map.is_empty(),
+        Some(_) => true,
+    };
+    PARTS.iter().filter(|part| there(part)).map(|part| (*part).to_owned()).collect()
+}

@@ -1,0 +1,165 @@
+//! Effects: callbacks that tell workflows how their actions ended. At least once, driven from the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use countersign_core::event::Delivery;
+use countersign_core::ids::{ActionId, DeliveryId, ReceiverId};
+use countersign_core::{Command, Span, Time};
+use countersign_notify::{Attempt, Ed25519Key, Keys, Message, Secret, Sender, Target, schedule};
+use countersign_store::Org;
+
+use crate::error::EngineError;
+use crate::ledger::Beside;
+use crate::sequencer::Lane;
+use crate::{Engine, OrgHandle, blocking, by_system};
+
+/// How often due callbacks are looked for when nothing wakes the task.
+const STEP: Duration = Duration::from_secs(1);
+/// How many callbacks of one organization are on their way at once.
+const AT_ONCE: usize = 16;
+/// How often a callback that is never answered with 410 is tried.
+const TRIES: u32 = schedule::ATTEMPTS;
+
+struct Due {
+    id: DeliveryId,
+    action_id: ActionId,
+    attempts: u32,
+    receiver: ReceiverId,
+    receiver_url: Option<String>,
+    url: String,
+}
+
+impl Engine {
+    /// Delivers callbacks until the task is dropped.
+    pub async fn deliver_callbacks(self, sender: Sender) {
+        loop {
+            for org in self.inner.known_orgs() {
+                if let Err(error) = self.deliver_due(&org, &sender).await {
+                    tracing::warn!(org = &*org, %error, "callbacks could not be delivered");
+                }
+            }
+            drop(tokio::time::timeout(STEP, self.inner.effects_wanted.notified()).await);
+        }
+    }
+
+    async fn deliver_due(&self, org: &Org, sender: &Sender) -> Result<(), EngineError> {
+        let handle = self.inner.org(org)?;
+        if !handle.has_deliveries.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let now = self.inner.clock.read().now;
+        let (due, waiting) = self
+            .look(org, move |state| {
+                let alive = state.deliveries().iter().filter(|(_, pending)| !pending.dead);
+                let due = alive.clone().filter(|(_, pending)| pending.next <= now).take(AT_ONCE);
+                let due = due.map(|(id, pending)| Due {
+                    id: *id,
+                    action_id: pending.action_id,
+                    attempts: pending.attempts,
+                    receiver: pending.receiver,
+                    receiver_url: state.receivers().get(&pending.receiver).cloned(),
+                    url: pending.url.clone(),
+                });
+                (due.collect::<Vec<_>>(), alive.count())
+            })
+            .await?;
+        if waiting > 0 {
+            handle.has_deliveries.store(true, Ordering::Relaxed);
+        }
+        let mut tasks = tokio::task::JoinSet::new();
+        for due in due {
+            let (engine, org, handle, sender) = (self.clone(), org.clone(), handle.clone(), sender.clone());
+            tasks.spawn(async move { engine.deliver(&org, &handle, &sender, due, now).await });
+        }
+        while let Some(result) = tasks.join_next().await {
+            if let Err(error) = result.map_err(EngineError::internal).and_then(|result| result) {
+                tracing::warn!(org = &**org, %error, "a callback could not be tried");
+            }
+        }
+        Ok(())
+    }
+
+    async fn deliver(
+        &self,
+        org: &Org,
+        handle: &Arc<OrgHandle>,
+        sender: &Sender,
+        due: Due,
+        now: Time,
+    ) -> Result<(), EngineError> {
+        let attempt = due.attempts + 1;
+        let (result, detail, retry_after) = match self.attempt(org, handle, sender, &due, now).await? {
+            Attempt::Delivered { status } => (Delivery::Delivered, format!("answered {status}"), None),
+            Attempt::Retry { reason, retry_after } => (Delivery::Retrying, reason.to_string(), retry_after),
+            Attempt::Refused { reason } => (Delivery::Retrying, reason.to_string(), None),
+            Attempt::Gone => {
+                self.remove_gone(org, due.receiver).await;
+                (Delivery::Dead, "answered 410: the receiver is gone".to_owned(), None)
+            }
+        };
+        let pause = match result {
+            Delivery::Retrying if attempt < TRIES => {
+                schedule::after(attempt, u64::from_be_bytes(crate::random::bytes()), retry_after)
+            }
+            Delivery::Retrying | Delivery::Delivered | Delivery::Dead | Delivery::Resent => None,
+        };
+        let result = if result == Delivery::Retrying && pause.is_none() { Delivery::Dead } else { result };
+        let next = pause.map(|pause| now + Span(i64::try_from(pause.as_micros()).unwrap_or(i64::MAX)));
+        let command = Command::NoteDelivery { delivery: due.id, attempt, detail, result, next };
+        self.perform(Lane::Write, org, by_system(command), Beside::default()).await.map(drop)
+    }
+
+    async fn attempt(
+        &self,
+        org: &Org,
+        handle: &Arc<OrgHandle>,
+        sender: &Sender,
+        due: &Due,
+        now: Time,
+    ) -> Result<Attempt, EngineError> {
+        // A receiver that was removed meanwhile gets nothing more.
+        let Some(base) = &due.receiver_url else { return Ok(Attempt::Gone) };
+        let (inner, name, place) = (self.inner.clone(), org.clone(), base.clone());
+        let secret = blocking(move || {
+            let sealed = inner.store.secret(&name, "webhook", &place)?;
+            let sealed = sealed.ok_or_else(|| EngineError::internal("a receiver has no secret"))?;
+            inner.vault.open(&name, "webhook", &place, &sealed).map_err(EngineError::internal)
+        })
+        .await?;
+        let secret = std::str::from_utf8(&secret).ok().and_then(|text| Secret::parse(text).ok());
+        let secret = secret.ok_or_else(|| EngineError::internal("a receiver's secret is damaged"))?;
+        let Ok(target) = Target::parse(&due.url, &self.inner.settings.callbacks) else { return Ok(Attempt::Gone) };
+        let body = self.callback_body(org, handle, due, now).await?;
+        let message = Message::new(due.id.to_string(), now.unix_seconds(), body).map_err(EngineError::internal)?;
+        let ed25519 = Ed25519Key::from_seed(&handle.keys.callback);
+        let keys = Keys { secrets: std::slice::from_ref(&secret), ed25519: Some(&ed25519) };
+        Ok(sender.deliver(&target, &message, &keys).await)
+    }
+
+    /// What a callback says: the action as it stands, and the checkpoint that covers it.
+    async fn callback_body(
+        &self,
+        org: &Org,
+        handle: &Arc<OrgHandle>,
+        due: &Due,
+        now: Time,
+    ) -> Result<Vec<u8>, EngineError> {
+        let (view, leaf_hash) = self.view(org, due.action_id).await?;
+        let action = self.render(handle, org, &view, leaf_hash).await?;
+        let (inner, name) = (self.inner.clone(), org.clone());
+        let head = blocking(move || Ok(inner.store.head(&name)?)).await?;
+        let data = serde_json::json!({ "action": action, "checkpoint": head.map(|head| head.checkpoint) });
+        let body: BTreeMap<&str, serde_json::Value> =
+            [("type", "action.final".into()), ("timestamp", now.to_string().into()), ("data", data)].into();
+        serde_json::to_vec(&body).map_err(EngineError::internal)
+    }
+
+    async fn remove_gone(&self, org: &Org, receiver: ReceiverId) {
+        let envelope = by_system(Command::RemoveReceiver(receiver, "gone"));
+        // It may have been removed by a person meanwhile; then there is nothing to do.
+        drop(self.perform(Lane::Write, org, envelope, Beside::default()).await);
+    }
+}

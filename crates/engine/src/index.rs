@@ -1,0 +1,114 @@
+//! The search index: follows the ledger on a thread of its own, and can be made again from nothing.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use countersign_core::{Event, Record};
+use countersign_store::{Org, SearchRow};
+
+use crate::Inner;
+use crate::error::EngineError;
+
+/// How many records are indexed at once.
+const CHUNK: usize = 2000;
+/// How long new records gather before they are indexed: the index may lie a second behind.
+const GATHER: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// Which organizations have records that the index lacks.
+#[derive(Default)]
+pub(crate) struct Signal {
+    state: Mutex<Wanted>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Wanted {
+    orgs: BTreeSet<Org>,
+    stopping: bool,
+}
+
+impl Signal {
+    /// There are new records.
+    pub fn raise(&self, org: &Org) {
+        let mut wanted = crate::lock(&self.state);
+        if !wanted.orgs.contains(org) {
+            wanted.orgs.insert(org.clone());
+            self.changed.notify_one();
+        }
+    }
+
+    /// Ends the thread.
+    pub fn stop(&self) {
+        crate::lock(&self.state).stopping = true;
+        self.changed.notify_one();
+    }
+
+    fn wait(&self) -> Option<BTreeSet<Org>> {
+        let mut wanted = crate::lock(&self.state);
+        while wanted.orgs.is_empty() && !wanted.stopping {
+            wanted = self.changed.wait(wanted).unwrap_or_else(PoisonError::into_inner);
+        }
+        if wanted.stopping {
+            return None;
+        }
+        // More records are about to come: indexing them together costs less.
+        let (mut wanted, _) =
+            self.changed.wait_timeout_while(wanted, GATHER, |wanted| !wanted.stopping).unwrap_or_else(PoisonError::into_inner);
+        Some(std::mem::take(&mut wanted.orgs))
+    }
+}
+
+/// Starts the thread.
+pub(crate) fn start(inner: &Arc<Inner>) -> std::io::Result<JoinHandle<()>> {
+    let inner = inner.clone();
+    std::thread::Builder::new().name("index".into()).spawn(move || {
+        while let Some(orgs) = inner.index_wanted.wait() {
+            for org in orgs {
+                if let Err(error) = follow(&inner, &org) {
+                    tracing::warn!(org = &*org, %error, "the search index could not follow");
+                }
+            }
+        }
+    })
+}
+
+fn follow(inner: &Inner, org: &Org) -> Result<(), EngineError> {
+    loop {
+        let from = inner.store.indexed(org)?;
+        let chunk = inner.store.records(org, from, CHUNK)?;
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let mut rows = Vec::with_capacity(chunk.len());
+        for stored in &chunk {
+            let (record, _) = Record::decode(&stored.leaf).map_err(EngineError::internal)?;
+            rows.push(row(&record));
+        }
+        inner.store.index(org, &rows)?;
+    }
+}
+
+fn row(record: &Record) -> SearchRow {
+    let mut row = SearchRow {
+        kind: record.event.kind().to_owned(),
+        seq: record.seq,
+        ts: record.ts,
+        ..SearchRow::default()
+    };
+    match &record.event {
+        Event::DecisionMade(e) => {
+            row.action = Some(e.action.clone());
+            row.agent = Some(e.agent.to_string());
+            row.decision = Some(e.decision.as_str().to_owned());
+        }
+        Event::ApprovalOpened(e) => row.agent = Some(e.agent.to_string()),
+        Event::AlertRaised(e) => row.agent = e.agent.as_deref().map(str::to_owned),
+        Event::RefusalsRepeated(e) => row.agent = Some(e.agent.to_string()),
+        Event::AgentRegistered(e) => row.agent = Some(e.agent.clone()),
+        Event::AgentSighted(e) => row.agent = Some(e.agent.clone()),
+        // Everything else is found by its type and time.
+        _other => {}
+    }
+    row
+}

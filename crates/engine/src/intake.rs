@@ -1,0 +1,156 @@
+//! From a request's bytes to a command: parsed once, redacted once, hashed once, before the sequencer sees it.
+
+use std::sync::Arc;
+
+use countersign_core::action::{Received, receive};
+use countersign_core::command::{Sealed, Submit};
+use countersign_core::digest::{Digest, action_digest};
+use countersign_core::policy::{Value, json};
+use countersign_core::record::{Actor, Half, Idempotency};
+use countersign_core::redact::Kinds;
+use countersign_core::stored::{store_action, store_value};
+use countersign_core::{Command, Envelope, Refusal};
+
+use crate::auth::Caller;
+use crate::error::EngineError;
+use crate::{Engine, OrgHandle};
+
+/// The largest body of a request, bytes.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
+/// Retention class of payloads whose policy names none.
+pub(crate) const DEFAULT_CLASS: &str = "default";
+
+/// What every request that changes something brings.
+pub struct Request<'a> {
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// Method and path, the scope of the idempotency key.
+    pub route: &'a str,
+    /// The `Idempotency-Key`, if there is one.
+    pub idempotency_key: Option<&'a str>,
+    /// The body, as it came.
+    pub body: &'a [u8],
+}
+
+impl Request<'_> {
+    /// The envelope of a command of this request.
+    pub(crate) fn envelope(&self, command: Command) -> Envelope {
+        Envelope {
+            actor: self.caller.actor.clone(),
+            kid: self.caller.kid.clone(),
+            idem: self.idempotency(0),
+            command,
+        }
+    }
+
+    /// The idempotency of the `item`-th command of this request.
+    pub(crate) fn idempotency(&self, item: u64) -> Option<Idempotency> {
+        let key = self.idempotency_key?;
+        let who = self.caller.kid.as_deref().unwrap_or(&self.caller.actor.id);
+        let scope = [who.as_bytes(), b"\0", self.route.as_bytes(), b"\0", key.as_bytes(), &item.to_be_bytes()].concat();
+        let key = Digest::tagged("countersign-idempotency-v1", &[&scope]);
+        Some(Idempotency { body: half(Digest::of(self.body)), key: half(key) })
+    }
+}
+
+fn half(digest: Digest) -> Half {
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest.0[..16]);
+    Half(half)
+}
+
+/// Parses a body as JSON within the limits of the API.
+pub fn parse_body(body: &[u8]) -> Result<Value, Refusal> {
+    json::parse(body, &json::Limits::default()).map_err(|error| {
+        let refusal = Refusal::invalid("invalid_json", format!("the body is not JSON that we take: {error}"));
+        refusal.hint("numbers have to be exact in a double; write money as a string such as \"12.50\"")
+    })
+}
+
+impl Engine {
+    /// Makes the command that decides an action, and what its record's actor is.
+    pub(crate) fn submission(
+        &self,
+        handle: &OrgHandle,
+        caller: &Caller,
+        received: Received,
+    ) -> Result<(Submit, Actor), EngineError> {
+        let Received { action, agent, callback_url, accept_remedy } = received;
+        let (agent, actor) = self.acting_agent(caller, agent)?;
+        let live = handle.live();
+        let mandate = live.as_ref().and_then(|live| live.mandate(&agent));
+        let kinds = mandate.map(|mandate| mandate.redact_kinds()).unwrap_or_default();
+        let class = mandate.and_then(|mandate| mandate.retention()).unwrap_or(DEFAULT_CLASS);
+        let stored = store_action(&action, &self.inner.redactor, &kinds, self.inner.salts.next(), class);
+        let digest = action_digest(&handle.keys.digest, &caller.org, &agent, &action, None);
+        let submit = Submit {
+            verified: actor.verified,
+            agent,
+            action,
+            digest,
+            stored: stored.sealed,
+            redact: stored.redact,
+            shown: stored.shown,
+            callback_url,
+            accept_remedy,
+        };
+        Ok((submit, actor))
+    }
+
+    /// Whose action it is. The agent is who the credential says it is; only a gateway's key names another.
+    fn acting_agent(&self, caller: &Caller, named: Option<String>) -> Result<(Arc<str>, Actor), EngineError> {
+        let own = caller.agent();
+        match (own, named) {
+            (Some(own), None) => Ok((own, caller.actor.clone())),
+            (Some(own), Some(named)) if *own == *named => Ok((own, caller.actor.clone())),
+            (_, Some(named)) if caller.may_act_for(&named) => {
+                self.check_id("agent", &named)?;
+                let actor = Actor {
+                    auth: caller.actor.auth.clone(),
+                    id: named.clone(),
+                    kind: countersign_core::ActorKind::Agent,
+                    verified: false,
+                };
+                Ok((named.as_str().into(), actor))
+            }
+            (_, Some(named)) => Err(Refusal::forbidden("not_your_agent", format!("this key cannot act for `{named}`"))
+                .hint("leave `agent` out; only a key with scope `act_for:…` names it")
+                .into()),
+            (None, None) => Err(Refusal::forbidden("not_an_agent", "this key belongs to a person, not to an agent")
+                .hint("use an agent's key, or a key with scope `act_for:…` and name the `agent`")
+                .into()),
+        }
+    }
+
+    /// Ids of agents, people, teams: `[a-z0-9][a-z0-9_.:/-]{0,127}`, and nothing that must not be kept.
+    pub(crate) fn check_id(&self, what: &str, id: &str) -> Result<(), Refusal> {
+        let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.:/-".contains(&b);
+        let starts = id.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        if !starts || id.len() > 128 || !id.bytes().all(fine) {
+            let shown: String = id.chars().take(64).collect();
+            return Err(Refusal::invalid("invalid_id", format!("`{shown}` is not an id of {what}"))
+                .hint("ids are 1 to 128 of a-z, 0-9, `_`, `.`, `:`, `/`, `-`, and begin with a letter or digit"));
+        }
+        if !self.inner.redactor.redact_text(id, &Kinds::default()).found.is_empty() {
+            return Err(Refusal::invalid("invalid_id", format!("the id of {what} looks like personal or secret data")));
+        }
+        Ok(())
+    }
+
+    /// The stored form of a person's words, as the payload `{"text": …}`.
+    pub(crate) fn words(&self, text: Option<&str>) -> Option<Sealed> {
+        let text = text.map(str::trim).filter(|text| !text.is_empty())?;
+        let value = Value::Map([("text".to_owned(), Value::from(text))].into());
+        Some(self.store_foreign(&value).0)
+    }
+
+    /// The stored form of any foreign value, with what redaction replaced.
+    pub(crate) fn store_foreign(&self, value: &Value) -> (Sealed, std::collections::BTreeMap<String, u32>) {
+        store_value(value, &self.inner.redactor, &Kinds::default(), self.inner.salts.next(), DEFAULT_CLASS)
+    }
+}
+
+/// Makes an action from a request's body.
+pub(crate) fn received(body: &[u8]) -> Result<Received, Refusal> {
+    receive(parse_body(body)?)
+}

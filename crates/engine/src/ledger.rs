@@ -1,0 +1,282 @@
+//! One organization's ledger in memory: its state, the edge of its tree, its keys.
+
+use std::sync::Arc;
+
+use countersign_core::digest::{Digest, DigestKey};
+use countersign_core::event::Event;
+use countersign_core::record::{Draft, Payload};
+use countersign_core::redact::Redactor;
+use countersign_core::token::PermitKey;
+use countersign_core::view::subjects;
+use countersign_core::{Answer, Command, Ctx, Envelope, Record, Span, State, Time, Transient};
+use countersign_policy::Snapshot;
+use countersign_store::{Append, Head, NewRecord, OrganizationRow, SealedSecret, SnapshotFiles, Store, StoredState};
+use countersign_tlog::{Checkpoint, Edge, Hash, SigningKey, leaf_hash};
+
+use crate::error::EngineError;
+use crate::random::Uuid7;
+use crate::vault::Vault;
+
+/// How many records are read at once when a state is folded.
+const FOLD_CHUNK: usize = 4096;
+
+/// A record as an answer cites it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// RFC 6962 leaf hash of its bytes.
+    pub leaf_hash: Digest,
+    /// What it says.
+    pub record: Record,
+}
+
+/// The keys of one organization.
+pub struct Keys {
+    /// Makes action digests.
+    pub digest: DigestKey,
+    /// Signs checkpoints.
+    pub log: SigningKey,
+    /// Signs permits.
+    pub permit: PermitKey,
+    /// Seed of the Ed25519 key that signs callbacks beside their shared secret.
+    pub callback: [u8; 32],
+}
+
+/// Names under which an organization's own keys lie with the secrets.
+pub(crate) const KEY_NAMES: [&str; 4] = ["callback", "digest", "log", "permit"];
+
+impl Keys {
+    /// The keys of these seeds, in the order of [`KEY_NAMES`].
+    pub(crate) fn from_seeds(origin: &str, seeds: &[[u8; 32]; 4]) -> Result<Keys, EngineError> {
+        let [callback, digest, log, permit] = seeds;
+        Ok(Keys {
+            digest: DigestKey(*digest),
+            log: SigningKey::from_seed(origin, log).map_err(EngineError::internal)?,
+            permit: PermitKey::from_seed(permit),
+            callback: *callback,
+        })
+    }
+
+    /// The keys of an organization, from the store.
+    pub(crate) fn load(store: &dyn Store, vault: &Vault, org: &str, origin: &str) -> Result<Keys, EngineError> {
+        let mut seeds = [[0_u8; 32]; 4];
+        for (name, seed) in KEY_NAMES.iter().zip(&mut seeds) {
+            let sealed = store.secret(org, "key", name)?.ok_or_else(|| {
+                EngineError::internal(format!("organization `{org}` has no `{name}` key in this store"))
+            })?;
+            let opened = vault.open(org, "key", name, &sealed).map_err(EngineError::internal)?;
+            *seed = opened.as_slice().try_into().map_err(EngineError::internal)?;
+        }
+        Keys::from_seeds(origin, &seeds)
+    }
+}
+
+/// What goes into the store with the records of a command, besides them.
+#[derive(Default)]
+pub struct Beside {
+    /// Secrets.
+    pub secrets: Vec<SealedSecret>,
+    /// Snapshots.
+    pub snapshots: Vec<SnapshotFiles>,
+    /// Creates the organization.
+    pub create: Option<OrganizationRow>,
+}
+
+/// A ledger that commands are handled on. It runs ahead of the store by the batches in flight; when one of those fails
+/// it is thrown away and folded anew.
+pub(crate) struct Ledger {
+    pub org: Arc<str>,
+    pub state: State,
+    pub keys: Arc<Keys>,
+    pub live: Option<Arc<Snapshot>>,
+    pub last_used: Time,
+    edge: Edge,
+    origin: Arc<str>,
+    transient: Transient,
+    ids: Uuid7,
+    redactor: Arc<Redactor>,
+}
+
+impl Ledger {
+    /// The ledger of a new organization.
+    pub fn empty(org: Arc<str>, origin: Arc<str>, keys: Arc<Keys>, redactor: Arc<Redactor>) -> Ledger {
+        Ledger {
+            org,
+            state: State::default(),
+            keys,
+            live: None,
+            last_used: Time(0),
+            edge: Edge::new(),
+            origin,
+            transient: Transient::default(),
+            ids: Uuid7::default(),
+            redactor,
+        }
+    }
+
+    /// Folds a ledger from the newest seal that its stored state hashes to, or from its beginning.
+    pub fn load(
+        store: &dyn Store,
+        org: Arc<str>,
+        origin: Arc<str>,
+        keys: Arc<Keys>,
+        redactor: Arc<Redactor>,
+    ) -> Result<Ledger, EngineError> {
+        let head = store.head(&org)?.ok_or_else(|| EngineError::internal(format!("`{org}` has no head")))?;
+        let mut ledger = Ledger::empty(org, origin, keys, redactor);
+        ledger.edge = Edge::from_bytes(&head.edge).map_err(EngineError::internal)?;
+        if ledger.edge.size() != head.size {
+            return Err(EngineError::internal(format!("the head of `{}` does not fit its tree", ledger.org)));
+        }
+        if let Some(state) = sealed_state(store, &ledger.org)? {
+            ledger.state = state;
+        }
+        let mut from = ledger.state.next_seq();
+        while from < head.size {
+            let chunk = store.records(&ledger.org, from, FOLD_CHUNK)?;
+            if chunk.is_empty() {
+                return Err(EngineError::internal(format!("`{}` has no record {from}", ledger.org)));
+            }
+            for stored in chunk {
+                let (record, _) = Record::decode(&stored.leaf).map_err(|error| {
+                    EngineError::unavailable("upgrade_needed", format!("ledger `{}`: {error}", ledger.org))
+                })?;
+                if record.seq != from {
+                    return Err(EngineError::internal(format!("record {from} says that it is {}", record.seq)));
+                }
+                ledger.state.apply(&record);
+                from += 1;
+            }
+        }
+        ledger.last_used = ledger.state.last_ts();
+        Ok(ledger)
+    }
+
+    /// Carries a command out in memory and writes what it comes to into `append`.
+    pub fn carry_out(
+        &mut self,
+        envelope: Envelope,
+        beside: Beside,
+        now: Time,
+        append: &mut Append,
+    ) -> (Answer, Vec<Entry>) {
+        let now = now.max(self.state.last_ts() + Span(1));
+        self.last_used = now;
+        let (actor, idem) = (envelope.actor.clone(), envelope.idem);
+        let sealing = matches!(envelope.command, Command::Seal);
+        let mut ctx = Ctx {
+            now,
+            ids: &mut self.ids,
+            live: self.live.as_deref(),
+            digest_key: &self.keys.digest,
+            redactor: &self.redactor,
+            transient: &mut self.transient,
+        };
+        let handled = self.state.handle(envelope, &mut ctx);
+        if sealing && !handled.events.is_empty() {
+            append.state = Some(StoredState { at: self.state.next_seq(), bytes: self.state.to_bytes() });
+        }
+        let mut entries = Vec::with_capacity(handled.events.len());
+        let mut encoded = Vec::with_capacity(handled.events.len());
+        for (place, draft) in handled.events.into_iter().enumerate() {
+            let Draft { event, payload, prov, redact, snapshot } = draft;
+            let record = Record {
+                seq: self.state.next_seq() + place as u64,
+                ts: now + Span(i64::try_from(place).unwrap_or_default()),
+                actor: actor.clone(),
+                event,
+                idem: idem.filter(|_| place == 0),
+                payload: payload.as_ref().map(|sealed| sealed.1.clone()),
+                prov,
+                redact,
+                snapshot,
+            };
+            match record.encode(&self.origin) {
+                Ok(leaf) => encoded.push((record, leaf, payload)),
+                Err(error) => {
+                    let refusal = countersign_core::Refusal::invalid("record_too_large", error.to_string())
+                        .hint("shorten names, labels or the policy's constraints");
+                    return (Answer::Refused(refusal), Vec::new());
+                }
+            }
+        }
+        for (record, leaf, payload) in encoded {
+            entries.push(self.append(record, leaf, payload, append));
+        }
+        if !entries.is_empty() {
+            append.secrets.extend(beside.secrets);
+            append.snapshots.extend(beside.snapshots);
+            append.create = append.create.take().or(beside.create);
+        }
+        (handled.answer, entries)
+    }
+
+    fn append(
+        &mut self,
+        record: Record,
+        leaf: Vec<u8>,
+        payload: Option<Arc<(Payload, countersign_core::record::Commitment)>>,
+        append: &mut Append,
+    ) -> Entry {
+        let hash = leaf_hash(&leaf);
+        self.edge.push(hash);
+        self.state.apply(&record);
+        let leaf_hash = Digest(hash.0);
+        let subjects = subjects(&record.event);
+        append.records.push(NewRecord { leaf, leaf_hash, payload, seq: record.seq, subjects });
+        Entry { leaf_hash, record }
+    }
+
+    /// An empty share of a batch for this ledger.
+    pub fn begin(&self) -> Append {
+        Append {
+            create: None,
+            head: Head { checkpoint: String::new(), edge: Vec::new(), size: 0, ts: Time(0) },
+            org: self.org.clone(),
+            base: self.state.next_seq(),
+            records: Vec::new(),
+            secrets: Vec::new(),
+            snapshots: Vec::new(),
+            state: None,
+        }
+    }
+
+    /// Signs the tree that covers all that was carried out, into the share that carries it.
+    pub fn sign(&self, append: &mut Append) -> Result<(), EngineError> {
+        let root: Hash = self.edge.root();
+        let checkpoint = Checkpoint { origin: self.origin.to_string(), size: self.edge.size(), root };
+        append.head = Head {
+            checkpoint: checkpoint.sign(&self.keys.log).map_err(EngineError::internal)?,
+            edge: self.edge.to_bytes(),
+            size: self.edge.size(),
+            ts: self.state.last_ts(),
+        };
+        Ok(())
+    }
+
+    /// When a tick has something to do.
+    pub fn next_due(&self) -> Option<Time> {
+        match (self.state.next_due(), self.transient.next_due()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Nothing waits: the state may be let go and folded again when somebody asks.
+    pub fn is_quiet(&self) -> bool {
+        self.next_due().is_none() && self.state.deliveries().is_empty()
+    }
+}
+
+/// The stored state, if it hashes to the seal in the ledger at its place.
+fn sealed_state(store: &dyn Store, org: &str) -> Result<Option<State>, EngineError> {
+    let Some(stored) = store.state(org)? else { return Ok(None) };
+    let records = store.records(org, stored.at, 1)?;
+    let seal = records.first().and_then(|record| Record::decode(&record.leaf).ok());
+    let Some(Event::StateSealed(seal)) = seal.map(|(record, _)| record.event) else { return Ok(None) };
+    if seal.at != stored.at || seal.hash != Digest::of(&stored.bytes) {
+        tracing::warn!(org, at = stored.at, "a stored state does not hash to its seal; folding from the beginning");
+        return Ok(None);
+    }
+    Ok(State::from_bytes(&stored.bytes).ok())
+}
+

@@ -1,0 +1,178 @@
+//! Policy snapshots: check, store, make live, return.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
+use countersign_core::event::SnapshotUploaded;
+use countersign_core::{Command, Refusal};
+use countersign_policy::{Problem, Severity, Snapshot};
+use countersign_store::{Org, SnapshotFiles};
+
+use crate::auth::Caller;
+use crate::error::EngineError;
+use crate::intake::Request;
+use crate::ledger::Beside;
+use crate::sequencer::Lane;
+use crate::{Engine, Inner, blocking};
+
+/// What a check of policy documents found.
+pub struct PolicyCheck {
+    /// The snapshot's hash, if the documents load.
+    pub hash: Option<String>,
+    /// Errors and warnings.
+    pub problems: Vec<Problem>,
+    /// Tests in the documents that did not get the decision that they want, one sentence each.
+    pub failed_tests: Vec<String>,
+}
+
+impl PolicyCheck {
+    /// Whether the documents load and their tests hold.
+    pub fn is_fine(&self) -> bool {
+        self.hash.is_some() && self.failed_tests.is_empty()
+    }
+}
+
+/// A stored snapshot.
+pub struct SnapshotRow {
+    /// `sha256:…`.
+    pub hash: String,
+    /// How many documents it has.
+    pub documents: u64,
+    /// When it was stored.
+    pub uploaded: countersign_core::Time,
+    /// When it was last made live.
+    pub activated: Option<countersign_core::Time>,
+    /// It decides now.
+    pub live: bool,
+}
+
+/// Checks policy documents: names and exact bytes.
+pub fn check(files: &[(String, Vec<u8>)]) -> (Option<Snapshot>, PolicyCheck) {
+    let (snapshot, problems) = Snapshot::load(files);
+    let failed_tests = snapshot.as_ref().map(Snapshot::failed_tests).unwrap_or_default();
+    let hash = snapshot.as_ref().map(|snapshot| snapshot.hash_text().to_owned());
+    (snapshot, PolicyCheck { hash, problems, failed_tests })
+}
+
+impl Engine {
+    /// Checks policy documents and stores them as a snapshot if they load. The second value says whether they were
+    /// stored, by this request or an earlier one.
+    pub async fn upload_policies(
+        &self,
+        request: &Request<'_>,
+        files: Vec<(String, Vec<u8>)>,
+    ) -> Result<PolicyCheck, EngineError> {
+        let (found, files) = blocking(move || Ok((check(&files), files))).await?;
+        let (snapshot, checked) = found;
+        let Some(snapshot) = snapshot else { return Ok(checked) };
+        let hash: Arc<str> = snapshot.hash_text().into();
+        self.inner.remember(&request.caller.org, hash.clone(), Arc::new(snapshot))?;
+        let uploaded = SnapshotUploaded { documents: files.len() as u64, hash: hash.clone() };
+        let envelope = request.envelope(Command::UploadSnapshot(Box::new(uploaded)));
+        let beside = Beside { snapshots: vec![SnapshotFiles { files, hash }], ..Beside::default() };
+        self.perform(Lane::Write, &request.caller.org, envelope, beside).await?;
+        Ok(checked)
+    }
+
+    /// Makes a stored snapshot live.
+    pub async fn activate_policy(
+        &self,
+        request: &Request<'_>,
+        hash: &str,
+        rationale: Option<&str>,
+    ) -> Result<(), EngineError> {
+        let hash: Arc<str> = hash.into();
+        let (inner, org, wanted) = (self.inner.clone(), request.caller.org.clone(), hash.clone());
+        let compiled = blocking(move || Ok(inner.compiled(&org, Some(&wanted)))).await?;
+        let Some(snapshot) = compiled else { return Err(Refusal::missing("snapshot", &hash).into()) };
+        if let Some(failed) = snapshot.failed_tests().first() {
+            return Err(Refusal::conflict("tests_failed", format!("a test of this snapshot fails: {failed}"))
+                .hint("mend the policy or the test, and upload again")
+                .into());
+        }
+        let command = Command::ActivateSnapshot { hash, rationale: self.words(rationale) };
+        let envelope = request.envelope(command);
+        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default()).await.map(drop)
+    }
+
+    /// Makes the snapshot live that was live before. Answers its hash.
+    pub async fn roll_back_policy(&self, request: &Request<'_>, rationale: Option<&str>) -> Result<String, EngineError> {
+        let envelope = request.envelope(Command::RollBack { rationale: self.words(rationale) });
+        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default()).await?;
+        let live = self.look(&request.caller.org, |state| state.live().cloned()).await?;
+        Ok(live.map(|hash| hash.to_string()).unwrap_or_default())
+    }
+
+    /// Stored snapshots, newest first.
+    pub async fn snapshots(&self, caller: &Caller) -> Result<Vec<SnapshotRow>, EngineError> {
+        self.look(&caller.org, |state| {
+            let mut rows: Vec<SnapshotRow> = (state.snapshots().iter())
+                .map(|(hash, stored)| SnapshotRow {
+                    hash: hash.to_string(),
+                    documents: stored.documents,
+                    uploaded: stored.uploaded,
+                    activated: stored.activated,
+                    live: state.live() == Some(hash),
+                })
+                .collect();
+            rows.sort_by(|a, b| b.uploaded.cmp(&a.uploaded).then_with(|| a.hash.cmp(&b.hash)));
+            rows
+        })
+        .await
+    }
+
+    /// The files of a stored snapshot.
+    pub async fn snapshot_files(&self, caller: &Caller, hash: &str) -> Result<Vec<(String, Vec<u8>)>, EngineError> {
+        let (inner, org, hash) = (self.inner.clone(), caller.org.clone(), hash.to_owned());
+        blocking(move || {
+            let files = inner.store.snapshot(&org, &hash)?;
+            files.ok_or_else(|| Refusal::missing("snapshot", &hash).into())
+        })
+        .await
+    }
+}
+
+/// How many compiled snapshots are kept for each organization.
+const COMPILED_AT_MOST: usize = 16;
+
+impl Inner {
+    /// A snapshot, compiled; `None` if there is none of that hash or it does not load any more.
+    pub(crate) fn compiled(&self, org: &Org, hash: Option<&Arc<str>>) -> Option<Arc<Snapshot>> {
+        let hash = hash?;
+        let handle = self.org(org).ok()?;
+        let known = handle.snapshots.read().unwrap_or_else(PoisonError::into_inner).get(hash).cloned();
+        if known.is_some() {
+            return known;
+        }
+        let files = match self.store.snapshot(org, hash) {
+            Ok(files) => files?,
+            Err(error) => {
+                tracing::error!(org = &**org, hash = &**hash, %error, "a policy snapshot cannot be read; everything is denied");
+                return None;
+            }
+        };
+        let (snapshot, _) = Snapshot::load(&files);
+        let Some(snapshot) = snapshot.filter(|snapshot| snapshot.hash_text() == &**hash) else {
+            tracing::error!(org = &**org, hash = &**hash, "a stored policy snapshot does not load; everything is denied");
+            return None;
+        };
+        let snapshot = Arc::new(snapshot);
+        self.remember(org, hash.clone(), snapshot.clone()).ok()?;
+        Some(snapshot)
+    }
+
+    fn remember(&self, org: &Org, hash: Arc<str>, snapshot: Arc<Snapshot>) -> Result<(), EngineError> {
+        let handle = self.org(org)?;
+        let mut known = handle.snapshots.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= COMPILED_AT_MOST {
+            drop_unused(&mut known);
+        }
+        known.insert(hash, snapshot);
+        Ok(())
+    }
+}
+
+/// Drops snapshots that nobody but the cache holds.
+fn drop_unused(known: &mut HashMap<Arc<str>, Arc<Snapshot>>) {
+    known.retain(|_, snapshot| Arc::strong_count(snapshot) > 1);
+}

@@ -1,0 +1,296 @@
+//! Agents, people, keys, kill switches, alerts, receivers of callbacks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use countersign_core::event::{AgentRegistered, Event, KeyIssued, Scope, UserAdded};
+use countersign_core::ids::{AlertId, DeliveryId, ReceiverId};
+use countersign_core::key::ApiKey;
+use countersign_core::policy::Value;
+use countersign_core::record::ActorKind;
+use countersign_core::{Command, Refusal, Span, Time};
+use countersign_notify::Target;
+use countersign_store::SealedSecret;
+
+use crate::Engine;
+use crate::auth::{Caller, NewKey, StoredKey};
+use crate::error::EngineError;
+use crate::intake::Request;
+use crate::ledger::Beside;
+use crate::sequencer::Lane;
+
+/// What a key may be used for. Agents' keys decide, report and redeem for themselves without naming a scope.
+pub const SCOPES: [&str; 2] = ["redeem", "outcome"];
+
+/// A person to add or to change.
+pub struct NewUser {
+    /// Id.
+    pub id: String,
+    /// Name and address: personal, so they are kept beside the ledger.
+    pub name: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// What the person may do in Countersign.
+    pub roles: Vec<String>,
+    /// The person's teams.
+    pub teams: Vec<String>,
+    /// What the person answers for.
+    pub duties: Vec<String>,
+}
+
+/// What was registered, and the key that is shown once.
+pub struct Registered {
+    /// The key; `None` in a repetition.
+    pub key: Option<NewKey>,
+    /// The answer repeats an earlier one.
+    pub replayed: bool,
+}
+
+impl Engine {
+    /// Registers an agent and issues its key.
+    pub async fn register_agent(
+        &self,
+        request: &Request<'_>,
+        agent: AgentRegistered,
+    ) -> Result<Registered, EngineError> {
+        self.check_agent(&agent)?;
+        let (key, issued, secret) = self.new_key(request.caller, ActorKind::Agent, &agent.agent, &[], None)?;
+        let command = Command::RegisterAgent(Box::new(agent), Some(Box::new(issued)));
+        self.register(request, command, Some((key, secret))).await
+    }
+
+    /// Changes the particulars of a registered agent.
+    pub async fn change_agent(&self, request: &Request<'_>, agent: AgentRegistered) -> Result<(), EngineError> {
+        self.check_agent(&agent)?;
+        self.register(request, Command::RegisterAgent(Box::new(agent), None), None).await.map(drop)
+    }
+
+    fn check_agent(&self, agent: &AgentRegistered) -> Result<(), Refusal> {
+        self.check_id("an agent", &agent.agent)?;
+        self.check_id("an owner", &agent.owner)?;
+        if let Some(team) = &agent.team {
+            self.check_id("a team", team)?;
+        }
+        for (name, text) in &agent.labels {
+            let fine = !name.is_empty()
+                && name.len() <= 64
+                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            if !fine || text.len() > 256 || agent.labels.len() > 32 {
+                return Err(Refusal::invalid("invalid_label", "labels have names of a-z, 0-9, `_` and texts up to 256 bytes, 32 at most"));
+            }
+            if !self.inner.redactor.redact_text(text, &Default::default()).found.is_empty() {
+                return Err(Refusal::invalid("invalid_label", format!("label `{name}` looks like personal or secret data")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a person and issues a key for them.
+    pub async fn add_user(&self, request: &Request<'_>, user: NewUser) -> Result<Registered, EngineError> {
+        let (added, profile) = self.user(user)?;
+        let (key, issued, secret) = self.new_key(request.caller, ActorKind::User, &added.user, &[], None)?;
+        let command = Command::PutUser(Box::new(added), profile, Some(Box::new(issued)));
+        self.register(request, command, Some((key, secret))).await
+    }
+
+    /// Changes a person's rights.
+    pub async fn change_user(&self, request: &Request<'_>, user: NewUser) -> Result<(), EngineError> {
+        let (id, caller) = (user.id.clone(), request.caller);
+        let known = self.look(&caller.org, move |state| state.users().contains_key(&id)).await?;
+        if !known {
+            return Err(Refusal::missing("user", &user.id).into());
+        }
+        let (added, profile) = self.user(user)?;
+        self.register(request, Command::PutUser(Box::new(added), profile, None), None).await.map(drop)
+    }
+
+    fn user(&self, user: NewUser) -> Result<(UserAdded, Option<countersign_core::command::Sealed>), Refusal> {
+        self.check_id("a person", &user.id)?;
+        for name in user.teams.iter().chain(&user.duties) {
+            self.check_id("a team or duty", name)?;
+        }
+        let mut profile = BTreeMap::new();
+        for (name, text) in [("name", &user.name), ("email", &user.email)] {
+            if let Some(text) = text {
+                profile.insert(name.to_owned(), Value::from(text.as_str()));
+            }
+        }
+        let profile = (!profile.is_empty()).then(|| self.store_foreign(&Value::Map(profile)).0);
+        let sorted = |mut names: Vec<String>| {
+            names.sort();
+            names.dedup();
+            names
+        };
+        let added = UserAdded {
+            duties: sorted(user.duties),
+            roles: sorted(user.roles),
+            teams: sorted(user.teams),
+            user: user.id,
+        };
+        Ok((added, profile))
+    }
+
+    /// Removes a person; the person's keys end with it.
+    pub async fn remove_user(&self, request: &Request<'_>, user: String) -> Result<(), EngineError> {
+        let envelope = request.envelope(Command::RemoveUser(user));
+        self.perform(Lane::Urgent, &request.caller.org, envelope, Beside::default()).await.map(drop)
+    }
+
+    /// Issues another key.
+    pub async fn issue_key(
+        &self,
+        request: &Request<'_>,
+        kind: ActorKind,
+        subject: &str,
+        scopes: &[String],
+        days: Option<u32>,
+    ) -> Result<Registered, EngineError> {
+        let pattern = |scope: &str| {
+            scope.strip_prefix("act_for:").is_some_and(|pattern| {
+                let bare = pattern.strip_suffix('*').unwrap_or(pattern);
+                bare.is_empty() && pattern == "*" || self.check_id("an agent", bare).is_ok()
+            })
+        };
+        if let Some(scope) = scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str()) && !pattern(scope)) {
+            return Err(Refusal::invalid("unknown_scope", format!("`{scope}` is not a scope"))
+                .hint(format!("scopes are {} and `act_for:<agent>` or `act_for:<prefix>*`", SCOPES.join(", ")))
+                .into());
+        }
+        let (key, issued, secret) = self.new_key(request.caller, kind, subject, scopes, days)?;
+        self.register(request, Command::IssueKey(Box::new(issued)), Some((key, secret))).await
+    }
+
+    /// Revokes a key.
+    pub async fn revoke_key(&self, request: &Request<'_>, kid: String) -> Result<(), EngineError> {
+        let envelope = request.envelope(Command::RevokeKey(kid));
+        self.perform(Lane::Urgent, &request.caller.org, envelope, Beside::default()).await.map(drop)
+    }
+
+    async fn register(
+        &self,
+        request: &Request<'_>,
+        command: Command,
+        key: Option<(NewKey, SealedSecret)>,
+    ) -> Result<Registered, EngineError> {
+        let (key, secret) = key.unzip();
+        let beside = Beside { secrets: secret.into_iter().collect(), ..Beside::default() };
+        let done = self.perform(Lane::Write, &request.caller.org, request.envelope(command), beside).await?;
+        let replayed = done.replayed.is_some();
+        Ok(Registered { key: key.filter(|_| !replayed), replayed })
+    }
+
+    /// A fresh key: its text, its record, its sealed hash.
+    pub(crate) fn new_key(
+        &self,
+        caller: &Caller,
+        kind: ActorKind,
+        subject: &str,
+        scopes: &[String],
+        days: Option<u32>,
+    ) -> Result<(NewKey, KeyIssued, SealedSecret), EngineError> {
+        let word = match kind {
+            ActorKind::Agent => "agent",
+            ActorKind::User | ActorKind::Operator | ActorKind::System => "user",
+        };
+        let key = ApiKey::from_random(word, &crate::random::bytes::<40>());
+        let days = days.or(self.inner.settings.key_days);
+        let expires: Option<Time> =
+            days.map(|days| self.inner.clock.read().now + Span::hours(24 * i64::from(days)));
+        let hash = key.hash();
+        let stored = StoredKey { hash, kind, subject: subject.to_owned(), scopes: scopes.to_vec(), expires };
+        let stored = serde_json::to_vec(&stored).map_err(EngineError::internal)?;
+        let secret = self.inner.vault.seal(&caller.org, "api_key", &key.kid, &stored);
+        let issued = KeyIssued {
+            expires,
+            fingerprint: hash.to_string().chars().take(16).collect(),
+            kid: key.kid.clone(),
+            kind,
+            scopes: scopes.to_vec(),
+            subject: subject.to_owned(),
+        };
+        Ok((NewKey { kid: key.kid.clone(), text: key.reveal() }, issued, secret))
+    }
+
+    /// Engages a kill switch.
+    pub async fn kill(&self, request: &Request<'_>, scope: Scope, reason: Option<&str>) -> Result<(), EngineError> {
+        self.check_scope(&scope)?;
+        let command = Command::Kill { scope, reason: self.words(reason) };
+        let envelope = request.envelope(command);
+        self.perform(Lane::Urgent, &request.caller.org, envelope, Beside::default()).await.map(drop)
+    }
+
+    fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
+        match scope {
+            Scope::Agent(name) | Scope::Tool(name) if name.is_empty() || name.len() > 128 => {
+                Err(Refusal::invalid("invalid_id", "the name has 1 to 128 bytes"))
+            }
+            Scope::Agent(_) | Scope::Tool(_) | Scope::Organization => Ok(()),
+        }
+    }
+
+    /// Releases a kill switch, or asks for it where two people are needed. `true` if it is released.
+    pub async fn release(&self, request: &Request<'_>, scope: Scope, reason: &str) -> Result<bool, EngineError> {
+        let Some(reason) = self.words(Some(reason)) else {
+            return Err(Refusal::invalid("reason_required", "releasing a kill switch needs a reason").into());
+        };
+        let envelope = request.envelope(Command::Release { scope: scope.clone(), reason: Some(reason) });
+        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default()).await?;
+        self.look(&request.caller.org, move |state| !state.kills().any(|kill| kill.scope == scope)).await
+    }
+
+    /// Takes note of an alert.
+    pub async fn acknowledge(&self, request: &Request<'_>, alert: AlertId) -> Result<(), EngineError> {
+        let envelope = request.envelope(Command::AcknowledgeAlert(alert));
+        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default()).await.map(drop)
+    }
+
+    /// Registers a receiver of callbacks and answers its id and secret, which is shown once.
+    pub async fn register_receiver(
+        &self,
+        request: &Request<'_>,
+        url: &str,
+    ) -> Result<(ReceiverId, Option<String>), EngineError> {
+        Target::parse(url, &self.inner.settings.callbacks).map_err(|error| {
+            Refusal::invalid("callback_refused", format!("callbacks cannot go to this address: {error}"))
+                .hint("use https and a public host, or start the server with --allow-callbacks-to HOST:PORT")
+        })?;
+        let secret = countersign_notify::Secret::from_bytes(crate::random::bytes::<32>());
+        // The id is made by the core, so the secret lies under the address, which is as unique.
+        let sealed = self.inner.vault.seal(&request.caller.org, "webhook", url, secret.reveal().as_bytes());
+        let beside = Beside { secrets: vec![sealed], ..Beside::default() };
+        let envelope = request.envelope(Command::RegisterReceiver { url: url.to_owned() });
+        let done = self.perform(Lane::Write, &request.caller.org, envelope, beside).await?;
+        match (done.entries.first().map(|entry| &entry.record.event), done.replayed) {
+            (Some(Event::CallbackRegistered(e)), _) => Ok((e.receiver, Some(secret.reveal().to_string()))),
+            (_, Some(_)) => {
+                let url = url.to_owned();
+                let known = self.look(&request.caller.org, move |state| {
+                    state.receivers().iter().find(|(_, known)| **known == url).map(|(id, _)| *id)
+                });
+                let id = known.await?.ok_or_else(|| Refusal::missing("receiver", "at this address"))?;
+                Ok((id, None))
+            }
+            _other => Err(EngineError::internal("a registration left no record")),
+        }
+    }
+
+    /// Removes a receiver of callbacks.
+    pub async fn remove_receiver(&self, request: &Request<'_>, id: ReceiverId) -> Result<(), EngineError> {
+        let envelope = request.envelope(Command::RemoveReceiver(id, "requested"));
+        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default()).await.map(drop)
+    }
+
+    /// Sends a callback again.
+    pub async fn resend(&self, request: &Request<'_>, id: DeliveryId) -> Result<(), EngineError> {
+        let envelope = request.envelope(Command::Resend(id));
+        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default()).await?;
+        self.inner.effects_wanted.notify_one();
+        Ok(())
+    }
+
+    /// A person's profile, from beside the ledger.
+    pub async fn profile(&self, org: &Arc<str>, seq: u64) -> Result<serde_json::Value, EngineError> {
+        let (inner, org) = (self.inner.clone(), org.clone());
+        crate::blocking(move || inner.json_payload(&org, seq)).await
+    }
+}

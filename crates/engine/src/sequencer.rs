@@ -1,0 +1,456 @@
+//! The sequencer: what waits becomes one batch, handled in memory while the batch before it is being made durable.
+//!
+//! Two threads. The *sequencer* owns every ledger: it takes waiting commands by lane, handles them, and hands the batch
+//! over as soon as the committer is free. The *committer* appends the batch to the store, and only then answers the
+//! callers. There is no timer: an idle engine commits a lone command at once, a busy one fills its next batch exactly
+//! while the last one is being written.
+//!
+//! A failed commit throws away every ledger that ran ahead of the store; they are folded anew, and the callers of the
+//! batch are told that nothing happened, unless the ledger says otherwise.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use countersign_core::{Actor, Answer, Command, Envelope, State, Time};
+use countersign_store::{Append, AppendError, Org};
+use tokio::sync::oneshot;
+
+use crate::Inner;
+use crate::error::EngineError;
+use crate::ledger::{Beside, Entry, Ledger};
+
+/// How many commands one batch takes at most.
+const BATCH_BOUND: usize = 512;
+/// How many commands may wait in each lane.
+const LANE_BOUND: usize = 4096;
+/// How often timers are looked at when nothing else happens.
+const TIMER_STEP: Duration = Duration::from_millis(100);
+/// After so many unsealed records the state is sealed as soon as nothing waits.
+const SEAL_WHEN_QUIET: u64 = 50_000;
+/// A ledger without timers that nobody used for so long is let go.
+const LET_GO_AFTER: countersign_core::Span = countersign_core::Span::minutes(10);
+
+/// What is served before what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Kill, revoke, vote, redeem.
+    Urgent,
+    /// Decide, and everything else that writes.
+    Write,
+    /// Reads of the state.
+    Read,
+}
+
+/// What a command came to, durably.
+#[derive(Debug)]
+pub struct Committed {
+    /// Its records.
+    pub entries: Vec<Entry>,
+    /// How it ended.
+    pub answer: Answer,
+}
+
+/// Answers a read once everything that it saw is durable.
+type Release = Box<dyn FnOnce(Result<(), EngineError>) + Send>;
+/// Reads a state and keeps the result for later.
+type Look = Box<dyn FnOnce(Result<&State, EngineError>) -> Release + Send>;
+
+pub(crate) enum Job {
+    Command { org: Org, envelope: Envelope, beside: Beside, reply: oneshot::Sender<Result<Committed, EngineError>> },
+    Create { ledger: Box<Ledger>, envelope: Envelope, beside: Beside, reply: oneshot::Sender<Result<Committed, EngineError>> },
+    Look { org: Org, look: Look },
+    /// Forget the ledger: the organization was removed.
+    Forget { org: Org },
+}
+
+/// A batch on its way to the store.
+#[derive(Default)]
+struct Batch {
+    shares: Vec<Append>,
+    replies: Vec<(Org, oneshot::Sender<Result<Committed, EngineError>>, Committed)>,
+    releases: Vec<Release>,
+    /// Records of commands that nobody waits for, so that watchers see them too.
+    unasked: Vec<(Org, Vec<Entry>)>,
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        self.replies.len() + self.releases.len() + self.unasked.len()
+    }
+}
+
+#[derive(Default)]
+struct Waiting {
+    lanes: [VecDeque<Job>; 3],
+    handed_over: Option<Batch>,
+    committer_busy: bool,
+    /// The last commit failed: ledgers in memory are ahead of the store.
+    failed: bool,
+    stopping: bool,
+    committer_gone: bool,
+}
+
+/// What faces put commands into.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+impl Inbox {
+    /// Puts a job into its lane; refuses it when the lane is full or the engine stops.
+    pub fn put(&self, lane: Lane, job: Job) -> Result<(), EngineError> {
+        let mut waiting = crate::lock(&self.waiting);
+        if waiting.stopping {
+            return Err(EngineError::unavailable("stopping", "the server is stopping"));
+        }
+        let jobs = &mut waiting.lanes[lane as usize];
+        if jobs.len() >= LANE_BOUND {
+            return Err(EngineError::unavailable("overloaded", "too many requests are waiting"));
+        }
+        jobs.push_back(job);
+        drop(waiting);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// How many jobs wait, by lane.
+    pub fn depths(&self) -> [usize; 3] {
+        let waiting = crate::lock(&self.waiting);
+        [waiting.lanes[0].len(), waiting.lanes[1].len(), waiting.lanes[2].len()]
+    }
+
+    /// Lets everything that waits be carried out, then ends both threads.
+    pub fn stop(&self) {
+        crate::lock(&self.waiting).stopping = true;
+        self.changed.notify_all();
+    }
+}
+
+/// Starts the two threads.
+pub(crate) fn start(inner: &Arc<Inner>) -> std::io::Result<[JoinHandle<()>; 2]> {
+    let (sequencing, committing) = (inner.clone(), inner.clone());
+    Ok([
+        std::thread::Builder::new().name("sequencer".into()).spawn(move || Sequencer::new(sequencing).run())?,
+        std::thread::Builder::new().name("committer".into()).spawn(move || commit_batches(&committing))?,
+    ])
+}
+
+struct Sequencer {
+    inner: Arc<Inner>,
+    ledgers: HashMap<Org, Ledger>,
+    batch: Batch,
+    /// Share of each organization in the batch that is being made.
+    shares: HashMap<Org, Append>,
+    timers_looked_at: Time,
+}
+
+enum Next {
+    Jobs(Vec<Job>),
+    HandOver,
+    Failed,
+    Idle,
+    Stop,
+}
+
+impl Sequencer {
+    fn new(inner: Arc<Inner>) -> Sequencer {
+        Sequencer {
+            inner,
+            ledgers: HashMap::new(),
+            batch: Batch::default(),
+            shares: HashMap::new(),
+            timers_looked_at: Time(0),
+        }
+    }
+
+    fn run(mut self) {
+        loop {
+            match self.next() {
+                Next::Jobs(jobs) => {
+                    for job in jobs {
+                        self.take(job);
+                    }
+                }
+                Next::HandOver => self.hand_over(),
+                Next::Failed => self.start_over(),
+                Next::Idle => {}
+                Next::Stop => return,
+            }
+            self.look_at_timers();
+        }
+    }
+
+    /// Waits for something to do.
+    fn next(&mut self) -> Next {
+        let room = BATCH_BOUND.saturating_sub(self.batch.len());
+        let has_batch = self.batch.len() > 0;
+        let inbox = &self.inner.inbox;
+        let mut waiting = crate::lock(&inbox.waiting);
+        loop {
+            if waiting.failed && !waiting.committer_busy {
+                waiting.failed = false;
+                return Next::Failed;
+            }
+            let jobs = if waiting.failed { Vec::new() } else { take_by_lane(&mut waiting.lanes, room) };
+            if !jobs.is_empty() {
+                return Next::Jobs(jobs);
+            }
+            if has_batch && !waiting.committer_busy {
+                return Next::HandOver;
+            }
+            if waiting.stopping && !has_batch && !waiting.committer_busy {
+                waiting.committer_gone = true;
+                inbox.changed.notify_all();
+                return Next::Stop;
+            }
+            let (again, timeout) = (inbox.changed.wait_timeout(waiting, TIMER_STEP))
+                .unwrap_or_else(PoisonError::into_inner);
+            waiting = again;
+            if timeout.timed_out() && !has_batch {
+                return Next::Idle;
+            }
+        }
+    }
+
+    fn take(&mut self, job: Job) {
+        match job {
+            Job::Command { org, envelope, beside, reply } => match self.ledger(&org) {
+                Ok(_) => {
+                    let (answer, entries) = self.carry_out(&org, envelope, beside);
+                    self.batch.replies.push((org, reply, Committed { entries, answer }));
+                }
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Job::Create { ledger, envelope, beside, reply } => {
+                let org = ledger.org.clone();
+                self.ledgers.insert(org.clone(), *ledger);
+                let (answer, entries) = self.carry_out(&org, envelope, beside);
+                self.batch.replies.push((org, reply, Committed { entries, answer }));
+            }
+            Job::Look { org, look } => {
+                let release = match self.ledger(&org) {
+                    Ok(ledger) => look(Ok(&ledger.state)),
+                    Err(error) => look(Err(error)),
+                };
+                self.batch.releases.push(release);
+            }
+            Job::Forget { org } => {
+                self.ledgers.remove(&org);
+            }
+        }
+    }
+
+    /// The ledger of an organization, folded if it is not in memory, with its clock and policy as they are now.
+    fn ledger(&mut self, org: &Org) -> Result<&mut Ledger, EngineError> {
+        if !self.ledgers.contains_key(org) {
+            let ledger = self.inner.load_ledger(org)?;
+            self.inner.clock.not_before(ledger.state.last_ts());
+            self.ledgers.insert(org.clone(), ledger);
+        }
+        self.ledgers.get_mut(org).ok_or_else(|| EngineError::internal("a ledger that was loaded is gone"))
+    }
+
+    fn carry_out(&mut self, org: &Org, envelope: Envelope, beside: Beside) -> (Answer, Vec<Entry>) {
+        let reading = self.inner.clock.read();
+        if let Some(shows) = reading.jumped
+            && !self.ledgers.get(org).is_some_and(|ledger| ledger.state.frozen() || ledger.state.next_seq() == 0)
+        {
+            self.by_itself(org, Command::NoteClockJump { shows }, reading.now);
+        } else if reading.jumped.is_none() && self.ledgers.get(org).is_some_and(|ledger| ledger.state.frozen()) {
+            let by = if self.inner.clock_was_confirmed() { "operator" } else { "caught_up" };
+            self.by_itself(org, Command::ConfirmClock { by }, reading.now);
+        }
+        let Some(ledger) = self.ledgers.get_mut(org) else {
+            return (Answer::Refused(countersign_core::Refusal::missing("organization", org)), Vec::new());
+        };
+        // Activation changes what the next command is decided by.
+        if ledger.live.as_ref().map(|live| live.hash_text()) != ledger.state.live().map(|hash| &**hash) {
+            ledger.live = self.inner.compiled(org, ledger.state.live());
+        }
+        let share = self.shares.entry(org.clone()).or_insert_with(|| ledger.begin());
+        ledger.carry_out(envelope, beside, reading.now, share)
+    }
+
+    /// Carries out a command of Countersign's own.
+    fn by_itself(&mut self, org: &Org, command: Command, now: Time) {
+        let envelope = Envelope { actor: Actor::system(), kid: None, idem: None, command };
+        if let Some(ledger) = self.ledgers.get_mut(org) {
+            if ledger.live.as_ref().map(|live| live.hash_text()) != ledger.state.live().map(|hash| &**hash) {
+                ledger.live = self.inner.compiled(org, ledger.state.live());
+            }
+            let share = self.shares.entry(org.clone()).or_insert_with(|| ledger.begin());
+            let (_, entries) = ledger.carry_out(envelope, Beside::default(), now, share);
+            if !entries.is_empty() {
+                self.batch.unasked.push((org.clone(), entries));
+            }
+        }
+    }
+
+    fn look_at_timers(&mut self) {
+        let now = self.inner.clock.read().now;
+        if now < self.timers_looked_at + countersign_core::Span(50_000) {
+            return;
+        }
+        self.timers_looked_at = now;
+        let due = |ledger: &Ledger| ledger.next_due().is_some_and(|at| at <= now);
+        let orgs: Vec<Org> = self.ledgers.values().filter(|l| due(l)).map(|l| l.org.clone()).collect();
+        for org in orgs {
+            self.by_itself(&org, Command::Tick, now);
+        }
+        if self.batch.len() == 0 {
+            let long = |ledger: &Ledger| ledger.state.unsealed() > SEAL_WHEN_QUIET && !ledger.state.is_closed();
+            if let Some(org) = self.ledgers.values().find(|ledger| long(ledger)).map(|l| l.org.clone()) {
+                self.by_itself(&org, Command::Seal, now);
+            }
+            self.ledgers.retain(|_, ledger| !ledger.is_quiet() || ledger.last_used + LET_GO_AFTER > now);
+        }
+    }
+
+    /// Signs what was carried out and gives it to the committer.
+    fn hand_over(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut unsigned = None;
+        for (org, mut share) in std::mem::take(&mut self.shares) {
+            if share.records.is_empty() {
+                continue;
+            }
+            let signed = match self.ledgers.get(&org) {
+                Some(ledger) => ledger.sign(&mut share),
+                None => Err(EngineError::internal(format!("the ledger of `{org}` is gone"))),
+            };
+            match signed {
+                Ok(()) => batch.shares.push(share),
+                Err(error) => {
+                    tracing::error!(org = &*org, %error, "a checkpoint could not be signed");
+                    unsigned = Some(error);
+                }
+            }
+        }
+        if let Some(error) = unsigned {
+            fail(batch, &error);
+            self.start_over();
+            return;
+        }
+        // Locks and rows are taken in one order everywhere.
+        batch.shares.sort_by(|a, b| a.org.cmp(&b.org));
+        let mut waiting = crate::lock(&self.inner.inbox.waiting);
+        waiting.handed_over = Some(batch);
+        waiting.committer_busy = true;
+        drop(waiting);
+        self.inner.inbox.changed.notify_all();
+    }
+
+    /// After a failed commit: nothing of what runs ahead of the store happened.
+    fn start_over(&mut self) {
+        self.ledgers.clear();
+        self.shares.clear();
+        let batch = std::mem::take(&mut self.batch);
+        fail(batch, &EngineError::unavailable("store_failed", "the store failed; nothing happened"));
+    }
+}
+
+fn take_by_lane(lanes: &mut [VecDeque<Job>; 3], room: usize) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for lane in lanes {
+        let count = lane.len().min(room - jobs.len());
+        jobs.extend(lane.drain(..count));
+    }
+    jobs
+}
+
+fn fail(batch: Batch, error: &EngineError) {
+    for (_, reply, _) in batch.replies {
+        drop(reply.send(Err(error.clone())));
+    }
+    for release in batch.releases {
+        release(Err(error.clone()));
+    }
+}
+
+/// The committer: appends batches, then answers.
+fn commit_batches(inner: &Arc<Inner>) {
+    loop {
+        let batch = {
+            let mut waiting = crate::lock(&inner.inbox.waiting);
+            loop {
+                if let Some(batch) = waiting.handed_over.take() {
+                    break batch;
+                }
+                if waiting.committer_gone {
+                    return;
+                }
+                waiting = inner.inbox.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            }
+        };
+        let result = append(inner, &batch.shares);
+        let failed = result.is_err();
+        {
+            let mut waiting = crate::lock(&inner.inbox.waiting);
+            waiting.committer_busy = false;
+            waiting.failed |= failed;
+        }
+        // The sequencer goes on with the next batch while the callers of this one are answered.
+        inner.inbox.changed.notify_all();
+        match result {
+            Ok(()) => answer(inner, batch),
+            Err(error) => {
+                tracing::error!(%error, "a batch was not committed");
+                fail(batch, &error);
+            }
+        }
+    }
+}
+
+fn append(inner: &Inner, shares: &[Append]) -> Result<(), EngineError> {
+    if shares.is_empty() {
+        return Ok(());
+    }
+    let started = std::time::Instant::now();
+    let records: usize = shares.iter().map(|share| share.records.len()).sum();
+    let result = match inner.store.append(shares) {
+        Ok(()) => Ok(()),
+        Err(AppendError::Full(why)) => Err(EngineError::Unavailable {
+            code: "store_full",
+            detail: format!("the store is full, nothing was recorded: {why}"),
+            retry_after_s: 10,
+        }),
+        Err(AppendError::Unknown(why)) => match is_there(inner, shares) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(EngineError::unavailable("store_failed", format!("nothing was recorded: {why}"))),
+            Err(error) => Err(error),
+        },
+        Err(error @ (AppendError::Conflict { .. } | AppendError::Failed(_))) => {
+            Err(EngineError::unavailable("store_failed", format!("nothing was recorded: {error}")))
+        }
+    };
+    inner.metrics.commits.observe(started.elapsed(), records, result.is_ok());
+    result
+}
+
+/// When nobody knows how a commit ended, the ledger does: each share is there whole or not at all, and one transaction
+/// holds them all.
+fn is_there(inner: &Inner, shares: &[Append]) -> Result<bool, EngineError> {
+    for share in shares {
+        let head = inner.store.head(&share.org)?;
+        if head.is_none_or(|head| head.size < share.head.size) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn answer(inner: &Inner, batch: Batch) {
+    for (org, entries) in &batch.unasked {
+        inner.published(org, entries);
+    }
+    for (org, reply, committed) in batch.replies {
+        inner.published(&org, &committed.entries);
+        drop(reply.send(Ok(committed)));
+    }
+    for release in batch.releases {
+        release(Ok(()));
+    }
+}

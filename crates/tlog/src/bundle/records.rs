@@ -1,0 +1,183 @@
+//! One pass over the records: frames, canonical form, place, root, earlier roots, `records.jsonl`, citations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::BundleError;
+use crate::canonical::push_string;
+use crate::checkpoint::Checkpoint;
+use crate::hash::{Hash, leaf_hash};
+use crate::scan;
+use crate::tree::Edge;
+
+/// The records of a bundle, all checked.
+pub(super) struct Records<'a> {
+    /// The leaves by index.
+    leaves: Vec<&'a [u8]>,
+    /// The snapshots that records cite, with the first record that cites each.
+    pub(super) cited: BTreeMap<Hash, u64>,
+}
+
+impl<'a> Records<'a> {
+    /// Checks `entries` and `records.jsonl` against the signed head, and all earlier checkpoints against the entries.
+    pub(super) fn check(
+        head: &Checkpoint,
+        entries: &'a [u8],
+        lines: &[u8],
+        earlier: &[(String, &Checkpoint)],
+    ) -> Result<Records<'a>, BundleError> {
+        for (file, checkpoint) in earlier {
+            if checkpoint.size > head.size {
+                let what = format!("it covers {} records, the export has {}", checkpoint.size, head.size);
+                return Err(BundleError::new(file, what));
+            }
+        }
+        let mut records = Records {
+            leaves: Vec::new(),
+            cited: BTreeMap::new(),
+        };
+        let mut roots = Roots::new(earlier);
+        let mut lines = Lines { rest: lines };
+        let mut place = Place::new(&head.origin);
+        let mut rest = entries;
+        let mut index = 0_u64;
+        while !rest.is_empty() {
+            let fault = |what: String| BundleError::new("entries", what).at(index);
+            let (leaf, after) = frame(rest).ok_or_else(|| fault("it is cut short".to_owned()))?;
+            rest = after;
+            let cited = place.check(leaf, index).map_err(fault)?;
+            if let Some(hash) = cited {
+                records.cited.entry(hash).or_insert(index);
+            }
+            lines.check(leaf, index)?;
+            roots.push(leaf_hash(leaf));
+            records.leaves.push(leaf);
+            index += 1;
+        }
+        if index != head.size {
+            let what = format!("it holds {index} records, the checkpoint covers {}", head.size);
+            return Err(BundleError::new("entries", what));
+        }
+        lines.end()?;
+        if roots.edge.root() != head.root {
+            let what = "the root over the records is not the one in `checkpoint`: records were changed";
+            return Err(BundleError::new("entries", what));
+        }
+        roots.check(earlier)?;
+        Ok(records)
+    }
+
+    /// The leaf of a record.
+    pub(super) fn leaf(&self, index: u64) -> Option<&'a [u8]> {
+        self.leaves.get(usize::try_from(index).ok()?).copied()
+    }
+}
+
+fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
+/// What binds a record to its place: canonical form, `seq`, `log`.
+struct Place {
+    /// The origin as it stands in a canonical record.
+    log: Vec<u8>,
+    /// The last citation, since long runs of records cite the same.
+    last: Option<(Vec<u8>, Hash)>,
+}
+
+impl Place {
+    fn new(origin: &str) -> Place {
+        let mut log = Vec::new();
+        push_string(&mut log, origin);
+        Place { log, last: None }
+    }
+
+    /// Checks a leaf; gives the snapshot that it cites, unless the record before it cites the same.
+    fn check(&mut self, leaf: &[u8], index: u64) -> Result<Option<Hash>, String> {
+        let bindings = scan::record(leaf).map_err(|error| format!("not in canonical form: {error}"))?;
+        if bindings.seq != Some(index.to_string().as_bytes()) {
+            return Err("its `seq` is not its index".to_owned());
+        }
+        if bindings.log != Some(self.log.as_slice()) {
+            return Err("its `log` is not the origin of the checkpoint".to_owned());
+        }
+        let Some(raw) = bindings.snapshot else { return Ok(None) };
+        if self.last.as_ref().is_some_and(|(last, _)| last == raw) {
+            return Ok(None);
+        }
+        let hash = std::str::from_utf8(raw)
+            .ok()
+            .and_then(|text| text.strip_prefix("\"sha256:")?.strip_suffix('"'));
+        let hash = hash
+            .and_then(|hex| hex.parse().ok())
+            .ok_or("its `snapshot` is not of the form `sha256:<hex>`")?;
+        self.last = Some((raw.to_vec(), hash));
+        Ok(Some(hash))
+    }
+}
+
+/// The lines of `records.jsonl`.
+struct Lines<'a> {
+    rest: &'a [u8],
+}
+
+impl Lines<'_> {
+    fn check(&mut self, leaf: &[u8], index: u64) -> Result<(), BundleError> {
+        match self.rest.strip_prefix(leaf).and_then(|rest| rest.strip_prefix(b"\n")) {
+            Some(rest) => {
+                self.rest = rest;
+                Ok(())
+            }
+            None => Err(BundleError::new("records.jsonl", "the line is not the record in `entries`").at(index)),
+        }
+    }
+
+    fn end(self) -> Result<(), BundleError> {
+        if self.rest.is_empty() {
+            return Ok(());
+        }
+        Err(BundleError::new(
+            "records.jsonl",
+            "it goes on after the last record of `entries`",
+        ))
+    }
+}
+
+/// The root, and the roots at the sizes of earlier checkpoints.
+struct Roots {
+    edge: Edge,
+    wanted: BTreeSet<u64>,
+    at: BTreeMap<u64, Hash>,
+}
+
+impl Roots {
+    fn new(earlier: &[(String, &Checkpoint)]) -> Roots {
+        let edge = Edge::new();
+        let at = BTreeMap::from([(0, edge.root())]);
+        Roots {
+            edge,
+            wanted: earlier.iter().map(|(_, checkpoint)| checkpoint.size).collect(),
+            at,
+        }
+    }
+
+    fn push(&mut self, leaf: Hash) {
+        self.edge.push(leaf);
+        if self.wanted.contains(&self.edge.size()) {
+            self.at.insert(self.edge.size(), self.edge.root());
+        }
+    }
+
+    fn check(&self, earlier: &[(String, &Checkpoint)]) -> Result<(), BundleError> {
+        for (file, checkpoint) in earlier {
+            if self.at.get(&checkpoint.size) != Some(&checkpoint.root) {
+                let what = format!(
+                    "history was rewritten: the first {} records of this export have another root",
+                    checkpoint.size
+                );
+                return Err(BundleError::new(file, what));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,350 @@
+#!/usr/bin/env python3
+"""Verifies an export of a Countersign ledger: python3 verify.py VKEY DIR [--older CHECKPOINT_FILE]
+
+VKEY is the log's key as you pinned it, never one from the export. Needs nothing but Python 3.8 and its standard
+library, no network, and shares no code with the product. Exit status: 0 if everything holds, 1 if not.
+"""
+import base64, hashlib, json, os, re, sys
+
+class Bad(Exception):
+    """Why the export is refused."""
+
+def need(holds, what):
+    if not holds: raise Bad(what)
+
+def sha(*parts): return hashlib.sha256(b"".join(parts)).digest()
+def leaf_hash(leaf): return sha(b"\0", leaf)                        # RFC 6962, section 2.1
+def node(left, right): return sha(b"\1", left, right)
+
+def unb64(text):
+    raw = base64.b64decode(text, validate=True)
+    need(base64.b64encode(raw).decode() == text, "base64 in a second spelling")
+    return raw
+
+def unhash(text):
+    raw = unb64(text)
+    need(len(raw) == 32, "not a hash")
+    return raw
+
+def decimal(text):
+    need(re.fullmatch("0|[1-9][0-9]{0,19}", text) and int(text) < 2**64, "not a plain decimal number")
+    return int(text)
+
+# --- Ed25519, RFC 8032: points are (X, Y, Z, T) with x = X/Z, y = Y/Z, xy = T/Z ---
+P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D, ROOT = -121665 * pow(121666, P - 2, P) % P, pow(2, (P - 1) // 4, P)
+
+def add(p, q):
+    a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
+    c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
+    return (b - a) * (d - c) % P, (d + c) * (b + a) % P, (d - c) * (d + c) % P, (b - a) * (b + a) % P
+
+def mul(n, p):
+    q = (0, 1, 1, 0)
+    while n:
+        if n & 1: q = add(q, p)
+        p, n = add(p, p), n >> 1
+    return q
+
+def encode(p):
+    inverse = pow(p[2], P - 2, P)
+    return (p[1] * inverse % P | (p[0] * inverse % P & 1) << 255).to_bytes(32, "little")
+
+def decode(raw):
+    y = int.from_bytes(raw, "little")
+    sign, y = y >> 255, y & (1 << 255) - 1
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if x * x % P != square: x = x * ROOT % P
+    need(y < P and x * x % P == square and (x or not sign), "not a point of Ed25519")
+    if x & 1 != sign: x = P - x
+    return x, y, 1, x * y % P
+
+def small(p): return encode(mul(8, p)) == encode((0, 1, 1, 0))
+BASE = decode((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+
+def ed25519(public, message, signature):
+    s = int.from_bytes(signature[32:], "little")
+    if len(signature) != 64 or s >= L: return False
+    h = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
+    minus = (lambda a: (P - a[0], a[1], a[2], P - a[3]))(decode(public))
+    r = add(mul(s, BASE), mul(h, minus))
+    return encode(r) == signature[:32] and not small(r)
+
+# --- keys, notes, checkpoints: c2sp.org/signed-note, c2sp.org/tlog-checkpoint ---
+def name_ok(name):
+    return name and not any(c.isspace() or c == "+" or ord(c) < 32 or 127 <= ord(c) < 160 for c in name)
+
+def parse_key(vkey):
+    name, key_id, key = vkey.rstrip().split("+", 2)
+    key = unb64(key)
+    need(name_ok(name) and len(key) == 33 and key[0] == 1, "not a verifying key `name+keyid+base64`")
+    need(sha(name.encode(), b"\n", key)[:4].hex() == key_id, "the key id does not belong to name and key")
+    need(not small(decode(key[1:])), "the key is not a sound Ed25519 key")
+    return name, bytes.fromhex(key_id), key[1:]
+
+def open_checkpoint(key, raw, foreign):
+    note = raw.decode("utf-8")
+    need(note.endswith("\n") and not re.search("[\0-\x09\x0b-\x1f]", note), "not a signed note")
+    text, blank, signatures = note.rpartition("\n\n")
+    need(blank and signatures, "it has no signature")
+    text, ours, lines = text + "\n", 0, signatures[:-1].split("\n")
+    need(len(lines) <= 100, "it has too many signatures")
+    for line in lines:
+        dash, name, blob = line.split(" ")
+        blob = unb64(blob)
+        need(dash == "\u2014" and name_ok(name) and len(blob) > 4, "a signature line is malformed")
+        if (name, blob[:4]) == key[:2]:
+            need(ed25519(key[2], text.encode(), blob[4:]), "the signature does not verify: text or signature was changed")
+            ours += 1
+        else:
+            foreign.append(name)
+    need(ours, "no signature by the key `%s`" % key[0])
+    lines = text[:-1].split("\n")
+    need(len(lines) >= 3 and all(lines), "not a checkpoint")
+    root = unhash(lines[2])
+    need(lines[0] == key[0], "the checkpoint is of another log than the key")
+    return decimal(lines[1]), root
+
+# --- proofs: RFC 9162, sections 2.1.3.2 and 2.1.4.2 ---
+def walk(proof, at, last, left, right):
+    """Climbs from a node to the roots of the smaller (left) and the larger tree (right)."""
+    for sibling in proof:
+        need(last, "the proof is too long")
+        if at & 1 or at == last:
+            left, right = node(sibling, left), node(sibling, right)
+            while at and not at & 1: at, last = at >> 1, last >> 1
+        else:
+            right = node(right, sibling)
+        at, last = at >> 1, last >> 1
+    need(last == 0, "the proof is too short")
+    return left, right
+
+def check_consistency(old, old_root, new, new_root, proof):
+    if old in (0, new):
+        need(not proof and old_root == (new_root if old else sha()), "the consistency proof does not hold")
+        return
+    if old & (old - 1): first, proof = proof[0], proof[1:]
+    else: first = old_root
+    at, last = old - 1, new - 1
+    while at & 1: at, last = at >> 1, last >> 1
+    need(walk(proof, at, last, first, first) == (old_root, new_root), "the consistency proof does not hold")
+
+# --- canonical JSON: the profile of records, and RFC 8785 for disclosed values ---
+def refuse(text): raise Bad("the number or word `%s` has no place here" % text[:40])
+
+def profile(value, depth=1):
+    if isinstance(value, (dict, list)):
+        need(depth <= 32, "nested too deep")
+        need(type(value) is list or all(re.fullmatch("[a-z0-9_$]+", key) for key in value), "a key outside of [a-z0-9_$]")
+        for item in value.values() if type(value) is dict else value: profile(item, depth + 1)
+    else:
+        need(value is not None and (type(value) is not int or abs(value) < 2**53), "null, or an integer beyond 2^53-1")
+
+def parse_record(leaf):
+    need(len(leaf) <= 16384, "longer than a leaf may be")
+    text = leaf.decode("utf-8")
+    record = json.loads(text, parse_float=refuse, parse_constant=refuse)
+    need(type(record) is dict, "not an object")
+    profile(record)
+    again = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    need(again == text, "not in canonical form")
+    return record
+
+def es6(number):
+    """A number as ECMAScript writes it: Python's shortest digits, with the point put where ECMAScript puts it."""
+    number = float(number)
+    need(abs(number) < float("inf"), "a number beyond the range of a double")
+    if number == 0: return "0"
+    mantissa, _, exponent = repr(abs(number)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(digits) - len(fraction) + int(exponent or 0)        # the number is 0.DIGITS * 10^point
+    digits = digits.rstrip("0")
+    if len(digits) <= point <= 21: text = digits.ljust(point, "0")
+    elif 0 < point <= 21: text = digits[:point] + "." + digits[point:]
+    elif -6 < point <= 0: text = "0." + "0" * -point + digits
+    else: text = digits[0] + ("." + digits[1:] if digits[1:] else "") + "e%+d" % (point - 1)
+    return "-" + text if number < 0 else text
+
+def jcs(value, depth=0):
+    need(depth <= 100, "nested too deep")
+    if type(value) is dict:
+        keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
+        return "{" + ",".join(jcs(key) + ":" + jcs(value[key], depth + 1) for key in keys) + "}"
+    if type(value) is list: return "[" + ",".join(jcs(item, depth + 1) for item in value) + "]"
+    if type(value) in (int, float): return es6(value)
+    return json.dumps(value, ensure_ascii=False)                    # strings, true, false, null
+
+# --- the bundle ---
+def set_hash(files): return sha(*sorted(sha(file) for file in files))
+
+def lines_of(raw):
+    need(not raw or raw.endswith(b"\n"), "it does not end in a newline")
+    return raw[:-1].decode("utf-8").split("\n") if raw else []
+
+PLACES = [r"checkpoint|checkpoint\.old|consistency\.txt|entries|records\.jsonl|disclosures\.jsonl|README\.md|verify\.py",
+          r"proofs/(0|[1-9][0-9]{0,19})\.(tlog-proof|leaf)", r"schemas/[A-Za-z0-9_$][A-Za-z0-9._$-]*\.json",
+          r"snapshots/[0-9a-f]{64}/[A-Za-z0-9_$][A-Za-z0-9._$-]*\.yaml"]
+
+def inventory(names):
+    for name in names: need(any(re.fullmatch(place, name) for place in PLACES), "`%s`: stray file" % name)
+    wanted = {"checkpoint", "entries", "records.jsonl"}
+    if {"checkpoint.old", "consistency.txt"} & names: wanted |= {"checkpoint.old", "consistency.txt"}
+    for stem in {name.rpartition(".")[0] for name in names if name.startswith("proofs/")}:
+        decimal(stem[7:])
+        wanted |= {stem + ".tlog-proof", stem + ".leaf"}
+    need(wanted <= names, "missing: %s" % sorted(wanted - names))
+
+def check_records(entries, jsonl, origin, sizes):
+    """Gives the leaves, the snapshots that they cite, and the roots at the wanted sizes."""
+    leaves, cited, stack, roots, at, line = [], set(), [], {}, 0, 0
+    def root():
+        hashes = [h for _, h in stack]
+        top = hashes.pop() if hashes else sha()
+        while hashes: top = node(hashes.pop(), top)
+        return top
+    if 0 in sizes: roots[0] = root()
+    while at < len(entries):
+        length = int.from_bytes(entries[at:at + 2], "big")
+        leaf, at = entries[at + 2:at + 2 + length], at + 2 + length
+        try:
+            need(at <= len(entries), "it is cut short")
+            record = parse_record(leaf)
+            need(type(record.get("seq")) is int and record["seq"] == len(leaves), "its `seq` is not its index")
+            need(record.get("log") == origin, "its `log` is not the origin of the checkpoint")
+            need(jsonl[line:line + length + 1] == leaf + b"\n", "records.jsonl has another line")
+            if "snapshot" in record:
+                need(re.fullmatch("sha256:[0-9a-f]{64}", record["snapshot"]), "its `snapshot` is not a hash")
+                cited.add(record["snapshot"][7:])
+        except Exception as error:
+            raise Bad("record %d: %s" % (len(leaves), error))
+        leaves.append(leaf)
+        line += length + 1
+        stack.append((1, leaf_hash(leaf)))
+        while len(stack) > 1 and stack[-1][0] == stack[-2][0]:      # two perfect subtrees of one size make a larger
+            (size, right), (_, left) = stack.pop(), stack.pop()
+            stack.append((2 * size, node(left, right)))
+        if len(leaves) in sizes: roots[len(leaves)] = root()
+    need(line == len(jsonl), "records.jsonl goes on after the last record")
+    return leaves, cited, roots
+
+def check_proof(key, index, raw, leaf, foreign):
+    head, _, checkpoint = raw.decode("utf-8").partition("\n\n")
+    lines = head.split("\n")
+    need(lines[0] == "c2sp.org/tlog-proof@v1" and lines[1] == "index %d" % index, "not a tlog-proof of this index")
+    size, root = open_checkpoint(key, checkpoint.encode(), foreign)
+    need(index < size, "the index is not below the size")
+    need(walk([unhash(line) for line in lines[2:]], index, size - 1, leaf, leaf)[1] == root, "the proof does not hold")
+    return size, root
+
+def check_disclosure(line, leaves):
+    given = json.loads(line, parse_constant=refuse)
+    need(jcs(given) == line, "not canonical JSON (RFC 8785)")
+    need(type(given) is dict and set(given) == {"index", "path", "salt", "value"}, "not the four fields")
+    need(type(given["index"]) is int and 0 <= given["index"] < len(leaves), "there is no such record")
+    need(re.fullmatch("[0-9a-f]{64}", given["salt"]), "`salt` is not 32 bytes in hex")
+    place = json.loads(leaves[given["index"]])
+    try:
+        for step in given["path"].split("."): place = place[decimal(step)] if type(place) is list else place[step]
+    except (KeyError, IndexError, TypeError):
+        raise Bad("the record has no commitment at `path`")
+    commit = sha(b"countersign-commit-v1\0", bytes.fromhex(given["salt"]), jcs(given["value"]).encode("utf-8"))
+    need(type(place) is dict and place.get("$commit") == commit.hex(), "salt and value do not open the commitment")
+
+def verify(vkey, names, read, older=None):
+    """Checks everything; `read(name)` gives a file's bytes. Gives lines on what was checked and what was not covered."""
+    where = "VKEY"
+    try:
+        names, foreign, checked = set(names), [], []
+        key = parse_key(vkey)
+        where = "files"
+        inventory(names)
+        where = "checkpoint"
+        size, root = open_checkpoint(key, read(where), foreign)
+        earlier = {}
+        if "checkpoint.old" in names:
+            where = "checkpoint.old"
+            old, old_root = earlier[where] = open_checkpoint(key, read(where), foreign)
+        if older is not None:
+            where = "older checkpoint"
+            earlier[where] = open_checkpoint(key, older, foreign)
+        proofs = sorted(int(name[7:-5]) for name in names if re.fullmatch(r"proofs/.*\.leaf", name))
+        for index in proofs:
+            where = "proofs/%d.tlog-proof" % index
+            earlier[where] = check_proof(key, index, read(where), leaf_hash(read("proofs/%d.leaf" % index)), foreign)
+        for where, (early, _) in earlier.items():
+            need(early <= size, "it covers %d records, the export has %d" % (early, size))
+        where = "entries"
+        sizes = {size} | {early for early, _ in earlier.values()}
+        leaves, cited, roots = check_records(read("entries"), read("records.jsonl"), key[0], sizes)
+        need(len(leaves) == size, "it holds %d records, the checkpoint covers %d" % (len(leaves), size))
+        need(roots[size] == root, "the root over the records is not the one in `checkpoint`: records were changed")
+        checked.append("checkpoint: %d records of `%s`, signature holds" % (size, key[0]))
+        checked.append("entries, records.jsonl: the same canonical records in order, their root is the signed one")
+        for where, (early, early_root) in earlier.items():
+            need(roots[early] == early_root, "history was rewritten: the first %d records have another root" % early)
+            checked.append("%s: the first %d records are unchanged" % (where, early))
+        if "consistency.txt" in names:
+            where = "consistency.txt"
+            proof = [unhash(line) for line in lines_of(read(where))]
+            check_consistency(old, old_root, size, root, proof)
+            checked.append("consistency.txt: its proof holds")
+        for index in proofs:
+            where = "proofs/%d.leaf" % index
+            need(index < size and leaves[index] == read(where), "it is not the record in `entries`")
+        if "disclosures.jsonl" in names:
+            where = "disclosures.jsonl"
+            for number, line in enumerate(lines_of(read(where)), 1):
+                where = "disclosures.jsonl, line %d" % number
+                check_disclosure(line, leaves)
+            checked.append("disclosures.jsonl: all open their commitments")
+        schemas = [name for name in names if name.startswith("schemas/")]
+        for where in schemas: jcs(json.loads(read(where).decode("utf-8"), parse_constant=refuse)).encode("utf-8")
+        where = "schemas"
+        need(leaves and set_hash(map(read, schemas)).hex() == json.loads(leaves[0])["data"]["schemas"],
+             "the set is not the one that record 0 states in `data.schemas`")
+        checked.append("schemas/: %d files, the set that record 0 states" % len(schemas))
+        snapshots = {name.split("/")[1] for name in names if name.startswith("snapshots/")}
+        for snapshot in sorted(snapshots | cited):
+            where = "snapshots/" + snapshot
+            need(snapshot in snapshots, "a record cites this snapshot, which is missing")
+            files = [read(name) for name in names if name.startswith(where + "/")]
+            need(set_hash(files).hex() == snapshot, "its files do not have the hash that the folder is named after")
+        checked.append("snapshots/: %d policy snapshots, all that records cite" % len(snapshots))
+    except Exception as error:
+        raise Bad("%s: %s" % (where, str(error) or type(error).__name__))
+    open_ends = ["%s: no hash covers it" % name for name in ("README.md", "verify.py") if name in names]
+    open_ends.append("the names of files under snapshots/ and schemas/: only their bytes are covered")
+    open_ends += ["snapshots/%s: no record cites it" % snapshot for snapshot in sorted(snapshots - cited)]
+    if foreign: open_ends.append("%d signatures by other keys: not checked" % len(foreign))
+    if older is None: open_ends.append("no --older checkpoint: a history rewritten and signed anew is not seen")
+    open_ends.append("commitments without a disclosure stay closed")
+    open_ends.append("whether reported facts are true, and whether decisions follow from the cited policies")
+    return checked, open_ends
+
+def main(arguments):
+    older = None
+    if len(arguments) == 4 and arguments[2] == "--older":
+        with open(arguments[3], "rb") as file: older = file.read()
+    elif len(arguments) != 2:
+        sys.exit(__doc__.split("\n")[0])
+    def read(name):
+        with open(os.path.join(arguments[1], *name.split("/")), "rb") as file: return file.read()
+    names = set()
+    for folder, folders, files in os.walk(arguments[1]):
+        for name in files + folders:
+            path = os.path.join(folder, name)
+            stray = os.path.islink(path) or name in files and not os.path.isfile(path)
+            if stray: sys.exit("FAILED: `%s`: not a regular file" % path)
+            if name in files: names.add(os.path.relpath(path, arguments[1]).replace(os.sep, "/"))
+    try:
+        checked, open_ends = verify(arguments[0], names, read, older)
+    except Bad as error:
+        sys.exit("FAILED: " + str(error).replace("\n", " "))
+    for line in checked: print("checked      " + line)
+    for line in open_ends: print("not covered  " + line)
+    print("OK")
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
