@@ -23,6 +23,7 @@ use countersign_policy::Snapshot;
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use serde::{Deserialize, Serialize};
 
+pub use self::decide::{Ruling, explain};
 pub use self::handle::{Answer, Handled};
 pub use self::people::eligible_names;
 use crate::digest::{Digest, DigestKey};

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use countersign_core::event::SnapshotUploaded;
 use countersign_core::{Command, Refusal};
-use countersign_policy::{Problem, Severity, Snapshot};
+use countersign_policy::{Problem, Snapshot};
 use countersign_store::{Org, SnapshotFiles};
 
 use crate::auth::Caller;

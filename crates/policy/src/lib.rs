@@ -4,16 +4,25 @@
 //! It neither panics nor blocks, and the same inputs give the same verdict on every machine.
 
 pub mod action;
+mod check;
 pub mod condition;
+pub mod constraint;
+mod document;
+mod evaluate;
 pub mod facts;
 pub mod json;
 pub mod problem;
+pub mod snapshot;
 pub mod value;
 pub mod verdict;
+pub mod yaml;
 
 pub use action::{Access, Action, Resource};
 pub use facts::{Context, Facts, Root, Standing};
+pub use document::{DefaultRoute, Mandate, Organization, TwoPerson};
+pub use evaluate::explain::Trace;
 pub use problem::{Problem, Severity};
 pub use rust_decimal::Decimal;
+pub use snapshot::{Snapshot, TestResult};
 pub use value::Value;
 pub use verdict::{Decision, Demand, Reason, Remedy, Verdict};

@@ -1,18 +1,23 @@
 //! The one connection that writes the ledger, and what its errors mean.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_store::{Append, AppendError, NewRecord};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior};
 
-use crate::open;
+use crate::checkpoint::Notice;
+use crate::open::{self, OpenError};
 use crate::place::{OrgId, has_room, id, signed, unsigned};
 
 /// The writer. It has no connection after an error that leaves a doubt about it; the next write opens another.
 pub(crate) struct Writer {
     path: PathBuf,
+    notice: Notice,
     conn: Mutex<Option<Connection>>,
+    /// A commit ended with an error, and it is not known yet whether it is there.
+    doubt: AtomicBool,
 }
 
 /// Why a transaction was not filled.
@@ -55,8 +60,15 @@ fn at_commit(error: rusqlite::Error) -> AppendError {
 }
 
 impl Writer {
-    pub(crate) fn new(path: PathBuf, conn: Connection) -> Writer {
-        Writer { path, conn: Mutex::new(Some(conn)) }
+    pub(crate) fn new(path: PathBuf, mut conn: Connection, notice: Notice) -> rusqlite::Result<Writer> {
+        notice.listen_to(&mut conn)?;
+        Ok(Writer { path, notice, conn: Mutex::new(Some(conn)), doubt: AtomicBool::new(false) })
+    }
+
+    fn connect(&self) -> Result<Connection, OpenError> {
+        let mut conn = open::writer(&self.path)?;
+        self.notice.listen_to(&mut conn)?;
+        Ok(conn)
     }
 
     /// The connection, for as long as nobody else may write.
@@ -64,12 +76,21 @@ impl Writer {
         self.conn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends a batch; returns about how many bytes that was.
-    pub(crate) fn append(&self, batch: &[Append]) -> Result<usize, AppendError> {
+    /// Appends a batch.
+    pub(crate) fn append(&self, batch: &[Append]) -> Result<(), AppendError> {
         self.transaction(|tx| {
             let mut statements = Statements::prepare(tx)?;
-            batch.iter().try_fold(0, |bytes, share| Ok(bytes + statements.add(tx, share)?))
+            batch.iter().try_for_each(|share| statements.add(tx, share))
         })
+    }
+
+    /// Makes sure that what is read from now on stays: after a commit of unknown outcome its pages may be in the log
+    /// though no reader sees them, and would come to light after a crash. Another commit overwrites them.
+    pub(crate) fn settle(&self) -> Result<(), AppendError> {
+        if self.doubt.load(Ordering::Acquire) {
+            self.transaction(|tx| Ok(tx.execute_batch("PRAGMA user_version = 1")?))?;
+        }
+        Ok(())
     }
 
     /// Removes an organization with all that belongs to it.
@@ -94,12 +115,20 @@ impl Writer {
         // Out of its slot until it is known to be sound; a panic leaves the slot empty.
         let conn = match slot.take() {
             Some(conn) => conn,
-            None => open::writer(&self.path).map_err(|error| AppendError::Failed(error.to_string()))?,
+            None => self.connect().map_err(|error| AppendError::Failed(error.to_string()))?,
         };
         let outcome = commit(&conn, fill);
         let sound = match outcome {
-            Ok(_) | Err(AppendError::Conflict { .. } | AppendError::Full(_)) => true,
-            Err(AppendError::Failed(_) | AppendError::Unknown(_)) => false,
+            Ok(_) => {
+                self.doubt.store(false, Ordering::Release);
+                true
+            }
+            Err(AppendError::Conflict { .. } | AppendError::Full(_)) => true,
+            Err(AppendError::Failed(_)) => false,
+            Err(AppendError::Unknown(_)) => {
+                self.doubt.store(true, Ordering::Release);
+                false
+            }
         };
         if sound && conn.is_autocommit() {
             *slot = Some(conn);
@@ -145,7 +174,7 @@ impl<'a> Statements<'a> {
     }
 
     /// Adds the share of one organization.
-    fn add(&mut self, conn: &Connection, share: &Append) -> Result<usize, Trouble> {
+    fn add(&mut self, conn: &Connection, share: &Append) -> Result<(), Trouble> {
         let found = self
             .size
             .query_row([&*share.org], |row| Ok((OrgId(row.get(0)?), row.get(1).map(unsigned)?)))
@@ -165,33 +194,29 @@ impl<'a> Statements<'a> {
         };
         let head = &share.head;
         self.head.execute((org.0, signed(head.size), head.ts.0, &head.edge, &head.checkpoint))?;
-        let mut bytes = head.checkpoint.len();
         for record in &share.records {
-            bytes += self.record(org, record)?;
+            self.record(org, record)?;
         }
-        Ok(bytes + rest(conn, org, share)?)
+        rest(conn, org, share)?;
+        Ok(())
     }
 
-    fn record(&mut self, org: OrgId, record: &NewRecord) -> rusqlite::Result<usize> {
+    fn record(&mut self, org: OrgId, record: &NewRecord) -> rusqlite::Result<()> {
         let place = org.place(record.seq);
         self.record.execute((place, record.leaf_hash.0, &record.leaf))?;
-        let mut bytes = record.leaf.len();
         if let Some(sealed) = &record.payload {
             let payload = &sealed.0;
             self.payload.execute((place, &payload.class, payload.salt, &payload.body))?;
-            bytes += payload.body.len();
         }
         for subject in &record.subjects {
             self.subject.execute((org.0, subject.to_be_bytes(), signed(record.seq)))?;
-            bytes += 32;
         }
-        Ok(bytes)
+        Ok(())
     }
 }
 
 /// What comes with few batches.
-fn rest(conn: &Connection, org: OrgId, share: &Append) -> rusqlite::Result<usize> {
-    let mut bytes = 0;
+fn rest(conn: &Connection, org: OrgId, share: &Append) -> rusqlite::Result<()> {
     for secret in &share.secrets {
         let key = (secret.kind, &secret.id, org.0);
         if secret.sealed.is_empty() {
@@ -202,7 +227,6 @@ fn rest(conn: &Connection, org: OrgId, share: &Append) -> rusqlite::Result<usize
                 (key.0, key.1, key.2, &secret.sealed),
             )?;
         }
-        bytes += secret.sealed.len();
     }
     for snapshot in &share.snapshots {
         for (name, file) in &snapshot.files {
@@ -210,7 +234,6 @@ fn rest(conn: &Connection, org: OrgId, share: &Append) -> rusqlite::Result<usize
                 "INSERT OR REPLACE INTO snapshot_files (org, hash, name, bytes) VALUES (?1, ?2, ?3, ?4)",
                 (org.0, &*snapshot.hash, name, file),
             )?;
-            bytes += file.len();
         }
     }
     if let Some(state) = &share.state {
@@ -218,7 +241,6 @@ fn rest(conn: &Connection, org: OrgId, share: &Append) -> rusqlite::Result<usize
             "INSERT OR REPLACE INTO states (org, at, bytes) VALUES (?1, ?2, ?3)",
             (org.0, signed(state.at), &state.bytes),
         )?;
-        bytes += state.bytes.len();
     }
-    Ok(bytes)
+    Ok(())
 }

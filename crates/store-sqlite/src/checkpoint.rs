@@ -2,24 +2,110 @@
 //! file would take many times as long as the others.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use rusqlite::Connection;
 
 use crate::append::Writer;
 use crate::open::{self, OpenError};
 
-/// So many appended bytes later there is another checkpoint.
-const EVERY_BYTES: usize = 4 << 20;
-/// A log of more pages is begun anew, for which the writer waits a moment.
-const LOG_PAGES: i64 = 8 << 10;
+/// So many pages of the log lie between two checkpoints.
+const EVERY_PAGES: i64 = 1 << 10;
+/// A log of more pages is begun anew, for which the writer waits a moment. Its file stays as long as it is: writing over
+/// it is several times faster than making it longer.
+const LOG_PAGES: i64 = 4 << 10;
+
+/// What the thread is told.
+enum Signal {
+    /// There is something to write back.
+    Due,
+    /// The store is closed.
+    Stop,
+}
+
+/// Tells the thread how long the log is, after every commit.
+#[derive(Clone)]
+pub(crate) struct Notice(SyncSender<Signal>);
+
+impl Notice {
+    /// A channel for the thread that is to come.
+    pub(crate) fn channel() -> (Notice, Signals) {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        (Notice(sender), Signals(receiver))
+    }
+
+    /// Has `conn` tell, after each of its commits, if it is time for a checkpoint.
+    pub(crate) fn listen_to(&self, conn: &mut Connection) -> rusqlite::Result<()> {
+        let sender = self.0.clone();
+        let mut next = 0;
+        conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+            let pages = i64::from(pages);
+            if pages < next - EVERY_PAGES {
+                // The log was begun anew.
+                next = EVERY_PAGES;
+            }
+            if pages >= next {
+                next = pages + EVERY_PAGES;
+                // A full channel holds this very signal already.
+                let _ = sender.try_send(Signal::Due);
+            }
+            Ok(())
+        }))
+    }
+}
+
+/// The other end of [`Notice`].
+pub(crate) struct Signals(Receiver<Signal>);
 
 /// The thread that makes checkpoints. It ends with the value.
 pub(crate) struct Checkpointer {
-    appended: AtomicUsize,
-    signal: Option<mpsc::SyncSender<()>>,
+    notice: Notice,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Checkpointer {
+    pub(crate) fn start(
+        ledger: &Path,
+        writer: Arc<Writer>,
+        notice: Notice,
+        signals: Signals,
+    ) -> Result<Checkpointer, OpenError> {
+        let conn = open::checkpointer(ledger)?;
+        let thread = std::thread::Builder::new()
+            .name("checkpoints".into())
+            .spawn(move || {
+                while let Ok(Signal::Due) = signals.0.recv() {
+                    checkpoint(&conn, &writer);
+                }
+            })
+            .map_err(OpenError::Thread)?;
+        Ok(Checkpointer { notice, thread: Some(thread) })
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        // If the thread has ended already, nobody hears it.
+        let _ = self.notice.0.send(Signal::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Writes back what the log holds, while others append to it. Once it is long, this is done to its very end, with the
+/// writer held back: only then does the next commit begin the log anew.
+fn checkpoint(conn: &Connection, writer: &Writer) {
+    // What fails here is tried again later; the log is whole, and a full disk shows in an append.
+    if write_back(conn).is_ok_and(|pages| pages > LOG_PAGES) {
+        let _held = writer.hold();
+        let _ = write_back(conn);
+    }
+}
+
+/// Writes back what can be without waiting for anybody; answers how many pages the log has.
+fn write_back(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))
 }

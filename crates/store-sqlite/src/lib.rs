@@ -30,14 +30,14 @@ pub use open::OpenError;
 pub use pool::READERS;
 
 use append::Writer;
-use checkpoint::Checkpointer;
+use checkpoint::{Checkpointer, Notice};
 use pool::Pool;
 use search::Search;
 
 /// A store in a folder of its own.
 pub struct SqliteStore {
     // Dropped first: it has a connection of its own that must not outlive the writer's.
-    checkpointer: Checkpointer,
+    _checkpointer: Checkpointer,
     readers: Pool,
     search: Search,
     writer: Arc<Writer>,
@@ -55,9 +55,10 @@ impl SqliteStore {
         let writer = open::ledger(&ledger)?;
         let search = Search::open(&folder.join("search.db"), &writer)?;
         open::sync(folder)?;
-        let writer = Arc::new(Writer::new(ledger.clone(), writer));
+        let (notice, signals) = Notice::channel();
+        let writer = Arc::new(Writer::new(ledger.clone(), writer, notice.clone())?);
         Ok(SqliteStore {
-            checkpointer: Checkpointer::start(&ledger, Arc::clone(&writer))?,
+            _checkpointer: Checkpointer::start(&ledger, Arc::clone(&writer), notice, signals)?,
             readers: Pool::new(ledger),
             search,
             writer,
@@ -71,9 +72,7 @@ impl Store for SqliteStore {
     }
 
     fn append(&self, batch: &[Append]) -> Result<(), AppendError> {
-        let bytes = self.writer.append(batch)?;
-        self.checkpointer.note(bytes);
-        Ok(())
+        self.writer.append(batch)
     }
 
     fn remove_organization(&self, org: &str) -> Result<(), AppendError> {
@@ -85,6 +84,7 @@ impl Store for SqliteStore {
     }
 
     fn head(&self, org: &str) -> Result<Option<Head>, ReadError> {
+        self.writer.settle().map_err(|error| ReadError(error.to_string()))?;
         self.readers.read(|conn| ledger::head(conn, org))
     }
 

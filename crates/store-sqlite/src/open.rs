@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, FileControl, OpenFlags, TransactionBehavior};
 
 /// The first SQLite without the bug that a checkpoint at the wrong moment loses commits from the log.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -143,6 +143,8 @@ pub(crate) fn writer(path: &Path) -> Result<Connection, OpenError> {
          PRAGMA cache_size = -65536;
          PRAGMA wal_autocheckpoint = 65536;",
     )?;
+    // The log keeps its file over a restart.
+    conn.file_control(None::<&str>, FileControl::PersistWal(&mut 1))?;
     demand(&conn, "journal_mode", "wal")?;
     demand(&conn, "synchronous", "2")?;
     Ok(conn)

@@ -62,7 +62,7 @@ impl Pool {
         drop(connections);
 
         let mut seat = Seat { pool: self, sound: None };
-        let mut run = || {
+        let run = || {
             let conn = idle.map_or_else(|| open::reader(&self.path), Ok)?;
             let found = read(&conn)?;
             seat.sound = Some(conn);

@@ -170,6 +170,8 @@ fn both_agree_on_disclosures() {
         ("\"index\":4", "\"index\":5"),
         ("\"index\":4", "\"index\":4.0"),
         ("\"index\":4", "\"index\":-4"),
+        // Python counts negative indices from the end: this would be record 4.
+        ("\"index\":4", "\"index\":-19"),
         ("\"index\":4", "\"index\":999"),
         ("\"index\":4", "\"index\":true"),
         ("data.subject", "data.note"),

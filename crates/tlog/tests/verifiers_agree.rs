@@ -92,6 +92,12 @@ fn both_refuse_dropped_inserted_and_swapped_records() {
     let mut files = base.clone();
     files.insert("entries".to_owned(), [&base["entries"][..], &[0, 2], b"{}"].concat());
     cases.push(Case::new("an entry more, only in entries", files, false));
+    let mut files = base.clone();
+    files.get_mut("records.jsonl").unwrap().extend_from_slice(b"{}\n");
+    cases.push(Case::new("a line more, only in records.jsonl", files, false));
+    let mut files = base.clone();
+    files.get_mut("entries").unwrap().truncate(base["entries"].len() - 1);
+    cases.push(Case::new("the last byte cut off", files, false));
     compare("records", &base, &cases);
 }
 
@@ -275,6 +281,25 @@ fn both_refuse_records_that_are_signed_but_out_of_form_or_out_of_place() {
         let other = Log { leaves };
         let files = shortened(&base, &other, other.leaves.len());
         cases.push(Case::new(format!("record {at}: {from} -> {to}"), files, holds));
+    }
+    for (depth, holds) in [(100, true), (102, false)] {
+        let mut files = base.clone();
+        files.insert(
+            "schemas/vote.cast.json".to_owned(),
+            [b"[".repeat(depth), b"]".repeat(depth)].concat(),
+        );
+        let set = |files: &Bundle| {
+            let schemas = files.iter().filter(|(name, _)| name.starts_with("schemas/"));
+            countersign_tlog::file_set_hash(schemas.map(|(_, bytes)| bytes.as_slice())).to_string()
+        };
+        let mut leaves = log.leaves.clone();
+        leaves[0] = String::from_utf8(leaves[0].clone())
+            .unwrap()
+            .replace(&set(&base), &set(&files))
+            .into_bytes();
+        let other = Log { leaves };
+        let files = shortened(&files, &other, other.leaves.len());
+        cases.push(Case::new(format!("a schema {depth} deep"), files, holds));
     }
     compare("signed", &base, &cases);
 }

@@ -20,7 +20,7 @@ use crate::stored::with_alternative;
 use crate::time::Time;
 
 /// Open requests that one agent may have at once.
-pub const OPEN_APPROVALS_PER_AGENT: u32 = 60;
+pub(super) const OPEN_APPROVALS_PER_AGENT: u32 = 60;
 /// Agents that were sighted and never registered, of which an organization keeps track.
 const SIGHTED_AT_MOST: usize = 1000;
 /// How often the same alert about the same agent is raised.
@@ -30,18 +30,26 @@ const REASONS_AT_MOST: usize = 12;
 const REASON_CHARS: usize = 300;
 
 /// What was decided, before it becomes records.
-struct Ruling {
-    decision: Decision,
-    status: Status,
-    reason_code: Option<&'static str>,
-    reasons: Vec<Reason>,
-    constraints: BTreeMap<String, ConstraintValue>,
+pub struct Ruling {
+    /// What policy says.
+    pub decision: Decision,
+    /// What the caller needs.
+    pub status: Status,
+    /// Why it is refused.
+    pub reason_code: Option<&'static str>,
+    /// What matched and spoke for something.
+    pub reasons: Vec<Reason>,
+    /// Limits that travel with the grant.
+    pub constraints: BTreeMap<String, ConstraintValue>,
+    /// Evidence that is missing.
+    pub missing: Vec<String>,
+    /// What the grant rests on that only the agent says.
+    pub reported: Vec<String>,
+    /// A grant beyond the agent's mandate was used.
+    pub beyond_mandate: bool,
     demands: Vec<Demand>,
-    missing: Vec<String>,
     remedy: Option<countersign_policy::Remedy>,
     alerts: Vec<String>,
-    beyond_mandate: bool,
-    reported: Vec<String>,
     retention: Option<String>,
     permit_use: PermitUse,
 }
@@ -106,7 +114,7 @@ impl State {
     pub(super) fn decide(&self, submit: Submit, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
         let callback = self.receiver_for(submit.callback_url.as_deref())?;
         let facts = self.facts(&submit);
-        let ruling = self.rule(&submit, &facts, ctx);
+        let ruling = self.rule(&submit, &facts, ctx.live, ctx.now);
         self.turn_away_repetition(&submit, &ruling, ctx)?;
 
         let action_id = ActionId(ctx.ids.next(ctx.now));
@@ -142,17 +150,22 @@ impl State {
         Handled::done(events)
     }
 
+    /// What would be decided. Nothing comes of it.
+    pub fn preview(&self, submit: &Submit, live: Option<&Snapshot>, now: Time) -> Ruling {
+        self.rule(submit, &self.facts(submit), live, now)
+    }
+
     /// What policy and the switches above it say.
-    fn rule(&self, submit: &Submit, facts: &DecisionFacts, ctx: &Ctx<'_>) -> Ruling {
+    fn rule(&self, submit: &Submit, facts: &DecisionFacts, live: Option<&Snapshot>, now: Time) -> Ruling {
         let tool = submit.action.tool.as_deref().unwrap_or(&submit.action.action);
         if let Some(scope) = self.stopped_by(&submit.agent, tool) {
             return Ruling::deny("killed", "kill_switch", format!("a kill switch is engaged on {scope}"));
         }
-        let Some(live) = ctx.live else {
+        let Some(live) = live else {
             let message = "no policy is live; upload and activate one".to_owned();
             return Ruling::deny("no_policy", "no_policy", message);
         };
-        let verdict = self.evaluate(live, &submit.agent, &submit.action, facts, submit.accept_remedy, ctx.now);
+        let verdict = self.evaluate(live, &submit.agent, &submit.action, facts, submit.accept_remedy, now);
         let ruling = Ruling::of(verdict);
         // A remedy that was applied may have led to another tool.
         if let Some(remedy) = ruling.remedy.as_ref().filter(|remedy| remedy.applied) {
@@ -174,23 +187,8 @@ impl State {
         accept_remedy: bool,
         now: Time,
     ) -> Verdict {
-        let pii = Value::List(facts.pii.iter().map(|kind| Value::from(kind.as_str())).collect());
-        let known = self.agents.get(agent);
-        let value = agent_value(agent, facts);
-        live.evaluate(
-            action,
-            &Context {
-                agent_id: agent,
-                standing: standing(known),
-                agent: &value,
-                principal_verified: facts.principal_verified,
-                pii: &pii,
-                counters: None,
-                now: now.0,
-                currency: &self.currency,
-                accept_remedy,
-            },
-        )
+        let values = FactValues::of(agent, facts);
+        live.evaluate(action, &values.context(agent, facts, &self.currency, accept_remedy, now))
     }
 
     /// What an evaluation reads of things outside the action.
@@ -394,8 +392,59 @@ fn standing(agent: Option<&Agent>) -> Standing {
     }
 }
 
+/// Every rule that a recorded decision looked at, from the snapshot that it cites, the stored form of its action and
+/// the facts in its record.
+pub fn explain(
+    snapshot: &Snapshot,
+    action: &Action,
+    decision: &DecisionMade,
+    currency: &str,
+    at: Time,
+) -> Vec<countersign_policy::Trace> {
+    let values = FactValues::of(&decision.agent, &decision.facts);
+    snapshot.explain(action, &values.context(&decision.agent, &decision.facts, currency, false, at))
+}
+
+/// Facts of a record as the values that conditions compute with.
+struct FactValues {
+    agent: Value,
+    pii: Value,
+}
+
+impl FactValues {
+    fn of(agent: &str, facts: &DecisionFacts) -> FactValues {
+        let pii = Value::List(facts.pii.iter().map(|kind| Value::from(kind.as_str())).collect());
+        FactValues { agent: agent_value(agent, facts), pii }
+    }
+
+    fn context<'a>(
+        &'a self,
+        agent: &'a str,
+        facts: &DecisionFacts,
+        currency: &'a str,
+        accept_remedy: bool,
+        now: Time,
+    ) -> Context<'a> {
+        Context {
+            agent_id: agent,
+            standing: match facts.standing.as_str() {
+                "active" => Standing::Active,
+                "quarantined" => Standing::Quarantined,
+                _ => Standing::Unregistered,
+            },
+            agent: &self.agent,
+            principal_verified: facts.principal_verified,
+            pii: &self.pii,
+            counters: None,
+            now: now.0,
+            currency,
+            accept_remedy,
+        }
+    }
+}
+
 /// What conditions see as `agent`.
-pub(crate) fn agent_value(id: &str, facts: &DecisionFacts) -> Value {
+fn agent_value(id: &str, facts: &DecisionFacts) -> Value {
     let mut map: BTreeMap<String, Value> =
         facts.agent.iter().map(|(name, word)| (name.clone(), Value::from(word.as_str()))).collect();
     map.insert("id".to_owned(), Value::from(id));

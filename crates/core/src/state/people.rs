@@ -9,7 +9,7 @@ use super::{OpenApproval, State, User};
 use crate::event::{Excluded, Slot, Verb};
 
 /// People who may fill one place of a slot.
-pub type Place = BTreeSet<String>;
+pub(super) type Place = BTreeSet<String>;
 
 impl State {
     /// People that `name` means: a person, a team or a duty; `team:`, `duty:`, `role:` and `user:` say which.
@@ -98,6 +98,12 @@ impl State {
             place.retain(|user| !excluded.iter().any(|out| out.user == *user));
         }
         places
+    }
+
+    /// Whether this person may decide an open request now.
+    pub fn may_decide(&self, approval: &OpenApproval, user: &str) -> bool {
+        approval.evidence_due.is_none()
+            && self.places(&approval.slots, &approval.excluded).iter().any(|place| place.contains(user))
     }
 
     /// Whether people who may vote now, and said yes, fill every place.

@@ -15,7 +15,7 @@ use crate::refusal::Refusal;
 use crate::time::Time;
 
 /// Permission roles, and what a person may do in Countersign with each.
-pub const ROLES: [&str; 6] = ["admin", "auditor", "operator", "policy_author", "reviewer", "viewer"];
+pub(super) const ROLES: [&str; 6] = ["admin", "auditor", "operator", "policy_author", "reviewer", "viewer"];
 
 impl State {
     pub(super) fn register_agent(

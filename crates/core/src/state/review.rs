@@ -18,13 +18,13 @@ use crate::refusal::{Category, Refusal};
 use crate::time::Span;
 
 /// When an answer of people is expected.
-pub const SLA: Span = Span::minutes(15);
+pub(super) const SLA: Span = Span::minutes(15);
 /// When a request expires undecided.
-pub const DEADLINE: Span = Span::minutes(60);
+pub(super) const DEADLINE: Span = Span::minutes(60);
 /// How long an approval may be used.
-pub const VALID_FOR: Span = Span::minutes(15);
+pub(super) const VALID_FOR: Span = Span::minutes(15);
 /// How long the agent has to complete its evidence.
-pub const EVIDENCE_SPAN: Span = Span::minutes(15);
+pub(super) const EVIDENCE_SPAN: Span = Span::minutes(15);
 
 impl State {
     /// The request that an action needs, or why nobody can be asked.

@@ -216,15 +216,6 @@ impl<'a> Reader<'a> {
         truth
     }
 
-    /// A number that is not negative; in quotes too.
-    pub(crate) fn number(&mut self, node: &Node) -> Option<Decimal> {
-        let number = node.text().and_then(decimal).filter(|number| !number.is_sign_negative() || number.is_zero());
-        if number.is_none() {
-            self.wrong_type(node, "a number that is not negative");
-        }
-        number
-    }
-
     /// A number such as 1, 2, 3.
     pub(crate) fn count(&mut self, node: &Node) -> Option<u32> {
         let count = node.text().and_then(|text| text.parse::<u32>().ok()).filter(|count| *count > 0);

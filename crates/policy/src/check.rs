@@ -1,0 +1,105 @@
+//! What only shows when all documents of a bundle are seen together.
+
+use std::collections::BTreeMap;
+
+use crate::condition::closest;
+use crate::document::{Place, RuleId};
+use crate::evaluate::reported;
+use crate::problem::{Problem, Severity};
+use crate::snapshot::Snapshot;
+use crate::verdict::Decision;
+
+fn problem(severity: Severity, code: &'static str, place: &Place, message: String, help: String) -> Problem {
+    Problem {
+        severity,
+        code,
+        file: place.file.to_string(),
+        span: place.span.clone(),
+        line: place.line,
+        column: place.column,
+        message,
+        help: Some(help),
+    }
+}
+
+pub(crate) fn too_many_files(most: usize) -> Problem {
+    let place = Place { file: "".into(), span: 0..0, line: 1, column: 1 };
+    let message = format!("the bundle has more than {most} files");
+    problem(Severity::Error, "too_large", &place, message, "join documents, or split the organization".to_owned())
+}
+
+/// A name that two documents (or tools) claim.
+pub(crate) fn twice(key: &str, id: &RuleId, other: &Place) -> Problem {
+    let name = if key == "tools" { &id.rule } else { &id.document };
+    let message = match key {
+        "organization" => format!("the bundle describes a second organization, `{name}`"),
+        _ => format!("`{name}` is defined twice"),
+    };
+    let help = format!("the other one is in {}, line {}", other.file, other.line);
+    problem(Severity::Error, "duplicate_document", &id.place, message, help)
+}
+
+/// Ids that differ only in `-` and `_` are refused: people would take one for the other.
+pub(crate) fn names(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
+    let mandates: Vec<&RuleId> = snapshot.mandates.values().map(|mandate| &mandate.id).collect();
+    let gates: Vec<&RuleId> = snapshot.gate_ids().collect();
+    for ids in [mandates, gates] {
+        let mut seen: BTreeMap<String, &RuleId> = BTreeMap::new();
+        for id in ids {
+            let Some(other) = seen.insert(id.document.replace('-', "_"), id) else { continue };
+            if other.document != id.document {
+                let message = format!("`{}` and `{}` differ only in `-` and `_`", id.document, other.document);
+                let help = format!("rename one of them; the other is in {}", other.place.file);
+                problems.push(problem(Severity::Error, "similar_id", &id.place, message, help));
+            }
+        }
+    }
+}
+
+/// Warnings about names that nobody defines and grants that rest on what agents say.
+pub(crate) fn warnings(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
+    let known = snapshot.organization.as_ref().map(|organization| &organization.names);
+    for (name, place) in snapshot.approvers() {
+        let bare = name.split_once(':').map_or(name.as_str(), |(_, bare)| bare);
+        let defined = known.is_some_and(|known| known.contains_key(name) || known.contains_key(bare));
+        if defined {
+            continue;
+        }
+        let near = known.and_then(|known| closest(bare, known.keys().map(String::as_str)));
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "list it in the organization's `teams` or `duties`; until then the default route decides".to_owned(),
+        };
+        let message = format!("no document defines `{name}`");
+        problems.push(problem(Severity::Warning, "unresolved_name", place, message, help));
+    }
+    let place = snapshot.organization.as_ref().and_then(|organization| organization.require_tools.as_ref());
+    if let Some(place) = place.filter(|_| snapshot.tools.is_empty()) {
+        let message = "the bundle requires known tools and lists none: everything is denied".to_owned();
+        problems.push(problem(Severity::Warning, "no_catalogue", place, message, "add `tools:`".to_owned()));
+    }
+    let mut warn = |id: &RuleId, reads: Vec<String>| {
+        let message = format!("this grant rests on what the agent reports: {}", reads.join(", "));
+        let help = "add a condition on something observed, such as `tool`, `args` or `agent`".to_owned();
+        problems.push(problem(Severity::Warning, "reported_only", &id.place, message, help));
+    };
+    let alone = |condition: &Option<crate::condition::Condition>| {
+        let reads = condition.as_ref().map(|condition| condition.reads()).unwrap_or_default();
+        let rests = !reads.is_empty() && reads.iter().all(|path| reported(path, false));
+        rests.then(|| reads.to_vec())
+    };
+    for rule in snapshot.gates.iter().flat_map(|gate| &gate.rules) {
+        if rule.decision <= Decision::AllowWithConstraints {
+            if let Some(reads) = alone(&rule.condition) {
+                warn(&rule.id, reads);
+            }
+        }
+    }
+    for permission in snapshot.mandates.values().flat_map(|mandate| &mandate.permissions) {
+        if permission.allowed && !permission.requires_review {
+            if let Some(reads) = alone(&permission.condition) {
+                warn(&permission.id, reads);
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What a snapshot says of an action: every document whose selector matches, every rule whose condition holds, the strictest wins.
+
+use crate::action::Action;
+use crate::condition::Fuel;
+use crate::document::remedy::Alternative;
+use crate::document::tools::Tool;
+use crate::document::{Mandate, RuleId, selector};
+use crate::facts::{Context, Facts, Standing};
+use crate::snapshot::Snapshot;
+use crate::verdict::{Decision, Remedy, Verdict};
+
+mod data;
+pub(crate) mod explain;
+mod gate;
+pub(crate) mod index;
+pub(crate) mod lookalike;
+mod mandate;
+mod seen;
+mod tally;
+pub(crate) mod tests;
+
+use seen::Seen;
+use tally::Tally;
+
+/// One action, and everything that speaks about it is looked at through this.
+pub(crate) struct Scene<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) action: &'a Action,
+    pub(crate) ctx: &'a Context<'a>,
+    pub(crate) mandate: Option<&'a Mandate>,
+    pub(crate) tool: Option<&'a Tool>,
+    pub(crate) facts: &'a Facts<'a>,
+}
+
+impl<'a> Scene<'a> {
+    pub(crate) fn subject(&self) -> selector::Subject<'a> {
+        selector::Subject {
+            agent: self.ctx.agent_id,
+            action: &self.action.action,
+            tool: self.action.tool.as_deref(),
+            env: self.action.env.as_deref(),
+            resource: self.action.resource.as_ref().and_then(|resource| resource.kind.as_deref()),
+            class: self.tool.and_then(|tool| tool.class.as_deref()),
+        }
+    }
+}
+
+/// Whether a condition's path is something that only the agent says.
+pub(crate) fn reported(path: &str, principal_verified: bool) -> bool {
+    let root = path.split(['.', '[']).next().unwrap_or_default();
+    match root {
+        "principal" => !principal_verified,
+        "amount" | "confidence" | "conflicts" | "currency" | "delegation" | "env" | "estimated_cost" | "evidence"
+        | "labels" | "model" | "resource" | "run" => true,
+        _ => false,
+    }
+}
+
+/// The catalogue's entry for what the action uses.
+fn catalogued<'s>(snapshot: &'s Snapshot, action: &Action) -> Option<&'s Tool> {
+    snapshot.tools.get(action.tool.as_deref().unwrap_or(&action.action))
+}
+
+/// Runs `work` on an action with its facts.
+pub(crate) fn with_scene<T>(
+    snapshot: &Snapshot,
+    action: &Action,
+    ctx: &Context<'_>,
+    work: impl FnOnce(&Scene<'_>) -> T,
+) -> T {
+    let tool = catalogued(snapshot, action);
+    let seen = Seen::new(action, tool, ctx);
+    let facts = seen.facts(action, tool, ctx);
+    let mandate = snapshot.mandates.get(ctx.agent_id);
+    work(&Scene { snapshot, action, ctx, mandate, tool, facts: &facts })
+}
+
+pub(crate) fn evaluate(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>) -> Verdict {
+    let mut fuel = Fuel::default();
+    let tally = judge(snapshot, action, ctx, Remedies::Offered, &mut fuel);
+    let offer = match tally.single_offer() {
+        Some(offer) if tally.decision() == Decision::Remediate => offer,
+        _ => return tally.verdict(snapshot, action, ctx),
+    };
+    let inner = judge(snapshot, &offer.alternative, ctx, Remedies::Off, &mut fuel);
+    let decision = inner.decision();
+    if decision > Decision::AllowWithConstraints {
+        return tally.outdone_by(inner).verdict(snapshot, action, ctx);
+    }
+    let mut verdict = inner.verdict(snapshot, &offer.alternative, ctx);
+    let applied = offer.apply && ctx.accept_remedy;
+    let (source, changed) = (offer.source.clone(), offer.changed.clone());
+    let alternative = offer.alternative.clone();
+    verdict.reasons.extend(tally.into_reasons());
+    tally::sort(&mut verdict.reasons);
+    verdict.decision = if applied { decision } else { Decision::Remediate };
+    verdict.remedy = Some(Remedy { alternative, decision, applied, source, changed });
+    verdict
+}
+
+/// What a rule that remediates does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Remedies {
+    /// It offers its alternative.
+    Offered,
+    /// The action is such an alternative: a rule that would change it again sends it to a person.
+    Off,
+}
+
+/// A remedy that matched.
+struct Offer {
+    alternative: Action,
+    apply: bool,
+    source: String,
+    changed: Vec<String>,
+}
+
+fn offer(id: &RuleId, remedy: &Alternative, action: &Action) -> Result<Option<Offer>, String> {
+    let alternative = remedy.of(action)?;
+    // An action that already is as the rule wants it is not remediated: else no alternative could ever be sent.
+    if alternative == *action {
+        return Ok(None);
+    }
+    Ok(Some(Offer { alternative, apply: remedy.apply, source: id.source(), changed: remedy.pointers() }))
+}
+
+fn judge(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>, remedies: Remedies, fuel: &mut Fuel) -> Tally {
+    let mut tally = Tally::default();
+    match ctx.standing {
+        Standing::Unregistered => {
+            tally.deny(None, "unregistered", "the agent is not registered");
+            return tally;
+        }
+        Standing::Quarantined => {
+            tally.deny(None, "quarantined", "the agent is in quarantine: somebody has to admit it");
+            return tally;
+        }
+        Standing::Active => {}
+    }
+    with_scene(snapshot, action, ctx, |scene| {
+        general(scene, &mut tally);
+        if let Some(mandate) = scene.mandate {
+            mandate::weigh(scene, mandate, fuel, &mut tally);
+        }
+        gate::weigh(scene, remedies, fuel, &mut tally);
+        tally.settle(scene);
+    });
+    tally
+}
+
+/// What holds whatever the documents say, and the switches of the organization.
+fn general(scene: &Scene<'_>, tally: &mut Tally) {
+    let action = scene.action;
+    let negative = |number: Option<rust_decimal::Decimal>| number.is_some_and(|n| n.is_sign_negative() && !n.is_zero());
+    if negative(action.amount) {
+        tally.deny(None, "negative_amount", "the amount is negative");
+    }
+    if negative(action.estimated_cost) {
+        tally.deny(None, "negative_amount", "the estimated cost is negative");
+    }
+    let names = [("action", Some(action.action.as_str())), ("tool", action.tool.as_deref())];
+    for (what, name) in names {
+        let built_in = name.is_some_and(|name| seen::built_in(name).is_some());
+        if let Some(known) = name.filter(|_| !built_in).and_then(|name| scene.snapshot.known.mistaken(name)) {
+            let message = format!("the {what} can be mistaken for `{known}` and is not it");
+            tally.deny(None, "lookalike", message);
+        }
+    }
+    if let Some(tool) = scene.tool {
+        let wrong = tool.schema.as_ref().and_then(|schema| schema.check(&action.args, "args"));
+        if let Some(wrong) = wrong {
+            tally.deny(Some(&tool.id), "schema", wrong);
+        }
+    }
+    let Some(organization) = &scene.snapshot.organization else { return };
+    if organization.require_mandate && scene.mandate.is_none() {
+        tally.deny(Some(&organization.id), "no_mandate", "the agent has no mandate, and the organization requires one");
+    }
+    let operation = action.tool.is_none() && seen::built_in(&action.action).is_some();
+    if organization.require_tools.is_some() && scene.tool.is_none() && !operation {
+        tally.deny(Some(&organization.id), "unknown_tool", "the tool catalogue does not list it");
+    }
+}

@@ -1,0 +1,240 @@
+//! What has spoken so far, and how it adds up.
+
+use std::collections::BTreeSet;
+
+use super::{Offer, Scene, seen};
+use crate::action::Action;
+use crate::condition::Condition;
+use crate::constraint::{Constraints, Stated};
+use crate::document::RuleId;
+use crate::document::rule::Approvers;
+use crate::document::tests::EVIDENCE;
+use crate::facts::Context;
+use crate::snapshot::Snapshot;
+use crate::value::Value;
+use crate::verdict::{Decision, Demand, PermitUse, Reason, Verdict};
+
+/// Everything that matched. What is added in another order adds up to the same.
+#[derive(Default)]
+pub(super) struct Tally {
+    reasons: Vec<Reason>,
+    demands: BTreeSet<Demand>,
+    constraints: Constraints,
+    /// The mandate grants, or a gate to an agent that has none.
+    granted: bool,
+    /// A gate grants beyond the mandate.
+    beyond: bool,
+    /// Something that grants wants permits checked online.
+    online: bool,
+    reported: BTreeSet<String>,
+    evidence_required: bool,
+    offers: Vec<Offer>,
+}
+
+/// The order of reasons: strictest first, then by document and place.
+pub(super) fn sort(reasons: &mut Vec<Reason>) {
+    reasons.sort_by(|a, b| {
+        let key = |r: &Reason| (std::cmp::Reverse(r.decision), r.line, r.column);
+        let text = |r: &Reason| (r.rule.clone(), r.code.clone(), r.message.clone());
+        b.decision
+            .cmp(&a.decision)
+            .then_with(|| a.document.cmp(&b.document))
+            .then_with(|| key(a).cmp(&key(b)))
+            .then_with(|| text(a).cmp(&text(b)))
+    });
+    reasons.dedup();
+}
+
+/// What a rule says by default: its condition, on one line.
+pub(super) fn holds(condition: Option<&Condition>) -> String {
+    match condition {
+        Some(condition) => format!("`{}` holds", one_line(condition.source())),
+        None => "it always applies".to_owned(),
+    }
+}
+
+/// At most 200 characters without line breaks.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(200) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+impl Tally {
+    pub(super) fn say(&mut self, id: Option<&RuleId>, code: &str, decision: Decision, message: impl Into<String>) {
+        self.reasons.push(Reason {
+            code: code.to_owned(),
+            column: id.map_or(0, |id| id.place.column),
+            decision,
+            document: id.map_or_else(String::new, |id| id.document.to_string()),
+            line: id.map_or(0, |id| id.place.line),
+            message: message.into(),
+            rule: id.map_or_else(String::new, |id| id.rule.to_string()),
+        });
+    }
+
+    pub(super) fn deny(&mut self, id: Option<&RuleId>, code: &str, message: impl Into<String>) {
+        self.say(id, code, Decision::Deny, message);
+    }
+
+    pub(super) fn demand(&mut self, id: &RuleId, approvers: &Approvers) {
+        let (names, quorum) = (approvers.names.clone(), approvers.quorum);
+        self.demands.insert(Demand { names, quorum, source: id.source() });
+    }
+
+    pub(super) fn require_evidence(&mut self) {
+        self.evidence_required = true;
+    }
+
+    /// Something grants; `offline` says whether its permits may be checked by signature alone.
+    pub(super) fn grant(&mut self, offline: bool) {
+        self.granted = true;
+        self.online |= !offline;
+    }
+
+    pub(super) fn grant_beyond(&mut self) {
+        self.beyond = true;
+        self.online = true;
+    }
+
+    /// What a grant rests on, as far as only the agent reports it.
+    pub(super) fn rests_on(&mut self, paths: impl IntoIterator<Item = impl Into<String>>) {
+        self.reported.extend(paths.into_iter().map(Into::into));
+    }
+
+    pub(super) fn offer(&mut self, offer: Offer) {
+        self.offers.push(offer);
+    }
+
+    /// Adds the constraints of a rule that matched, and holds them against what the action states.
+    pub(super) fn constrain(&mut self, id: &RuleId, constraints: &Constraints, scene: &Scene<'_>) {
+        if constraints.is_empty() {
+            return;
+        }
+        let access = seen::access(scene.action, scene.tool);
+        let stated = Stated { action: scene.action, currency: scene.ctx.currency, access };
+        for (_, message) in constraints.violations(&stated) {
+            self.deny(Some(id), "constraint_violated", message);
+        }
+        for name in self.constraints.merge(constraints, scene.ctx.currency) {
+            let message = format!("the rules that match leave nothing of `{name}`");
+            self.deny(None, "constraints_conflict", message);
+        }
+    }
+
+    pub(super) fn decision(&self) -> Decision {
+        self.reasons.iter().map(|reason| reason.decision).max().unwrap_or(Decision::Deny)
+    }
+
+    /// The remedy, where all that matched make the same action; applied only if all of them let us.
+    pub(super) fn single_offer(&self) -> Option<&Offer> {
+        let mut least = self.offers.first()?;
+        for offer in &self.offers {
+            if offer.alternative != least.alternative {
+                return None;
+            }
+            if (offer.apply, &offer.source) < (least.apply, &least.source) {
+                least = offer;
+            }
+        }
+        Some(least)
+    }
+
+    /// Adds what follows from all that was said: remedies that differ, and the denial where nothing grants.
+    pub(super) fn settle(&mut self, scene: &Scene<'_>) {
+        if !self.offers.is_empty() && self.single_offer().is_none() {
+            let sources: BTreeSet<&str> = self.offers.iter().map(|offer| offer.source.as_str()).collect();
+            let sources = sources.into_iter().collect::<Vec<_>>().join(", ");
+            let message = format!("two remedies differ: {sources}");
+            self.say(None, "remedies_differ", Decision::RequireApproval, message);
+            self.demands.insert(Demand {
+                names: Vec::new(),
+                quorum: crate::verdict::Quorum::Any(1),
+                source: sources,
+            });
+        }
+        let offered = self.single_offer().is_some() && self.decision() == Decision::Remediate;
+        if !self.granted && !self.beyond && !offered {
+            self.ungranted(scene);
+        }
+    }
+
+    fn ungranted(&mut self, scene: &Scene<'_>) {
+        if self.reasons.iter().any(|reason| reason.decision == Decision::Deny) {
+            return;
+        }
+        let Some(mandate) = scene.mandate else {
+            self.deny(None, "no_rule_allows", "no rule allows it");
+            return;
+        };
+        match &mandate.out_of_scope {
+            Some(id) => {
+                self.say(Some(id), "out_of_scope", Decision::RequireApproval, "it lies outside the agent's mandate");
+                self.demand(id, &Approvers::default_route());
+            }
+            None => self.deny(Some(&mandate.id), "no_rule_allows", "no rule allows it: it lies outside the mandate"),
+        }
+    }
+
+    /// The remedy's alternative got something stricter, which stands.
+    pub(super) fn outdone_by(mut self, alternative: Tally) -> Tally {
+        if !self.granted && !self.beyond && alternative.decision() != Decision::Deny {
+            // A person may approve the action as it is only where something grants it.
+            self.deny(None, "no_rule_allows", "no rule allows it, and its remedy needs an approval");
+        }
+        self.reasons.extend(alternative.reasons);
+        self.demands.extend(alternative.demands);
+        self.evidence_required |= alternative.evidence_required;
+        self
+    }
+
+    pub(super) fn into_reasons(self) -> Vec<Reason> {
+        self.reasons
+    }
+
+    pub(super) fn verdict(mut self, snapshot: &Snapshot, action: &Action, ctx: &Context<'_>) -> Verdict {
+        sort(&mut self.reasons);
+        let decision = self.decision();
+        let denied = decision == Decision::Deny;
+        let asks = decision == Decision::RequireApproval;
+        let audit = snapshot.mandates.get(ctx.agent_id).map(|mandate| &mandate.audit);
+        let alert = audit.filter(|_| denied).and_then(|audit| audit.attempt(&action.action));
+        let wanted = self.evidence_required && asks;
+        Verdict {
+            decision,
+            reasons: self.reasons,
+            constraints: if denied { Default::default() } else { self.constraints.values() },
+            demands: if asks { self.demands.into_iter().collect() } else { Vec::new() },
+            missing_evidence: if wanted { missing_evidence(action) } else { Vec::new() },
+            evidence_required: wanted,
+            remedy: None,
+            alerts: alert.into_iter().collect(),
+            beyond_mandate: !denied && self.beyond && !self.granted,
+            reported: if denied { Vec::new() } else { self.reported.into_iter().collect() },
+            retention: audit.and_then(|audit| audit.retention.clone()),
+            permit_use: if self.granted && !self.online { PermitUse::Offline } else { PermitUse::Redeem },
+        }
+    }
+}
+
+/// The parts of evidence that are absent, empty or blank.
+fn missing_evidence(action: &Action) -> Vec<String> {
+    let stated = |name: &str| {
+        let part = action.evidence.as_ref().and_then(|evidence| evidence.get(name));
+        part.is_some_and(says_something) || (name == "confidence" && action.confidence.is_some())
+    };
+    EVIDENCE.iter().filter(|name| !stated(name)).map(|name| (*name).to_owned()).collect()
+}
+
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.trim().is_empty(),
+        Value::List(items) => items.iter().any(says_something),
+        Value::Map(map) => map.values().any(says_something),
+        Value::Bool(_) | Value::Number(_) | Value::Timestamp(_) | Value::Duration(_) => true,
+    }
+}

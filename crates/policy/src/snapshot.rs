@@ -1,0 +1,232 @@
+//! A bundle of documents, loaded: what decisions cite by its hash.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use crate::action::Action;
+use crate::check;
+use crate::document::gate::Gate;
+use crate::document::tests::Case;
+use crate::document::tools::Tool;
+use crate::document::{self, Document, Mandate, Organization, Place, RuleId};
+use crate::evaluate::explain::{self, Trace};
+use crate::evaluate::index::Index;
+use crate::evaluate::lookalike::Known;
+use crate::evaluate::{self, tests};
+use crate::facts::Context;
+use crate::problem::{Problem, Severity};
+use crate::verdict::Verdict;
+
+pub use crate::evaluate::tests::TestResult;
+
+/// Most files in a bundle.
+pub const MAX_FILES: usize = 10_000;
+
+/// Every document of a bundle, checked and indexed. Immutable.
+pub struct Snapshot {
+    files: Vec<(String, Vec<u8>)>,
+    hash: [u8; 32],
+    hash_text: String,
+    pub(crate) mandates: BTreeMap<String, Mandate>,
+    /// By name.
+    pub(crate) gates: Vec<Gate>,
+    pub(crate) gate_index: Index,
+    /// Agent to the index of its permissions.
+    pub(crate) permission_index: BTreeMap<String, Index>,
+    pub(crate) tools: BTreeMap<String, Tool>,
+    pub(crate) organization: Option<Organization>,
+    pub(crate) tests: Vec<Case>,
+    pub(crate) known: Known,
+}
+
+impl Snapshot {
+    /// Loads a bundle: file names, which matter only to messages, and exact bytes.
+    ///
+    /// Returns the snapshot with warnings, or everything that is wrong with the bundle. Problems are in the order of file names
+    /// and places.
+    pub fn load(files: &[(String, Vec<u8>)]) -> Result<(Snapshot, Vec<Problem>), Vec<Problem>> {
+        let mut files = files.to_vec();
+        files.sort();
+        let (mut problems, mut documents) = (Vec::new(), Vec::new());
+        if files.len() > MAX_FILES {
+            files.truncate(MAX_FILES);
+            problems.push(check::too_many_files(MAX_FILES));
+        }
+        for (name, bytes) in &files {
+            let (document, found) = document::read(name, bytes);
+            documents.extend(document);
+            problems.extend(found);
+        }
+        let hash = hash(&files);
+        let mut snapshot = Snapshot {
+            hash_text: hash_text(&hash),
+            hash,
+            mandates: BTreeMap::new(),
+            gates: Vec::new(),
+            gate_index: Index::default(),
+            permission_index: BTreeMap::new(),
+            tools: BTreeMap::new(),
+            organization: None,
+            tests: Vec::new(),
+            known: Known::default(),
+            files: Vec::new(),
+        };
+        for document in documents {
+            snapshot.add(document, &mut problems);
+        }
+        snapshot.files = files;
+        snapshot.gates.sort_by(|a, b| a.id.document.cmp(&b.id.document));
+        check::names(&snapshot, &mut problems);
+        check::warnings(&snapshot, &mut problems);
+        snapshot.index();
+        problems.sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
+        match problems.iter().any(|problem| problem.severity == Severity::Error) {
+            true => Err(problems),
+            false => Ok((snapshot, problems)),
+        }
+    }
+
+    fn add(&mut self, document: Document, problems: &mut Vec<Problem>) {
+        match document {
+            Document::Mandate(mandate) => {
+                if let Some(other) = self.mandates.get(mandate.agent()) {
+                    problems.push(check::twice("agent", &mandate.id, &other.id.place));
+                } else {
+                    self.mandates.insert(mandate.agent().to_owned(), *mandate);
+                }
+            }
+            Document::Gate(gate) => {
+                if let Some(other) = self.gates.iter().find(|other| other.id.document == gate.id.document) {
+                    problems.push(check::twice("name", &gate.id, &other.id.place));
+                }
+                self.gates.push(*gate);
+            }
+            Document::Organization(organization) => {
+                if let Some(other) = &self.organization {
+                    problems.push(check::twice("organization", &organization.id, &other.id.place));
+                }
+                self.organization = Some(*organization);
+            }
+            Document::Tools(tools) => {
+                for tool in tools {
+                    if let Some(other) = self.tools.get(&tool.name) {
+                        problems.push(check::twice("tools", &tool.id, &other.id.place));
+                    } else {
+                        self.tools.insert(tool.name.clone(), tool);
+                    }
+                }
+            }
+            Document::Tests(tests) => self.tests.extend(tests),
+        }
+    }
+
+    fn index(&mut self) {
+        for (at, gate) in self.gates.iter().enumerate() {
+            if gate.on.is_empty() {
+                self.gate_index.insert(None, None, None, at);
+            }
+            for selector in &gate.on {
+                let exact = |pattern: &Option<document::selector::Pattern>| {
+                    pattern.as_ref().and_then(|pattern| pattern.exact().map(str::to_owned))
+                };
+                let (agent, tool, action) = (exact(&selector.agent), exact(&selector.tool), exact(&selector.action));
+                self.known.extend([&tool, &action]);
+                self.gate_index.insert(agent.as_deref(), tool.as_deref(), action.as_deref(), at);
+            }
+        }
+        for (agent, mandate) in &self.mandates {
+            let index = self.permission_index.entry(agent.clone()).or_default();
+            for (at, permission) in mandate.permissions.iter().enumerate() {
+                let exact = |pattern: &Option<document::selector::Pattern>| {
+                    pattern.as_ref().and_then(|pattern| pattern.exact().map(str::to_owned))
+                };
+                let (tool, action) = (exact(&permission.tool), exact(&permission.action));
+                self.known.extend([&tool, &action]);
+                index.insert(None, tool.as_deref(), action.as_deref(), at);
+            }
+        }
+        for name in self.tools.keys() {
+            self.known.extend([&Some(name.clone())]);
+        }
+    }
+
+    /// What policy says of an action. The same for the same arguments, everywhere and always.
+    pub fn evaluate(&self, action: &Action, ctx: &Context<'_>) -> Verdict {
+        evaluate::evaluate(self, action, ctx)
+    }
+
+    /// Every rule that was looked at, whether it matched and why; in the order of document and place.
+    ///
+    /// Holds values of the action as it was received: redact before storing or showing them.
+    pub fn explain(&self, action: &Action, ctx: &Context<'_>) -> Vec<Trace> {
+        explain::explain(self, action, ctx)
+    }
+
+    /// Runs the bundle's tests documents.
+    pub fn run_tests(&self) -> Vec<TestResult> {
+        tests::run(self)
+    }
+
+    /// The snapshot hash: SHA-256 over the sorted SHA-256 of the files.
+    pub fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
+    /// The snapshot hash as text, `sha256:` and 64 hexadecimal digits.
+    pub fn hash_text(&self) -> &str {
+        &self.hash_text
+    }
+
+    /// File names and exact bytes, by name.
+    pub fn files(&self) -> &[(String, Vec<u8>)] {
+        &self.files
+    }
+
+    /// The mandate of an agent.
+    pub fn mandate(&self, agent: &str) -> Option<&Mandate> {
+        self.mandates.get(agent)
+    }
+
+    /// Every mandate, by agent.
+    pub fn mandates(&self) -> impl Iterator<Item = &Mandate> {
+        self.mandates.values()
+    }
+
+    /// The organization's document.
+    pub fn organization(&self) -> Option<&Organization> {
+        self.organization.as_ref()
+    }
+
+    /// Every rule with its document: for messages that cite them.
+    pub(crate) fn gate_ids(&self) -> impl Iterator<Item = &RuleId> {
+        self.gates.iter().map(|gate| &gate.id)
+    }
+
+    /// Every name that a rule asks to approve, and where.
+    pub(crate) fn approvers(&self) -> impl Iterator<Item = &(String, Place)> {
+        let gates = self.gates.iter().flat_map(|gate| &gate.rules).flat_map(|rule| &rule.approvers.places);
+        let mandates = self.mandates.values().flat_map(|mandate| &mandate.permissions);
+        gates.chain(mandates.flat_map(|permission| &permission.approvers.places))
+    }
+}
+
+fn hash(files: &[(String, Vec<u8>)]) -> [u8; 32] {
+    let mut hashes: Vec<[u8; 32]> = files.iter().map(|(_, bytes)| Sha256::digest(bytes).into()).collect();
+    hashes.sort_unstable();
+    let mut all = Sha256::new();
+    for hash in &hashes {
+        all.update(hash);
+    }
+    all.finalize().into()
+}
+
+fn hash_text(hash: &[u8; 32]) -> String {
+    let mut text = String::from("sha256:");
+    for byte in hash {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
