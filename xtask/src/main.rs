@@ -1,2 +1,87 @@
-//! Chores of this repository, one word each.
-fn main() {}
+//! Chores of this repository, one word each: `cargo xtask` lists them.
+#![expect(clippy::print_stdout, reason = "a chore says what it does")]
+
+mod graph;
+mod run;
+mod tidy;
+
+use std::process::ExitCode;
+
+use run::{Failed, step};
+
+const HELP: &str = "cargo xtask CHORE
+
+  check    format, lints, documentation, and the rules of the house
+  tidy     only the rules of the house: crate graph, licences, file sizes, what must be absent
+  test     everything that a change has to pass (installs what it needs into target/)
+  fuzz     a short run of every fuzz target (part of `test`)
+  ci       check, then test
+  bench    measures speed beside peers and ceilings, writes bench/results.md
+  long     what takes longer than a coffee: 300 crashes, a million records, long fuzzing";
+
+fn main() -> ExitCode {
+    let chore = std::env::args().nth(1).unwrap_or_default();
+    let done = match chore.as_str() {
+        "check" => check(),
+        "tidy" => tidy::run(),
+        "test" => test(),
+        "fuzz" => fuzz("20000"),
+        "ci" => check().and_then(|()| test()),
+        "bench" => step("measuring", "bench/run.sh", &[]),
+        "long" => long(),
+        _ => {
+            println!("{HELP}");
+            return ExitCode::from(if chore.is_empty() { 0 } else { 2 });
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed(what)) => {
+            println!("\nxtask: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check() -> Result<(), Failed> {
+    step("formatting", "cargo", &["fmt", "--all", "--check"])?;
+    step(
+        "lints",
+        "cargo",
+        &["clippy", "--quiet", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+    )?;
+    run::step_with(
+        "documentation",
+        "cargo",
+        &["doc", "--quiet", "--release", "--workspace", "--no-deps", "--locked"],
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    )?;
+    tidy::run()
+}
+
+fn test() -> Result<(), Failed> {
+    step("building the binary", "cargo", &["build", "--release", "--locked", "--package", "countersign-cli"])?;
+    step("tests in Rust", "cargo", &["test", "--release", "--workspace", "--locked"])?;
+    fuzz("20000")?;
+    step("checks by outsiders: PyJWT, standardwebhooks, schemathesis", "tests/official/run.sh", &[])
+}
+
+fn fuzz(cases: &str) -> Result<(), Failed> {
+    run::step_with(
+        "a short fuzz",
+        "cargo",
+        &["test", "--release", "--locked", "--package", "countersign-testkit", "--test", "fuzz"],
+        &[("COUNTERSIGN_FUZZ_CASES", cases)],
+    )
+}
+
+fn long() -> Result<(), Failed> {
+    run::step_with(
+        "300 crashes under load",
+        "cargo",
+        &["test", "--release", "--locked", "--package", "countersign-cli", "--test", "crash", "--", "--nocapture"],
+        &[("COUNTERSIGN_CRASHES", "300")],
+    )?;
+    fuzz("5000000")?;
+    step("measuring", "bench/run.sh", &[])
+}

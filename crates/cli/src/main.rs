@@ -1,2 +1,35 @@
 //! The countersign binary: the only composition root.
-fn main() {}
+
+mod bundle;
+mod commands;
+mod config;
+mod connect;
+mod console;
+mod demo;
+mod excerpt;
+mod failure;
+mod folder;
+mod instance;
+mod local;
+mod policies;
+mod progress;
+mod sentences;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::commands::Cli;
+use crate::console::Console;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let console = Console { json: cli.json };
+    match commands::run(cli, &console) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            console.failed(&failure);
+            ExitCode::from(failure.exit)
+        }
+    }
+}

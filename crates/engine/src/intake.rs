@@ -80,7 +80,7 @@ impl Engine {
         let live = handle.live();
         let mandate = live.as_ref().and_then(|live| live.mandate(&agent));
         // A kind that redaction does not know was refused when the policy was loaded.
-        let kinds = mandate.and_then(|mandate| Kinds::with_names(mandate.redact_kinds().iter().map(|kind| kind.as_ref())).ok());
+        let kinds = mandate.and_then(|mandate| Kinds::with_names(mandate.redact().iter().map(String::as_str)).ok());
         let kinds = kinds.unwrap_or_default();
         let class = mandate.and_then(|mandate| mandate.retention()).unwrap_or(DEFAULT_CLASS);
         let stored = store_action(&action, &self.inner.redactor, &kinds, self.inner.salts.next(), class);

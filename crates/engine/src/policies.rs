@@ -46,10 +46,19 @@ pub struct SnapshotRow {
     pub live: bool,
 }
 
+/// The tests of a snapshot that do not get what they want.
+fn failed_tests(snapshot: &Snapshot) -> Vec<String> {
+    let failed = snapshot.run_tests().into_iter().filter(|test| !test.failures.is_empty());
+    failed.map(|test| format!("{}:{}: `{}`: {}", test.file, test.line, test.name, test.failures.join("; "))).collect()
+}
+
 /// Checks policy documents: names and exact bytes.
 pub fn check(files: &[(String, Vec<u8>)]) -> (Option<Snapshot>, PolicyCheck) {
-    let (snapshot, problems) = Snapshot::load(files);
-    let failed_tests = snapshot.as_ref().map(Snapshot::failed_tests).unwrap_or_default();
+    let (snapshot, problems) = match Snapshot::load(files) {
+        Ok((snapshot, warnings)) => (Some(snapshot), warnings),
+        Err(problems) => (None, problems),
+    };
+    let failed_tests = snapshot.as_ref().map(failed_tests).unwrap_or_default();
     let hash = snapshot.as_ref().map(|snapshot| snapshot.hash_text().to_owned());
     (snapshot, PolicyCheck { hash, problems, failed_tests })
 }
@@ -85,7 +94,7 @@ impl Engine {
         let (inner, org, wanted) = (self.inner.clone(), request.caller.org.clone(), hash.clone());
         let compiled = blocking(move || Ok(inner.compiled(&org, Some(&wanted)))).await?;
         let Some(snapshot) = compiled else { return Err(Refusal::missing("snapshot", &hash).into()) };
-        if let Some(failed) = snapshot.failed_tests().first() {
+        if let Some(failed) = failed_tests(&snapshot).first() {
             return Err(Refusal::conflict("tests_failed", format!("a test of this snapshot fails: {failed}"))
                 .hint("mend the policy or the test, and upload again")
                 .into());
@@ -151,7 +160,7 @@ impl Inner {
                 return None;
             }
         };
-        let (snapshot, _) = Snapshot::load(&files);
+        let snapshot = Snapshot::load(&files).ok().map(|(snapshot, _)| snapshot);
         let Some(snapshot) = snapshot.filter(|snapshot| snapshot.hash_text() == &**hash) else {
             tracing::error!(org = &**org, hash = &**hash, "a stored policy snapshot does not load; everything is denied");
             return None;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
 
 /// What policy says of an action. Ordered from loose to strict: the strictest of several wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// It may run.
@@ -36,7 +37,7 @@ impl Decision {
 }
 
 /// One thing that spoke for the decision. Fields are in the order of the record's canonical form.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
     /// A stable word, such as `rule`, `no_rule_allows`, `over_max`, `condition_error`, `constraint_violated`.
     pub code: String,
@@ -55,7 +56,7 @@ pub struct Reason {
 }
 
 /// How many of the names of a demand have to approve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Quorum {
     /// So many distinct people out of all the names together.
@@ -65,7 +66,7 @@ pub enum Quorum {
 }
 
 /// Approvers that one rule asks for. Every demand of a verdict has to be met.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Demand {
     /// Names of teams, duties, routes or people, sorted; empty = the default route.
     pub names: Vec<String>,
@@ -118,7 +119,7 @@ pub struct Verdict {
 }
 
 /// How a permit for this action may be checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PermitUse {
     /// Online, once.
@@ -128,7 +129,7 @@ pub enum PermitUse {
 }
 
 /// The value of a constraint as it stands in records, permits and answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ConstraintValue {
     /// A switch, such as `read_only`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_policy::{Decision, Demand};
+use countersign_policy::{Decision, DefaultRoute, Demand, Snapshot};
 
 use super::decide::OPEN_APPROVALS_PER_AGENT;
 use super::people::can_fill;
@@ -44,8 +44,8 @@ impl State {
                 format!("`{}` has {open} open requests; people decide them first", submit.agent),
             ));
         }
-        let route = ctx.live.map(|live| live.default_route()).unwrap_or_default();
-        let (slots, unresolved) = self.slots(demands, &route.to);
+        let route = default_route(ctx.live);
+        let (slots, unresolved) = self.slots(demands, route.map_or(&[], |route| &route.to));
         let mut excluded = Vec::new();
         if let Some(requester) = submit.action.principal.as_deref().filter(|id| self.users.contains_key(*id)) {
             excluded.push(Excluded { reason: "requester".into(), user: requester.to_owned() });
@@ -62,9 +62,9 @@ impl State {
                 excluded = without;
             }
         }
-        let sla = route.sla.map_or(SLA, Span);
-        let deadline = route.deadline.map_or(DEADLINE, Span);
-        let valid_for = route.valid_for.map_or(VALID_FOR, Span);
+        let sla = route.and_then(|route| route.sla).map_or(SLA, Span);
+        let deadline = route.and_then(|route| route.deadline).map_or(DEADLINE, Span);
+        let valid_for = route.and_then(|route| route.valid_for).map_or(VALID_FOR, Span);
         Ok(ApprovalOpened {
             action_id,
             agent: submit.agent.clone(),
@@ -100,7 +100,7 @@ impl State {
         }
         let missing: Vec<String> = approval.missing.iter().filter(|part| !parts.contains(part)).cloned().collect();
         let state = if missing.is_empty() { ApprovalState::Pending } else { ApprovalState::NeedsEvidence };
-        let sla = ctx.live.and_then(|live| live.default_route().sla).map_or(SLA, Span);
+        let sla = default_route(ctx.live).and_then(|route| route.sla).map_or(SLA, Span);
         let sla_due = (ctx.now + sla).min(approval.deadline);
         let answered = ApprovalAnswered { action_id: approval.action_id, approval: id, missing, sla_due, state };
         let mut draft = Draft::observed(answered).with_payload(Some(stored));
@@ -258,8 +258,8 @@ impl State {
         match verdict.decision {
             Decision::Allow | Decision::AllowWithConstraints => Ok(()),
             Decision::RequireApproval => {
-                let route = ctx.live.map(|live| live.default_route()).unwrap_or_default();
-                let (slots, _) = self.slots(&verdict.demands, &route.to);
+                let route = default_route(ctx.live);
+                let (slots, _) = self.slots(&verdict.demands, route.map_or(&[], |route| &route.to));
                 let known = |slot: &crate::event::Slot| {
                     approval.slots.iter().any(|old| old.names == slot.names && old.quorum == slot.quorum)
                 };
@@ -298,6 +298,11 @@ impl State {
     pub(super) fn expire(&self, id: ApprovalId, ctx: &mut Ctx<'_>) -> Vec<Draft> {
         self.end_approval(id, ApprovalState::Expired, "expired", "nobody decided in time".into(), ctx)
     }
+}
+
+/// The route of approvals that name nobody, if the live policy has one.
+fn default_route(live: Option<&Snapshot>) -> Option<&DefaultRoute> {
+    live?.organization()?.default_route()
 }
 
 /// A vote on a request that has ended is recorded and does not count.

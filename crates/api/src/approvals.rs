@@ -1,0 +1,175 @@
+//! Requests of approvals, permits and outcomes.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::action::{ActionAnswer, ActionBody, ApprovalAnswer, Receipt};
+use crate::bounded::{Cost, Count, Currency, Hex64, Name, SnapshotHash, Text};
+use crate::problem::Problem;
+
+/// What a person does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VoteVerb {
+    /// Says yes.
+    Approve,
+    /// Says no; needs a comment.
+    Reject,
+    /// Leaves it to others.
+    Abstain,
+    /// Says something.
+    Comment,
+}
+
+/// A vote for exactly what was seen.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VoteRequestBody {
+    /// What.
+    pub verb: VoteVerb,
+    /// What the person says; a rejection needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Text<4096>>,
+    /// `action_digest` of the request as it was seen.
+    pub action_digest: Hex64,
+    /// `snapshot` of the request as it was seen.
+    pub snapshot: SnapshotHash,
+}
+
+/// Evidence that completes a request.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnswersBody {
+    /// `sources`, `references`, `confidence`, `alternatives`, `reason`, `next_step`.
+    pub evidence: Map<String, Value>,
+}
+
+/// A request that needs nothing said.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NothingBody {}
+
+/// Requests that have not ended.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ApprovalsAnswer {
+    /// By deadline, the first 100.
+    pub approvals: Vec<ApprovalAnswer>,
+}
+
+/// A permit and what is about to run: the whole action or its digest.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["action"] }, { "required": ["action_digest"] }]))]
+pub struct RedeemBody {
+    /// The permit, as it was answered.
+    pub permit: Text<16384>,
+    /// The whole action that is about to run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<ActionBody>,
+    /// Its digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action_digest: Option<Hex64>,
+}
+
+/// It may run now, once.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RedeemAnswer {
+    /// Always `true`; everything else is a problem.
+    pub go: bool,
+    /// The action.
+    pub action_id: String,
+    /// Who acts.
+    pub agent: String,
+    /// Limits that it has to run within.
+    pub constraints: BTreeMap<String, Value>,
+    /// Where that is in the ledger.
+    pub receipt: Receipt,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeWord {
+    /// It ran.
+    Succeeded,
+    /// It ran and failed, or did not run.
+    Failed,
+}
+
+/// What it cost.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CostBody {
+    /// A decimal string.
+    pub amount: Cost,
+    /// ISO 4217.
+    pub currency: Currency,
+}
+
+/// What happened after.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeRequestBody {
+    /// How it ended.
+    pub status: OutcomeWord,
+    /// What it cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<CostBody>,
+    /// How long it took, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<Count>,
+    /// Tokens by kind, such as `input` and `output`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "token_counts")]
+    pub tokens: BTreeMap<Name, Count>,
+    /// What came of it; kept beside the ledger, after redaction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub output: Option<Map<String, Value>>,
+    /// What went wrong; kept beside the ledger, after redaction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Text<4096>>,
+}
+
+/// How many kinds of tokens an outcome may name.
+pub const TOKEN_KINDS_AT_MOST: usize = 16;
+
+fn token_counts(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let count = generator.subschema_for::<Count>();
+    schemars::json_schema!({
+        "type": "object",
+        "maxProperties": TOKEN_KINDS_AT_MOST,
+        "propertyNames": { "pattern": Name::PATTERN },
+        "additionalProperties": count,
+    })
+}
+
+/// Several actions, decided in order.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BatchBody {
+    /// 1 to 1,000 actions.
+    #[schemars(length(min = 1, max = 1000))]
+    pub actions: Vec<ActionBody>,
+}
+
+/// What one action of a batch came to: `action` or `problem`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct BatchItem {
+    /// The decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<ActionAnswer>,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+/// What a batch came to, in the order of its actions.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct BatchAnswer {
+    /// One for each action.
+    pub results: Vec<BatchItem>,
+}

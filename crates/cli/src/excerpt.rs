@@ -1,0 +1,54 @@
+//! Problems of documents as people read them: the line, underlined, and what to do.
+
+use std::fmt::Write as _;
+
+use countersign_policy::{Problem, Severity};
+use serde_json::{Value, json};
+
+/// Renders a problem with the line that it is about. `path` is how the file is shown, `source` its text.
+pub(crate) fn render(problem: &Problem, path: &str, source: &str) -> String {
+    let severity = match problem.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let mut text = format!("{severity}: {} [{}]\n", problem.message, problem.code);
+    let number = problem.line.to_string();
+    let margin = " ".repeat(number.len());
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{margin}--> {path}:{}:{}", problem.line, problem.column);
+    let line = usize::try_from(problem.line).unwrap_or(1).checked_sub(1).and_then(|at| source.lines().nth(at));
+    if let Some(line) = line {
+        let before = usize::try_from(problem.column).unwrap_or(1).saturating_sub(1);
+        let (indent, underlined) = underline(line, before, source.get(problem.span.clone()).unwrap_or_default());
+        let _ = writeln!(text, "{margin} |");
+        let _ = writeln!(text, "{number} | {}", line.replace('\t', "    "));
+        let _ = writeln!(text, "{margin} | {}{}", " ".repeat(indent), "^".repeat(underlined));
+    }
+    if let Some(help) = &problem.help {
+        let _ = writeln!(text, "{margin} = {help}");
+    }
+    text
+}
+
+/// How far to indent the underline and how long it is: the part of the span that is on the line, tabs as four columns.
+fn underline(line: &str, before: usize, span: &str) -> (usize, usize) {
+    let width = |text: &str| text.chars().map(|c| if c == '\t' { 4 } else { 1 }).sum::<usize>();
+    let start = line.char_indices().nth(before).map_or(line.len(), |(at, _)| at);
+    let (head, rest) = line.split_at_checked(start).unwrap_or((line, ""));
+    let first = span.lines().next().unwrap_or_default().trim_end();
+    let marked: String = rest.chars().take(first.chars().count()).collect();
+    (width(head), width(&marked).max(1))
+}
+
+/// A problem as data.
+pub(crate) fn value(problem: &Problem) -> Value {
+    json!({
+        "severity": match problem.severity { Severity::Error => "error", Severity::Warning => "warning" },
+        "code": problem.code,
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "message": problem.message,
+        "help": problem.help,
+    })
+}

@@ -1,0 +1,134 @@
+//! Policy documents on disk: a folder, its files, and what is wrong with them.
+
+use std::fs;
+use std::path::Path;
+
+use countersign_policy::{Problem, Severity, Snapshot, TestResult};
+use serde_json::{Value, json};
+
+use crate::excerpt;
+use crate::failure::{Failure, Result};
+
+/// Names and exact bytes.
+pub(crate) type Files = Vec<(String, Vec<u8>)>;
+
+/// How deep folders in a policy folder may lie.
+const DEEPEST: usize = 8;
+
+/// What a check of documents found.
+pub(crate) struct Checked {
+    /// The documents, if they load.
+    pub(crate) snapshot: Option<Snapshot>,
+    /// Errors and warnings.
+    pub(crate) problems: Vec<Problem>,
+    /// What came of the tests in the documents.
+    pub(crate) tests: Vec<TestResult>,
+}
+
+/// Reads the `.yaml` and `.yml` files of a folder and the folders in it. Names are relative to the folder.
+pub(crate) fn read(folder: &Path) -> Result<Files> {
+    let mut files = Files::new();
+    gather(folder, "", 0, &mut files)?;
+    files.sort();
+    if files.is_empty() {
+        return Err(Failure::usage(format!("there is no .yaml file in `{}`", folder.display()))
+            .next("name the folder that holds the policy documents"));
+    }
+    Ok(files)
+}
+
+fn gather(folder: &Path, prefix: &str, depth: usize, files: &mut Files) -> Result<()> {
+    let entries = fs::read_dir(folder).map_err(|error| Failure::io("read", folder, &error))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| Failure::io("read", folder, &error))?;
+        let path = entry.path();
+        let file_name = entry.file_name();
+        let Some(name) = file_name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+        let meta = fs::metadata(&path).map_err(|error| Failure::io("read", &path, &error))?;
+        let name = format!("{prefix}{name}");
+        if meta.is_dir() && depth < DEEPEST {
+            gather(&path, &format!("{name}/"), depth + 1, files)?;
+        } else if meta.is_file() && (name.ends_with(".yaml") || name.ends_with(".yml")) {
+            let bytes = fs::read(&path).map_err(|error| Failure::io("read", &path, &error))?;
+            files.push((name, bytes));
+        }
+    }
+    Ok(())
+}
+
+/// Loads documents and runs the tests in them.
+pub(crate) fn check(files: &Files) -> Checked {
+    match Snapshot::load(files) {
+        Ok((snapshot, problems)) => {
+            let tests = snapshot.run_tests();
+            Checked { snapshot: Some(snapshot), problems, tests }
+        }
+        Err(problems) => Checked { snapshot: None, problems, tests: Vec::new() },
+    }
+}
+
+impl Checked {
+    /// Tests that did not get what they want.
+    pub(crate) fn failed(&self) -> impl Iterator<Item = &TestResult> {
+        self.tests.iter().filter(|test| !test.passed())
+    }
+
+    /// How many errors and warnings there are.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let errors = self.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+        (errors, self.problems.len() - errors)
+    }
+
+    /// The documents load and their tests hold.
+    pub(crate) fn is_fine(&self) -> bool {
+        self.snapshot.is_some() && self.failed().next().is_none()
+    }
+
+    /// The problems, each with the line that it is about.
+    pub(crate) fn render(&self, folder: &Path, files: &Files) -> String {
+        let source = |problem: &Problem| {
+            let bytes = files.iter().find(|(name, _)| *name == problem.file).map(|(_, bytes)| bytes.as_slice());
+            String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
+        };
+        let each = self.problems.iter().map(|problem| {
+            excerpt::render(problem, &folder.join(&problem.file).display().to_string(), &source(problem))
+        });
+        each.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Everything, as data.
+    pub(crate) fn value(&self) -> Value {
+        let tests: Vec<Value> = self.tests.iter().map(test_value).collect();
+        json!({
+            "snapshot": self.snapshot.as_ref().map(Snapshot::hash_text),
+            "problems": self.problems.iter().map(excerpt::value).collect::<Vec<_>>(),
+            "tests": tests,
+        })
+    }
+
+    /// The first thing that is wrong, in one line with file and line.
+    pub(crate) fn first_fault(&self, folder: &Path) -> Option<String> {
+        let place = |file: &str, line: u32| format!("{}:{line}", folder.join(file).display());
+        let errors = self.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        let mut errors = errors.map(|problem| format!("{}: {}", place(&problem.file, problem.line), problem.message));
+        let tests = || self.failed().next().map(|test| format!("{}: {}", place(&test.file, test.line), failure(test)));
+        errors.next().or_else(tests)
+    }
+}
+
+/// What a failed test says.
+pub(crate) fn failure(test: &TestResult) -> String {
+    format!("test `{}` fails: {}", test.name, test.failures.join("; "))
+}
+
+fn test_value(test: &TestResult) -> Value {
+    json!({
+        "name": test.name,
+        "file": test.file,
+        "line": test.line,
+        "expected": test.expected.as_str(),
+        "decision": test.decision.as_str(),
+        "passed": test.passed(),
+        "failures": test.failures,
+    })
+}
