@@ -5,19 +5,37 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Text without control characters.
+const WORDS: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
+/// Decimal text.
+const DECIMAL: &str = r"^-?[0-9]{1,18}(\.[0-9]{1,9})?$";
+/// The form of an ISO 4217 code.
+const CURRENCY: &str = "^[A-Z]{3}$";
+
+fn confidence(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "anyOf": [
+            { "type": "number", "minimum": 0, "maximum": 1 },
+            { "type": "string", "pattern": r"^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$" },
+        ],
+    })
+}
+
 /// What it is about.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResourceBody {
     /// The kind of thing, such as `customer_data`.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128))]
+    #[schemars(length(min = 1, max = 128), regex(pattern = WORDS))]
     pub kind: Option<String>,
     /// Which one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512), regex(pattern = WORDS))]
     pub id: Option<String>,
     /// Whose it is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512), regex(pattern = WORDS))]
     pub owner: Option<String>,
     /// Free labels.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,15 +43,18 @@ pub struct ResourceBody {
 }
 
 /// One thing that an agent wants to do. At least one of `tool` and `action` is needed; anything else may be left out.
-/// Unknown fields are refused.
+/// Unknown fields are refused. Lengths are counted in bytes of UTF-8.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["tool"] }, { "required": ["action"] }]))]
 pub struct ActionBody {
     /// The operation. Without it, the last part of `tool`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = WORDS))]
     pub action: Option<String>,
     /// The tool; `server/name` for MCP.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = WORDS))]
     pub tool: Option<String>,
     /// Arguments of the operation.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,21 +64,27 @@ pub struct ActionBody {
     pub resource: Option<ResourceBody>,
     /// The environment, compared exactly.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = WORDS))]
     pub env: Option<String>,
     /// `read` or `write`; can only raise what the operation implies.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["read", "write"]))]
     pub access: Option<String>,
     /// Money that moves: a decimal string such as `"12.50"`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = DECIMAL))]
     pub amount: Option<String>,
     /// ISO 4217; the organization's when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = CURRENCY))]
     pub currency: Option<String>,
     /// What running it is expected to cost, a decimal string.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = DECIMAL))]
     pub estimated_cost: Option<String>,
     /// The agent's confidence, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "confidence")]
     pub confidence: Option<serde_json::Number>,
     /// What a reviewer needs: `sources`, `references`, `confidence`, `alternatives`, `reason`, `next_step`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,15 +94,19 @@ pub struct ActionBody {
     pub labels: Option<serde_json::Map<String, serde_json::Value>>,
     /// On whose behalf.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512), regex(pattern = WORDS))]
     pub principal: Option<String>,
     /// The run that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512), regex(pattern = WORDS))]
     pub run: Option<String>,
     /// The action that caused it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512), regex(pattern = WORDS))]
     pub parent: Option<String>,
     /// The step of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512), regex(pattern = WORDS))]
     pub step: Option<String>,
     /// The chain of agents that handed it on.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,12 +119,14 @@ pub struct ActionBody {
     pub conflicts: Option<Vec<serde_json::Value>>,
     /// A registered receiver, or an address below one, that is told the final status.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048), regex(pattern = WORDS))]
     pub callback_url: Option<String>,
     /// Run the alternative if policy has one to apply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accept_remedy: Option<bool>,
     /// Whose action it is; only with a key of scope `act_for:…`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = WORDS))]
     pub agent: Option<String>,
 }
 

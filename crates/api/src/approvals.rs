@@ -47,11 +47,6 @@ pub struct AnswersBody {
     pub evidence: Map<String, Value>,
 }
 
-/// A request that needs nothing said.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NothingBody {}
-
 /// Requests that have not ended.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ApprovalsAnswer {
@@ -127,8 +122,8 @@ pub struct OutcomeRequestBody {
     pub tokens: BTreeMap<Name, Count>,
     /// What came of it; kept beside the ledger, after redaction.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Map<String, Value>>")]
-    pub output: Option<Map<String, Value>>,
+    #[schemars(schema_with = "anything")]
+    pub output: Option<Value>,
     /// What went wrong; kept beside the ledger, after redaction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Text<4096>>,
@@ -145,6 +140,10 @@ fn token_counts(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         "propertyNames": { "pattern": Name::PATTERN },
         "additionalProperties": count,
     })
+}
+
+fn anything(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": ["object", "array", "string", "number", "boolean"] })
 }
 
 /// Several actions, decided in order.

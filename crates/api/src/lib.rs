@@ -4,6 +4,18 @@
 //! sortable. What an answer does not have is `null`.
 
 pub mod action;
+pub mod approvals;
+pub mod audit;
+pub mod bounded;
+pub mod calls;
 pub mod convert;
+mod openapi;
+pub mod operations;
+pub mod policies;
+pub mod problem;
+pub mod registry;
 
 pub use action::*;
+pub use calls::{CALLS, Call};
+pub use openapi::openapi;
+pub use problem::Problem;

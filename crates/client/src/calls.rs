@@ -1,61 +1,10 @@
-//! The calls that agents, gateways and reviewers make.
+//! The calls that agents, gateways and reviewers make. Everything else goes through [`Client::get`] and its like.
 
+use countersign_api::approvals::{ApprovalsAnswer, OutcomeRequestBody, RedeemAnswer, RedeemBody, VoteRequestBody};
 use countersign_api::{ActionAnswer, ActionBody, ApprovalAnswer};
 use reqwest::Method;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::{Client, ClientError};
-
-/// What a person says about a request. `action_digest` and `snapshot` are the ones that the person saw.
-#[derive(Clone, Debug, Serialize)]
-pub struct Vote {
-    /// `approve`, `reject`, `abstain`, `comment`.
-    pub verb: String,
-    /// What the person says; a rejection needs it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-    /// What was seen.
-    pub action_digest: String,
-    /// Under which policy.
-    pub snapshot: Option<String>,
-}
-
-/// A permit and what is about to run.
-#[derive(Clone, Debug, Serialize)]
-pub struct Redemption<'a> {
-    /// The permit, as it was answered.
-    pub permit: &'a str,
-    /// The whole action that is about to run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub action: Option<&'a ActionBody>,
-    /// Or its digest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub action_digest: Option<&'a str>,
-}
-
-/// A permit that was used: the action may run now.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Redeemed {
-    /// Always `true`: everything else is a problem.
-    pub go: bool,
-    /// The rest of the answer.
-    #[serde(flatten)]
-    pub rest: serde_json::Map<String, Value>,
-}
-
-/// What happened after.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct OutcomeReport {
-    /// `succeeded` or `failed`.
-    pub status: String,
-    /// `{"amount": "0.12", "currency": "USD"}`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cost: Option<Value>,
-    /// What came of it, in the agent's words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output: Option<Value>,
-}
 
 impl Client {
     /// Decides one action.
@@ -89,6 +38,14 @@ impl Client {
         self.get(&format!("/v1/actions/{}{wait}", segment(id))).await
     }
 
+    /// Requests for a human decision that have not ended.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn approvals(&self) -> Result<ApprovalsAnswer, ClientError> {
+        self.get("/v1/approvals").await
+    }
+
     /// One request for a human decision.
     ///
     /// # Errors
@@ -101,7 +58,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`]; a vote that does not count is a problem that says why.
-    pub async fn vote(&self, id: &str, vote: &Vote) -> Result<ApprovalAnswer, ClientError> {
+    pub async fn vote(&self, id: &str, vote: &VoteRequestBody) -> Result<ApprovalAnswer, ClientError> {
         self.post(&format!("/v1/approvals/{}/votes", segment(id)), vote).await
     }
 
@@ -109,7 +66,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`]; a permit that is not good is a problem that says why.
-    pub async fn redeem(&self, redemption: &Redemption<'_>) -> Result<Redeemed, ClientError> {
+    pub async fn redeem(&self, redemption: &RedeemBody) -> Result<RedeemAnswer, ClientError> {
         self.post("/v1/permits/redeem", redemption).await
     }
 
@@ -117,7 +74,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub async fn report(&self, id: &str, outcome: &OutcomeReport) -> Result<ActionAnswer, ClientError> {
+    pub async fn report(&self, id: &str, outcome: &OutcomeRequestBody) -> Result<ActionAnswer, ClientError> {
         self.post(&format!("/v1/actions/{}/outcome", segment(id)), outcome).await
     }
 }

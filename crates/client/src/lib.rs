@@ -14,7 +14,7 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use calls::{OutcomeReport, Redeemed, Redemption, Vote, segment};
+pub use calls::segment;
 pub use countersign_api as api;
 pub use error::{ClientError, Problem};
 

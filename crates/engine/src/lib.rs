@@ -39,7 +39,7 @@ pub use clock::{Clock, Reading, SystemClock};
 pub use error::EngineError;
 pub use intake::{MAX_BODY_BYTES, Request, parse_body};
 pub use ledger::{Entry, Keys};
-pub use metrics::Metrics;
+pub use metrics::{BUCKETS, DECISIONS, Histogram, Metrics};
 pub use organizations::{NewOrganization, Opened};
 pub use approvals::VoteRequest;
 pub use policies::{PolicyCheck, SnapshotRow, check as check_policies};

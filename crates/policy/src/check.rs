@@ -23,9 +23,20 @@ fn problem(severity: Severity, code: &'static str, place: &Place, message: Strin
 }
 
 pub(crate) fn too_many_files(most: usize) -> Problem {
-    let place = Place { file: "".into(), span: 0..0, line: 1, column: 1 };
+    let place = Place {
+        file: "".into(),
+        span: 0..0,
+        line: 1,
+        column: 1,
+    };
     let message = format!("the bundle has more than {most} files");
-    problem(Severity::Error, "too_large", &place, message, "join documents, or split the organization".to_owned())
+    problem(
+        Severity::Error,
+        "too_large",
+        &place,
+        message,
+        "join documents, or split the organization".to_owned(),
+    )
 }
 
 /// A name that two documents (or tools) claim.
@@ -46,7 +57,9 @@ pub(crate) fn names(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
     for ids in [mandates, gates] {
         let mut seen: BTreeMap<String, &RuleId> = BTreeMap::new();
         for id in ids {
-            let Some(other) = seen.insert(id.document.replace('-', "_"), id) else { continue };
+            let Some(other) = seen.insert(id.document.replace('-', "_"), id) else {
+                continue;
+            };
             if other.document != id.document {
                 let message = format!("`{}` and `{}` differ only in `-` and `_`", id.document, other.document);
                 let help = format!("rename one of them; the other is in {}", other.place.file);
@@ -68,15 +81,26 @@ pub(crate) fn warnings(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
         let near = known.and_then(|known| closest(bare, known.keys().map(String::as_str)));
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "list it in the organization's `teams` or `duties`; until then the default route decides".to_owned(),
+            None => {
+                "list it in the organization's `teams` or `duties`; until then the default route decides".to_owned()
+            }
         };
         let message = format!("no document defines `{name}`");
         problems.push(problem(Severity::Warning, "unresolved_name", place, message, help));
     }
-    let place = snapshot.organization.as_ref().and_then(|organization| organization.require_tools.as_ref());
+    let place = snapshot
+        .organization
+        .as_ref()
+        .and_then(|organization| organization.require_tools.as_ref());
     if let Some(place) = place.filter(|_| snapshot.tools.is_empty()) {
         let message = "the bundle requires known tools and lists none: everything is denied".to_owned();
-        problems.push(problem(Severity::Warning, "no_catalogue", place, message, "add `tools:`".to_owned()));
+        problems.push(problem(
+            Severity::Warning,
+            "no_catalogue",
+            place,
+            message,
+            "add `tools:`".to_owned(),
+        ));
     }
     let mut warn = |id: &RuleId, reads: Vec<String>| {
         let message = format!("this grant rests on what the agent reports: {}", reads.join(", "));
@@ -84,22 +108,26 @@ pub(crate) fn warnings(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
         problems.push(problem(Severity::Warning, "reported_only", &id.place, message, help));
     };
     let alone = |condition: &Option<crate::condition::Condition>| {
-        let reads = condition.as_ref().map(|condition| condition.reads()).unwrap_or_default();
+        let reads = condition
+            .as_ref()
+            .map(|condition| condition.reads())
+            .unwrap_or_default();
         let rests = !reads.is_empty() && reads.iter().all(|path| reported(path, false));
         rests.then(|| reads.to_vec())
     };
     for rule in snapshot.gates.iter().flat_map(|gate| &gate.rules) {
-        if rule.decision <= Decision::AllowWithConstraints {
-            if let Some(reads) = alone(&rule.condition) {
-                warn(&rule.id, reads);
-            }
+        if rule.decision <= Decision::AllowWithConstraints
+            && let Some(reads) = alone(&rule.condition)
+        {
+            warn(&rule.id, reads);
         }
     }
     for permission in snapshot.mandates.values().flat_map(|mandate| &mandate.permissions) {
-        if permission.allowed && !permission.requires_review {
-            if let Some(reads) = alone(&permission.condition) {
-                warn(&permission.id, reads);
-            }
+        if permission.allowed
+            && !permission.requires_review
+            && let Some(reads) = alone(&permission.condition)
+        {
+            warn(&permission.id, reads);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::condition::closest;
 use crate::document::field::{Money, Reader, is_currency, parse_duration};
 use crate::value::Value;
 use crate::verdict::ConstraintValue;
-use crate::yaml::{Node, decimal};
+use crate::yaml::{Kind, Node, decimal};
 
 /// Where a constraint is held against what happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,12 @@ pub struct Entry {
 }
 
 const fn entry(name: &'static str, unit: &'static str, shape: Shape, enforced: &'static [Enforced]) -> Entry {
-    Entry { name, unit, enforced, shape }
+    Entry {
+        name,
+        unit,
+        enforced,
+        shape,
+    }
 }
 
 /// Every kind, by name.
@@ -98,9 +103,10 @@ pub(crate) struct Stated<'a> {
 impl Constraints {
     /// Reads `constraints:`; empty is an error, because it asks for nothing.
     pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Constraints> {
-        let fields = reader.fields(node, "constraints")?;
-        drop(fields);
-        let crate::yaml::Kind::Map(entries) = &node.kind else { return None };
+        let Kind::Map(entries) = &node.kind else {
+            reader.fields(node, "constraints")?;
+            return None;
+        };
         let mut constraints = BTreeMap::new();
         for (key, value) in entries {
             let name = key.text().unwrap_or_default();
@@ -110,7 +116,12 @@ impl Constraints {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("known: {}", known().collect::<Vec<_>>().join(", ")),
                 };
-                reader.error("unknown_constraint", key.span.clone(), format!("`{name}` is not a constraint"), help);
+                reader.error(
+                    "unknown_constraint",
+                    key.span.clone(),
+                    format!("`{name}` is not a constraint"),
+                    help,
+                );
                 continue;
             };
             if let Some(limit) = limit(reader, entry, value) {
@@ -118,7 +129,12 @@ impl Constraints {
             }
         }
         if entries.is_empty() {
-            reader.error("empty", node.span.clone(), "no constraint is named", "name one, or remove the field");
+            reader.error(
+                "empty",
+                node.span.clone(),
+                "no constraint is named",
+                "name one, or remove the field",
+            );
         }
         Some(Constraints(constraints))
     }
@@ -160,7 +176,10 @@ impl Constraints {
             Limit::Flag => ConstraintValue::Flag(true),
             Limit::Members(members) => ConstraintValue::List(members.iter().cloned().collect()),
         };
-        self.0.iter().map(|(name, limit)| ((*name).to_owned(), value(limit))).collect()
+        self.0
+            .iter()
+            .map(|(name, limit)| ((*name).to_owned(), value(limit)))
+            .collect()
     }
 }
 
@@ -175,7 +194,12 @@ fn limit(reader: &mut Reader<'_>, entry: &Entry, node: &Node) -> Option<Limit> {
         Shape::Flag => {
             if !reader.bool(node)? {
                 let message = format!("`{}: false` limits nothing", entry.name);
-                reader.error("no_effect", node.span.clone(), message, "remove it: no rule can take a limit away");
+                reader.error(
+                    "no_effect",
+                    node.span.clone(),
+                    message,
+                    "remove it: no rule can take a limit away",
+                );
                 return None;
             }
             Some(Limit::Flag)
@@ -191,7 +215,13 @@ fn limit(reader: &mut Reader<'_>, entry: &Entry, node: &Node) -> Option<Limit> {
                 reader.error("invalid_value", node.span.clone(), message, help);
                 return None;
             }
-            let lower = |name: String| if entry.name == "domains" { name.to_ascii_lowercase() } else { name };
+            let lower = |name: String| {
+                if entry.name == "domains" {
+                    name.to_ascii_lowercase()
+                } else {
+                    name
+                }
+            };
             Some(Limit::Members(names.into_iter().map(lower).collect()))
         }
     }
@@ -253,7 +283,9 @@ fn violation(name: &str, limit: &Limit, stated: &Stated<'_>) -> Option<String> {
                 Some(Value::Number(rows)) => rows > max,
                 _ => false,
             };
-            let key = ["limit", "max_rows", "row_count", "rows"].iter().find(|key| beyond(key))?;
+            let key = ["limit", "max_rows", "row_count", "rows"]
+                .iter()
+                .find(|key| beyond(key))?;
             Some(format!("`args.{key}` is above `max_rows: {max}`"))
         }
         Limit::Flag => (stated.access == Some(Access::Write)).then(|| format!("it writes, and `{name}` is on")),
@@ -285,7 +317,9 @@ fn members(name: &str, allowed: &BTreeSet<String>, stated: &Stated<'_>) -> Optio
                 _ => &["bcc", "cc", "recipient", "recipients", "to"],
             };
             let bad = |key: &&&str| action.args.get(key).is_some_and(|value| !addresses(value, &listed));
-            keys.iter().find(bad).map(|key| format!("`args.{key}` goes beyond `{name}`"))
+            keys.iter()
+                .find(bad)
+                .map(|key| format!("`args.{key}` goes beyond `{name}`"))
         }
     }
 }
@@ -295,9 +329,10 @@ fn addresses(value: &Value, listed: &impl Fn(&str) -> bool) -> bool {
     match value {
         Value::Null => true,
         Value::String(text) => {
-            let bare = |part: &str| match part.rsplit_once('<') {
-                Some((_, rest)) => rest.trim_end().trim_end_matches('>').to_owned(),
-                None => part.trim().to_owned(),
+            let bare = |part: &str| match part.trim().strip_suffix('>').and_then(|part| part.rsplit_once('<')) {
+                // A name that could be read as one more address is none.
+                Some((name, address)) if !name.contains(['@', '<', '>']) => address.to_owned(),
+                _ => part.trim().to_owned(),
             };
             text.split([',', ';']).all(|part| listed(&bare(part)))
         }
@@ -308,13 +343,20 @@ fn addresses(value: &Value, listed: &impl Fn(&str) -> bool) -> bool {
 
 /// The host of `user@host`, `https://host:443/path` or a bare `host`, in lower case.
 fn domain(address: &str) -> Option<String> {
+    if address.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return None;
+    }
     let rest = match address.split_once("://") {
         Some((_, rest)) => rest.split(['/', '?', '#', '\\']).next()?,
+        None if address.matches('@').count() > 1 => return None,
         None => address,
     };
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     let host = host.split_once(':').map_or(host, |(host, _)| host);
-    let ok = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+    let ok = !host.is_empty()
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
     ok.then(|| host.to_ascii_lowercase())
 }
 
@@ -340,10 +382,10 @@ pub fn check_outcome(
             "timeout" => {
                 let max = parse_duration(text).unwrap_or(0);
                 let took = duration_ms.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(1000));
-                if let (Some(took), Some(ms)) = (took, duration_ms) {
-                    if took > max {
-                        violations.push(format!("it took {ms} ms, above `timeout: {text}`"));
-                    }
+                if let (Some(took), Some(ms)) = (took, duration_ms)
+                    && took > max
+                {
+                    violations.push(format!("it took {ms} ms, above `timeout: {text}`"));
                 }
             }
             _ => {}

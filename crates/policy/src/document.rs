@@ -71,7 +71,10 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> (Option<Document>, Vec<Problem>)
             let help = Some("save the file as UTF-8".to_owned());
             let source = Source::new(file, text);
             let severity = crate::Severity::Error;
-            return (None, vec![source.problem(severity, "invalid_text", span, "the file is not UTF-8", help)]);
+            return (
+                None,
+                vec![source.problem(severity, "invalid_text", span, "the file is not UTF-8", help)],
+            );
         }
     };
     let source = Source::new(file, text);
@@ -82,7 +85,9 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> (Option<Document>, Vec<Problem>)
     let mut reader = Reader::new(&source);
     let document = dispatch(&mut reader, &root);
     let problems = reader.problems;
-    let failed = problems.iter().any(|problem| problem.severity == crate::Severity::Error);
+    let failed = problems
+        .iter()
+        .any(|problem| problem.severity == crate::Severity::Error);
     (document.filter(|_| !failed), problems)
 }
 
@@ -108,7 +113,12 @@ fn dispatch(reader: &mut Reader<'_>, root: &yaml::Node) -> Option<Document> {
         None => {
             let help = "a mandate has `agent:`, a gate `name:` and `rules:`, an organization `organization:`, \
                         a tool catalogue `tools:`, tests `tests:`";
-            reader.error("unknown_document", root.span.clone(), "no field says what kind of document this is", help);
+            reader.error(
+                "unknown_document",
+                root.span.clone(),
+                "no field says what kind of document this is",
+                help,
+            );
             None
         }
     }

@@ -39,7 +39,11 @@ impl<'a> Scene<'a> {
             action: &self.action.action,
             tool: self.action.tool.as_deref(),
             env: self.action.env.as_deref(),
-            resource: self.action.resource.as_ref().and_then(|resource| resource.kind.as_deref()),
+            resource: self
+                .action
+                .resource
+                .as_ref()
+                .and_then(|resource| resource.kind.as_deref()),
             class: self.tool.and_then(|tool| tool.class.as_deref()),
         }
     }
@@ -72,7 +76,14 @@ pub(crate) fn with_scene<T>(
     let seen = Seen::new(action, tool, ctx);
     let facts = seen.facts(action, tool, ctx);
     let mandate = snapshot.mandates.get(ctx.agent_id);
-    work(&Scene { snapshot, action, ctx, mandate, tool, facts: &facts })
+    work(&Scene {
+        snapshot,
+        action,
+        ctx,
+        mandate,
+        tool,
+        facts: &facts,
+    })
 }
 
 pub(crate) fn evaluate(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>) -> Verdict {
@@ -94,7 +105,13 @@ pub(crate) fn evaluate(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>) 
     verdict.reasons.extend(tally.into_reasons());
     tally::sort(&mut verdict.reasons);
     verdict.decision = if applied { decision } else { Decision::Remediate };
-    verdict.remedy = Some(Remedy { alternative, decision, applied, source, changed });
+    verdict.remedy = Some(Remedy {
+        alternative,
+        decision,
+        applied,
+        source,
+        changed,
+    });
     verdict
 }
 
@@ -121,7 +138,12 @@ fn offer(id: &RuleId, remedy: &Alternative, action: &Action) -> Result<Option<Of
     if alternative == *action {
         return Ok(None);
     }
-    Ok(Some(Offer { alternative, apply: remedy.apply, source: id.source(), changed: remedy.pointers() }))
+    Ok(Some(Offer {
+        alternative,
+        apply: remedy.apply,
+        source: id.source(),
+        changed: remedy.pointers(),
+    }))
 }
 
 fn judge(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>, remedies: Remedies, fuel: &mut Fuel) -> Tally {
@@ -132,7 +154,11 @@ fn judge(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>, remedies: Reme
             return tally;
         }
         Standing::Quarantined => {
-            tally.deny(None, "quarantined", "the agent is in quarantine: somebody has to admit it");
+            tally.deny(
+                None,
+                "quarantined",
+                "the agent is in quarantine: somebody has to admit it",
+            );
             return tally;
         }
         Standing::Active => {}
@@ -158,26 +184,45 @@ fn general(scene: &Scene<'_>, tally: &mut Tally) {
     if negative(action.estimated_cost) {
         tally.deny(None, "negative_amount", "the estimated cost is negative");
     }
-    let names = [("action", Some(action.action.as_str())), ("tool", action.tool.as_deref())];
+    let names = [
+        ("action", Some(action.action.as_str())),
+        ("tool", action.tool.as_deref()),
+    ];
     for (what, name) in names {
         let built_in = name.is_some_and(|name| seen::built_in(name).is_some());
-        if let Some(known) = name.filter(|_| !built_in).and_then(|name| scene.snapshot.known.mistaken(name)) {
+        if let Some(known) = name
+            .filter(|_| !built_in)
+            .and_then(|name| scene.snapshot.known.mistaken(name))
+        {
             let message = format!("the {what} can be mistaken for `{known}` and is not it");
             tally.deny(None, "lookalike", message);
         }
     }
     if let Some(tool) = scene.tool {
-        let wrong = tool.schema.as_ref().and_then(|schema| schema.check(&action.args, "args"));
+        let wrong = tool
+            .schema
+            .as_ref()
+            .and_then(|schema| schema.check(&action.args, "args"));
         if let Some(wrong) = wrong {
             tally.deny(Some(&tool.id), "schema", wrong);
         }
     }
-    let Some(organization) = &scene.snapshot.organization else { return };
+    let Some(organization) = &scene.snapshot.organization else {
+        return;
+    };
     if organization.require_mandate && scene.mandate.is_none() {
-        tally.deny(Some(&organization.id), "no_mandate", "the agent has no mandate, and the organization requires one");
+        tally.deny(
+            Some(&organization.id),
+            "no_mandate",
+            "the agent has no mandate, and the organization requires one",
+        );
     }
     let operation = action.tool.is_none() && seen::built_in(&action.action).is_some();
     if organization.require_tools.is_some() && scene.tool.is_none() && !operation {
-        tally.deny(Some(&organization.id), "unknown_tool", "the tool catalogue does not list it");
+        tally.deny(
+            Some(&organization.id),
+            "unknown_tool",
+            "the tool catalogue does not list it",
+        );
     }
 }

@@ -18,9 +18,9 @@ pub mod verdict;
 pub mod yaml;
 
 pub use action::{Access, Action, Resource};
-pub use facts::{Context, Facts, Root, Standing};
 pub use document::{DefaultRoute, Mandate, Organization, TwoPerson};
 pub use evaluate::explain::Trace;
+pub use facts::{Context, Facts, Root, Standing};
 pub use problem::{Problem, Severity};
 pub use rust_decimal::Decimal;
 pub use snapshot::{Snapshot, TestResult};

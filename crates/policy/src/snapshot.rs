@@ -133,7 +133,8 @@ impl Snapshot {
                 };
                 let (agent, tool, action) = (exact(&selector.agent), exact(&selector.tool), exact(&selector.action));
                 self.known.extend([&tool, &action]);
-                self.gate_index.insert(agent.as_deref(), tool.as_deref(), action.as_deref(), at);
+                self.gate_index
+                    .insert(agent.as_deref(), tool.as_deref(), action.as_deref(), at);
             }
         }
         for (agent, mandate) in &self.mandates {
@@ -206,7 +207,11 @@ impl Snapshot {
 
     /// Every name that a rule asks to approve, and where.
     pub(crate) fn approvers(&self) -> impl Iterator<Item = &(String, Place)> {
-        let gates = self.gates.iter().flat_map(|gate| &gate.rules).flat_map(|rule| &rule.approvers.places);
+        let gates = self
+            .gates
+            .iter()
+            .flat_map(|gate| &gate.rules)
+            .flat_map(|rule| &rule.approvers.places);
         let mandates = self.mandates.values().flat_map(|mandate| &mandate.permissions);
         gates.chain(mandates.flat_map(|permission| &permission.approvers.places))
     }

@@ -44,7 +44,11 @@ impl Value {
 
     /// The text, if this is a string.
     pub fn as_str(&self) -> Option<&str> {
-        if let Value::String(text) = self { Some(text) } else { None }
+        if let Value::String(text) = self {
+            Some(text)
+        } else {
+            None
+        }
     }
 
     /// The entries, if this is a map.

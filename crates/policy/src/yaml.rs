@@ -2,7 +2,7 @@
 //!
 //! The scalars keep the text they were written in, so `50.00` keeps its scale and `on` is a word (YAML 1.2 core schema).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use rust_decimal::Decimal;
@@ -61,7 +61,11 @@ impl Node {
 
     /// The text of a scalar.
     pub fn text(&self) -> Option<&str> {
-        if let Kind::Scalar { text, .. } = &self.kind { Some(text) } else { None }
+        if let Kind::Scalar { text, .. } = &self.kind {
+            Some(text)
+        } else {
+            None
+        }
     }
 
     /// Nothing was written here.
@@ -71,13 +75,17 @@ impl Node {
 
     /// The exact number that the scalar is.
     pub fn number(&self) -> Option<Decimal> {
-        let Kind::Scalar { text, quoted: false } = &self.kind else { return None };
+        let Kind::Scalar { text, quoted: false } = &self.kind else {
+            return None;
+        };
         decimal(text)
     }
 
     /// The truth value that the scalar is.
     pub fn bool(&self) -> Option<bool> {
-        let Kind::Scalar { text, quoted: false } = &self.kind else { return None };
+        let Kind::Scalar { text, quoted: false } = &self.kind else {
+            return None;
+        };
         match text.as_str() {
             "true" | "True" | "TRUE" => Some(true),
             "false" | "False" | "FALSE" => Some(false),
@@ -103,11 +111,10 @@ impl Node {
             }
             Kind::Seq(items) => items.iter().map(Node::value).collect::<Result<_, _>>().map(Value::List),
             Kind::Map(entries) => {
-                let pair = |(key, value): &'_ (Node, Node)| Some((key.text()?.to_owned(), value.clone()));
-                let mut map = std::collections::BTreeMap::new();
-                for entry in entries {
-                    let Some((key, _)) = pair(entry) else { return Err(&entry.0) };
-                    map.insert(key, entry.1.value()?);
+                let mut map = BTreeMap::new();
+                for (key, value) in entries {
+                    let name = key.text().ok_or(key)?;
+                    map.insert(name.to_owned(), value.value()?);
                 }
                 Ok(Value::Map(map))
             }
@@ -129,10 +136,12 @@ fn is_number(text: &str) -> bool {
         return true;
     }
     let (mantissa, exponent) = rest.split_once(['e', 'E']).map_or((rest, None), |(m, e)| (m, Some(e)));
-    if let Some(exponent) = exponent {
-        if !digits(exponent.strip_prefix(['-', '+']).unwrap_or(exponent), |c| c.is_ascii_digit()) {
-            return false;
-        }
+    if let Some(exponent) = exponent
+        && !digits(exponent.strip_prefix(['-', '+']).unwrap_or(exponent), |c| {
+            c.is_ascii_digit()
+        })
+    {
+        return false;
     }
     let (whole, fraction) = mantissa.split_once('.').map_or((mantissa, None), |(w, f)| (w, Some(f)));
     let all = |text: &str| text.chars().all(|c| c.is_ascii_digit());
@@ -160,8 +169,16 @@ pub(crate) struct Source<'a> {
 
 impl<'a> Source<'a> {
     pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
-        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Source { file, text, lines: std::iter::once(0).chain(ends).collect() }
+        let ends = text
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b'\n')
+            .map(|(at, _)| at + 1);
+        Source {
+            file,
+            text,
+            lines: std::iter::once(0).chain(ends).collect(),
+        }
     }
 
     /// Line and column, both from 1.
@@ -183,14 +200,27 @@ impl<'a> Source<'a> {
         help: Option<String>,
     ) -> Problem {
         let (line, column) = self.place(span.start);
-        Problem { severity, code, file: self.file.to_owned(), span, line, column, message: message.into(), help }
+        Problem {
+            severity,
+            code,
+            file: self.file.to_owned(),
+            span,
+            line,
+            column,
+            message: message.into(),
+            help,
+        }
     }
 }
 
 /// A list or map that is not finished.
 enum Open {
     Seq(Vec<Node>),
-    Map { entries: Vec<(Node, Node)>, key: Option<Node>, seen: BTreeSet<String> },
+    Map {
+        entries: Vec<(Node, Node)>,
+        key: Option<Node>,
+        seen: BTreeSet<String>,
+    },
 }
 
 struct Builder<'s, 'a> {
@@ -202,11 +232,30 @@ struct Builder<'s, 'a> {
     nodes: usize,
 }
 
+/// The tree of a document; `file` only names it in the problem.
+pub fn read(file: &str, text: &str) -> Result<Node, Box<Problem>> {
+    parse(&Source::new(file, text))
+}
+
 /// The tree of one document.
+/// The tree of one document that is not policy, such as a configuration.
+///
+/// # Errors
+/// The first thing that is not YAML, or not in our bounds, with its place.
+pub fn parse_text(file: &str, text: &str) -> Result<Node, Box<Problem>> {
+    parse(&Source::new(file, text))
+}
+
 pub(crate) fn parse(source: &Source<'_>) -> Result<Node, Box<Problem>> {
     let text = source.text;
     let offsets = (!text.is_ascii()).then(|| text.char_indices().map(|(at, _)| at).collect());
-    let mut builder = Builder { source, offsets, stack: Vec::new(), root: None, nodes: 0 };
+    let mut builder = Builder {
+        source,
+        offsets,
+        stack: Vec::new(),
+        root: None,
+        nodes: 0,
+    };
     if text.len() > MAX_BYTES {
         let message = format!("the file has more than {MAX_BYTES} bytes");
         return Err(builder.error("too_large", 0..0, message, "split it"));
@@ -217,7 +266,13 @@ pub(crate) fn parse(source: &Source<'_>) -> Result<Node, Box<Problem>> {
             Ok(event) => event,
             Err(error) => {
                 let at = builder.offset(error.marker().index());
-                return Err(Box::new(source.problem(Severity::Error, "invalid_yaml", at..at, error.info(), None)));
+                return Err(Box::new(source.problem(
+                    Severity::Error,
+                    "invalid_yaml",
+                    at..at,
+                    error.info(),
+                    None,
+                )));
             }
         };
         if let Event::DocumentStart(_) = event {
@@ -231,7 +286,13 @@ pub(crate) fn parse(source: &Source<'_>) -> Result<Node, Box<Problem>> {
         builder.take(event, span)?;
     }
     builder.root.take().ok_or_else(|| {
-        Box::new(source.problem(Severity::Error, "empty_document", 0..0, "the file holds no document", None))
+        Box::new(source.problem(
+            Severity::Error,
+            "empty_document",
+            0..0,
+            "the file holds no document",
+            None,
+        ))
     })
 }
 
@@ -243,7 +304,10 @@ impl Builder<'_, '_> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> Box<Problem> {
-        Box::new(self.source.problem(Severity::Error, code, span, message, Some(help.into())))
+        Box::new(
+            self.source
+                .problem(Severity::Error, code, span, message, Some(help.into())),
+        )
     }
 
     fn offset(&self, index: usize) -> usize {
@@ -284,12 +348,23 @@ impl Builder<'_, '_> {
         match event {
             Event::Scalar(text, style, ..) => {
                 let quoted = !matches!(style, ScalarStyle::Plain);
-                self.push(Node { kind: Kind::Scalar { text: text.into_owned(), quoted }, span: bytes })
+                self.push(Node {
+                    kind: Kind::Scalar {
+                        text: text.into_owned(),
+                        quoted,
+                    },
+                    span: bytes,
+                })
             }
             Event::SequenceStart(..) => self.open(Open::Seq(Vec::new()), bytes),
-            Event::MappingStart(..) => {
-                self.open(Open::Map { entries: Vec::new(), key: None, seen: BTreeSet::new() }, bytes)
-            }
+            Event::MappingStart(..) => self.open(
+                Open::Map {
+                    entries: Vec::new(),
+                    key: None,
+                    seen: BTreeSet::new(),
+                },
+                bytes,
+            ),
             Event::SequenceEnd | Event::MappingEnd => self.close(bytes.end),
             _ => Ok(()),
         }
@@ -305,14 +380,19 @@ impl Builder<'_, '_> {
     }
 
     fn close(&mut self, end: usize) -> Result<(), Box<Problem>> {
-        let Some((open, start)) = self.stack.pop() else { return Ok(()) };
+        let Some((open, start)) = self.stack.pop() else {
+            return Ok(());
+        };
         let kind = match open {
             Open::Seq(items) => Kind::Seq(items),
             Open::Map { entries, .. } => Kind::Map(entries),
         };
         // A block ends where the next thing starts: what is underlined ends with its last member instead.
         let written = self.source.text.get(start..end).map_or(0, |text| text.trim_end().len());
-        self.push(Node { kind, span: start..start + written })
+        self.push(Node {
+            kind,
+            span: start..start + written,
+        })
     }
 
     fn push(&mut self, node: Node) -> Result<(), Box<Problem>> {

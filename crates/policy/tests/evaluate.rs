@@ -7,7 +7,10 @@ use countersign_policy::Snapshot;
 fn holds(documents: &[&str], tests: &str) {
     let tests = format!("tests:\n{tests}");
     let all = documents.iter().copied().chain([tests.as_str()]);
-    let files: Vec<_> = all.enumerate().map(|(at, text)| (format!("{at}.yaml"), text.as_bytes().to_vec())).collect();
+    let files: Vec<_> = all
+        .enumerate()
+        .map(|(at, text)| (format!("{at}.yaml"), text.as_bytes().to_vec()))
+        .collect();
     let (snapshot, _) = Snapshot::load(&files).unwrap_or_else(|problems| panic!("{problems:#?}"));
     let results = snapshot.run_tests();
     assert!(!results.is_empty());
@@ -84,7 +87,11 @@ fn a_mandate_is_a_ceiling() {
                 - { condition: \"action == 'note'\", decision: allow, constraints: { max_rows: 5 } }";
     let lenient = "agent: c\nescalate_when: [out_of_scope]\npermissions: [{ action: no, allowed: false }]";
     holds(
-        &[gate, "agent: a\npermissions: [{ action: note, allowed: true }]", lenient],
+        &[
+            gate,
+            "agent: a\npermissions: [{ action: note, allowed: true }]",
+            lenient,
+        ],
         "- { agent: b, action: x, expect: allow }
 - { agent: b, action: y, expect: require_approval }
 - { agent: a, action: x, expect: deny, reason: no_rule_allows }
@@ -99,8 +106,10 @@ fn a_mandate_is_a_ceiling() {
 
 #[test]
 fn constraints_intersect_and_deny_where_nothing_is_left() {
-    let one = "name: one\nrules: [{ decision: allow, constraints: { max_cost: 50.00, timeout: 5m, domains: [a.de, b.de] } }]";
-    let two = "name: two\nrules: [{ decision: allow, constraints: { max_cost: 20, timeout: 600s, domains: [b.de, c.de] } }]";
+    let one =
+        "name: one\nrules: [{ decision: allow, constraints: { max_cost: 50.00, timeout: 5m, domains: [a.de, b.de] } }]";
+    let two =
+        "name: two\nrules: [{ decision: allow, constraints: { max_cost: 20, timeout: 600s, domains: [b.de, c.de] } }]";
     let apart = "name: apart\non: [{ action: far }]\nrules: [{ decision: allow, constraints: { domains: [d.de] } }]";
     holds(
         &[one, two, apart],
@@ -111,6 +120,8 @@ fn constraints_intersect_and_deny_where_nothing_is_left() {
 - { agent: b, action: x, args: { to: 'Bo <bo@B.de>' }, expect: allow_with_constraints }
 - { agent: b, action: x, args: { to: ['bo@b.de', 'eve@c.de'] }, expect: deny, reason: constraint_violated }
 - { agent: b, action: x, args: { url: 'https://b.de@evil.com/' }, expect: deny, reason: constraint_violated }
+- { agent: b, action: x, args: { to: \"eve@c.de\\nbo@b.de\" }, expect: deny, reason: constraint_violated }
+- { agent: b, action: x, args: { to: '<eve@c.de> <bo@b.de>' }, expect: deny, reason: constraint_violated }
 - { agent: b, action: x, args: { to: { a: 1 } }, expect: deny, reason: constraint_violated }
 - { agent: b, action: far, expect: deny, reason: constraints_conflict }",
     );

@@ -9,11 +9,17 @@ const PUBLISHED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtur
 
 fn published(path: &str) -> (String, Vec<u8>) {
     let file = Path::new(PUBLISHED).join(path);
-    (path.to_owned(), fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())))
+    (
+        path.to_owned(),
+        fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display())),
+    )
 }
 
 fn policies() -> Vec<(String, Vec<u8>)> {
-    vec![published("policies/customer_support.yaml"), published("policies/prod-safety-gate.yaml")]
+    vec![
+        published("policies/customer_support.yaml"),
+        published("policies/prod-safety-gate.yaml"),
+    ]
 }
 
 /// The rows are a bare list: as a tests document they stand under `tests:`.
@@ -26,9 +32,15 @@ fn rows() -> (String, Vec<u8>) {
 fn the_published_policies_load_without_errors() {
     let (snapshot, problems) = Snapshot::load(&policies()).unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert!(problems.iter().all(|problem| problem.severity == Severity::Warning));
-    let unresolved: Vec<&str> =
-        problems.iter().filter(|p| p.code == "unresolved_name").map(|p| p.message.as_str()).collect();
-    let wanted = ["no document defines `security-team`", "no document defines `platform-lead`"];
+    let unresolved: Vec<&str> = problems
+        .iter()
+        .filter(|p| p.code == "unresolved_name")
+        .map(|p| p.message.as_str())
+        .collect();
+    let wanted = [
+        "no document defines `security-team`",
+        "no document defines `platform-lead`",
+    ];
     assert_eq!(unresolved, wanted);
     let mandate = snapshot.mandate("customer_support").expect("it is there");
     assert_eq!(mandate.retention(), Some("90_days"));

@@ -88,7 +88,7 @@ impl Writer {
     /// though no reader sees them, and would come to light after a crash. Another commit overwrites them.
     pub(crate) fn settle(&self) -> Result<(), AppendError> {
         if self.doubt.load(Ordering::Acquire) {
-            self.transaction(|tx| Ok(tx.execute_batch("PRAGMA user_version = 1")?))?;
+            self.transaction(|tx| Ok(tx.execute_batch(&format!("PRAGMA user_version = {}", open::SCHEMA))?))?;
         }
         Ok(())
     }

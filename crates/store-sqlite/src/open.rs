@@ -1,7 +1,7 @@
 //! Folder, files, connections and their settings, migrations.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,9 +14,14 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 const APPLICATION_ID: i64 = 0x4353_474E;
 /// The migrations of the ledger, in order; the schema's version is how many were run.
 const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001.sql")];
+/// The version of the ledger's schema.
+pub(crate) const SCHEMA: usize = MIGRATIONS.len();
 /// The schema of the search index; a file of another version is made anew.
 const SEARCH_SCHEMA: &str = include_str!("../migrations/search.sql");
 const SEARCH_VERSION: i64 = 1;
+
+/// Length of the ledger's log in the long run.
+const LOG_BYTES: u64 = crate::checkpoint::LOG_PAGES.unsigned_abs() * 4096;
 
 /// Long enough that one of our own connections is never in the way of another for so long.
 const BUSY: Duration = Duration::from_secs(5);
@@ -115,7 +120,7 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 /// The value of a setting as text.
-fn setting(conn: &Connection, name: &str) -> rusqlite::Result<String> {
+pub(crate) fn setting(conn: &Connection, name: &str) -> rusqlite::Result<String> {
     conn.query_row(&format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}"), [], |row| row.get(0))
 }
 
@@ -164,9 +169,32 @@ pub(crate) fn ledger(path: &Path) -> Result<Connection, OpenError> {
         tx.execute_batch(migration)?;
     }
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-    tx.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    tx.pragma_update(None, "user_version", SCHEMA as i64)?;
     tx.commit()?;
     Ok(conn)
+}
+
+/// Gives the log of a ledger its full length at once. Commits that make a file longer take several times as long as
+/// those that write over it. SQLite ends reading a log where it is not valid, and zeros never are.
+pub(crate) fn lengthen_log(ledger: &Path) -> Result<(), OpenError> {
+    let path = beside(ledger, "-wal");
+    let grow = || {
+        let mut log = OpenOptions::new().append(true).open(&path)?;
+        let length = log.metadata()?.len();
+        let zeros = vec![0; usize::try_from(LOG_BYTES.saturating_sub(length)).unwrap_or_default()];
+        log.write_all(&zeros).and_then(|()| log.sync_all()).or_else(|_| {
+            // No room to spare: then it grows as it must.
+            log.set_len(length)
+        })
+    };
+    grow().map_err(io_error(&path))
+}
+
+/// The file next to a database that has its name and an ending.
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 /// How many migrations the file has seen; an error if it is not for us.
@@ -185,10 +213,9 @@ fn refuse_others(path: &Path) -> Result<usize, OpenError> {
     if id != APPLICATION_ID && !empty {
         return Err(foreign());
     }
-    let known = MIGRATIONS.len();
     match usize::try_from(found) {
-        Ok(found) if found <= known => Ok(found),
-        _ => Err(OpenError::Newer { path: path.to_owned(), found, known: known as i64 }),
+        Ok(found) if found <= SCHEMA => Ok(found),
+        _ => Err(OpenError::Newer { path: path.to_owned(), found, known: SCHEMA as i64 }),
     }
 }
 
@@ -212,9 +239,7 @@ pub(crate) fn search(path: &Path) -> Result<Connection, OpenError> {
         return Ok(conn);
     }
     for end in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        match std::fs::remove_file(&name) {
+        match std::fs::remove_file(beside(path, end)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(path)(error)),
             _ => {}
         }

@@ -1,1 +1,210 @@
-//! What only the inside can provoke.
+//! A full disk, files that are not ours, and an index that does not fit: what only the inside can provoke.
+#![expect(clippy::unwrap_used, reason = "a test may end at any surprise")]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use countersign_core::digest::Digest;
+use countersign_core::time::Time;
+use countersign_store::{Append, AppendError, Head, NewRecord, OrganizationRow, SearchRow, Store};
+
+use crate::{OpenError, SqliteStore};
+
+/// A folder of the test's own, removed when the test has passed.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("countersign-store-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        Folder(path)
+    }
+
+    fn open(&self) -> SqliteStore {
+        SqliteStore::open(&self.0).unwrap()
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+fn batch(text: &str, base: u64, count: u64) -> Append {
+    let org = OrganizationRow { created: Time(0), name: "acme".into(), origin: "test/t/acme".into() };
+    let record = |seq: u64| {
+        let leaf = format!("{text} {seq}").into_bytes();
+        NewRecord { leaf_hash: Digest::of(&leaf), leaf, payload: None, seq, subjects: vec![u128::from(seq)] }
+    };
+    Append {
+        head: Head { checkpoint: String::new(), edge: Vec::new(), size: base + count, ts: Time(0) },
+        org: org.name.clone(),
+        create: (base == 0).then_some(org),
+        base,
+        records: (base..base + count).map(record).collect(),
+        secrets: Vec::new(),
+        snapshots: Vec::new(),
+        state: None,
+    }
+}
+
+fn lines(range: std::ops::Range<u64>) -> Vec<SearchRow> {
+    range.map(|seq| SearchRow { kind: "decision.made".into(), seq, ..SearchRow::default() }).collect()
+}
+
+fn size(store: &SqliteStore) -> u64 {
+    store.head("acme").unwrap().map(|head| head.size).unwrap_or_default()
+}
+
+/// Lets the ledger grow by so many pages and no more.
+fn leave_room(store: &SqliteStore, pages: i64) {
+    let slot = store.writer.hold();
+    let conn = slot.as_ref().unwrap();
+    let count: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    conn.query_row(&format!("PRAGMA max_page_count = {}", count + pages), [], |_| Ok(())).unwrap();
+}
+
+#[test]
+fn a_full_disk_refuses_a_batch_whole_and_the_store_goes_on() {
+    let folder = Folder::new("full");
+    let store = folder.open();
+    store.append(&[batch("a", 0, 10)]).unwrap();
+    leave_room(&store, 3);
+    for _ in 0..3 {
+        let outcome = store.append(&[batch("b", 10, 5_000)]);
+        assert!(matches!(outcome, Err(AppendError::Full(_))), "{outcome:?}");
+        assert!(store.writer.hold().as_ref().unwrap().is_autocommit());
+        assert_eq!(size(&store), 10);
+        assert_eq!(store.records("acme", 0, 99).unwrap().len(), 10);
+        assert!(store.by_subject("acme", 11).unwrap().is_empty());
+    }
+    // What still fits is taken, and once there is room everything is.
+    store.append(&[batch("c", 10, 5)]).unwrap();
+    leave_room(&store, 100_000);
+    store.append(&[batch("d", 15, 5_000)]).unwrap();
+    drop(store);
+    let store = folder.open();
+    assert_eq!(size(&store), 5_015);
+    assert_eq!(store.records("acme", 10, 1).unwrap()[0].leaf, b"c 10");
+}
+
+#[test]
+fn a_panic_within_an_append_leaves_the_store_usable() {
+    let folder = Folder::new("panic");
+    let store = folder.open();
+    store.append(&[batch("a", 0, 10)]).unwrap();
+    std::thread::scope(|scope| {
+        let broken = scope.spawn(|| {
+            let slot = store.writer.hold();
+            slot.as_ref().unwrap().execute_batch("BEGIN IMMEDIATE; DELETE FROM records").unwrap();
+            drop(slot);
+            panic!("as planned");
+        });
+        assert!(broken.join().is_err());
+    });
+    // The first append finds a transaction that is not its own; from then on there is a new connection.
+    assert!(matches!(store.append(&[batch("b", 10, 1)]), Err(AppendError::Failed(_))));
+    store.append(&[batch("b", 10, 1)]).unwrap();
+    assert_eq!(store.records("acme", 0, 99).unwrap().len(), 11);
+}
+
+#[test]
+fn the_folder_and_its_files_are_the_owners_alone() {
+    let folder = Folder::new("modes");
+    let store = folder.open();
+    store.append(&[batch("a", 0, 1)]).unwrap();
+    store.index("acme", &lines(0..1)).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder.0), 0o700);
+    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm", "search.db", "search.db-wal", "search.db-shm"] {
+        assert_eq!(mode(&folder.file(name)), 0o600, "{name}");
+    }
+}
+
+#[test]
+fn a_ledger_of_a_newer_version_is_not_touched() {
+    let folder = Folder::new("newer");
+    drop(folder.open());
+    let conn = rusqlite::Connection::open(folder.file("ledger.db")).unwrap();
+    conn.pragma_update(None, "user_version", 99).unwrap();
+    drop(conn);
+    let error = SqliteStore::open(&folder.0).err().unwrap();
+    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
+    assert!(error.to_string().contains("schema 99, this version knows up to 1"), "{error}");
+}
+
+#[test]
+fn a_file_of_something_else_is_not_touched() {
+    let folder = Folder::new("foreign");
+    std::fs::create_dir(&folder.0).unwrap();
+    let ledger = folder.file("ledger.db");
+    let text = "these are not the records that you are looking for\n".repeat(100);
+    std::fs::write(&ledger, &text).unwrap();
+    assert!(matches!(SqliteStore::open(&folder.0), Err(OpenError::Foreign { .. })));
+    assert_eq!(std::fs::read_to_string(&ledger).unwrap(), text);
+    std::fs::remove_file(&ledger).unwrap();
+    let conn = rusqlite::Connection::open(&ledger).unwrap();
+    conn.execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();
+    drop(conn);
+    assert!(matches!(SqliteStore::open(&folder.0), Err(OpenError::Foreign { .. })));
+}
+
+#[test]
+fn a_missing_or_broken_search_index_is_begun_anew() {
+    let folder = Folder::new("search");
+    let store = folder.open();
+    store.append(&[batch("a", 0, 10)]).unwrap();
+    store.index("acme", &lines(0..10)).unwrap();
+    drop(store);
+    let store = folder.open();
+    assert_eq!(store.indexed("acme").unwrap(), 10);
+    drop(store);
+    for broken in [None, Some("rubbish".repeat(5_000)), Some(String::new())] {
+        let _ = std::fs::remove_file(folder.file("search.db"));
+        if let Some(text) = broken {
+            std::fs::write(folder.file("search.db"), text).unwrap();
+        }
+        let store = folder.open();
+        assert_eq!(store.indexed("acme").unwrap(), 0);
+        store.index("acme", &lines(0..10)).unwrap();
+        assert_eq!(store.indexed("acme").unwrap(), 10);
+    }
+}
+
+#[test]
+fn a_search_index_of_another_ledger_is_forgotten() {
+    let folder = Folder::new("restored");
+    let store = folder.open();
+    store.append(&[batch("a", 0, 10)]).unwrap();
+    store.index("acme", &lines(0..10)).unwrap();
+    drop(store);
+    // As after a restored backup: the same organization, other records, or fewer.
+    for (text, count) in [("b", 20), ("a", 9)] {
+        for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+            let _ = std::fs::remove_file(folder.file(name));
+        }
+        folder.open().append(&[batch(text, 0, count)]).unwrap();
+        let store = folder.open();
+        assert_eq!(store.indexed("acme").unwrap(), 0);
+        store.index("acme", &lines(0..count)).unwrap();
+    }
+}
+
+#[test]
+fn durability_does_not_rest_on_defaults() {
+    let folder = Folder::new("settings");
+    let store = folder.open();
+    let slot = store.writer.hold();
+    let conn = slot.as_ref().unwrap();
+    let text = |name: &str| crate::open::setting(conn, name).unwrap();
+    assert_eq!(text("journal_mode"), "wal");
+    assert_eq!(text("synchronous"), "2");
+    assert!(rusqlite::version_number() >= 3_051_003);
+}

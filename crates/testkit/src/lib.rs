@@ -1,1 +1,326 @@
-//! Fixed clocks, builders and fault-injecting stores for tests.
+//! A world on a controlled clock: one organization's state, folded from records that go through their canonical bytes.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test kit fails loudly")]
+
+pub mod cases;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use countersign_core::action::receive;
+use countersign_core::command::{Redeem, ReportOutcome, Submit, Vote};
+use countersign_core::digest::{Digest, DigestKey, action_digest};
+use countersign_core::event::{AgentRegistered, LedgerOpened, OutcomeStatus, UserAdded, Verb};
+use countersign_core::ids::{ActionId, ApprovalId, IdSource, PermitId};
+use countersign_core::policy::{Snapshot, Value};
+use countersign_core::record::ActorKind;
+use countersign_core::redact::{Kinds, Redactor};
+use countersign_core::stored::{store_action, store_value, stored_action};
+use countersign_core::{
+    ActionView, Actor, Answer, Command, Ctx, Envelope, Event, Record, Refusal, Span, State, Time, Transient,
+};
+
+/// The origin that records of a [`World`] name.
+pub const ORIGIN: &str = "test/t/0/audit/1";
+/// When a world begins: 2026-01-05T09:00:00Z, a Monday.
+pub const BEGIN: Time = Time(1_767_603_600_000_000);
+
+/// Ids that count.
+#[derive(Default)]
+pub struct Counting(u128);
+
+impl IdSource for Counting {
+    fn next(&mut self, now: Time) -> u128 {
+        self.0 += 1;
+        (u128::from((now.0 / 1000).unsigned_abs()) << 80) | self.0
+    }
+}
+
+/// One organization on a controlled clock.
+pub struct World {
+    /// The state, folded from the records.
+    pub state: State,
+    /// All records.
+    pub records: Vec<Record>,
+    /// The time.
+    pub now: Time,
+    payloads: BTreeMap<u64, Vec<u8>>,
+    ids: Counting,
+    transient: Transient,
+    redactor: Redactor,
+    snapshots: BTreeMap<Arc<str>, Snapshot>,
+    key: DigestKey,
+}
+
+impl World {
+    /// An organization `acme` with its first admin `alex`, and no policy.
+    pub fn new() -> World {
+        let mut world = World {
+            state: State::default(),
+            records: Vec::new(),
+            now: BEGIN,
+            payloads: BTreeMap::new(),
+            ids: Counting::default(),
+            transient: Transient::default(),
+            redactor: Redactor::standard(),
+            snapshots: BTreeMap::new(),
+            key: DigestKey([7; 32]),
+        };
+        world.done(Command::Open(Box::new(LedgerOpened {
+            currency: "USD".into(),
+            epoch: 1,
+            organization: "acme".into(),
+            permit_kid: "kid".into(),
+            permit_public: "00".into(),
+            schemas: Digest([0; 32]),
+            vkey: "vkey".into(),
+            zone: "UTC".into(),
+        })));
+        world.user("alex", &["admin"], &[], &[]);
+        world
+    }
+
+    /// Adds a person.
+    pub fn user(&mut self, id: &str, roles: &[&str], teams: &[&str], duties: &[&str]) {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let added =
+            UserAdded { duties: words(duties), roles: words(roles), teams: words(teams), user: id.to_owned() };
+        self.done(Command::PutUser(Box::new(added), None, None));
+    }
+
+    /// Registers an agent.
+    pub fn agent(&mut self, id: &str, owner: &str) {
+        let agent =
+            AgentRegistered { agent: id.to_owned(), labels: BTreeMap::new(), owner: owner.to_owned(), team: None };
+        self.done(Command::RegisterAgent(Box::new(agent), None));
+    }
+
+    /// Stores policy documents and makes them live.
+    pub fn policy(&mut self, files: &[(&str, &str)]) {
+        let files: Vec<_> = files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
+        let (snapshot, _) = Snapshot::load(&files).unwrap_or_else(|problems| panic!("policy: {problems:#?}"));
+        let hash: Arc<str> = snapshot.hash_text().into();
+        self.snapshots.insert(hash.clone(), snapshot);
+        let uploaded =
+            countersign_core::event::SnapshotUploaded { documents: files.len() as u64, hash: hash.clone() };
+        self.done(Command::UploadSnapshot(Box::new(uploaded)));
+        self.done(Command::ActivateSnapshot { hash, rationale: None });
+    }
+
+    /// Lets time pass; timers fire as they are due.
+    pub fn pass(&mut self, span: Span) {
+        let until = self.now + span;
+        while let Some(due) = self.state.next_due().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            let before = self.records.len();
+            self.done(Command::Tick);
+            assert!(self.records.len() > before || self.state.next_due() != Some(due), "a timer that is due does nothing");
+        }
+        self.now = until;
+    }
+
+    /// Carries a command out as Countersign itself; it has to happen.
+    pub fn done(&mut self, command: Command) -> Vec<Record> {
+        match self.give(Actor::system(), command) {
+            (Answer::Done, records) => records,
+            (answer, _) => panic!("the command was not carried out: {answer:?}"),
+        }
+    }
+
+    /// Gives a command.
+    pub fn give(&mut self, actor: Actor, command: Command) -> (Answer, Vec<Record>) {
+        self.give_envelope(Envelope { actor, kid: None, idem: None, command })
+    }
+
+    /// Gives a command with everything around it.
+    pub fn give_envelope(&mut self, envelope: Envelope) -> (Answer, Vec<Record>) {
+        let now = self.now.max(self.state.last_ts() + Span(1));
+        let (actor, idem) = (envelope.actor.clone(), envelope.idem);
+        let live = self.state.live().cloned();
+        let handled = self.state.handle(
+            envelope,
+            &mut Ctx {
+                now,
+                ids: &mut self.ids,
+                live: live.as_ref().and_then(|hash| self.snapshots.get(hash)),
+                digest_key: &self.key,
+                redactor: &self.redactor,
+                transient: &mut self.transient,
+            },
+        );
+        let mut records = Vec::new();
+        for (place, draft) in handled.events.into_iter().enumerate() {
+            let record = Record {
+                seq: self.state.next_seq(),
+                ts: now + Span(place as i64),
+                actor: actor.clone(),
+                event: draft.event,
+                idem: idem.filter(|_| place == 0),
+                payload: draft.payload.as_ref().map(|sealed| sealed.1.clone()),
+                prov: draft.prov,
+                redact: draft.redact,
+                snapshot: draft.snapshot,
+            };
+            // Every record goes through its canonical bytes, as it would on its way to a store and back.
+            let bytes = record.encode(ORIGIN).expect("a record encodes");
+            countersign_tlog::is_canonical_record(&bytes)
+                .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&bytes)));
+            let (read, log) = Record::decode(&bytes).expect("a record decodes");
+            assert_eq!((&read, log.as_str()), (&record, ORIGIN));
+            if let Some(sealed) = draft.payload {
+                self.payloads.insert(record.seq, sealed.0.body.clone());
+            }
+            self.state.apply(&record);
+            self.now = self.now.max(record.ts);
+            self.records.push(record.clone());
+            records.push(record);
+        }
+        (handled.answer, records)
+    }
+
+    /// Submits an action, given as the JSON of its body.
+    pub fn submit(&mut self, agent: &str, body: &str) -> Result<ActionView, Refusal> {
+        let submit = self.submission(agent, body)?;
+        let actor = by(ActorKind::Agent, agent);
+        match self.give(actor, Command::Submit(Box::new(submit))) {
+            (Answer::Done, records) => Ok(ActionView::fold(&records).expect("a submission leaves a decision")),
+            (Answer::Refused(refusal), _) => Err(refusal),
+            (Answer::Replayed(_), _) => panic!("no idempotency key was given"),
+        }
+    }
+
+    /// The command that submits an action.
+    pub fn submission(&self, agent: &str, body: &str) -> Result<Submit, Refusal> {
+        let value = countersign_policy::json::parse(body.as_bytes(), &Default::default()).expect("the body is JSON");
+        let received = receive(value)?;
+        let stored = store_action(&received.action, &self.redactor, &Kinds::default(), [9; 32], "default");
+        Ok(Submit {
+            digest: action_digest(&self.key, "acme", agent, &received.action, None),
+            agent: agent.into(),
+            verified: true,
+            action: received.action,
+            stored: stored.sealed,
+            redact: stored.redact,
+            shown: stored.shown,
+            callback_url: received.callback_url,
+            accept_remedy: received.accept_remedy,
+        })
+    }
+
+    /// An action as its records tell it.
+    pub fn view(&self, id: ActionId) -> ActionView {
+        let about = self.records.iter().filter(|record| {
+            countersign_core::view::subjects(&record.event).contains(&id.0)
+        });
+        ActionView::fold(about).expect("there is such an action")
+    }
+
+    /// Casts a vote for what the request shows.
+    pub fn vote(&mut self, user: &str, action: ActionId, verb: Verb, comment: Option<&str>) -> Result<(), Refusal> {
+        let view = self.view(action);
+        let approval = view.approval.clone().expect("a request was opened").opened;
+        let snapshot = view.snapshot.as_deref().unwrap_or_default().to_owned();
+        self.vote_for(user, approval.approval, verb, comment, approval.digest, snapshot, view)
+    }
+
+    /// Casts a vote for a digest and snapshot of one's choice.
+    #[expect(clippy::too_many_arguments, reason = "each is one part of a vote")]
+    pub fn vote_for(
+        &mut self,
+        user: &str,
+        approval: ApprovalId,
+        verb: Verb,
+        comment: Option<&str>,
+        digest: Digest,
+        snapshot: String,
+        view: ActionView,
+    ) -> Result<(), Refusal> {
+        let comment = comment.map(|text| {
+            let value = Value::Map([("text".to_owned(), Value::from(text))].into());
+            store_value(&value, &self.redactor, &Kinds::default(), [3; 32], "default").0
+        });
+        let action = self.payloads.get(&view.seq).and_then(|payload| stored_action(payload)).map(Box::new);
+        let vote = Vote {
+            approval,
+            user: user.to_owned(),
+            verb,
+            digest,
+            snapshot,
+            comment,
+            action,
+            view: Some(Box::new(view)),
+        };
+        outcome_of(self.give(by(ActorKind::User, user), Command::Vote(Box::new(vote))).0)
+    }
+
+    /// Redeems the permit of an action for the digest that was decided.
+    pub fn redeem(&mut self, action: ActionId) -> Result<(), Refusal> {
+        let view = self.view(action);
+        let digest = view.decision.remedy.as_ref().filter(|r| r.applied).map_or(view.decision.digest, |r| r.digest);
+        self.redeem_for(action, digest)
+    }
+
+    /// Redeems the permit of an action for a digest of one's choice.
+    pub fn redeem_for(&mut self, action: ActionId, digest: Digest) -> Result<(), Refusal> {
+        let view = self.view(action);
+        let stored = self.payloads.get(&view.seq).and_then(|payload| stored_action(payload)).map(Box::new);
+        let agent = view.decision.agent.clone();
+        let redeem =
+            Redeem { permit: PermitId::from(action), digest, agent: Some(agent.clone()), action: stored };
+        outcome_of(self.give(by(ActorKind::Agent, &agent), Command::Redeem(Box::new(redeem))).0)
+    }
+
+    /// Reports what happened.
+    pub fn report(&mut self, action: ActionId, status: OutcomeStatus, cost: Option<&str>) -> Result<(), Refusal> {
+        let view = self.view(action);
+        let agent = view.decision.agent.clone();
+        let report = ReportOutcome {
+            action_id: action,
+            agent: Some(agent.clone()),
+            status,
+            cost: cost.map(|cost| (cost.parse().expect("a decimal"), "USD".to_owned())),
+            duration_ms: None,
+            tokens: BTreeMap::new(),
+            stored: None,
+            redact: BTreeMap::new(),
+            view: Some(Box::new(view)),
+        };
+        outcome_of(self.give(by(ActorKind::Agent, &agent), Command::ReportOutcome(Box::new(report))).0)
+    }
+
+    /// Folds all records anew: what a restart does.
+    pub fn refolded(&self) -> State {
+        let mut state = State::default();
+        for record in &self.records {
+            state.apply(record);
+        }
+        state
+    }
+
+    /// Types of all records since index `from`.
+    pub fn kinds(&self, from: usize) -> Vec<&'static str> {
+        self.records[from..].iter().map(|record| record.event.kind()).collect()
+    }
+
+    /// Whether an alert of this name was raised.
+    pub fn alerted(&self, name: &str) -> bool {
+        self.records.iter().any(|record| matches!(&record.event, Event::AlertRaised(alert) if alert.name == name))
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        World::new()
+    }
+}
+
+/// An actor whose credential proves it.
+pub fn by(kind: ActorKind, id: &str) -> Actor {
+    Actor { auth: "test".into(), id: id.to_owned(), kind, verified: true }
+}
+
+fn outcome_of(answer: Answer) -> Result<(), Refusal> {
+    match answer {
+        Answer::Done | Answer::Replayed(_) => Ok(()),
+        Answer::Refused(refusal) => Err(refusal),
+    }
+}

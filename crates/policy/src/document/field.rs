@@ -56,7 +56,9 @@ impl<'n> Fields<'n> {
 
     /// The first key: where a map that is wrong as a whole is underlined.
     pub(crate) fn head(&self) -> Range<usize> {
-        self.entries.first().map_or(self.span.clone(), |(key, _)| key.span.clone())
+        self.entries
+            .first()
+            .map_or(self.span.clone(), |(key, _)| key.span.clone())
     }
 
     /// Refuses fields that the language has and this version does not enforce.
@@ -85,7 +87,12 @@ impl<'n> Fields<'n> {
                     format!("known here: {}", known.join(", "))
                 }
             };
-            reader.error("unknown_field", key.span.clone(), format!("`{name}` is not a field here"), help);
+            reader.error(
+                "unknown_field",
+                key.span.clone(),
+                format!("`{name}` is not a field here"),
+                help,
+            );
         }
     }
 }
@@ -93,12 +100,22 @@ impl<'n> Fields<'n> {
 impl<'a> Reader<'a> {
     pub(crate) fn new(source: &'a Source<'a>) -> Self {
         let file = Arc::from(source.file);
-        Reader { source, file, declarations: Declarations::default(), problems: Vec::new() }
+        Reader {
+            source,
+            file,
+            declarations: Declarations::default(),
+            problems: Vec::new(),
+        }
     }
 
     pub(crate) fn place(&self, span: Range<usize>) -> Place {
         let (line, column) = self.source.place(span.start);
-        Place { file: Arc::clone(&self.file), span, line, column }
+        Place {
+            file: Arc::clone(&self.file),
+            span,
+            line,
+            column,
+        }
     }
 
     pub(crate) fn error(
@@ -109,7 +126,8 @@ impl<'a> Reader<'a> {
         help: impl Into<String>,
     ) {
         let help = Some(help.into());
-        self.problems.push(self.source.problem(Severity::Error, code, span, message, help));
+        self.problems
+            .push(self.source.problem(Severity::Error, code, span, message, help));
     }
 
     pub(crate) fn warn(
@@ -120,23 +138,37 @@ impl<'a> Reader<'a> {
         help: impl Into<String>,
     ) {
         let help = Some(help.into());
-        self.problems.push(self.source.problem(Severity::Warning, code, span, message, help));
+        self.problems
+            .push(self.source.problem(Severity::Warning, code, span, message, help));
     }
 
     pub(crate) fn not_supported(&mut self, node: &Node, name: &str) {
         let message = format!("this version does not enforce `{name}`");
-        self.error("not_supported", node.span.clone(), message, "remove it: what is not enforced is not accepted");
+        self.error(
+            "not_supported",
+            node.span.clone(),
+            message,
+            "remove it: what is not enforced is not accepted",
+        );
     }
 
     fn wrong_type(&mut self, node: &Node, wanted: &str) {
         let message = format!("expected {wanted}, found {}", node.kind_name());
-        let help = if node.is_null() { "write a value, or remove the field" } else { "write it as that" };
+        let help = if node.is_null() {
+            "write a value, or remove the field"
+        } else {
+            "write it as that"
+        };
         self.error("wrong_type", node.span.clone(), message, help);
     }
 
     pub(crate) fn fields<'n>(&mut self, node: &'n Node, what: &str) -> Option<Fields<'n>> {
         if let Kind::Map(entries) = &node.kind {
-            return Some(Fields { entries, asked: Vec::new(), span: node.span.clone() });
+            return Some(Fields {
+                entries,
+                asked: Vec::new(),
+                span: node.span.clone(),
+            });
         }
         self.wrong_type(node, &format!("{what} (a map)"));
         None
@@ -173,7 +205,12 @@ impl<'a> Reader<'a> {
         }
         let text = node.text().unwrap_or_default();
         if text.trim().is_empty() {
-            self.error("empty", node.span.clone(), "the text is blank", "write something, or remove the field");
+            self.error(
+                "empty",
+                node.span.clone(),
+                "the text is blank",
+                "write something, or remove the field",
+            );
             return None;
         }
         Some(text.to_owned())
@@ -218,7 +255,10 @@ impl<'a> Reader<'a> {
 
     /// A number such as 1, 2, 3.
     pub(crate) fn count(&mut self, node: &Node) -> Option<u32> {
-        let count = node.text().and_then(|text| text.parse::<u32>().ok()).filter(|count| *count > 0);
+        let count = node
+            .text()
+            .and_then(|text| text.parse::<u32>().ok())
+            .filter(|count| *count > 0);
         if count.is_none() {
             self.wrong_type(node, "a whole number from 1");
         }
@@ -259,15 +299,24 @@ impl<'a> Reader<'a> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("one of {}", all.join(", ")),
             };
-            let shown = if node.text().is_some() { format!("`{text}`") } else { node.kind_name().to_owned() };
-            self.error("unknown_value", node.span.clone(), format!("{shown} is not known here"), help);
+            let shown = if node.text().is_some() {
+                format!("`{text}`")
+            } else {
+                node.kind_name().to_owned()
+            };
+            self.error(
+                "unknown_value",
+                node.span.clone(),
+                format!("{shown} is not known here"),
+                help,
+            );
         }
         found
     }
 
     /// A condition; its findings point into the file.
     pub(crate) fn condition(&mut self, node: &Node) -> Option<Condition> {
-        let Some(text) = node.text().filter(|text| !text.trim().is_empty()) else {
+        let Some(text) = node.text().filter(|text| !node.is_null() && !text.trim().is_empty()) else {
             self.wrong_type(node, "a condition");
             return None;
         };

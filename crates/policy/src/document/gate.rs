@@ -58,7 +58,12 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ga
     if let Some(node) = fields.need(reader, "rules") {
         let items = reader.list(node).unwrap_or_default();
         if items.is_empty() {
-            reader.error("empty", node.span.clone(), "the gate has no rules", "add one, or remove the file");
+            reader.error(
+                "empty",
+                node.span.clone(),
+                "the gate has no rules",
+                "add one, or remove the file",
+            );
         }
         for (index, item) in items.iter().enumerate() {
             rules.extend(rule(reader, &document, item, index));
@@ -66,7 +71,11 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ga
     }
     fields.finish(reader);
     distinct(reader, rules.iter().map(|rule| &rule.id));
-    let id = RuleId { document, rule: Arc::from("on"), place };
+    let id = RuleId {
+        document,
+        rule: Arc::from("on"),
+        place,
+    };
     name.map(|_| Gate { id, on, rules })
 }
 
@@ -111,8 +120,18 @@ fn rule(reader: &mut Reader<'_>, document: &Arc<str>, node: &Node, index: usize)
             unused(reader, "beyond_mandate", beyond, "remove it: a denial always counts");
         }
         Some(Decision::Remediate) => {
-            unused(reader, "constraints", constraints, "put it into a rule of its own, for the alternative");
-            unused(reader, "beyond_mandate", beyond, "put it into a rule of its own, for the alternative");
+            unused(
+                reader,
+                "constraints",
+                constraints,
+                "put it into a rule of its own, for the alternative",
+            );
+            unused(
+                reader,
+                "beyond_mandate",
+                beyond,
+                "put it into a rule of its own, for the alternative",
+            );
             if remedy.is_none() {
                 let help = "say what to change: `remedy: { set: { /args/dry_run: true } }`";
                 reader.error("missing_field", fields.head(), "`remediate` needs a `remedy`", help);
@@ -128,9 +147,16 @@ fn rule(reader: &mut Reader<'_>, document: &Arc<str>, node: &Node, index: usize)
         unused(reader, "remedy", remedy, "write `decision: remediate`, or remove it");
     }
     if decision.is_some() && !asks {
-        unused(reader, "evidence_required", evidence, "evidence is for reviewers: use it with `require_approval`");
+        unused(
+            reader,
+            "evidence_required",
+            evidence,
+            "evidence is for reviewers: use it with `require_approval`",
+        );
     }
-    let constraints = constraints.and_then(|node| Constraints::read(reader, node)).unwrap_or_default();
+    let constraints = constraints
+        .and_then(|node| Constraints::read(reader, node))
+        .unwrap_or_default();
     let decision = match decision {
         // An allow that has constraints is what it says.
         Some(Decision::Allow) if !constraints.is_empty() => Some(Decision::AllowWithConstraints),

@@ -55,7 +55,10 @@ impl Permission {
             pattern.matches(action) || (!self.allowed && tool.is_some_and(named))
         };
         self.action.as_ref().is_none_or(by_action)
-            && self.tool.as_ref().is_none_or(|pattern| tool.is_some_and(|tool| pattern.matches(tool)))
+            && self
+                .tool
+                .as_ref()
+                .is_none_or(|pattern| tool.is_some_and(|tool| pattern.matches(tool)))
     }
 }
 
@@ -119,7 +122,11 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ma
     let agent = node.and_then(|node| reader.id(node));
     let place = reader.place(node.map_or_else(|| fields.head(), |node| node.span.clone()));
     let document: Arc<str> = agent.clone().unwrap_or_else(|| Arc::from(""));
-    let id = |rule: &str, place| RuleId { document: Arc::clone(&document), rule: Arc::from(rule), place };
+    let id = |rule: &str, place| RuleId {
+        document: Arc::clone(&document),
+        rule: Arc::from(rule),
+        place,
+    };
     fields.refuse(reader, &["limits", "delegation", "autonomy"]);
     let owner = fields.get("owner").and_then(|node| reader.name(node));
     for name in ["technical_owner", "fallback_owner", "review_by", "purpose"] {
@@ -132,7 +139,12 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ma
     let environments = fields.get("environments").map(|node| {
         let names = reader.names(node).unwrap_or_default();
         if names.is_empty() {
-            reader.error("empty", node.span.clone(), "no environment is allowed", "name one, or remove the field");
+            reader.error(
+                "empty",
+                node.span.clone(),
+                "no environment is allowed",
+                "name one, or remove the field",
+            );
         }
         names.into_iter().collect()
     });
@@ -171,7 +183,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ma
             }
         }
     }
-    let audit = fields.get("audit").map(|node| mandate_audit::read(reader, node)).unwrap_or_default();
+    let audit = fields
+        .get("audit")
+        .map(|node| mandate_audit::read(reader, node))
+        .unwrap_or_default();
     fields.finish(reader);
     distinct(reader, permissions.iter().map(|permission| &permission.id));
     let id = id("agent", place);
@@ -195,13 +210,23 @@ fn permission(reader: &mut Reader<'_>, document: &Arc<str>, node: &Node, index: 
     let action = fields.get("action").map(|node| Pattern::read(reader, node));
     if tool.is_none() && action.is_none() {
         let help = "add `action:` or `tool:`";
-        reader.error("missing_field", fields.head(), "the permission names no action and no tool", help);
+        reader.error(
+            "missing_field",
+            fields.head(),
+            "the permission names no action and no tool",
+            help,
+        );
     }
     let allowed = fields.need(reader, "allowed").and_then(|node| reader.bool(node));
     let (condition, other) = (fields.get("where"), fields.get("condition"));
     if let (Some(_), Some(other)) = (condition, other) {
         let help = "keep one of them";
-        reader.error("contradiction", other.span.clone(), "`where` and `condition` are the same thing", help);
+        reader.error(
+            "contradiction",
+            other.span.clone(),
+            "`where` and `condition` are the same thing",
+            help,
+        );
     }
     let written = condition.or(other);
     let condition = written.and_then(|node| reader.condition(node));
@@ -209,35 +234,59 @@ fn permission(reader: &mut Reader<'_>, document: &Arc<str>, node: &Node, index: 
     let max_amount = bound.and_then(|node| reader.money(node));
     let review = fields.get("requires_review");
     let requires_review = review.and_then(|node| reader.bool(node)).unwrap_or(false);
-    let words = [("require_approval", Decision::RequireApproval), ("deny", Decision::Deny)];
+    let words = [
+        ("require_approval", Decision::RequireApproval),
+        ("deny", Decision::Deny),
+    ];
     let over = fields.get("over_max");
-    let over_max = over.and_then(|node| reader.word(node, &words)).unwrap_or(Decision::RequireApproval);
+    let over_max = over
+        .and_then(|node| reader.word(node, &words))
+        .unwrap_or(Decision::RequireApproval);
     if let Some(node) = over.filter(|_| bound.is_none()) {
         let help = "add `max_amount:`, or remove it";
-        reader.error("no_effect", node.span.clone(), "`over_max` has no effect without `max_amount`", help);
+        reader.error(
+            "no_effect",
+            node.span.clone(),
+            "`over_max` has no effect without `max_amount`",
+            help,
+        );
     }
     let asks = requires_review || (bound.is_some() && over_max == Decision::RequireApproval);
     let approvers = Approvers::read(reader, &mut fields, asks);
     let limits = fields.get("constraints");
-    let constraints = limits.and_then(|node| Constraints::read(reader, node)).unwrap_or_default();
-    if let Some(node) = fields.get("audit") {
-        if reader.bool(node) == Some(false) {
-            let help = "remove it: every action is recorded";
-            reader.error("audit_off", node.span.clone(), "the audit cannot be switched off", help);
-        }
+    let constraints = limits
+        .and_then(|node| Constraints::read(reader, node))
+        .unwrap_or_default();
+    if let Some(node) = fields.get("audit")
+        && reader.bool(node) == Some(false)
+    {
+        let help = "remove it: every action is recorded";
+        reader.error("audit_off", node.span.clone(), "the audit cannot be switched off", help);
     }
     let permit = fields.get("permit");
-    let offline = permit.and_then(|node| reader.word(node, &[("redeem", false), ("offline", true)])).unwrap_or(false);
+    let offline = permit
+        .and_then(|node| reader.word(node, &[("redeem", false), ("offline", true)]))
+        .unwrap_or(false);
     if allowed == Some(false) {
         for (name, node) in [("max_amount", bound), ("constraints", limits), ("permit", permit)] {
             if let Some(node) = node {
                 let message = format!("`{name}` has no effect with `allowed: false`");
-                reader.error("no_effect", node.span.clone(), message, "remove it, or allow the action");
+                reader.error(
+                    "no_effect",
+                    node.span.clone(),
+                    message,
+                    "remove it, or allow the action",
+                );
             }
         }
         if let Some(node) = review.filter(|_| requires_review) {
             let help = "write `allowed: true`: after an approval it is";
-            reader.error("no_effect", node.span.clone(), "nobody reviews what is never allowed", help);
+            reader.error(
+                "no_effect",
+                node.span.clone(),
+                "nobody reviews what is never allowed",
+                help,
+            );
         }
     }
     fields.finish(reader);
@@ -271,11 +320,28 @@ fn optional<T>(read: Option<Option<T>>) -> Option<Option<T>> {
 fn data_access(reader: &mut Reader<'_>, document: &Arc<str>, node: &Node, index: usize) -> Option<DataAccess> {
     let mut fields = reader.fields(node, "an entry of data_access")?;
     let id = rule_id(reader, &mut fields, document, "data_access", index);
-    let resource = fields.need(reader, "resource").and_then(|node| Pattern::read(reader, node));
-    let scopes = [("all", Scope::All), ("none", Scope::None), ("owned_by_current_user", Scope::OwnedByCurrentUser)];
+    let resource = fields
+        .need(reader, "resource")
+        .and_then(|node| Pattern::read(reader, node));
+    let scopes = [
+        ("all", Scope::All),
+        ("none", Scope::None),
+        ("owned_by_current_user", Scope::OwnedByCurrentUser),
+    ];
     let scope = fields.need(reader, "scope").and_then(|node| reader.word(node, &scopes));
-    let accesses = [("none", None), ("read_only", Some(Access::Read)), ("read_write", Some(Access::Write))];
-    let access = fields.need(reader, "access").and_then(|node| reader.word(node, &accesses));
+    let accesses = [
+        ("none", None),
+        ("read_only", Some(Access::Read)),
+        ("read_write", Some(Access::Write)),
+    ];
+    let access = fields
+        .need(reader, "access")
+        .and_then(|node| reader.word(node, &accesses));
     fields.finish(reader);
-    Some(DataAccess { id, resource: resource?, scope: scope?, access: access? })
+    Some(DataAccess {
+        id,
+        resource: resource?,
+        scope: scope?,
+        access: access?,
+    })
 }

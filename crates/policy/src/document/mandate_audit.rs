@@ -51,7 +51,10 @@ impl Audit {
     /// The alert that a denial of `action` sets off: the action's first word is one of the verbs.
     pub(crate) fn attempt(&self, action: &str) -> Option<String> {
         let verb = action.split(['_', '-', '.', ':', '/']).next().unwrap_or_default();
-        self.attempts.iter().any(|known| known == verb).then(|| format!("{verb}_attempt"))
+        self.attempts
+            .iter()
+            .any(|known| known == verb)
+            .then(|| format!("{verb}_attempt"))
     }
 }
 
@@ -64,18 +67,20 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Audit {
     let mut audit = Audit::default();
     let mut seen = BTreeSet::new();
     for part in parts {
-        let Some(mut fields) = reader.fields(part, "a part of audit") else { continue };
+        let Some(mut fields) = reader.fields(part, "a part of audit") else {
+            continue;
+        };
         for name in ["log_all_actions", "retention", "redact", "alert_on"] {
             if fields.has(name) && !seen.insert(name) {
                 let message = format!("`{name}` occurs twice");
                 reader.error("duplicate_key", fields.head(), message, "keep one of them");
             }
         }
-        if let Some(node) = fields.get("log_all_actions") {
-            if reader.bool(node) == Some(false) {
-                let help = "remove it: every action is recorded";
-                reader.error("audit_off", node.span.clone(), "the audit cannot be switched off", help);
-            }
+        if let Some(node) = fields.get("log_all_actions")
+            && reader.bool(node) == Some(false)
+        {
+            let help = "remove it: every action is recorded";
+            reader.error("audit_off", node.span.clone(), "the audit cannot be switched off", help);
         }
         if let Some(node) = fields.get("retention") {
             audit.retention = retention(reader, node);
@@ -100,7 +105,12 @@ fn retention(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     });
     if !ok {
         let message = format!("`{}` is not a time to keep records", text.escape_debug());
-        reader.error("invalid_value", node.span.clone(), message, "write it as `90_days`, `12_months` or `7_years`");
+        reader.error(
+            "invalid_value",
+            node.span.clone(),
+            message,
+            "write it as `90_days`, `12_months` or `7_years`",
+        );
     }
     ok.then_some(text)
 }

@@ -100,10 +100,17 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
     });
     let zone = fields.get("zone").and_then(|node| {
         let text = reader.name(node)?;
-        let ok = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+'));
+        let ok = text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+'));
         if !ok {
             let help = "write an IANA name such as `Europe/Berlin`";
-            reader.error("invalid_value", node.span.clone(), "this is not the name of a time zone", help);
+            reader.error(
+                "invalid_value",
+                node.span.clone(),
+                "this is not the name of a time zone",
+                help,
+            );
         }
         Some(text)
     });
@@ -135,21 +142,38 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         let (sla, deadline, valid_for) = (span("sla"), span("deadline"), span("valid_for"));
         let length = |read: &Option<(_, Option<i64>)>| read.as_ref().and_then(|(_, span)| *span);
         let (soft, hard, valid) = (length(&sla), length(&deadline), length(&valid_for));
-        if let (Some((node, _)), Some(soft), Some(hard)) = (&sla, soft, hard) {
-            if soft > hard {
-                let help = "the reminder comes before the end";
-                reader.error("contradiction", node.span.clone(), "`sla` is longer than `deadline`", help);
-            }
+        if let (Some((node, _)), Some(soft), Some(hard)) = (&sla, soft, hard)
+            && soft > hard
+        {
+            let help = "the reminder comes before the end";
+            reader.error(
+                "contradiction",
+                node.span.clone(),
+                "`sla` is longer than `deadline`",
+                help,
+            );
         }
         if let Some((node, _)) = valid_for.filter(|_| valid.is_some_and(|span| span > 86_400_000_000)) {
             let message = "an approval is valid for 24 hours at most";
             reader.error("invalid_value", node.span.clone(), message, "write `24h` or less");
         }
         fields.finish(reader);
-        Some(DefaultRoute { to: to?, sla: soft, deadline: hard, valid_for: valid })
+        Some(DefaultRoute {
+            to: to?,
+            sla: soft,
+            deadline: hard,
+            valid_for: valid,
+        })
     });
-    let words = [("auto", TwoPerson::Auto), ("always", TwoPerson::Always), ("never", TwoPerson::Never)];
-    let two_person = fields.get("two_person").and_then(|node| reader.word(node, &words)).unwrap_or_default();
+    let words = [
+        ("auto", TwoPerson::Auto),
+        ("always", TwoPerson::Always),
+        ("never", TwoPerson::Never),
+    ];
+    let two_person = fields
+        .get("two_person")
+        .and_then(|node| reader.word(node, &words))
+        .unwrap_or_default();
     let mut names = BTreeMap::new();
     for kind in ["teams", "duties"] {
         let Some(node) = fields.get(kind) else { continue };
@@ -165,7 +189,11 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
     fields.finish(reader);
     let document = id?;
     Some(Organization {
-        id: RuleId { document, rule: Arc::from("organization"), place },
+        id: RuleId {
+            document,
+            rule: Arc::from("organization"),
+            place,
+        },
         name,
         currency,
         zone,

@@ -33,7 +33,11 @@ impl Alternative {
     pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Alternative> {
         let mut fields = reader.fields(node, "a remedy")?;
         let mut changes = Vec::new();
-        if let Some(Node { kind: Kind::Map(entries), .. }) = fields.get("set") {
+        if let Some(Node {
+            kind: Kind::Map(entries),
+            ..
+        }) = fields.get("set")
+        {
             for (key, value) in entries {
                 let path = pointer(reader, key);
                 match value.value() {
@@ -43,7 +47,12 @@ impl Alternative {
                     }
                     Err(bad) => {
                         let help = "write a decimal number, or put it into quotes";
-                        reader.error("invalid_value", bad.span.clone(), "this number has no exact value", help);
+                        reader.error(
+                            "invalid_value",
+                            bad.span.clone(),
+                            "this number has no exact value",
+                            help,
+                        );
                     }
                 }
             }
@@ -53,9 +62,17 @@ impl Alternative {
         if let Some(node) = fields.get("remove") {
             for key in reader.list_or_one(node).unwrap_or_default() {
                 let path = pointer(reader, key);
-                if path.as_deref().is_some_and(|path| matches!(path, [root] if root == "action")) {
+                if path
+                    .as_deref()
+                    .is_some_and(|path| matches!(path, [root] if root == "action"))
+                {
                     let help = "set another one instead";
-                    reader.error("invalid_pointer", key.span.clone(), "an action without a name is none", help);
+                    reader.error(
+                        "invalid_pointer",
+                        key.span.clone(),
+                        "an action without a name is none",
+                        help,
+                    );
                 }
                 changes.extend(path.map(|path| change(key, path, None)));
             }
@@ -64,11 +81,11 @@ impl Alternative {
         fields.finish(reader);
         changes.sort_by(|a, b| a.pointer.cmp(&b.pointer));
         for pair in changes.windows(2) {
-            if let [a, b] = pair {
-                if b.pointer == a.pointer || b.pointer.starts_with(&format!("{}/", a.pointer)) {
-                    let message = format!("`{}` and `{}` change the same thing", a.pointer, b.pointer);
-                    reader.error("contradiction", node.span.clone(), message, "keep one of them");
-                }
+            if let [a, b] = pair
+                && (b.pointer == a.pointer || b.pointer.starts_with(&format!("{}/", a.pointer)))
+            {
+                let message = format!("`{}` and `{}` change the same thing", a.pointer, b.pointer);
+                reader.error("contradiction", node.span.clone(), message, "keep one of them");
             }
         }
         if changes.is_empty() {
@@ -95,13 +112,20 @@ impl Alternative {
 }
 
 fn change(key: &Node, path: Vec<String>, value: Option<Value>) -> Change {
-    Change { pointer: key.text().unwrap_or_default().to_owned(), path, value }
+    Change {
+        pointer: key.text().unwrap_or_default().to_owned(),
+        path,
+        value,
+    }
 }
 
 fn pointer(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<String>> {
     let text = reader.name(node)?;
-    let path: Option<Vec<String>> =
-        text.strip_prefix('/').map(|rest| rest.split('/').map(|p| p.replace("~1", "/").replace("~0", "~")).collect());
+    let path: Option<Vec<String>> = text.strip_prefix('/').map(|rest| {
+        rest.split('/')
+            .map(|p| p.replace("~1", "/").replace("~0", "~"))
+            .collect()
+    });
     let known = path.as_deref().is_some_and(|path| match path {
         [root] => WHOLE.contains(&root.as_str()),
         [root, field] if root == "resource" => ["type", "id", "owner"].contains(&field.as_str()),

@@ -20,7 +20,11 @@ pub(crate) struct Approvers {
 impl Approvers {
     /// Nobody in particular.
     pub(crate) fn default_route() -> Self {
-        Approvers { names: Vec::new(), quorum: Quorum::Any(1), places: Vec::new() }
+        Approvers {
+            names: Vec::new(),
+            quorum: Quorum::Any(1),
+            places: Vec::new(),
+        }
     }
 
     /// Reads `approvers`, `require` and `quorum`; `wanted` is whether the rule ever asks anybody.
@@ -29,7 +33,12 @@ impl Approvers {
         for (name, node) in [("approvers", nodes.0), ("require", nodes.1), ("quorum", nodes.2)] {
             if let Some(node) = node.filter(|_| !wanted) {
                 let message = format!("`{name}` has no effect here: nothing asks for an approval");
-                reader.error("no_effect", node.span.clone(), message, "ask for an approval, or remove it");
+                reader.error(
+                    "no_effect",
+                    node.span.clone(),
+                    message,
+                    "ask for an approval, or remove it",
+                );
             }
         }
         let mut approvers = Approvers::default_route();
@@ -40,7 +49,12 @@ impl Approvers {
                 approvers.places.push((name, reader.place(item.span.clone())));
             }
             if items.is_empty() {
-                reader.error("empty", node.span.clone(), "nobody is named", "name somebody, or remove the field");
+                reader.error(
+                    "empty",
+                    node.span.clone(),
+                    "nobody is named",
+                    "name somebody, or remove the field",
+                );
             }
         }
         let names: BTreeSet<String> = approvers.places.iter().map(|(name, _)| name.clone()).collect();
@@ -52,7 +66,12 @@ impl Approvers {
             }
             if all && nodes.2.is_some() {
                 let help = "keep one of them: `quorum` is how many out of all names, `all` is one of each";
-                reader.error("contradiction", node.span.clone(), "`require: all` and `quorum` exclude each other", help);
+                reader.error(
+                    "contradiction",
+                    node.span.clone(),
+                    "`require: all` and `quorum` exclude each other",
+                    help,
+                );
             }
             if all && approvers.names.is_empty() {
                 let message = "`require: all` needs names";
@@ -77,7 +96,11 @@ pub(crate) fn rule_id(
     let place = reader.place(fields.head());
     let named = fields.get("name").and_then(|node| reader.id(node));
     let rule = named.unwrap_or_else(|| Arc::from(format!("{list}[{index}]")));
-    RuleId { document: Arc::clone(document), rule, place }
+    RuleId {
+        document: Arc::clone(document),
+        rule,
+        place,
+    }
 }
 
 /// Two rules of one document must not have one name.

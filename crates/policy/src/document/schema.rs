@@ -25,8 +25,15 @@ pub(crate) struct Schema {
     max_length: Option<usize>,
 }
 
-const TYPES: [(&str, ()); 7] =
-    [("array", ()), ("boolean", ()), ("integer", ()), ("null", ()), ("number", ()), ("object", ()), ("string", ())];
+const TYPES: [(&str, ()); 7] = [
+    ("array", ()),
+    ("boolean", ()),
+    ("integer", ()),
+    ("null", ()),
+    ("number", ()),
+    ("object", ()),
+    ("string", ()),
+];
 
 impl Schema {
     pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Schema> {
@@ -34,7 +41,19 @@ impl Schema {
         let mut schema = Schema::default();
         fields.refuse(
             reader,
-            &["pattern", "format", "items", "oneOf", "anyOf", "allOf", "not", "$ref", "if", "multipleOf", "maxItems"],
+            &[
+                "pattern",
+                "format",
+                "items",
+                "oneOf",
+                "anyOf",
+                "allOf",
+                "not",
+                "$ref",
+                "if",
+                "multipleOf",
+                "maxItems",
+            ],
         );
         for name in ["title", "description"] {
             if let Some(node) = fields.get(name) {
@@ -46,7 +65,10 @@ impl Schema {
             let known = items.iter().filter(|item| reader.word(item, &TYPES).is_some());
             schema.types = Some(known.filter_map(|item| Some(item.text()?.to_owned())).collect());
         }
-        schema.required = fields.get("required").and_then(|node| reader.names(node)).unwrap_or_default();
+        schema.required = fields
+            .get("required")
+            .and_then(|node| reader.names(node))
+            .unwrap_or_default();
         if let Some(node) = fields.get("properties") {
             let Kind::Map(entries) = &node.kind else {
                 reader.fields(node, "properties");
@@ -67,7 +89,12 @@ impl Schema {
                 Ok(values) => schema.allowed = Some(values),
                 Err(bad) => {
                     let help = "write a decimal number, or put it into quotes";
-                    reader.error("invalid_value", bad.span.clone(), "this number has no exact value", help);
+                    reader.error(
+                        "invalid_value",
+                        bad.span.clone(),
+                        "this number has no exact value",
+                        help,
+                    );
                 }
             }
         }
@@ -91,10 +118,10 @@ impl Schema {
 
     /// What is wrong with `value`: the path and a sentence without the value.
     pub(crate) fn check(&self, value: &Value, path: &str) -> Option<String> {
-        if let Some(types) = &self.types {
-            if !types.iter().any(|kind| is_a(value, kind)) {
-                return Some(format!("`{path}` is not of type {}", types.join(" or ")));
-            }
+        if let Some(types) = &self.types
+            && !types.iter().any(|kind| is_a(value, kind))
+        {
+            return Some(format!("`{path}` is not of type {}", types.join(" or ")));
         }
         if self.allowed.as_ref().is_some_and(|allowed| !allowed.contains(value)) {
             return Some(format!("`{path}` is not one of the allowed values"));
@@ -122,7 +149,8 @@ impl Schema {
                 if self.closed && map.keys().any(|key| !self.properties.contains_key(key)) {
                     return Some(format!("`{path}` has a member that the schema does not name"));
                 }
-                let wrong = |(name, schema): (&String, &Schema)| schema.check(map.get(name)?, &format!("{path}.{name}"));
+                let wrong =
+                    |(name, schema): (&String, &Schema)| schema.check(map.get(name)?, &format!("{path}.{name}"));
                 self.properties.iter().find_map(wrong)
             }
             _ => None,

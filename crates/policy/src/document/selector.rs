@@ -20,7 +20,12 @@ impl Pattern {
         let (Pattern::Exact(name) | Pattern::Prefix(name)) = &pattern;
         if name.contains('*') {
             let help = "write one entry per name, or cut it after the common beginning";
-            reader.error("invalid_selector", node.span.clone(), "`*` stands only at the end of a selector", help);
+            reader.error(
+                "invalid_selector",
+                node.span.clone(),
+                "`*` stands only at the end of a selector",
+                help,
+            );
             return None;
         }
         Some(pattern)
@@ -35,7 +40,11 @@ impl Pattern {
 
     /// The name, if it is exactly one.
     pub(crate) fn exact(&self) -> Option<&str> {
-        if let Pattern::Exact(name) = self { Some(name) } else { None }
+        if let Pattern::Exact(name) = self {
+            Some(name)
+        } else {
+            None
+        }
     }
 }
 
@@ -76,11 +85,18 @@ impl Selector {
             resource: one(reader, "resource"),
             class: one(reader, "class"),
         };
-        let empty = !["agent", "action", "tool", "env", "resource", "class"].iter().any(|name| fields.has(name));
+        let empty = !["agent", "action", "tool", "env", "resource", "class"]
+            .iter()
+            .any(|name| fields.has(name));
         fields.finish(reader);
         if empty {
             let help = "name an agent, action, tool, env, resource or class; leave `on` out for everything";
-            reader.error("empty_selector", node.span.clone(), "the selector selects nothing in particular", help);
+            reader.error(
+                "empty_selector",
+                node.span.clone(),
+                "the selector selects nothing in particular",
+                help,
+            );
             return None;
         }
         Some(selector)
@@ -108,7 +124,10 @@ impl Selector {
             (Some(pattern), Some(value)) => !pattern.matches(value),
             (Some(_), None) => true,
         };
-        self.parts(subject).into_iter().find(|(_, pattern, value)| miss(pattern, *value)).map(|(name, ..)| name)
+        self.parts(subject)
+            .into_iter()
+            .find(|(_, pattern, value)| miss(pattern, *value))
+            .map(|(name, ..)| name)
     }
 
     /// It looks at what only the agent reports.

@@ -13,8 +13,14 @@ use crate::verdict::Decision;
 use crate::yaml::{Kind, Node, decimal};
 
 /// The parts of evidence, in their order.
-pub(crate) const EVIDENCE: [&str; 6] =
-    ["sources", "references", "confidence", "alternatives", "reason", "next_step"];
+pub(crate) const EVIDENCE: [&str; 6] = [
+    "sources",
+    "references",
+    "confidence",
+    "alternatives",
+    "reason",
+    "next_step",
+];
 
 /// One example.
 pub(crate) struct Case {
@@ -48,14 +54,23 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ve
     let node = fields.get("tests")?;
     fields.finish(reader);
     let items = reader.list(node)?;
-    Some(items.iter().enumerate().filter_map(|(index, item)| case(reader, item, index)).collect())
+    Some(
+        items
+            .iter()
+            .enumerate()
+            .filter_map(|(index, item)| case(reader, item, index))
+            .collect(),
+    )
 }
 
 fn case(reader: &mut Reader<'_>, node: &Node, index: usize) -> Option<Case> {
     let mut fields = reader.fields(node, "a test")?;
     let place = reader.place(fields.head());
     let (name, id) = (fields.get("name"), fields.get("id"));
-    let name = name.or(id).and_then(|node| reader.text(node)).unwrap_or_else(|| format!("tests[{index}]"));
+    let name = name
+        .or(id)
+        .and_then(|node| reader.text(node))
+        .unwrap_or_else(|| format!("tests[{index}]"));
     let agent = fields.need(reader, "agent").and_then(|node| reader.id(node));
     let standings = [
         ("active", Standing::Active),
@@ -103,7 +118,14 @@ fn expect(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Expect> {
     let alert = fields.get("alert").and_then(|node| reader.name(node));
     let states = [("needs_evidence", true), ("pending", false)];
     let needs_evidence = fields.get("approval").and_then(|node| reader.word(node, &states));
-    Some(Expect { decision: wanted?, reason, constraints, approvers_any, alert, needs_evidence })
+    Some(Expect {
+        decision: wanted?,
+        reason,
+        constraints,
+        approvers_any,
+        alert,
+        needs_evidence,
+    })
 }
 
 fn action(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Action> {
@@ -115,14 +137,24 @@ fn action(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Action> {
     let last = |tool: &String| tool.rsplit_once('/').map_or(tool.as_str(), |(_, last)| last).to_owned();
     let Some(action) = action.or_else(|| tool.as_ref().map(last)) else {
         let help = "add `action:` or `tool:`";
-        reader.error("missing_field", fields.head(), "the test names no action and no tool", help);
+        reader.error(
+            "missing_field",
+            fields.head(),
+            "the test names no action and no tool",
+            help,
+        );
         return None;
     };
     let mut number = |reader: &mut Reader<'_>, name| {
         let node = fields.get(name)?;
         let number = node.text().and_then(decimal);
         if number.is_none() {
-            reader.error("wrong_type", node.span.clone(), format!("`{name}` is a number"), "write a decimal number");
+            reader.error(
+                "wrong_type",
+                node.span.clone(),
+                format!("`{name}` is a number"),
+                "write a decimal number",
+            );
         }
         number
     };
@@ -136,7 +168,12 @@ fn action(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Action> {
         let (kind, id, owner) = (text(reader, "type"), text(reader, "id"), text(reader, "owner"));
         let labels = map(reader, fields.get("labels"));
         fields.finish(reader);
-        Some(Resource { kind, id, owner, labels })
+        Some(Resource {
+            kind,
+            id,
+            owner,
+            labels,
+        })
     });
     let evidence = match fields.get("evidence") {
         Some(node) if node.text() == Some("complete") => {
@@ -147,7 +184,10 @@ fn action(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Action> {
     };
     let args = map(reader, fields.get("args")).unwrap_or_else(|| Value::Map(BTreeMap::new()));
     let (labels, model) = (map(reader, fields.get("labels")), map(reader, fields.get("model")));
-    let (delegation, conflicts) = (items(reader, fields.get("delegation")), items(reader, fields.get("conflicts")));
+    let (delegation, conflicts) = (
+        items(reader, fields.get("delegation")),
+        items(reader, fields.get("conflicts")),
+    );
     Some(Action {
         tool,
         action,
@@ -188,7 +228,12 @@ fn value(reader: &mut Reader<'_>, node: &Node) -> Option<Value> {
         Ok(value) => Some(value),
         Err(bad) => {
             let help = "write a decimal number, or put it into quotes";
-            reader.error("invalid_value", bad.span.clone(), "this number has no exact value", help);
+            reader.error(
+                "invalid_value",
+                bad.span.clone(),
+                "this number has no exact value",
+                help,
+            );
             None
         }
     }

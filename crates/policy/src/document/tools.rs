@@ -36,14 +36,18 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ve
     match &node.kind {
         Kind::Map(entries) => {
             for (key, value) in entries {
-                let Some(fields) = reader.fields(value, "a tool") else { continue };
+                let Some(fields) = reader.fields(value, "a tool") else {
+                    continue;
+                };
                 let name = reader.name(key);
                 tools.extend(tool(reader, fields, name, key));
             }
         }
         _ => {
             for item in reader.list(node)? {
-                let Some(mut fields) = reader.fields(item, "a tool") else { continue };
+                let Some(mut fields) = reader.fields(item, "a tool") else {
+                    continue;
+                };
                 let named = fields.get("tool").or_else(|| fields.get("id"));
                 if named.is_none() {
                     reader.error("missing_field", fields.head(), "the tool has no name", "add `tool:`");
@@ -87,10 +91,26 @@ fn tool(reader: &mut Reader<'_>, mut fields: Fields<'_>, name: Option<String>, a
         ("tier", tier_name.map(Value::from)),
         ("labels", labels),
     ];
-    fact.extend(known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    fact.extend(
+        known
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), value?))),
+    );
     let place = reader.place(at.span.clone());
-    let id = RuleId { document: Arc::from("tools"), rule: Arc::from(name.as_str()), place };
-    Some(Tool { id, name, class, access, tier, schema, fact: Value::Map(fact) })
+    let id = RuleId {
+        document: Arc::from("tools"),
+        rule: Arc::from(name.as_str()),
+        place,
+    };
+    Some(Tool {
+        id,
+        name,
+        class,
+        access,
+        tier,
+        schema,
+        fact: Value::Map(fact),
+    })
 }
 
 /// What conditions see of a tool that no catalogue lists.

@@ -10,7 +10,9 @@ use crate::verdict::Decision;
 pub(super) fn weigh(scene: &Scene<'_>, mandate: &Mandate, tally: &mut Tally) {
     let resource = scene.action.resource.as_ref();
     let kind = resource.and_then(|resource| resource.kind.as_deref());
-    let (Some(entries), Some(kind)) = (&mandate.data, kind) else { return };
+    let (Some(entries), Some(kind)) = (&mandate.data, kind) else {
+        return;
+    };
     let needed = seen::access(scene.action, scene.tool).unwrap_or(Access::Write);
     let mut listed = false;
     let mut met = true;
@@ -35,13 +37,22 @@ pub(super) fn weigh(scene: &Scene<'_>, mandate: &Mandate, tally: &mut Tally) {
         if entry.scope == Scope::OwnedByCurrentUser && !scene.ctx.principal_verified {
             tally.rests_on(["principal"]);
         }
-        tally.say(Some(&entry.id), "data_access", Decision::Allow, "scope and access of the resource are met");
+        tally.say(
+            Some(&entry.id),
+            "data_access",
+            Decision::Allow,
+            "scope and access of the resource are met",
+        );
     }
 }
 
 /// Why the entry is not met: code and sentence.
 pub(super) fn unmet(entry: &DataAccess, needed: Access, scene: &Scene<'_>) -> Option<(&'static str, &'static str)> {
-    let owner = scene.action.resource.as_ref().and_then(|resource| resource.owner.as_deref());
+    let owner = scene
+        .action
+        .resource
+        .as_ref()
+        .and_then(|resource| resource.owner.as_deref());
     match (entry.scope, scene.action.principal.as_deref(), owner) {
         (Scope::All, ..) => {}
         (Scope::None, ..) => return Some(("scope", "the mandate keeps the agent away from this type of resource")),
@@ -55,7 +66,9 @@ pub(super) fn unmet(entry: &DataAccess, needed: Access, scene: &Scene<'_>) -> Op
     }
     match entry.access {
         None => Some(("access", "the mandate allows no access to this type of resource")),
-        Some(Access::Read) if needed == Access::Write => Some(("access", "the mandate allows to read it, not to write")),
+        Some(Access::Read) if needed == Access::Write => {
+            Some(("access", "the mandate allows to read it, not to write"))
+        }
         Some(_) => None,
     }
 }
@@ -68,7 +81,9 @@ fn grantable(scene: &Scene<'_>) -> bool {
     if seen::built_in(operation).is_none() {
         return false;
     }
-    let Some(tool) = scene.action.tool.as_deref() else { return true };
+    let Some(tool) = scene.action.tool.as_deref() else {
+        return true;
+    };
     let last = tool.rsplit_once('/').map_or(tool, |(_, last)| last);
     last == operation || scene.tool.is_some_and(|tool| tool.access == Some(Access::Read))
 }

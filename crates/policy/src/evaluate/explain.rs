@@ -46,7 +46,13 @@ pub(crate) fn explain(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>) -
     })
 }
 
-fn trace(scene: &Scene<'_>, id: &RuleId, asked: Decision, miss: Option<String>, condition: Option<&Condition>) -> Trace {
+fn trace(
+    scene: &Scene<'_>,
+    id: &RuleId,
+    asked: Decision,
+    miss: Option<String>,
+    condition: Option<&Condition>,
+) -> Trace {
     let mut trace = Trace {
         document: id.document.to_string(),
         rule: id.rule.to_string(),
@@ -87,7 +93,11 @@ fn trace(scene: &Scene<'_>, id: &RuleId, asked: Decision, miss: Option<String>, 
 fn of_mandate(scene: &Scene<'_>, mandate: &Mandate, traces: &mut Vec<Trace>) {
     let (action, tool) = (scene.action.action.as_str(), scene.action.tool.as_deref());
     for permission in &mandate.permissions {
-        let asked = match (permission.allowed, permission.requires_review, permission.constraints.is_empty()) {
+        let asked = match (
+            permission.allowed,
+            permission.requires_review,
+            permission.constraints.is_empty(),
+        ) {
             (false, ..) => Decision::Deny,
             (true, true, _) => Decision::RequireApproval,
             (true, false, true) => Decision::Allow,
@@ -96,7 +106,11 @@ fn of_mandate(scene: &Scene<'_>, mandate: &Mandate, traces: &mut Vec<Trace>) {
         let miss = (!permission.matches(action, tool)).then(|| "it is about another action or tool".to_owned());
         traces.push(trace(scene, &permission.id, asked, miss, permission.condition.as_ref()));
     }
-    let kind = scene.action.resource.as_ref().and_then(|resource| resource.kind.as_deref());
+    let kind = scene
+        .action
+        .resource
+        .as_ref()
+        .and_then(|resource| resource.kind.as_deref());
     let needed = seen::access(scene.action, scene.tool).unwrap_or(Access::Write);
     for entry in mandate.data.iter().flatten() {
         let about = kind.is_some_and(|kind| entry.resource.matches(kind));
@@ -121,10 +135,17 @@ fn of_gates(scene: &Scene<'_>, traces: &mut Vec<Trace>) {
     let subject = scene.subject();
     for gate in &scene.snapshot.gates {
         let selected = gate.on.is_empty() || gate.on.iter().any(|selector| selector.matches(&subject));
-        let misses: Vec<&str> = gate.on.iter().filter_map(|selector| selector.mismatch(&subject)).collect();
+        let misses: Vec<&str> = gate
+            .on
+            .iter()
+            .filter_map(|selector| selector.mismatch(&subject))
+            .collect();
         for rule in &gate.rules {
             let miss = (!selected).then(|| {
-                let keys = misses.iter().enumerate().map(|(at, key)| format!("on[{at}] by `{key}`"));
+                let keys = misses
+                    .iter()
+                    .enumerate()
+                    .map(|(at, key)| format!("on[{at}] by `{key}`"));
                 format!("no entry of `on` matches: {}", keys.collect::<Vec<_>>().join(", "))
             });
             traces.push(trace(scene, &rule.id, rule.decision, miss, rule.condition.as_ref()));

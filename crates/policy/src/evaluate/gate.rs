@@ -10,8 +10,14 @@ use crate::verdict::Decision;
 
 pub(super) fn weigh(scene: &Scene<'_>, remedies: Remedies, fuel: &mut Fuel, tally: &mut Tally) {
     let subject = scene.subject();
-    for at in scene.snapshot.gate_index.candidates(subject.agent, subject.tool, subject.action) {
-        let Some(gate) = scene.snapshot.gates.get(at) else { continue };
+    for at in scene
+        .snapshot
+        .gate_index
+        .candidates(subject.agent, subject.tool, subject.action)
+    {
+        let Some(gate) = scene.snapshot.gates.get(at) else {
+            continue;
+        };
         if !gate.on.is_empty() && !gate.on.iter().any(|selector| selector.matches(&subject)) {
             continue;
         }
@@ -55,7 +61,9 @@ fn grant(scene: &Scene<'_>, gate: &Gate, rule: &Rule, tally: &mut Tally) {
     let subject = scene.subject();
     // Of several entries that match, one that rests on nothing reported is enough.
     let matching = gate.on.iter().filter(|selector| selector.matches(&subject));
-    let least = matching.map(|selector| selector.reported().collect::<Vec<_>>()).min_by_key(Vec::len);
+    let least = matching
+        .map(|selector| selector.reported().collect::<Vec<_>>())
+        .min_by_key(Vec::len);
     tally.rests_on(least.unwrap_or_default());
     let reads = rule.condition.as_ref().map(Condition::reads).unwrap_or_default();
     let verified = scene.ctx.principal_verified;
@@ -77,7 +85,11 @@ fn remediate(scene: &Scene<'_>, rule: &Rule, message: String, remedies: Remedies
             tally.demand(id, &Approvers::default_route());
         }
         (Err(pointer), _) => {
-            tally.deny(Some(id), "remedy_failed", format!("`{pointer}` of the remedy leads nowhere in this action"));
+            tally.deny(
+                Some(id),
+                "remedy_failed",
+                format!("`{pointer}` of the remedy leads nowhere in this action"),
+            );
         }
     }
 }

@@ -13,9 +13,15 @@ pub(super) fn weigh(scene: &Scene<'_>, mandate: &Mandate, fuel: &mut Fuel, tally
     data::weigh(scene, mandate, tally);
     let (action, tool) = (scene.action.action.as_str(), scene.action.tool.as_deref());
     let index = scene.snapshot.permission_index.get(mandate.agent());
-    for at in index.map(|index| index.candidates("", tool, action)).unwrap_or_default() {
-        let Some(permission) = mandate.permissions.get(at) else { continue };
-        if permission.matches(action, tool) && applies(&permission.id, permission.condition.as_ref(), scene, fuel, tally)
+    for at in index
+        .map(|index| index.candidates("", tool, action))
+        .unwrap_or_default()
+    {
+        let Some(permission) = mandate.permissions.get(at) else {
+            continue;
+        };
+        if permission.matches(action, tool)
+            && applies(&permission.id, permission.condition.as_ref(), scene, fuel, tally)
         {
             weigh_permission(scene, permission, tally);
         }
@@ -51,18 +57,22 @@ pub(super) fn applies(
 /// Tier and environments, which hold whatever grants.
 fn ceiling(scene: &Scene<'_>, mandate: &Mandate, tally: &mut Tally) {
     let wanted = scene.tool.and_then(|tool| tool.tier);
-    if let (Some(tier), Some(wanted)) = (mandate.tier, wanted) {
-        if tier < wanted {
-            let name = |rank: usize| TIERS.get(rank).copied().unwrap_or_default();
-            let message = format!("the tool needs tier `{}`, the agent has `{}`", name(wanted), name(tier));
-            tally.deny(Some(&mandate.id), "tier", message);
-        }
+    if let (Some(tier), Some(wanted)) = (mandate.tier, wanted)
+        && tier < wanted
+    {
+        let name = |rank: usize| TIERS.get(rank).copied().unwrap_or_default();
+        let message = format!("the tool needs tier `{}`, the agent has `{}`", name(wanted), name(tier));
+        tally.deny(Some(&mandate.id), "tier", message);
     }
     if let Some(environments) = &mandate.environments {
         match &scene.action.env {
             None => tally.deny(Some(&mandate.id), "environment", "the action names no environment"),
             Some(env) if !environments.contains(env) => {
-                tally.deny(Some(&mandate.id), "environment", "the environment is not one of the mandate's");
+                tally.deny(
+                    Some(&mandate.id),
+                    "environment",
+                    "the environment is not one of the mandate's",
+                );
             }
             Some(_) => tally.rests_on(["env"]),
         }
@@ -89,7 +99,12 @@ fn weigh_permission(scene: &Scene<'_>, permission: &Permission, tally: &mut Tall
         None => "the mandate allows it".to_owned(),
     };
     if permission.requires_review {
-        tally.say(Some(id), "rule", Decision::RequireApproval, "the mandate asks for a review");
+        tally.say(
+            Some(id),
+            "rule",
+            Decision::RequireApproval,
+            "the mandate asks for a review",
+        );
         tally.demand(id, &permission.approvers);
     } else if permission.constraints.is_empty() {
         tally.say(Some(id), "rule", Decision::Allow, message);
@@ -105,7 +120,11 @@ fn weigh_bound(scene: &Scene<'_>, permission: &Permission, bound: &Money, tally:
     let id = &permission.id;
     tally.rests_on(["amount"]);
     let Some(amount) = scene.action.amount else {
-        tally.deny(Some(id), "bound_missing", format!("`max_amount: {bound}` cannot be checked without an amount"));
+        tally.deny(
+            Some(id),
+            "bound_missing",
+            format!("`max_amount: {bound}` cannot be checked without an amount"),
+        );
         return;
     };
     let wanted = bound.currency.as_deref().unwrap_or(scene.ctx.currency);
@@ -116,7 +135,12 @@ fn weigh_bound(scene: &Scene<'_>, permission: &Permission, bound: &Money, tally:
         return;
     }
     if amount > bound.amount {
-        tally.say(Some(id), "over_max", permission.over_max, format!("{amount} is above `max_amount: {bound}`"));
+        tally.say(
+            Some(id),
+            "over_max",
+            permission.over_max,
+            format!("{amount} is above `max_amount: {bound}`"),
+        );
         if permission.over_max == Decision::RequireApproval {
             tally.demand(id, &permission.approvers);
         }

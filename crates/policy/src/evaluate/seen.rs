@@ -37,7 +37,9 @@ impl Seen {
     pub(crate) fn new(action: &Action, tool: Option<&Tool>, ctx: &Context<'_>) -> Self {
         let text = |text: &Option<String>| text.as_deref().map(Value::from);
         let map = |entries: Vec<(&str, Option<Value>)>| {
-            let present = entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+            let present = entries
+                .into_iter()
+                .filter_map(|(key, value)| Some((key.to_owned(), value?)));
             Value::Map(present.collect::<BTreeMap<_, _>>())
         };
         let money = action.amount.or(action.estimated_cost);
@@ -56,7 +58,10 @@ impl Seen {
             ])
         });
         let principal = action.principal.as_deref().map(|id| {
-            map(vec![("id", Some(Value::from(id))), ("verified", Some(Value::Bool(ctx.principal_verified)))])
+            map(vec![
+                ("id", Some(Value::from(id))),
+                ("verified", Some(Value::Bool(ctx.principal_verified))),
+            ])
         });
         let run = text(&action.run).map(|id| map(vec![("id", Some(id))]));
         let entries = [
@@ -73,7 +78,12 @@ impl Seen {
             (Root::Run, run),
             (Root::Now, Some(Value::Timestamp(ctx.now))),
         ];
-        Seen { values: entries.into_iter().filter_map(|(root, value)| Some((root, value?))).collect() }
+        Seen {
+            values: entries
+                .into_iter()
+                .filter_map(|(root, value)| Some((root, value?)))
+                .collect(),
+        }
     }
 
     pub(crate) fn facts<'a>(&'a self, action: &'a Action, tool: Option<&'a Tool>, ctx: &Context<'a>) -> Facts<'a> {

@@ -82,7 +82,11 @@ impl Tally {
 
     pub(super) fn demand(&mut self, id: &RuleId, approvers: &Approvers) {
         let (names, quorum) = (approvers.names.clone(), approvers.quorum);
-        self.demands.insert(Demand { names, quorum, source: id.source() });
+        self.demands.insert(Demand {
+            names,
+            quorum,
+            source: id.source(),
+        });
     }
 
     pub(super) fn require_evidence(&mut self) {
@@ -115,7 +119,11 @@ impl Tally {
             return;
         }
         let access = seen::access(scene.action, scene.tool);
-        let stated = Stated { action: scene.action, currency: scene.ctx.currency, access };
+        let stated = Stated {
+            action: scene.action,
+            currency: scene.ctx.currency,
+            access,
+        };
         for (_, message) in constraints.violations(&stated) {
             self.deny(Some(id), "constraint_violated", message);
         }
@@ -126,7 +134,11 @@ impl Tally {
     }
 
     pub(super) fn decision(&self) -> Decision {
-        self.reasons.iter().map(|reason| reason.decision).max().unwrap_or(Decision::Deny)
+        self.reasons
+            .iter()
+            .map(|reason| reason.decision)
+            .max()
+            .unwrap_or(Decision::Deny)
     }
 
     /// The remedy, where all that matched make the same action; applied only if all of them let us.
@@ -172,10 +184,19 @@ impl Tally {
         };
         match &mandate.out_of_scope {
             Some(id) => {
-                self.say(Some(id), "out_of_scope", Decision::RequireApproval, "it lies outside the agent's mandate");
+                self.say(
+                    Some(id),
+                    "out_of_scope",
+                    Decision::RequireApproval,
+                    "it lies outside the agent's mandate",
+                );
                 self.demand(id, &Approvers::default_route());
             }
-            None => self.deny(Some(&mandate.id), "no_rule_allows", "no rule allows it: it lies outside the mandate"),
+            None => self.deny(
+                Some(&mandate.id),
+                "no_rule_allows",
+                "no rule allows it: it lies outside the mandate",
+            ),
         }
     }
 
@@ -183,7 +204,11 @@ impl Tally {
     pub(super) fn outdone_by(mut self, alternative: Tally) -> Tally {
         if !self.granted && !self.beyond && alternative.decision() != Decision::Deny {
             // A person may approve the action as it is only where something grants it.
-            self.deny(None, "no_rule_allows", "no rule allows it, and its remedy needs an approval");
+            self.deny(
+                None,
+                "no_rule_allows",
+                "no rule allows it, and its remedy needs an approval",
+            );
         }
         self.reasons.extend(alternative.reasons);
         self.demands.extend(alternative.demands);
@@ -206,16 +231,32 @@ impl Tally {
         Verdict {
             decision,
             reasons: self.reasons,
-            constraints: if denied { Default::default() } else { self.constraints.values() },
-            demands: if asks { self.demands.into_iter().collect() } else { Vec::new() },
+            constraints: if denied {
+                Default::default()
+            } else {
+                self.constraints.values()
+            },
+            demands: if asks {
+                self.demands.into_iter().collect()
+            } else {
+                Vec::new()
+            },
             missing_evidence: if wanted { missing_evidence(action) } else { Vec::new() },
             evidence_required: wanted,
             remedy: None,
             alerts: alert.into_iter().collect(),
             beyond_mandate: !denied && self.beyond && !self.granted,
-            reported: if denied { Vec::new() } else { self.reported.into_iter().collect() },
+            reported: if denied {
+                Vec::new()
+            } else {
+                self.reported.into_iter().collect()
+            },
             retention: audit.and_then(|audit| audit.retention.clone()),
-            permit_use: if self.granted && !self.online { PermitUse::Offline } else { PermitUse::Redeem },
+            permit_use: if self.granted && !self.online {
+                PermitUse::Offline
+            } else {
+                PermitUse::Redeem
+            },
         }
     }
 }
@@ -226,7 +267,11 @@ fn missing_evidence(action: &Action) -> Vec<String> {
         let part = action.evidence.as_ref().and_then(|evidence| evidence.get(name));
         part.is_some_and(says_something) || (name == "confidence" && action.confidence.is_some())
     };
-    EVIDENCE.iter().filter(|name| !stated(name)).map(|name| (*name).to_owned()).collect()
+    EVIDENCE
+        .iter()
+        .filter(|name| !stated(name))
+        .map(|name| (*name).to_owned())
+        .collect()
 }
 
 fn says_something(value: &Value) -> bool {

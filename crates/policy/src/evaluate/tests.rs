@@ -37,7 +37,10 @@ pub(crate) fn run(snapshot: &Snapshot) -> Vec<TestResult> {
 }
 
 fn one(snapshot: &Snapshot, case: &Case) -> TestResult {
-    let owner = snapshot.mandate(&case.agent).and_then(|mandate| mandate.owner()).unwrap_or("team:test");
+    let owner = snapshot
+        .mandate(&case.agent)
+        .and_then(|mandate| mandate.owner())
+        .unwrap_or("team:test");
     let agent = Value::Map(BTreeMap::from([
         ("id".to_owned(), Value::from(&*case.agent)),
         ("owner".to_owned(), Value::from(owner)),
@@ -52,7 +55,10 @@ fn one(snapshot: &Snapshot, case: &Case) -> TestResult {
             pii: &Value::List(Vec::new()),
             counters: None,
             now: 0,
-            currency: snapshot.organization().and_then(|organization| organization.currency()).unwrap_or("USD"),
+            currency: snapshot
+                .organization()
+                .and_then(|organization| organization.currency())
+                .unwrap_or("USD"),
             accept_remedy: case.accept_remedy,
         },
     );
@@ -70,15 +76,19 @@ fn failures(case: &Case, verdict: &Verdict) -> Vec<String> {
     let expect = &case.expect;
     let mut failures = Vec::new();
     if verdict.decision != expect.decision {
-        let why = verdict.reasons.first().map(|reason| reason.message.as_str()).unwrap_or_default();
+        let why = verdict
+            .reasons
+            .first()
+            .map(|reason| reason.message.as_str())
+            .unwrap_or_default();
         let (wanted, got) = (expect.decision.as_str(), verdict.decision.as_str());
         failures.push(format!("expected `{wanted}`, got `{got}`: {why}"));
     }
-    if let Some(code) = &expect.reason {
-        if !verdict.reasons.iter().any(|reason| reason.code == *code) {
-            let codes: Vec<&str> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
-            failures.push(format!("expected reason `{code}`, got {}", codes.join(", ")));
-        }
+    if let Some(code) = &expect.reason
+        && !verdict.reasons.iter().any(|reason| reason.code == *code)
+    {
+        let codes: Vec<&str> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
+        failures.push(format!("expected reason `{code}`, got {}", codes.join(", ")));
     }
     if let Some(wanted) = &expect.constraints {
         let text = |value: &ConstraintValue| match value {
@@ -97,15 +107,15 @@ fn failures(case: &Case, verdict: &Verdict) -> Vec<String> {
             failures.push(format!("no rule asks {}", names.join(", ")));
         }
     }
-    if let Some(alert) = &expect.alert {
-        if !verdict.alerts.contains(alert) {
-            failures.push(format!("no alert `{alert}`"));
-        }
+    if let Some(alert) = &expect.alert
+        && !verdict.alerts.contains(alert)
+    {
+        failures.push(format!("no alert `{alert}`"));
     }
-    if let Some(needs) = expect.needs_evidence {
-        if needs == verdict.missing_evidence.is_empty() {
-            failures.push(format!("missing evidence: [{}]", verdict.missing_evidence.join(", ")));
-        }
+    if let Some(needs) = expect.needs_evidence
+        && needs == verdict.missing_evidence.is_empty()
+    {
+        failures.push(format!("missing evidence: [{}]", verdict.missing_evidence.join(", ")));
     }
     failures
 }

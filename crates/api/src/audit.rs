@@ -1,0 +1,162 @@
+//! The record for outsiders: search, checkpoints, proofs, explanations.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::action::Receipt;
+
+/// A record that a search found.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AuditEntryAnswer {
+    /// Where it is.
+    pub receipt: Receipt,
+    /// The record, exactly as it is hashed.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub record: Box<RawValue>,
+}
+
+/// A page of a search.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AuditAnswer {
+    /// Newest first.
+    pub entries: Vec<AuditEntryAnswer>,
+    /// The next page's `cursor`; `null` at the end.
+    pub next_cursor: Option<String>,
+    /// How many records the search covers.
+    pub as_of_seq: u64,
+}
+
+/// A signed checkpoint.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CheckpointAnswer {
+    /// How many records it covers.
+    pub size: u64,
+    /// C2SP signed note.
+    pub checkpoint: String,
+}
+
+/// A proof that a record is in the tree of a checkpoint.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct InclusionAnswer {
+    /// The record's index.
+    pub index: u64,
+    /// Leaf hash of the record, hexadecimal.
+    pub leaf_hash: String,
+    /// Sibling hashes from the leaf up, hexadecimal.
+    pub hashes: Vec<String>,
+    /// The signed checkpoint.
+    pub checkpoint: String,
+}
+
+/// A proof that a longer ledger extends a shorter one.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ConsistencyAnswer {
+    /// Records of the shorter.
+    pub from: u64,
+    /// Records of the longer.
+    pub to: u64,
+    /// The proof, hexadecimal.
+    pub hashes: Vec<String>,
+}
+
+/// What lies beside a record, and what opens its commitment.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PayloadAnswer {
+    /// The record's index.
+    pub index: u64,
+    /// Salt, hexadecimal.
+    pub salt: String,
+    /// Canonical JSON text, exactly as it is committed to.
+    pub body: String,
+}
+
+/// JSON Schemas of the record types that a ledger began with.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SchemasAnswer {
+    /// File name to exact text.
+    pub files: BTreeMap<String, String>,
+}
+
+/// The verifying key of a log.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LogKey {
+    /// Whose log.
+    pub organization: String,
+    /// Its origin.
+    pub origin: String,
+    /// Its verifying key, C2SP form.
+    pub vkey: String,
+}
+
+/// Verifying keys of the logs that are kept here.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LogKeysAnswer {
+    /// By organization.
+    pub logs: Vec<LogKey>,
+}
+
+/// A JSON Web Key Set (RFC 7517): the keys that sign permits.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct KeySetAnswer {
+    /// Ed25519 keys (RFC 8037).
+    pub keys: Vec<BTreeMap<String, String>>,
+}
+
+/// A rule that was looked at.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct TraceBody {
+    /// The policy document.
+    pub document: String,
+    /// Which rule of it.
+    pub rule: String,
+    /// Line in the document, from 1.
+    pub line: u32,
+    /// Column in the document, from 1.
+    pub column: u32,
+    /// It is about this action.
+    pub selected: bool,
+    /// It is about this action and its condition holds, or cannot be evaluated, which denies.
+    pub matched: bool,
+    /// What it asks for when it matches.
+    pub asked: String,
+    /// Why it matched or did not.
+    pub why: String,
+    /// What its condition read of the stored form: path and value as JSON, or `absent`.
+    pub values: Vec<ReadValue>,
+}
+
+/// A value that a condition read.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ReadValue {
+    /// Where it is, such as `args.order`.
+    pub path: String,
+    /// JSON, or `absent`.
+    pub value: String,
+}
+
+/// Why an action was decided as it was.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ExplainAnswer {
+    /// The action.
+    pub id: String,
+    /// Every rule that was looked at.
+    pub rules: Vec<TraceBody>,
+}
+
+/// A trace on the wire.
+pub fn trace(trace: countersign_policy::Trace) -> TraceBody {
+    TraceBody {
+        document: trace.document,
+        rule: trace.rule,
+        line: trace.line,
+        column: trace.column,
+        selected: trace.selected,
+        matched: trace.matched,
+        asked: trace.asked.as_str().to_owned(),
+        why: trace.why,
+        values: trace.values.into_iter().map(|(path, value)| ReadValue { path, value }).collect(),
+    }
+}

@@ -1,0 +1,405 @@
+//! The table itself, and the parameters that calls share.
+
+use serde_json::{Value, json};
+
+use super::Method::{Delete, Get, Post, Put};
+use super::Permission::{Anyone, Holder, LocalOperator, Those, Voter};
+use super::Role::{Admin, Auditor, Operator, PolicyAuthor, Reviewer, Viewer};
+use super::{Call, Param, Permission, Place, Role};
+use crate::action::{ActionAnswer, ActionBody, ApprovalAnswer};
+use crate::approvals::{
+    AnswersBody, ApprovalsAnswer, BatchAnswer, BatchBody, OutcomeRequestBody, RedeemAnswer, RedeemBody,
+    VoteRequestBody,
+};
+use crate::audit::{
+    AuditAnswer, CheckpointAnswer, ConsistencyAnswer, ExplainAnswer, InclusionAnswer, KeySetAnswer, LogKeysAnswer,
+    PayloadAnswer, SchemasAnswer,
+};
+use crate::operations::{
+    AlertsAnswer, CallbacksAnswer, DeliveriesAnswer, DoneAnswer, HealthAnswer, KillAnswer, KillBody, KillsAnswer,
+    NewCallbackBody, RegisteredCallback, ReleaseAnswer, ReleaseBody,
+};
+use crate::policies::{
+    LiveAnswer, PoliciesBody, PolicyCheckAnswer, RationaleBody, SnapshotFilesAnswer, SnapshotsAnswer,
+};
+use crate::registry::{
+    AddedUser, AgentAnswer, AgentBody, AgentsAnswer, ClosedOrganization, CreatedOrganization, IssuedKey, KeysAnswer,
+    NewAgentBody, NewKeyBody, NewOrganizationBody, NewUserBody, OrganizationsAnswer, RegisteredAgent, UserAnswer,
+    UserBody, UsersAnswer, WhoamiAnswer,
+};
+
+/// Every role: whoever has one reads what is going on.
+pub const READERS: &[Role] = &[Admin, Auditor, Operator, PolicyAuthor, Reviewer, Viewer];
+const RUNNERS: &[Role] = &[Admin, Operator];
+
+const fn agents_or(roles: &'static [Role]) -> Permission {
+    Those { agents: true, roles, scope: None }
+}
+
+const fn agents_and_keys_of(scope: &'static str) -> Permission {
+    Those { agents: true, roles: &[], scope: Some(scope) }
+}
+
+const fn people(roles: &'static [Role]) -> Permission {
+    Those { agents: false, roles, scope: None }
+}
+
+const fn path(name: &'static str, about: &'static str, schema: fn() -> Value) -> Param {
+    Param { name, place: Place::Path, about, schema, required: true, slashes: false }
+}
+
+const fn query(name: &'static str, about: &'static str, schema: fn() -> Value) -> Param {
+    Param { name, place: Place::Query, about, schema, required: false, slashes: false }
+}
+
+const fn needed(mut param: Param) -> Param {
+    param.required = true;
+    param
+}
+
+const fn with_slashes(mut param: Param) -> Param {
+    param.slashes = true;
+    param
+}
+
+fn id_of(prefix: &str) -> Value {
+    json!({ "type": "string", "pattern": format!("^{prefix}_[0-9a-f]{{32}}$") })
+}
+
+fn index() -> Value {
+    json!({ "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_u64 })
+}
+
+fn word() -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": 512 })
+}
+
+fn id() -> Value {
+    json!({ "type": "string", "pattern": crate::bounded::Id::PATTERN })
+}
+
+fn time() -> Value {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+fn flag() -> Value {
+    json!({ "type": "boolean" })
+}
+
+fn page(most: u32) -> Value {
+    json!({ "type": "integer", "minimum": 1, "maximum": most })
+}
+
+const ACTION: Param = path("id", "The action.", || id_of("act"));
+const APPROVAL: Param = path("id", "The request.", || id_of("apr"));
+const AGENT: Param = with_slashes(path("id", "The agent.", id));
+const USER: Param = with_slashes(path("id", "The person.", id));
+const SNAPSHOT: Param =
+    path("hash", "The snapshot.", || json!({ "type": "string", "pattern": crate::bounded::SnapshotHash::PATTERN }));
+const RECORD: Param = path("index", "Index of the record.", index);
+const WAIT: Param = query(
+    "wait",
+    "How long to wait for a final status, up to `60s`.",
+    || json!({ "type": "string", "pattern": "^([0-9]|[1-5][0-9]|60)s$" }),
+);
+const SEARCH: &[Param] = &[
+    query("agent", "Only this agent's.", word),
+    query("action", "Only decisions on this operation.", word),
+    query("decision", "Only this decision.", || {
+        json!({ "type": "string", "enum": ["allow", "allow_with_constraints", "remediate", "require_approval", "deny"] })
+    }),
+    query("type", "Only this type of record, such as `decision.made`.", word),
+    query("from", "Not before.", time),
+    query("to", "Before.", time),
+    query("cursor", "`next_cursor` of the page before.", || {
+        json!({ "type": "string", "pattern": "^[0-9]{1,15}$" })
+    }),
+    query("limit", "How many at most; 50 when left out.", || page(500)),
+    query("min_seq", "Wait up to a second until the search covers this record.", index),
+];
+
+const DECIDES: &[(u16, &str)] = &[
+    (403, "not_an_agent"),
+    (403, "not_your_agent"),
+    (422, "callback_not_registered"),
+    (422, "control_character"),
+    (422, "empty_field"),
+    (422, "invalid_access"),
+    (422, "invalid_amount"),
+    (422, "invalid_confidence"),
+    (422, "invalid_currency"),
+    (422, "invalid_id"),
+    (422, "too_long"),
+    (429, "repeated_refusal"),
+];
+
+/// Every call, by resource.
+pub static CALLS: &[Call] = &[
+    Call::new("decide", Post, "/v1/actions", agents_and_keys_of("act_for:"))
+        .about("Decides one action. A deny is an answer, not a problem.")
+        .idempotent()
+        .takes::<ActionBody>(r#"{"action": "issue_refund", "amount": "340", "currency": "USD", "args": {"order": "4521"}}"#)
+        .answers::<ActionAnswer>()
+        .problems(DECIDES),
+    Call::new("dry_run", Post, "/v1/actions:dry_run", agents_and_keys_of("act_for:"))
+        .about("Says what would be decided. Nothing is recorded, reserved or asked.")
+        .takes::<ActionBody>(r#"{"action": "send_email"}"#)
+        .answers::<ActionAnswer>()
+        .problems(DECIDES),
+    Call::new("decide_batch", Post, "/v1/actions:batch", agents_and_keys_of("act_for:"))
+        .about("Decides up to 1,000 actions, in order. Each has a result of its own.")
+        .idempotent()
+        .takes::<BatchBody>(r#"{"actions": [{"action": "send_email"}, {"action": "issue_refund", "amount": "20", "currency": "USD"}]}"#)
+        .answers::<BatchAnswer>()
+        .problems(&[(422, "batch_size")]),
+    Call::new("action", Get, "/v1/actions/{id}", agents_or(READERS))
+        .about("Shows an action as it stands; waits for a final status if asked to.")
+        .with(&[ACTION, WAIT])
+        .answers::<ActionAnswer>(),
+    Call::new("report_outcome", Post, "/v1/actions/{id}/outcome", agents_and_keys_of("outcome"))
+        .about("Records what happened after.")
+        .idempotent()
+        .with(&[ACTION])
+        .takes::<OutcomeRequestBody>(r#"{"status": "succeeded", "cost": {"amount": "0.12", "currency": "USD"}, "tokens": {"input": 512, "output": 64}}"#)
+        .answers::<ActionAnswer>()
+        .problems(&[(409, "outcome_known"), (409, "not_permitted"), (409, "not_redeemed"), (422, "invalid_amount")]),
+    Call::new("explain", Post, "/v1/actions/{id}/explain", agents_or(READERS))
+        .about("Shows every rule that was looked at, and why it matched or not.")
+        .with(&[ACTION])
+        .answers::<ExplainAnswer>()
+        .problems(&[(409, "no_policy")]),
+    Call::new("approvals", Get, "/v1/approvals", agents_or(READERS))
+        .about("Lists requests that have not ended; for an agent its own.")
+        .with(&[query("mine", "Only those that you may decide.", flag)])
+        .answers::<ApprovalsAnswer>(),
+    Call::new("approval", Get, "/v1/approvals/{id}", agents_or(READERS))
+        .about("Shows one request with its action, evidence and votes.")
+        .with(&[APPROVAL])
+        .answers::<ApprovalAnswer>(),
+    Call::new("vote", Post, "/v1/approvals/{id}/votes", Voter)
+        .about("Casts a person's vote for exactly what the person saw.")
+        .idempotent()
+        .with(&[APPROVAL])
+        .takes::<VoteRequestBody>(concat!(
+            r#"{"verb": "approve", "comment": "checked against the invoice", "action_digest": ""#,
+            r#"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", "snapshot": "sha256:"#,
+            r#"fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9"}"#
+        ))
+        .answers::<ApprovalAnswer>()
+        .problems(&[
+            (403, "agents_cannot_vote"),
+            (403, "operator_cannot_vote"),
+            (403, "self_approval"),
+            (403, "not_eligible"),
+            (409, "approval_closed"),
+            (409, "digest_mismatch"),
+            (409, "snapshot_mismatch"),
+            (409, "needs_evidence"),
+            (409, "already_voted"),
+            (410, "expired"),
+            (422, "reason_required"),
+        ]),
+    Call::new("answer_approval", Post, "/v1/approvals/{id}/answers", agents_and_keys_of("act_for:"))
+        .about("Completes the evidence of a request.")
+        .idempotent()
+        .with(&[APPROVAL])
+        .takes::<AnswersBody>(r#"{"evidence": {"reason": "the customer was charged twice", "sources": ["ticket 4521"]}}"#)
+        .answers::<ApprovalAnswer>()
+        .problems(&[(409, "evidence_is_complete"), (410, "expired")]),
+    Call::new("cancel_approval", Post, "/v1/approvals/{id}/cancel", agents_or(RUNNERS))
+        .about("Withdraws a request; an agent its own.")
+        .idempotent()
+        .with(&[APPROVAL])
+        .answers::<ApprovalAnswer>(),
+    Call::new("redeem", Post, "/v1/permits/redeem", agents_and_keys_of("redeem"))
+        .about("Uses a permit, once, for exactly what is about to run.")
+        .idempotent()
+        .takes::<RedeemBody>(r#"{"permit": "eyJhbGciOiJFZERTQSJ9.e30.c2ln", "action": {"action": "issue_refund", "amount": "340", "currency": "USD", "args": {"order": "4521"}}}"#)
+        .answers::<RedeemAnswer>()
+        .problems(&[
+            (403, "invalid_permit"),
+            (404, "not_found"),
+            (409, "agent_inactive"),
+            (409, "already_redeemed"),
+            (409, "digest_mismatch"),
+            (409, "killed"),
+            (409, "policy_changed"),
+            (410, "approval_lapsed"),
+            (410, "permit_expired"),
+            (422, "invalid_amount"),
+            (422, "too_long"),
+        ]),
+    Call::new("register_agent", Post, "/v1/agents", people(RUNNERS))
+        .about("Registers an agent and issues its key, which is shown once.")
+        .idempotent()
+        .takes::<NewAgentBody>(r#"{"id": "customer_support", "owner": "team:support"}"#)
+        .creates::<RegisteredAgent>()
+        .problems(&[(409, "already_registered"), (409, "defined_in_policy"), (422, "invalid_id"), (422, "invalid_label")]),
+    Call::new("agents", Get, "/v1/agents", people(READERS)).about("Lists agents.").answers::<AgentsAnswer>(),
+    Call::new("agent", Get, "/v1/agents/{id}", people(READERS)).about("Shows an agent.").with(&[AGENT]).answers::<AgentAnswer>(),
+    Call::new("put_agent", Put, "/v1/agents/{id}", people(RUNNERS))
+        .about("Changes an agent's particulars.")
+        .with(&[AGENT])
+        .takes::<AgentBody>(r#"{"owner": "team:support", "labels": {"stage": "pilot"}}"#)
+        .answers::<AgentAnswer>()
+        .problems(&[(409, "defined_in_policy"), (422, "invalid_id"), (422, "invalid_label")]),
+    Call::new("add_user", Post, "/v1/users", people(&[Admin]))
+        .about("Adds a person and issues a key, which is shown once.")
+        .idempotent()
+        .takes::<NewUserBody>(r#"{"id": "mara", "roles": ["reviewer"], "teams": ["security-team"]}"#)
+        .creates::<AddedUser>()
+        .problems(&[(409, "already_registered"), (422, "invalid_id")]),
+    Call::new("users", Get, "/v1/users", people(READERS)).about("Lists people.").answers::<UsersAnswer>(),
+    Call::new("put_user", Put, "/v1/users/{id}", people(&[Admin]))
+        .about("Changes what a person may do.")
+        .with(&[USER])
+        .takes::<UserBody>(r#"{"roles": ["reviewer", "auditor"], "teams": ["security-team"]}"#)
+        .answers::<UserAnswer>()
+        .problems(&[(409, "last_admin"), (422, "invalid_id")]),
+    Call::new("remove_user", Delete, "/v1/users/{id}", people(&[Admin]))
+        .about("Removes a person; the person's keys end with it.")
+        .with(&[USER])
+        .answers::<DoneAnswer>()
+        .problems(&[(409, "last_admin"), (409, "own_account")]),
+    Call::new("issue_key", Post, "/v1/keys", people(RUNNERS))
+        .about("Issues another key for an agent or, by an admin, for a person. It is shown once.")
+        .idempotent()
+        .takes::<NewKeyBody>(r#"{"agent": "customer_support", "expires_days": 30}"#)
+        .creates::<IssuedKey>()
+        .problems(&[(404, "not_found"), (422, "unknown_scope")]),
+    Call::new("keys", Get, "/v1/keys", people(&[Admin, Auditor, Operator])).about("Lists keys, without their secrets.").answers::<KeysAnswer>(),
+    Call::new("revoke_key", Delete, "/v1/keys/{kid}", people(RUNNERS))
+        .about("Revokes a key, at once; a person's key only an admin or the person.")
+        .with(&[path("kid", "What the key is known by.", || json!({ "type": "string", "pattern": "^[0-9A-Za-z]{8}$" }))])
+        .answers::<DoneAnswer>(),
+    Call::new("upload_policies", Post, "/v1/policies", people(&[Admin, PolicyAuthor]))
+        .about("Checks policy documents and stores them as a snapshot if they load.")
+        .idempotent()
+        .takes::<PoliciesBody>(r#"{"files": {"support.yaml": "agent: customer_support\npermissions:\n- action: send_email\n  allowed: true\n"}}"#)
+        .creates::<PolicyCheckAnswer>()
+        .problems(&[(422, "policy_invalid")]),
+    Call::new("check_policies", Post, "/v1/policies:check", people(&[Admin, PolicyAuthor]))
+        .about("Checks policy documents and stores nothing.")
+        .takes::<PoliciesBody>(r#"{"files": {"support.yaml": "agent: customer_support\npermissions:\n- action: send_email\n  allowed: true\n"}}"#)
+        .answers::<PolicyCheckAnswer>(),
+    Call::new("policies", Get, "/v1/policies", people(READERS)).about("Lists stored snapshots.").answers::<SnapshotsAnswer>(),
+    Call::new("policy", Get, "/v1/policies/{hash}", people(READERS))
+        .about("Shows the documents of a snapshot.")
+        .with(&[SNAPSHOT])
+        .answers::<SnapshotFilesAnswer>(),
+    Call::new("activate_policy", Post, "/v1/policies/{hash}/activate", people(&[Admin, PolicyAuthor]))
+        .about("Makes a stored snapshot live.")
+        .idempotent()
+        .with(&[SNAPSHOT])
+        .takes::<RationaleBody>(r#"{"rationale": "refunds up to 500 without review"}"#)
+        .answers::<LiveAnswer>()
+        .problems(&[(409, "tests_failed")]),
+    Call::new("roll_back_policy", Post, "/v1/policies:rollback", people(&[Admin, PolicyAuthor]))
+        .about("Makes the snapshot live that was live before.")
+        .idempotent()
+        .takes::<RationaleBody>(r#"{"rationale": "too many false denials"}"#)
+        .answers::<LiveAnswer>()
+        .problems(&[(409, "nothing_to_roll_back")]),
+    Call::new("kills", Get, "/v1/kill", people(READERS)).about("Lists engaged kill switches.").answers::<KillsAnswer>(),
+    Call::new("kill", Post, "/v1/kill", people(RUNNERS))
+        .about("Engages a kill switch: no permit is issued or redeemed any more. Doing it twice is fine.")
+        .idempotent()
+        .takes::<KillBody>(r#"{"scope": "agent", "name": "customer_support", "reason": "sends the same mail again and again"}"#)
+        .answers::<KillAnswer>()
+        .problems(&[(422, "invalid_id")]),
+    Call::new("release_kill", Post, "/v1/kill/release", people(RUNNERS))
+        .about("Releases a kill switch; with two admins, the second confirms.")
+        .idempotent()
+        .takes::<ReleaseBody>(r#"{"scope": "agent", "name": "customer_support", "reason": "the loop is mended"}"#)
+        .answers::<ReleaseAnswer>()
+        .problems(&[(409, "not_killed"), (409, "second_person_needed"), (422, "invalid_id"), (422, "reason_required")]),
+    Call::new("alerts", Get, "/v1/alerts", people(READERS)).about("Lists alerts that nobody took note of.").answers::<AlertsAnswer>(),
+    Call::new("acknowledge_alert", Post, "/v1/alerts/{id}/acknowledge", people(RUNNERS))
+        .about("Takes note of an alert.")
+        .idempotent()
+        .with(&[path("id", "The alert.", || id_of("alr"))])
+        .answers::<DoneAnswer>(),
+    Call::new("register_callback", Post, "/v1/callbacks", people(RUNNERS))
+        .about("Registers a receiver of callbacks and answers its secret, which is shown once.")
+        .idempotent()
+        .takes::<NewCallbackBody>(r#"{"url": "https://hooks.example.com/countersign"}"#)
+        .creates::<RegisteredCallback>()
+        .problems(&[(409, "already_registered"), (422, "callback_refused")]),
+    Call::new("callbacks", Get, "/v1/callbacks", people(READERS)).about("Lists receivers of callbacks.").answers::<CallbacksAnswer>(),
+    Call::new("remove_callback", Delete, "/v1/callbacks/{id}", people(RUNNERS))
+        .about("Removes a receiver of callbacks.")
+        .with(&[path("id", "The receiver.", || id_of("rcv"))])
+        .answers::<DoneAnswer>(),
+    Call::new("deliveries", Get, "/v1/callbacks/deliveries", people(READERS))
+        .about("Lists callbacks that are on their way or dead.")
+        .answers::<DeliveriesAnswer>(),
+    Call::new("resend_delivery", Post, "/v1/callbacks/deliveries/{id}/resend", people(RUNNERS))
+        .about("Sends a callback again.")
+        .idempotent()
+        .with(&[path("id", "The callback.", || id_of("msg"))])
+        .answers::<DoneAnswer>()
+        .problems(&[(409, "receiver_removed")]),
+    Call::new("audit", Get, "/v1/audit", people(&[Admin, Auditor]))
+        .about("Searches the ledger, newest first.")
+        .with(SEARCH)
+        .answers::<AuditAnswer>()
+        .problems(&[(503, "index_behind")]),
+    Call::new("checkpoint", Get, "/v1/audit/checkpoint", people(&[Admin, Auditor]))
+        .about("Shows the newest signed checkpoint.")
+        .answers::<CheckpointAnswer>(),
+    Call::new("inclusion", Get, "/v1/audit/proof/{index}", people(&[Admin, Auditor]))
+        .about("Proves that a record is in the newest checkpoint.")
+        .with(&[RECORD])
+        .answers::<InclusionAnswer>(),
+    Call::new("consistency", Get, "/v1/audit/consistency", people(&[Admin, Auditor]))
+        .about("Proves that the ledger of `to` records extends the ledger of `from` records.")
+        .with(&[needed(query("from", "Records of the shorter.", index)), needed(query("to", "Records of the longer.", index))])
+        .answers::<ConsistencyAnswer>()
+        .problems(&[(422, "invalid_range")]),
+    Call::new("records", Get, "/v1/audit/records", people(&[Admin, Auditor]))
+        .about("Exact records, one a line, in order.")
+        .with(&[query("from", "The first; 0 when left out.", index), query("limit", "How many at most; 1,000 when left out.", || page(10_000))])
+        .answers_as("application/jsonl"),
+    Call::new("payload", Get, "/v1/audit/payload/{index}", people(&[Admin, Auditor]))
+        .about("Shows what lies beside a record, and what opens its commitment.")
+        .with(&[RECORD])
+        .answers::<PayloadAnswer>(),
+    Call::new("schemas", Get, "/v1/audit/schemas", people(&[Admin, Auditor]))
+        .about("JSON Schemas of the record types that the ledger began with.")
+        .answers::<SchemasAnswer>(),
+    Call::new("whoami", Get, "/v1/whoami", Holder).about("Says who is asking.").answers::<WhoamiAnswer>(),
+    Call::new("create_organization", Post, "/v1/organizations", LocalOperator)
+        .about("Creates an organization: its keys, its ledger, its first admin.")
+        .takes::<NewOrganizationBody>(r#"{"name": "acme", "currency": "USD", "zone": "Europe/Zurich"}"#)
+        .creates::<CreatedOrganization>()
+        .problems(&[(409, "already_exists"), (422, "invalid_id"), (422, "invalid_currency")]),
+    Call::new("organizations", Get, "/v1/organizations", LocalOperator).about("Lists organizations.").answers::<OrganizationsAnswer>(),
+    Call::new("close_organization", Delete, "/v1/organizations/{name}", LocalOperator)
+        .about("Closes an organization: its ledger stays. With `remove=true` the ledger of a closed one goes too.")
+        .with(&[
+            with_slashes(path("name", "The organization.", id)),
+            query("remove", "Remove the ledger of a closed organization.", flag),
+        ])
+        .answers::<ClosedOrganization>()
+        .problems(&[(409, "organization_open")]),
+    Call::new("key_set", Get, "/.well-known/jwks.json", Anyone)
+        .about("Public keys that verify permits.")
+        .with(&[query("organization", "Only this organization's.", id)])
+        .answers::<KeySetAnswer>()
+        .problems(&[(404, "not_found"), (503, "store_failed")]),
+    Call::new("log_keys", Get, "/.well-known/countersign-log.json", Anyone)
+        .about("Verifying keys of the logs.")
+        .answers::<LogKeysAnswer>()
+        .problems(&[(503, "store_failed")]),
+    Call::new("health", Get, "/healthz", Anyone).about("The process lives.").answers::<HealthAnswer>(),
+    Call::new("ready", Get, "/readyz", Anyone)
+        .about("The store answers.")
+        .answers::<HealthAnswer>()
+        .problems(&[(503, "store_failed")]),
+    Call::new("metrics", Get, "/metrics", Anyone)
+        .about("Counters, in Prometheus' text format.")
+        .answers_as("text/plain; version=0.0.4"),
+    Call::new("document", Get, "/openapi.json", Anyone).about("This document.").answers_as("application/json"),
+    Call::new("docs", Get, "/docs", Anyone).about("The same for people.").answers_as("text/html; charset=utf-8"),
+];
+

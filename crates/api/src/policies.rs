@@ -1,0 +1,146 @@
+//! Policy documents: upload, check, what is wrong with them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use countersign_policy::{Problem, Severity};
+
+use crate::bounded::{FileName, Text};
+
+/// How many files one upload may have.
+pub const FILES_AT_MOST: usize = 1000;
+
+/// Policy documents by file name.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PoliciesBody {
+    /// Name to exact text.
+    #[schemars(schema_with = "files")]
+    pub files: BTreeMap<FileName, String>,
+}
+
+fn files(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": FILES_AT_MOST,
+        "propertyNames": { "pattern": FileName::PATTERN },
+        "additionalProperties": { "type": "string" },
+    })
+}
+
+/// Why a snapshot is made live.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RationaleBody {
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rationale: Option<Text<4096>>,
+}
+
+/// A finding in a policy document.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyProblem {
+    /// `error` or `warning`.
+    pub severity: String,
+    /// A stable word, such as `unknown_field`.
+    pub code: String,
+    /// The document's file name.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// The line, and below it the text that the finding is about, underlined.
+    pub excerpt: String,
+}
+
+/// What a check of documents found.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyCheckAnswer {
+    /// The snapshot's hash, `sha256:…`; `null` if the documents do not load.
+    pub hash: Option<String>,
+    /// Errors and warnings, by file and place.
+    pub problems: Vec<PolicyProblem>,
+    /// Tests in the documents that did not get the decision that they want.
+    pub failed_tests: Vec<String>,
+    /// It can be made live.
+    pub ok: bool,
+}
+
+/// A stored snapshot.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SnapshotAnswer {
+    /// `sha256:…`.
+    pub hash: String,
+    /// How many documents it has.
+    pub documents: u64,
+    /// When it was stored.
+    pub uploaded: String,
+    /// When it was last made live.
+    pub activated: Option<String>,
+    /// It decides now.
+    pub live: bool,
+}
+
+/// Stored snapshots, newest first.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SnapshotsAnswer {
+    /// All of them.
+    pub snapshots: Vec<SnapshotAnswer>,
+}
+
+/// A stored snapshot with its documents.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SnapshotFilesAnswer {
+    /// `sha256:…`.
+    pub hash: String,
+    /// Name to text.
+    pub files: BTreeMap<String, String>,
+}
+
+/// What is live now.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LiveAnswer {
+    /// `sha256:…`.
+    pub live: String,
+}
+
+/// A finding on the wire. `text` is the document's.
+pub fn problem(problem: &Problem, text: &str) -> PolicyProblem {
+    PolicyProblem {
+        severity: match problem.severity {
+            Severity::Error => "error".to_owned(),
+            Severity::Warning => "warning".to_owned(),
+        },
+        code: problem.code.to_owned(),
+        file: problem.file.clone(),
+        line: problem.line,
+        column: problem.column,
+        message: problem.message.clone(),
+        help: problem.help.clone(),
+        excerpt: excerpt(problem, text),
+    }
+}
+
+/// Longest line that an excerpt shows, in characters.
+const EXCERPT_CHARS: usize = 160;
+
+/// The line of a finding with the text underlined that it is about.
+pub fn excerpt(problem: &Problem, text: &str) -> String {
+    let place = usize::try_from(problem.line).unwrap_or_default().saturating_sub(1);
+    let Some(line) = text.lines().nth(place) else { return String::new() };
+    let shown: String = line.chars().take(EXCERPT_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let before = usize::try_from(problem.column).unwrap_or(1).saturating_sub(1).min(EXCERPT_CHARS);
+    let about = text.get(problem.span.clone()).unwrap_or_default();
+    let length = about.lines().next().unwrap_or_default().chars().count();
+    let length = length.clamp(1, EXCERPT_CHARS.saturating_sub(before).max(1));
+    let number = problem.line.to_string();
+    format!("{number} | {shown}\n{:width$} | {:before$}{}", "", "", "^".repeat(length), width = number.len())
+}

@@ -1,0 +1,112 @@
+//! The commands, one file each.
+
+mod agents;
+mod alerts;
+mod approvals;
+mod audit;
+mod clock;
+mod config;
+mod demo;
+mod doctor;
+mod init;
+mod keys;
+mod kill;
+mod org;
+mod policy;
+mod serve;
+mod users;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::console::Console;
+use crate::failure::{Failure, Result};
+
+/// Decide what AI agents may do, before they do it.
+#[derive(Parser)]
+#[command(name = "countersign", version, propagate_version = true, max_term_width = 110, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 yes or done, 1 no (denied, a check or verification failed), 2 wrong usage, 3 cannot reach.
+
+A newcomer begins with `countersign demo`.
+Commands reach a ledger by --server URL --key KEY (or COUNTERSIGN_SERVER and COUNTERSIGN_KEY), or by --data DIR.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// See it all at work in ten seconds: decisions, approvals, permits, callbacks, proofs
+    Demo(demo::Demo),
+    /// Make a data folder: an organization, its first admin, its policies
+    Init(init::Init),
+    /// Run the server
+    Serve(Box<serve::Serve>),
+    /// Check, test, upload and activate policies
+    Policy(policy::Policy),
+    /// Requests for a human decision: list, show, approve, reject
+    Approvals(approvals::Approvals),
+    /// Export the record, verify it, read it
+    Audit(audit::Audit),
+    /// Stop an agent, a tool or everything, at once
+    Kill(kill::Kill),
+    /// Release a kill switch
+    Resume(kill::Resume),
+    /// Alerts: list, acknowledge
+    Alerts(alerts::Alerts),
+    /// Agents: add, list
+    Agents(agents::Agents),
+    /// People: add, list, a fresh admin key
+    Users(users::Users),
+    /// API keys: add, list, revoke
+    Keys(keys::Keys),
+    /// Organizations: add, list, delete
+    Org(org::Org),
+    /// Confirm the host's clock after a jump
+    Clock(clock::Clock),
+    /// Check a configuration file
+    Config(config::Config),
+    /// Look over a data folder and say what to do
+    Doctor(doctor::Doctor),
+}
+
+/// Carries out what was asked for.
+pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
+    let done = |result: Result<()>| result.map(|()| ExitCode::SUCCESS);
+    match cli.command {
+        Command::Policy(policy::Policy { command: policy::Command::Check(check) }) => check.run(console),
+        Command::Policy(policy::Policy { command: policy::Command::Test(test) }) => test.run(console),
+        Command::Config(config) => config.run(console),
+        Command::Audit(audit::Audit { command: audit::Command::Verify(verify) }) => verify.run(console),
+        Command::Demo(demo) => block(demo.run(console)),
+        Command::Init(init) => done(block(init.run(console))),
+        Command::Serve(serve) => done(block(serve.run(console))),
+        Command::Policy(policy) => done(block(policy.run(console))),
+        Command::Approvals(approvals) => done(block(approvals.run(console))),
+        Command::Audit(audit) => done(block(audit.run(console))),
+        Command::Kill(kill) => done(block(kill.run(console))),
+        Command::Resume(resume) => done(block(resume.run(console))),
+        Command::Alerts(alerts) => done(block(alerts.run(console))),
+        Command::Agents(agents) => done(block(agents.run(console))),
+        Command::Users(users) => done(block(users.run(console))),
+        Command::Keys(keys) => done(block(keys.run(console))),
+        Command::Org(org) => done(block(org.run(console))),
+        Command::Clock(clock) => done(block(clock.run(console))),
+        Command::Doctor(doctor) => block(doctor.run(console)),
+    }
+}
+
+/// Runs what waits for networks and disks.
+fn block<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unreachable(format!("cannot start threads: {error}")))?;
+    runtime.block_on(work)
+}

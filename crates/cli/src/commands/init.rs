@@ -1,0 +1,140 @@
+//! `countersign init`: a data folder with an organization, its first admin and its policies.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use countersign_engine::{NewOrganization, Settings};
+use serde_json::json;
+
+use crate::console::Console;
+use crate::failure::{Failure, Result};
+use crate::folder::Folder;
+use crate::instance::Instance;
+use crate::policies::{self, Files};
+
+/// The starter bundle: everything strict that this version enforces.
+const STARTER: [(&str, &str); 5] = [
+    ("organization.yaml", include_str!("../../starter/organization.yaml")),
+    ("tools.yaml", include_str!("../../starter/tools.yaml")),
+    ("first-agent.yaml", include_str!("../../starter/first-agent.yaml")),
+    ("production-writes.yaml", include_str!("../../starter/production-writes.yaml")),
+    ("tests.yaml", include_str!("../../starter/tests.yaml")),
+];
+
+#[derive(Args)]
+pub(super) struct Init {
+    /// The data folder to make
+    #[arg(long)]
+    data: PathBuf,
+    /// Activate the policy documents of this folder
+    #[arg(long, conflicts_with = "starter")]
+    policies: Option<PathBuf>,
+    /// Write strict starter policies to DATA/policies and activate them (the default without --policies)
+    #[arg(long)]
+    starter: bool,
+    /// Name of the organization
+    #[arg(long, default_value = "main")]
+    org: String,
+    /// Name of this instance, part of the log's name; `countersign-` and 8 digits when left out
+    #[arg(long)]
+    name: Option<String>,
+    /// Currency of amounts that name none, ISO 4217
+    #[arg(long, default_value = "USD")]
+    currency: String,
+    /// Time zone, IANA
+    #[arg(long, default_value = "UTC")]
+    zone: String,
+    /// Id of the first admin
+    #[arg(long, default_value = "admin")]
+    admin: String,
+    /// Keep the instance key in this file instead of DATA/instance.key
+    #[arg(long)]
+    key_file: Option<PathBuf>,
+}
+
+impl Init {
+    pub(super) async fn run(self, console: &Console) -> Result<()> {
+        let folder = Folder::new(&self.data, self.key_file.as_deref());
+        if self.data.join("ledger.db").exists() {
+            return Err(Failure::no(format!("`{}` is a data folder already", self.data.display()))
+                .next("add another organization with `countersign org add NAME`, or choose another folder"));
+        }
+        // Everything that can be wrong is looked at before anything is made.
+        let (source, files) = match &self.policies {
+            Some(folder) => (folder.clone(), policies::read(folder)?),
+            None => (self.data.join("policies"), starter()),
+        };
+        must_be_fine(&source, &files)?;
+        folder.create()?;
+        let lock = folder.own()?;
+        if self.policies.is_none() {
+            write_starter(&source)?;
+        }
+        let instance = Instance::open(&folder, lock, Settings::default(), true)?;
+        let made = self.make(&instance, files).await;
+        instance.stop().await;
+        let (opened, snapshot) = made?;
+        let value = json!({
+            "organization": opened.organization,
+            "admin_key": opened.admin_key.text,
+            "vkey": opened.vkey,
+            "snapshot": snapshot,
+        });
+        let data = self.data.display();
+        let text = format!(
+            "organization  {org}\n\
+             admin         {admin}\n\
+             admin key     {key}\n\
+             log key       {vkey}\n\
+             policies      {snapshot}\n\
+             \x20             from {source}\n\n\
+             The admin key is shown this once. Keep the log key somewhere else: whoever verifies an export needs it.\n\n\
+             Next:  countersign serve --data {data}\n\
+             \x20      countersign agents add my-agent --owner user:{admin} --data {data}",
+            org = opened.organization,
+            admin = self.admin,
+            key = opened.admin_key.text,
+            vkey = opened.vkey,
+            source = source.display(),
+        );
+        console.answer(&value, text);
+        Ok(())
+    }
+
+    async fn make(&self, instance: &Instance, files: Files) -> Result<(countersign_engine::Opened, String)> {
+        let new = NewOrganization {
+            name: self.org.clone(),
+            instance: self.name.clone(),
+            currency: self.currency.clone(),
+            zone: self.zone.clone(),
+            admin: self.admin.clone(),
+        };
+        let opened = instance.engine.create_organization(new).await?;
+        let snapshot = instance.activate(&self.org, files, "first policies, by `countersign init`").await?;
+        Ok((opened, snapshot))
+    }
+}
+
+/// The starter bundle as files.
+fn starter() -> Files {
+    STARTER.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect()
+}
+
+fn must_be_fine(folder: &Path, files: &Files) -> Result<()> {
+    let checked = policies::check(files);
+    match checked.first_fault(folder) {
+        None => Ok(()),
+        Some(fault) => Err(Failure::no(format!("the policies are not right: {fault}"))
+            .next(format!("see everything with `countersign policy test {}`", folder.display()))),
+    }
+}
+
+fn write_starter(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|error| Failure::io("make", folder, &error))?;
+    for (name, text) in STARTER {
+        let path = folder.join(name);
+        fs::write(&path, text).map_err(|error| Failure::io("write", &path, &error))?;
+    }
+    Ok(())
+}

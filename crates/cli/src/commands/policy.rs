@@ -1,0 +1,226 @@
+//! `countersign policy`: check and test documents, upload them, make them live, go back.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use countersign_client::segment;
+use serde_json::{Value, json};
+
+use crate::connect::{About, Connection, Session};
+use crate::console::{Console, cell, note, table};
+use crate::failure::{Failure, NO, Result};
+use crate::policies::{self, Files, failure};
+
+#[derive(Args)]
+pub(super) struct Policy {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Check the documents of a folder: needs no server
+    Check(Check),
+    /// Check the documents and run the tests in them: needs no server
+    Test(Test),
+    /// Store the documents of a folder as a snapshot
+    Upload(Upload),
+    /// Make a stored snapshot live
+    Activate(Activate),
+    /// Make the snapshot live that was live before
+    Rollback(Rollback),
+    /// List stored snapshots
+    List(List),
+}
+
+#[derive(Args)]
+pub(super) struct Check {
+    /// The folder of documents
+    folder: PathBuf,
+}
+
+#[derive(Args)]
+pub(super) struct Test {
+    /// The folder of documents
+    folder: PathBuf,
+}
+
+#[derive(Args)]
+pub(super) struct Upload {
+    /// The folder of documents
+    folder: PathBuf,
+    /// Make them live as well
+    #[arg(long)]
+    activate: bool,
+    /// Why they are made live
+    #[arg(long, requires = "activate")]
+    reason: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+pub(super) struct Activate {
+    /// The snapshot, sha256:…
+    hash: String,
+    /// Why
+    #[arg(long)]
+    reason: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+pub(super) struct Rollback {
+    /// Why
+    #[arg(long)]
+    reason: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Check {
+    pub(super) fn run(self, console: &Console) -> Result<ExitCode> {
+        let files = policies::read(&self.folder)?;
+        let checked = policies::check(&files);
+        let (errors, warnings) = checked.counts();
+        if !console.json && !checked.problems.is_empty() {
+            note(checked.render(&self.folder, &files));
+        }
+        let summary = match &checked.snapshot {
+            Some(snapshot) => format!("{}: {} documents, {}\n{}", self.folder.display(), files.len(), counted(0, warnings), snapshot.hash_text()),
+            None => format!("{}: {}", self.folder.display(), counted(errors, warnings)),
+        };
+        console.answer(&checked.value(), summary);
+        Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(NO) })
+    }
+}
+
+impl Test {
+    pub(super) fn run(self, console: &Console) -> Result<ExitCode> {
+        let files = policies::read(&self.folder)?;
+        let checked = policies::check(&files);
+        if !console.json {
+            if checked.snapshot.is_none() {
+                note(checked.render(&self.folder, &files));
+            }
+            for test in checked.failed() {
+                note(format_args!("{}:{}: {}", self.folder.join(&test.file).display(), test.line, failure(test)));
+            }
+        }
+        let failed = checked.failed().count();
+        let summary = match checked.snapshot {
+            None => "the documents do not load".to_owned(),
+            Some(_) if checked.tests.is_empty() => {
+                format!("{}: no tests; add a document with `tests:`", self.folder.display())
+            }
+            Some(_) => format!("{}: {} tests, {} passed, {failed} failed", self.folder.display(), checked.tests.len(), checked.tests.len() - failed),
+        };
+        console.answer(&checked.value(), summary);
+        Ok(if checked.is_fine() { ExitCode::SUCCESS } else { ExitCode::from(NO) })
+    }
+}
+
+fn counted(errors: usize, warnings: usize) -> String {
+    let some = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    match (errors, warnings) {
+        (0, 0) => "fine".to_owned(),
+        (0, warnings) => some(warnings, "warning"),
+        (errors, 0) => some(errors, "error"),
+        (errors, warnings) => format!("{}, {}", some(errors, "error"), some(warnings, "warning")),
+    }
+}
+
+impl Policy {
+    pub(super) async fn run(self, console: &Console) -> Result<()> {
+        match self.command {
+            Command::Check(_) | Command::Test(_) => Ok(()),
+            Command::Upload(upload) => upload.run(console).await,
+            Command::Activate(activate) => {
+                let body = json!({ "rationale": activate.reason });
+                let path = format!("/v1/policies/{}/activate", segment(&activate.hash));
+                made_live(&activate.connection, &path, body, console).await
+            }
+            Command::Rollback(rollback) => {
+                let body = json!({ "rationale": rollback.reason });
+                made_live(&rollback.connection, "/v1/policies:rollback", body, console).await
+            }
+            Command::List(list) => {
+                let read = async |session: &Session| Ok(session.client.get::<Value>("/v1/policies").await?);
+                let value = list.connection.with(About::Organization, read).await?;
+                let rows = value.get("snapshots").and_then(Value::as_array).cloned().unwrap_or_default();
+                let lines: Vec<Vec<String>> = rows
+                    .iter()
+                    .map(|row| {
+                        let live = if row.get("live") == Some(&Value::Bool(true)) { "live" } else { "" };
+                        let field = |name| cell(row, name);
+                        vec![live.into(), field("hash"), field("documents"), field("uploaded"), field("activated")]
+                    })
+                    .collect();
+                console.answer(&value, table(&["", "SNAPSHOT", "DOCUMENTS", "UPLOADED", "ACTIVATED"], &lines));
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn made_live(connection: &Connection, path: &str, mut body: Value, console: &Console) -> Result<()> {
+    if let Some(fields) = body.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    let call = async |session: &Session| Ok(session.client.post::<Value>(path, &body).await?);
+    let value = connection.with(About::Organization, call).await?;
+    console.answer(&value, format!("live: {}", cell(&value, "live")));
+    Ok(())
+}
+
+impl Upload {
+    async fn run(self, console: &Console) -> Result<()> {
+        let files = policies::read(&self.folder)?;
+        let checked = policies::check(&files);
+        if let Some(fault) = checked.first_fault(&self.folder) {
+            return Err(Failure::no(format!("the policies are not right: {fault}"))
+                .next(format!("see everything with `countersign policy test {}`", self.folder.display())));
+        }
+        let body = json!({ "files": texts(&files)? });
+        let work = async |session: &Session| {
+            let mut value: Value = session.client.post("/v1/policies", &body).await?;
+            let hash = cell(&value, "hash");
+            if self.activate {
+                let why = self.reason.as_ref().map_or_else(|| json!({}), |reason| json!({ "rationale": reason }));
+                let path = format!("/v1/policies/{}/activate", segment(&hash));
+                let live: Value = session.client.post(&path, &why).await?;
+                if let (Some(fields), Some(live)) = (value.as_object_mut(), live.get("live")) {
+                    fields.insert("live".into(), live.clone());
+                }
+            }
+            Ok((value, hash))
+        };
+        let (value, hash) = self.connection.with(About::Organization, work).await?;
+        let text = if self.activate {
+            format!("stored and live: {hash}")
+        } else {
+            format!("stored: {hash}\nmake it live with `countersign policy activate {hash}`")
+        };
+        console.answer(&value, text);
+        Ok(())
+    }
+}
+
+/// Documents by name, as the API takes them.
+fn texts(files: &Files) -> Result<BTreeMap<&str, &str>> {
+    let text = |(name, bytes): &'_ (String, Vec<u8>)| match std::str::from_utf8(bytes) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Failure::usage(format!("`{name}` is not UTF-8"))),
+    };
+    files.iter().try_for_each(text)?;
+    Ok(files.iter().filter_map(|(name, bytes)| Some((name.as_str(), std::str::from_utf8(bytes).ok()?))).collect())
+}

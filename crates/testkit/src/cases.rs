@@ -1,0 +1,310 @@
+//! Runs case files: behaviour as YAML that a non-programmer can read. `tests/cases/README.md` explains the words.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use countersign_core::event::{OutcomeStatus, Scope, Verb};
+use countersign_core::ids::ActionId;
+use countersign_core::policy::{Value, json};
+use countersign_core::record::ActorKind;
+use countersign_core::{ActionView, Command, Refusal, Span};
+use countersign_policy::yaml;
+
+use crate::{World, by};
+
+/// Runs every `.yaml` below a folder and names every case that does not hold.
+pub fn run_folder(folder: &Path) -> (usize, Vec<String>) {
+    let mut failures = Vec::new();
+    let mut count = 0;
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let mut entries: Vec<_> = std::fs::read_dir(&folder).expect("a folder of cases").flatten().collect();
+        entries.sort_by_key(std::fs::DirEntry::path);
+        for entry in entries {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "yaml") {
+                let text = std::fs::read_to_string(&path).expect("a case file");
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let file = yaml::parse_text(&name, &text).unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
+                let value = file.value().unwrap_or_else(|node| panic!("{name}: cannot be read at {:?}", node.span));
+                count += run_file(&name, &value, &mut failures);
+            }
+        }
+    }
+    (count, failures)
+}
+
+fn run_file(name: &str, file: &Value, failures: &mut Vec<String>) -> usize {
+    let cases = list(file.get("cases"));
+    for case in &cases {
+        let title = text(case, "case");
+        let mut run = Run { world: World::new(), last: None, named: BTreeMap::new() };
+        let given = file.get("given").into_iter().chain(case.get("given"));
+        for given in given {
+            run.given(given);
+        }
+        for (place, step) in list(case.get("steps")).iter().enumerate() {
+            if let Err(why) = run.step(step) {
+                failures.push(format!("{name}: {title}: step {}: {why}", place + 1));
+                break;
+            }
+        }
+        if run.world.refolded().hash() != run.world.state.hash() {
+            failures.push(format!("{name}: {title}: the records do not fold to the state"));
+        }
+    }
+    cases.len()
+}
+
+struct Run {
+    world: World,
+    last: Option<ActionId>,
+    named: BTreeMap<String, ActionId>,
+}
+
+impl Run {
+    fn given(&mut self, given: &Value) {
+        for person in list(given.get("people")) {
+            let words = |name: &str| list(person.get(name)).iter().map(plain).collect::<Vec<_>>();
+            let (roles, teams, duties) = (words("roles"), words("teams"), words("duties"));
+            self.world.user(&text(&person, "id"), &strs(&roles), &strs(&teams), &strs(&duties));
+        }
+        for agent in list(given.get("agents")) {
+            self.world.agent(&text(&agent, "id"), &text(&agent, "owner"));
+        }
+        if let Some(Value::Map(files)) = given.get("policy") {
+            self.policy(files);
+        }
+    }
+
+    fn policy(&mut self, files: &BTreeMap<String, Value>) {
+        let files: Vec<(String, String)> =
+            files.iter().map(|(name, text)| (format!("{name}.yaml"), plain(text))).collect();
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        self.world.policy(&files);
+    }
+
+    fn step(&mut self, step: &Value) -> Result<(), String> {
+        let Value::Map(map) = step else { return Err("a step is a map".into()) };
+        let before = self.world.records.len();
+        let mut result: Result<(), Refusal> = Ok(());
+        for (word, value) in map {
+            match word.as_str() {
+                "submit" => result = self.submit(value),
+                "vote" => result = self.vote(value),
+                "redeem" => result = self.redeem(value),
+                "report" => result = self.report(value),
+                "pass" => {
+                    self.world.pass(span(&plain(value)).ok_or("a span is a number and `s`, `m` or `h`")?);
+                }
+                "kill" => drop(self.world.done(Command::Kill { scope: scope(value), reason: None })),
+                "release" => {
+                    let who = text(value, "by");
+                    let command = Command::Release { scope: scope(value), reason: None };
+                    result = crate::outcome_of(self.world.give(by(ActorKind::User, &who), command).0);
+                }
+                "policy" => {
+                    if let Value::Map(files) = value {
+                        self.policy(files);
+                    }
+                }
+                "evidence" => result = self.evidence(value),
+                "cancel" => result = self.cancel(),
+                "expect" | "refused" | "after" => {}
+                other => return Err(format!("nobody knows the word `{other}`")),
+            }
+        }
+        match (map.get("refused"), result) {
+            (None, Ok(())) => {}
+            (None, Err(refusal)) => return Err(format!("refused with `{}`: {refusal}", refusal.code)),
+            (Some(code), Ok(())) => return Err(format!("was carried out, and should be refused with `{}`", plain(code))),
+            (Some(code), Err(refusal)) if plain(code) != refusal.code => {
+                return Err(format!("refused with `{}` ({refusal}) instead of `{}`", refusal.code, plain(code)));
+            }
+            (Some(_), Err(_)) => {}
+        }
+        match map.get("expect") {
+            Some(Value::Map(expected)) => self.check(expected, before),
+            _ => Ok(()),
+        }
+    }
+
+    fn submit(&mut self, value: &Value) -> Result<(), Refusal> {
+        let mut body = value.clone();
+        let (mut agent, mut name) = (String::new(), None);
+        if let Value::Map(map) = &mut body {
+            agent = map.remove("agent").map(|agent| plain(&agent)).unwrap_or_default();
+            name = map.remove("as").map(|name| plain(&name));
+        }
+        let mut json = String::new();
+        json::to_json(&body, &mut json);
+        let view = self.world.submit(&agent, &json)?;
+        self.last = Some(view.decision.action_id);
+        if let Some(name) = name {
+            self.named.insert(name, view.decision.action_id);
+        }
+        Ok(())
+    }
+
+    fn action(&self, value: &Value) -> ActionId {
+        let name = value.get("action").map(plain);
+        name.and_then(|name| self.named.get(&name).copied()).or(self.last).expect("an action was submitted")
+    }
+
+    fn vote(&mut self, value: &Value) -> Result<(), Refusal> {
+        let action = self.action(value);
+        let verb = match text(value, "verb").as_str() {
+            "approve" => Verb::Approve,
+            "reject" => Verb::Reject,
+            "abstain" => Verb::Abstain,
+            _ => Verb::Comment,
+        };
+        let comment = value.get("comment").map(plain);
+        self.world.vote(&text(value, "by"), action, verb, comment.as_deref())
+    }
+
+    fn redeem(&mut self, value: &Value) -> Result<(), Refusal> {
+        let action = self.action(value);
+        match value.get("other_action") {
+            Some(_) => self.world.redeem_for(action, countersign_core::digest::Digest([1; 32])),
+            None => self.world.redeem(action),
+        }
+    }
+
+    fn report(&mut self, value: &Value) -> Result<(), Refusal> {
+        let action = self.action(value);
+        let status = if text(value, "status") == "failed" { OutcomeStatus::Failed } else { OutcomeStatus::Succeeded };
+        let cost = value.get("cost").map(plain);
+        self.world.report(action, status, cost.as_deref())
+    }
+
+    fn evidence(&mut self, value: &Value) -> Result<(), Refusal> {
+        let view = self.view();
+        let approval = view.approval.expect("a request").opened.approval;
+        let parts = list(Some(value)).iter().map(plain).collect();
+        let agent = view.decision.agent.clone();
+        let stored = countersign_core::stored::store_value(
+            value,
+            &countersign_core::redact::Redactor::standard(),
+            &Default::default(),
+            [4; 32],
+            "default",
+        );
+        let command = Command::Answer { approval, agent: agent.clone(), parts, stored: stored.0, redact: stored.1 };
+        crate::outcome_of(self.world.give(by(ActorKind::Agent, &agent), command).0)
+    }
+
+    fn cancel(&mut self) -> Result<(), Refusal> {
+        let view = self.view();
+        let approval = view.approval.expect("a request").opened.approval;
+        let agent = Some(view.decision.agent.clone());
+        crate::outcome_of(self.world.give(by(ActorKind::Agent, &view.decision.agent), Command::Cancel { approval, agent }).0)
+    }
+
+    fn view(&self) -> ActionView {
+        self.world.view(self.last.expect("an action was submitted"))
+    }
+
+    fn check(&self, expected: &BTreeMap<String, Value>, before: usize) -> Result<(), String> {
+        for (word, wanted) in expected {
+            let (wanted, got) = match word.as_str() {
+                "records" => (words(wanted), self.world.kinds(before).iter().map(|kind| (*kind).to_owned()).collect()),
+                "alert" => {
+                    let name = plain(wanted);
+                    let got = if self.world.alerted(&name) { name.clone() } else { "no such alert".to_owned() };
+                    (vec![name], vec![got])
+                }
+                _ => {
+                    let view = self.view();
+                    (words(wanted), shown(&view, word)?)
+                }
+            };
+            if wanted != got {
+                return Err(format!("`{word}` is {got:?} and should be {wanted:?}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shown(view: &ActionView, word: &str) -> Result<Vec<String>, String> {
+    let approval = view.approval.as_ref();
+    Ok(match word {
+        "decision" => vec![view.decision.decision.as_str().to_owned()],
+        "status" => vec![view.status.as_str().to_owned()],
+        "reason_code" => vec![view.reason_code.clone().unwrap_or_default()],
+        "reason" => vec![view.decision.reasons.first().map(|reason| reason.code.clone()).unwrap_or_default()],
+        "permit" => vec![if view.permit.is_some() { "yes" } else { "no" }.to_owned()],
+        "approval" => vec![approval.map(|approval| approval.state.as_str().to_owned()).unwrap_or_default()],
+        "missing" => approval.map(|approval| approval.missing.clone()).unwrap_or_default(),
+        "unresolved" => approval.map(|approval| approval.opened.unresolved.clone()).unwrap_or_default(),
+        "excluded" => approval
+            .map(|approval| approval.opened.excluded.iter().map(|out| out.user.clone()).collect())
+            .unwrap_or_default(),
+        "votes_counted" => {
+            vec![approval.map_or(0, |approval| approval.votes.iter().filter(|v| v.vote.counted).count()).to_string()]
+        }
+        "constraints" => view
+            .decision
+            .constraints
+            .iter()
+            .map(|(name, value)| match value {
+                countersign_policy::verdict::ConstraintValue::Text(text) => format!("{name}={text}"),
+                other => format!("{name}={other:?}"),
+            })
+            .collect(),
+        "violations" => view.outcome.as_ref().map(|outcome| outcome.2.violations.clone()).unwrap_or_default(),
+        "outcome" => vec![view.outcome.as_ref().map(|o| format!("{:?}", o.2.status).to_lowercase()).unwrap_or_default()],
+        other => return Err(format!("nobody knows what to expect of `{other}`")),
+    })
+}
+
+fn scope(value: &Value) -> Scope {
+    match (value.get("agent"), value.get("tool")) {
+        (Some(agent), _) => Scope::Agent(plain(agent)),
+        (None, Some(tool)) => Scope::Tool(plain(tool)),
+        (None, None) => Scope::Organization,
+    }
+}
+
+fn span(text: &str) -> Option<Span> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: i64 = number.parse().ok()?;
+    match unit {
+        "s" => Some(Span::seconds(number)),
+        "m" => Some(Span::minutes(number)),
+        "h" => Some(Span::hours(number)),
+        _ => None,
+    }
+}
+
+fn list(value: Option<&Value>) -> Vec<Value> {
+    match value {
+        None => Vec::new(),
+        Some(Value::List(items)) => items.clone(),
+        Some(other) => vec![other.clone()],
+    }
+}
+
+fn words(value: &Value) -> Vec<String> {
+    list(Some(value)).iter().map(plain).collect()
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value.get(name).map(plain).unwrap_or_default()
+}
+
+fn strs(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        _ => String::new(),
+    }
+}
