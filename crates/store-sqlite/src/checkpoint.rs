@@ -15,7 +15,7 @@ use crate::open::{self, OpenError};
 const EVERY_PAGES: i64 = 1 << 10;
 /// A log of more pages is begun anew, for which the writer waits a moment. Its file stays as long as it is: writing over
 /// it is several times faster than making it longer.
-pub(crate) const LOG_PAGES: i64 = 2 << 10;
+pub(crate) const LOG_PAGES: i64 = 4 << 10;
 
 /// What the thread is told.
 enum Signal {
