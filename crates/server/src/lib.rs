@@ -1,1 +1,114 @@
 //! The HTTP face.
+//!
+//! Every call stands in one table, [`countersign_api::CALLS`]. The router is made from it, and [`way`] takes each request
+//! the same way: who calls, may they, the body within its limits, then the handler in `routes/`, which receives a caller
+//! that is already authorized and so cannot forget to ask.
+
+mod address;
+mod authorize;
+mod body;
+mod docs;
+mod linger;
+mod metrics;
+mod problem;
+mod query;
+mod reply;
+mod routes;
+mod serve;
+mod throttle;
+mod way;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use countersign_api::CALLS;
+use countersign_api::calls::{Call, Method};
+use countersign_engine::Engine;
+
+pub use address::{Network, NetworkError, Peer};
+pub use serve::{TlsError, TlsFiles, serve};
+
+/// What the HTTP face is told at its start.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// The credential of the operator at the machine; `None` = there is none.
+    pub local_token: Option<String>,
+    /// Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub behind_proxy: Vec<Network>,
+    /// How many requests without a good credential one address may make each second, and how many at once.
+    pub strangers: Strangers,
+}
+
+/// The limit on requests without a good credential, for each client address.
+#[derive(Clone, Copy, Debug)]
+pub struct Strangers {
+    /// Each second.
+    pub per_second: u32,
+    /// At once.
+    pub burst: u32,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        let strangers = Strangers { per_second: 20, burst: 60 };
+        ServerSettings { local_token: None, behind_proxy: Vec::new(), strangers }
+    }
+}
+
+/// What every request needs.
+pub(crate) struct App {
+    pub engine: Engine,
+    pub settings: ServerSettings,
+    pub throttle: throttle::Throttle,
+    pub metrics: metrics::RequestMetrics,
+    pub ids: reply::RequestIds,
+    pub document: Vec<u8>,
+    pub docs: docs::Page,
+}
+
+/// The router of all calls.
+pub fn router(engine: Engine, settings: ServerSettings) -> Router {
+    let document = countersign_api::openapi();
+    let app = Arc::new(App {
+        engine,
+        throttle: throttle::Throttle::new(settings.strangers),
+        settings,
+        metrics: metrics::RequestMetrics::default(),
+        ids: reply::RequestIds::default(),
+        docs: docs::Page::new(&document),
+        document: serde_json::to_vec(&document).unwrap_or_default(),
+    });
+    let mut router = Router::new();
+    for call in CALLS {
+        match routes::handler(call.id) {
+            Some(handler) => router = router.route(&pattern(call), method_router(&app, call, handler)),
+            // A test proves that this does not happen.
+            None => tracing::error!(call = call.id, "a call has no handler"),
+        }
+    }
+    let (missing, refused) = (app.clone(), app);
+    router
+        .fallback(move |request| way::unknown_path(missing.clone(), request))
+        .method_not_allowed_fallback(move |request| way::unknown_method(refused.clone(), request))
+}
+
+/// The call's path as axum writes it.
+fn pattern(call: &Call) -> String {
+    let mut pattern = call.path.to_owned();
+    for param in call.params.iter().filter(|param| param.slashes) {
+        pattern = pattern.replace(&format!("{{{}}}", param.name), &format!("{{*{}}}", param.name));
+    }
+    pattern
+}
+
+fn method_router(app: &Arc<App>, call: &'static Call, handler: routes::Handler) -> MethodRouter {
+    let filter = match call.method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Delete => MethodFilter::DELETE,
+    };
+    let app = app.clone();
+    on(filter, move |params, request| way::take(app.clone(), call, handler, params, request))
+}

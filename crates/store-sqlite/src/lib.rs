@@ -53,7 +53,6 @@ impl SqliteStore {
         open::folder(folder)?;
         let ledger = folder.join("ledger.db");
         let writer = open::ledger(&ledger)?;
-        //open::lengthen_log(&ledger)?;
         let search = Search::open(&folder.join("search.db"), &writer)?;
         open::sync(folder)?;
         let (notice, signals) = Notice::channel();

@@ -1,12 +1,12 @@
 //! Folder, files, connections and their settings, migrations.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, FileControl, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 /// The first SQLite without the bug that a checkpoint at the wrong moment loses commits from the log.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -19,9 +19,6 @@ pub(crate) const SCHEMA: usize = MIGRATIONS.len();
 /// The schema of the search index; a file of another version is made anew.
 const SEARCH_SCHEMA: &str = include_str!("../migrations/search.sql");
 const SEARCH_VERSION: i64 = 1;
-
-/// Length of the ledger's log in the long run.
-const LOG_BYTES: u64 = crate::checkpoint::LOG_PAGES.unsigned_abs() * 4096;
 
 /// Long enough that one of our own connections is never in the way of another for so long.
 const BUSY: Duration = Duration::from_secs(5);
@@ -148,8 +145,6 @@ pub(crate) fn writer(path: &Path) -> Result<Connection, OpenError> {
          PRAGMA cache_size = -65536;
          PRAGMA wal_autocheckpoint = 65536;",
     )?;
-    // The log keeps its file over a restart.
-    conn.file_control(None::<&str>, FileControl::PersistWal(&mut 1))?;
     demand(&conn, "journal_mode", "wal")?;
     demand(&conn, "synchronous", "2")?;
     Ok(conn)
@@ -172,22 +167,6 @@ pub(crate) fn ledger(path: &Path) -> Result<Connection, OpenError> {
     tx.pragma_update(None, "user_version", SCHEMA as i64)?;
     tx.commit()?;
     Ok(conn)
-}
-
-/// Gives the log of a ledger its full length at once. Commits that make a file longer take several times as long as
-/// those that write over it. SQLite ends reading a log where it is not valid, and zeros never are.
-pub(crate) fn lengthen_log(ledger: &Path) -> Result<(), OpenError> {
-    let path = beside(ledger, "-wal");
-    let grow = || {
-        let mut log = OpenOptions::new().append(true).open(&path)?;
-        let length = log.metadata()?.len();
-        let zeros = vec![0; usize::try_from(LOG_BYTES.saturating_sub(length)).unwrap_or_default()];
-        log.write_all(&zeros).and_then(|()| log.sync_all()).or_else(|_| {
-            // No room to spare: then it grows as it must.
-            log.set_len(length)
-        })
-    };
-    grow().map_err(io_error(&path))
 }
 
 /// The file next to a database that has its name and an ending.

@@ -188,7 +188,8 @@ impl State {
         now: Time,
     ) -> Verdict {
         let values = FactValues::of(agent, facts);
-        live.evaluate(action, &values.context(agent, facts, &self.currency, accept_remedy, now))
+        let currency = live.organization().and_then(|organization| organization.currency()).unwrap_or(&self.currency);
+        live.evaluate(action, &values.context(agent, facts, currency, accept_remedy, now))
     }
 
     /// What an evaluation reads of things outside the action.
@@ -402,6 +403,7 @@ pub fn explain(
     at: Time,
 ) -> Vec<countersign_policy::Trace> {
     let values = FactValues::of(&decision.agent, &decision.facts);
+    let currency = snapshot.organization().and_then(|organization| organization.currency()).unwrap_or(currency);
     snapshot.explain(action, &values.context(&decision.agent, &decision.facts, currency, false, at))
 }
 

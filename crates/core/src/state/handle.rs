@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Ctx, State};
 use crate::command::{Command, Envelope};
 use crate::event::{Event, LedgerOpened, OrganizationClosed, StateSealed};
+use crate::ids::ActionId;
 use crate::record::Draft;
 use crate::refusal::{Category, Refusal};
 
@@ -73,7 +74,7 @@ impl State {
             Command::ActivateSnapshot { hash, rationale } => self.activate_snapshot(hash, rationale),
             Command::RollBack { rationale } => self.roll_back(rationale),
             Command::Kill { scope, reason } => self.kill(scope, reason, ctx),
-            Command::Release { scope, reason } => self.release(scope, reason, &actor),
+            Command::Release { scope, reason } => self.release(scope, reason, &actor, ctx.live),
             Command::AcknowledgeAlert(alert) => self.acknowledge(alert),
             Command::RegisterReceiver { url } => self.register_receiver(url, ctx),
             Command::RemoveReceiver(receiver, why) => self.remove_receiver(receiver, why),
@@ -87,7 +88,71 @@ impl State {
             Command::Seal => Handled::one(StateSealed { at: self.next_seq, hash: self.hash() }),
             Command::Close => Handled::one(OrganizationClosed { organization: self.organization.clone() }),
         };
-        handled.unwrap_or_else(|refusal| Handled { events: Vec::new(), answer: Answer::Refused(refusal) })
+        match handled {
+            Ok(mut handled) => {
+                self.alert_on(&mut handled.events, ctx);
+                handled
+            }
+            Err(refusal) => Handled { events: Vec::new(), answer: Answer::Refused(refusal) },
+        }
+    }
+
+    /// Adds the alerts that the mandate of the agent concerned asks for.
+    fn alert_on(&self, events: &mut Vec<Draft>, ctx: &mut Ctx<'_>) {
+        let Some(live) = ctx.live else { return };
+        let mut alerts = Vec::new();
+        for draft in events.iter() {
+            let about = self.about(&draft.event);
+            let wanted = about.as_ref().and_then(|(agent, _)| live.mandate(agent)).is_some_and(|mandate| {
+                mandate.alert_events().iter().any(|event| event == draft.event.kind())
+            });
+            if let Some((agent, action_id)) = about.filter(|_| wanted) {
+                let summary = format!("`{}` of `{agent}`", draft.event.kind());
+                alerts.extend(self.alert(draft.event.kind(), summary, Some(&agent), action_id, ctx));
+            }
+        }
+        events.extend(alerts);
+    }
+
+    /// The agent and the action that an event is about.
+    fn about(&self, event: &Event) -> Option<(Arc<str>, Option<ActionId>)> {
+        let of_action = |id: ActionId| self.actions.get(&id).map(|action| (action.agent.clone(), Some(id)));
+        match event {
+            Event::DecisionMade(e) => Some((e.agent.clone(), Some(e.action_id))),
+            Event::ApprovalOpened(e) => Some((e.agent.clone(), Some(e.action_id))),
+            Event::RefusalsRepeated(e) => Some((e.agent.clone(), None)),
+            Event::AgentRegistered(e) => Some((e.agent.as_str().into(), None)),
+            Event::AgentSighted(e) => Some((e.agent.as_str().into(), None)),
+            Event::ApprovalAnswered(e) => of_action(e.action_id),
+            Event::ApprovalOverdue(e) => of_action(e.action_id),
+            Event::ApprovalResolved(e) => of_action(e.action_id),
+            Event::ApprovalVoted(e) => of_action(e.action_id),
+            Event::CallbackDue(e) => of_action(e.action_id),
+            Event::PermitRedeemed(e) => of_action(e.action_id),
+            Event::PermitRefused(e) => of_action(e.action_id),
+            Event::OutcomeReported(e) => of_action(e.action_id),
+            Event::CallbackAttempted(e) => {
+                self.deliveries.get(&e.delivery).and_then(|delivery| of_action(delivery.action_id))
+            }
+            Event::AlertAcknowledged(_)
+            | Event::AlertRaised(_)
+            | Event::CallbackRegistered(_)
+            | Event::CallbackRemoved(_)
+            | Event::ClockConfirmed(_)
+            | Event::ClockJumped(_)
+            | Event::KeyIssued(_)
+            | Event::KeyRevoked(_)
+            | Event::KillEngaged(_)
+            | Event::KillReleased(_)
+            | Event::KillReleaseRequested(_)
+            | Event::LedgerOpened(_)
+            | Event::OrganizationClosed(_)
+            | Event::SnapshotActivated(_)
+            | Event::SnapshotUploaded(_)
+            | Event::StateSealed(_)
+            | Event::UserAdded(_)
+            | Event::UserRemoved(_) => None,
+        }
     }
 
     /// Whether the command may be looked at: the ledger is open, the credential holds, and it is not a repetition.

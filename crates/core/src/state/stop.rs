@@ -1,5 +1,7 @@
 //! Kill switches: engaging takes effect at once and needs nobody's policy; releasing takes two people once there are two.
 
+use countersign_policy::{Snapshot, TwoPerson};
+
 use super::{Ctx, Handled, State};
 use crate::command::Sealed;
 use crate::event::{
@@ -38,13 +40,18 @@ impl State {
         Handled::done(events)
     }
 
-    pub(super) fn release(&self, scope: Scope, reason: Option<Sealed>, actor: &Actor) -> Result<Handled, Refusal> {
+    pub(super) fn release(
+        &self,
+        scope: Scope,
+        reason: Option<Sealed>,
+        actor: &Actor,
+        live: Option<&Snapshot>,
+    ) -> Result<Handled, Refusal> {
         let name = scope.to_string();
         let Some(kill) = self.kills.get(&name) else {
             return Err(Refusal::conflict("not_killed", format!("no kill switch is engaged on {name}")));
         };
-        let people = self.admins().len();
-        if people < 2 {
+        if !self.takes_two(live) {
             let released = KillReleased { scope, single_person: true };
             return Handled::done(vec![Draft::observed(released).with_payload(reason)]);
         }
@@ -61,6 +68,15 @@ impl State {
                 let requested = KillReleaseRequested { by: actor.id.clone(), scope };
                 Handled::done(vec![Draft::observed(requested).with_payload(reason)])
             }
+        }
+    }
+
+    /// Whether a rule for two people applies: once there are two who could, unless the organization says otherwise.
+    pub(super) fn takes_two(&self, live: Option<&Snapshot>) -> bool {
+        match live.and_then(|live| live.organization()).map(|organization| organization.two_person()) {
+            Some(TwoPerson::Always) => true,
+            Some(TwoPerson::Never) => false,
+            Some(TwoPerson::Auto) | None => self.admins().len() >= 2,
         }
     }
 

@@ -1,0 +1,109 @@
+//! `countersign org`: organizations of an instance, by the operator at the machine.
+
+use clap::{Args, Subcommand};
+use countersign_client::segment;
+use serde_json::{Value, json};
+
+use crate::connect::{About, Connection, Session};
+use crate::console::{Console, cell, table};
+use crate::failure::Result;
+
+#[derive(Args)]
+pub(super) struct Org {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Add an organization; its first admin's key is shown once
+    Add(Add),
+    /// List organizations
+    List(List),
+    /// Close an organization: nothing is decided any more, its ledger stays
+    Delete(Delete),
+}
+
+#[derive(Args)]
+struct Add {
+    /// Its name
+    name: String,
+    /// Currency of amounts that name none, ISO 4217
+    #[arg(long, default_value = "USD")]
+    currency: String,
+    /// Time zone, IANA
+    #[arg(long, default_value = "UTC")]
+    zone: String,
+    /// Id of its first admin
+    #[arg(long, default_value = "admin")]
+    admin: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+struct List {
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+struct Delete {
+    /// Its name
+    name: String,
+    /// Remove the ledger of an organization that is closed. It cannot be brought back; export it first
+    #[arg(long)]
+    remove: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Org {
+    pub(super) async fn run(self, console: &Console) -> Result<()> {
+        match self.command {
+            Command::Add(add) => {
+                let body = json!({
+                    "name": add.name, "currency": add.currency, "zone": add.zone, "admin": add.admin,
+                });
+                let call = async |session: &Session| Ok(session.client.post::<Value>("/v1/organizations", &body).await?);
+                let value = add.connection.with(About::Instance, call).await?;
+                let text = format!(
+                    "organization  {}\nadmin         {}\nadmin key     {}\nlog key       {}\n\n\
+                     The admin key is shown this once. No policy is live yet, so everything is denied:\n\
+                     countersign policy upload DIR --activate --org {}",
+                    add.name,
+                    add.admin,
+                    cell(&value, "admin_key"),
+                    cell(&value, "vkey"),
+                    add.name,
+                );
+                console.answer(&value, text);
+                Ok(())
+            }
+            Command::List(list) => {
+                let read = async |session: &Session| Ok(session.client.get::<Value>("/v1/organizations").await?);
+                let value = list.connection.with(About::Instance, read).await?;
+                let rows = value.get("organizations").and_then(Value::as_array).cloned().unwrap_or_default();
+                let fields = ["organization", "created", "origin"];
+                let lines: Vec<Vec<String>> =
+                    rows.iter().map(|row| fields.iter().map(|field| cell(row, field)).collect()).collect();
+                console.answer(&value, table(&["ORGANIZATION", "CREATED", "LOG"], &lines));
+                Ok(())
+            }
+            Command::Delete(delete) => {
+                let remove = if delete.remove { "?remove=true" } else { "" };
+                let path = format!("/v1/organizations/{}{remove}", segment(&delete.name));
+                let call = async |session: &Session| Ok(session.client.delete(&path).await?);
+                delete.connection.with(About::Instance, call).await?;
+                let name = &delete.name;
+                let text = if delete.remove {
+                    format!("organization {name} and its ledger are removed")
+                } else {
+                    format!("organization {name} is closed; its ledger stays, and can be exported")
+                };
+                console.answer(&json!({ "organization": name, "closed": true, "removed": delete.remove }), text);
+                Ok(())
+            }
+        }
+    }
+}

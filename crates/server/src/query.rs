@@ -1,0 +1,127 @@
+//! Parameters of requests: path and query.
+
+use std::str::FromStr;
+
+use axum::extract::Query;
+use axum::http::Uri;
+use countersign_core::Time;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::body::clip;
+use crate::problem::Problem;
+
+/// No parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct None_ {}
+
+/// `?wait=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wait {
+    pub wait: Option<String>,
+}
+
+/// `?mine=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mine {
+    #[serde(default)]
+    pub mine: bool,
+}
+
+/// `?organization=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Organization {
+    pub organization: Option<String>,
+}
+
+/// `?remove=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Remove {
+    #[serde(default)]
+    pub remove: bool,
+}
+
+/// `?from=&to=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Span {
+    pub from: u64,
+    pub to: u64,
+}
+
+/// `?from=&limit=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    #[serde(default)]
+    pub from: u64,
+    pub limit: Option<usize>,
+}
+
+/// Parameters of a search.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Search {
+    pub agent: Option<String>,
+    pub action: Option<String>,
+    pub decision: Option<String>,
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub cursor: Option<u64>,
+    pub limit: Option<usize>,
+    pub min_seq: Option<u64>,
+}
+
+fn invalid(detail: impl Into<String>) -> Problem {
+    Problem::invalid("invalid_parameter", detail)
+}
+
+/// The query of a request.
+pub(crate) fn parse<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
+    // An empty query is the same as none.
+    let parsed = Query::<T>::try_from_uri(uri);
+    parsed.map(|Query(query)| query).map_err(|error| {
+        use std::error::Error as _;
+        let mut why: &dyn std::error::Error = &error;
+        while let Some(source) = why.source() {
+            why = source;
+        }
+        invalid(format!("the query: {}", clip(&why.to_string(), 200)))
+    })
+}
+
+/// The length of a wait such as `30s`.
+pub(crate) fn seconds(text: Option<&str>) -> Result<u64, Problem> {
+    let Some(text) = text else { return Ok(0) };
+    let digits = text.strip_suffix('s').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+    let seconds = digits.and_then(|digits| digits.parse().ok()).filter(|seconds| *seconds <= 60);
+    seconds.ok_or_else(|| invalid("`wait` is a number of seconds up to `60s`"))
+}
+
+/// An instant.
+pub(crate) fn time(name: &str, text: Option<&str>) -> Result<Option<Time>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let time = Time::from_str(text).map_err(|error| invalid(format!("`{name}`: {}", clip(&error.to_string(), 200))))?;
+    Ok(Some(time))
+}
+
+/// A number within its bounds.
+pub(crate) fn within(name: &str, number: Option<usize>, or: usize, most: usize) -> Result<usize, Problem> {
+    match number {
+        None => Ok(or),
+        Some(number) if (1..=most).contains(&number) => Ok(number),
+        Some(_) => Err(invalid(format!("`{name}` is from 1 to {most}"))),
+    }
+}
+
+/// An id in a path. Text that is not one names nothing.
+pub(crate) fn id<T: FromStr>(what: &str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::missing(what, &clip(text, 128)))
+}

@@ -1,0 +1,393 @@
+//! Laws of the state: what holds for every ledger, whatever happens.
+#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
+
+use std::collections::BTreeSet;
+
+use countersign_core::command::Envelope;
+use countersign_core::event::{Delivery, KeyIssued, OutcomeStatus, Scope, Verb};
+use countersign_core::ids::{ActionId, DeliveryId};
+use countersign_core::record::{ActorKind, Half, Idempotency};
+use countersign_core::{Actor, Answer, Command, Event, Record, Span, State, Time};
+use countersign_testkit::{ORIGIN, World, by};
+use proptest::prelude::*;
+
+const POLICY: &str = "
+name: gate
+on: [{ action: 'read' }, { action: 'pay' }, { action: 'ship' }]
+rules:
+  - { condition: \"action == 'read'\", decision: allow }
+  - { condition: \"action == 'pay'\", decision: require_approval, approvers: [leads] }
+  - { condition: \"action == 'ship'\", decision: require_approval, evidence_required: true }
+";
+
+fn world() -> World {
+    let mut world = World::new();
+    world.user("dana", &["reviewer"], &["leads"], &[]);
+    world.user("erin", &["reviewer"], &["leads"], &[]);
+    world.agent("bot", "team:ops");
+    world.policy(&[("gate.yaml", POLICY)]);
+    world
+}
+
+/// A ledger in which every type of record occurs. Every record goes through its canonical bytes on the way.
+fn everything() -> World {
+    let mut world = world();
+    let receiver = match &world.done(Command::RegisterReceiver { url: "https://example.com/hook".into() })[0].event {
+        Event::CallbackRegistered(registered) => registered.receiver,
+        other => panic!("{other:?}"),
+    };
+    let key = KeyIssued {
+        expires: Some(world.now + Span::hours(1)),
+        fingerprint: "00".into(),
+        kid: "k1".into(),
+        kind: ActorKind::Agent,
+        scopes: vec!["act_for:bot-*".into()],
+        subject: "bot".into(),
+    };
+    world.done(Command::IssueKey(Box::new(key)));
+    let callback = r#""callback_url":"https://example.com/hook/1""#;
+    let read = world.submit("bot", &format!(r#"{{"action":"read",{callback}}}"#)).unwrap();
+    world.redeem(read.decision.action_id).unwrap();
+    assert!(world.redeem(read.decision.action_id).is_err());
+    world.report(read.decision.action_id, OutcomeStatus::Succeeded, Some("1.50")).unwrap();
+    let refused = world.submit("bot", r#"{"action":"read","env":"x"}"#).unwrap().decision.action_id;
+    assert!(world.redeem_for(refused, countersign_core::digest::Digest([0; 32])).is_err());
+    let delivery = delivery(&world);
+    for (attempt, result) in [(1, Delivery::Retrying), (2, Delivery::Dead)] {
+        let next = (result == Delivery::Retrying).then_some(world.now);
+        world.done(Command::NoteDelivery { delivery, attempt, detail: "500".into(), result, next });
+    }
+    world.done(Command::Resend(delivery));
+    let pay = world.submit("bot", r#"{"action":"pay","amount":"5"}"#).unwrap().decision.action_id;
+    world.pass(Span::minutes(16));
+    world.vote("dana", pay, Verb::Approve, None).unwrap();
+    let ship = world.submit("bot", r#"{"action":"ship"}"#).unwrap();
+    let approval = ship.approval.unwrap().opened.approval;
+    let stored = countersign_core::stored::store_value(
+        &countersign_policy::Value::Map(Default::default()),
+        &countersign_core::redact::Redactor::standard(),
+        &Default::default(),
+        [0; 32],
+        "default",
+    );
+    let parts = vec!["sources".to_owned()];
+    world.done(Command::Answer { approval, agent: "bot".into(), parts, stored: stored.0, redact: stored.1 });
+    drop(world.submit("stranger", r#"{"action":"read"}"#));
+    for _ in 0..12 {
+        drop(world.submit("bot", r#"{"action":"fly"}"#));
+    }
+    world.pass(Span::seconds(61));
+    world.done(Command::Tick);
+    let alert = *world.state.alerts().keys().next().unwrap();
+    world.done(Command::AcknowledgeAlert(alert));
+    world.user("bea", &["admin"], &[], &[]);
+    world.done(Command::Kill { scope: Scope::Tool("shell".into()), reason: None });
+    for who in ["alex", "bea"] {
+        let release = Command::Release { scope: Scope::Tool("shell".into()), reason: None };
+        assert_eq!(world.give(by(ActorKind::User, who), release).0, Answer::Done);
+    }
+    world.done(Command::NoteClockJump { shows: Time(0) });
+    world.done(Command::ConfirmClock { by: "operator" });
+    world.done(Command::RevokeKey("k1".into()));
+    world.done(Command::RemoveUser("erin".into()));
+    world.done(Command::RemoveReceiver(receiver, "requested"));
+    world.done(Command::Seal);
+    world.done(Command::Close);
+    world
+}
+
+fn delivery(world: &World) -> DeliveryId {
+    *world.state.deliveries().keys().next().unwrap()
+}
+
+#[test]
+fn every_type_of_record_occurs_is_canonical_and_folds_to_the_same_state() {
+    let world = everything();
+    let seen: BTreeSet<&str> = world.records.iter().map(|record| record.event.kind()).collect();
+    let known: BTreeSet<&str> = Event::KINDS.iter().copied().collect();
+    assert_eq!(known.difference(&seen).collect::<Vec<_>>(), Vec::<&&str>::new(), "types that no test writes");
+    assert_eq!(world.refolded().hash(), world.state.hash());
+}
+
+#[test]
+fn a_ledger_of_every_released_version_folds_to_the_state_that_it_folded_to_then() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/ledgers");
+    let (ledger, hash) = (folder.join("0.1.jsonl"), folder.join("0.1.state.sha256"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let world = everything();
+        std::fs::create_dir_all(&folder).unwrap();
+        let lines: Vec<Vec<u8>> = world.records.iter().map(|record| record.encode(ORIGIN).unwrap()).collect();
+        std::fs::write(&ledger, [lines.join(&b'\n'), b"\n".to_vec()].concat()).unwrap();
+        std::fs::write(&hash, format!("{}\n", world.state.hash())).unwrap();
+    }
+    let mut state = State::default();
+    for line in std::fs::read_to_string(&ledger).unwrap().lines() {
+        let (record, origin) = Record::decode(line.as_bytes()).unwrap();
+        assert_eq!(origin, ORIGIN);
+        state.apply(&record);
+    }
+    assert_eq!(format!("{}\n", state.hash()), std::fs::read_to_string(&hash).unwrap());
+}
+
+#[test]
+fn a_loaded_state_goes_on_as_the_one_that_was_stored() {
+    let mut world = world();
+    let pending = world.submit("bot", r#"{"action":"pay"}"#).unwrap().decision.action_id;
+    let granted = world.submit("bot", r#"{"action":"read"}"#).unwrap().decision.action_id;
+    world.redeem(granted).unwrap();
+    world.submit("bot", r#"{"action":"ship"}"#).unwrap();
+    let approved = world.submit("bot", r#"{"action":"pay","amount":"2"}"#).unwrap().decision.action_id;
+    world.vote("dana", approved, Verb::Approve, None).unwrap();
+    let bytes = world.state.to_bytes();
+    world.state = State::from_bytes(&bytes).unwrap();
+    assert_eq!(world.state.to_bytes(), bytes);
+    assert_eq!(world.state.next_due(), world.refolded().next_due());
+    world.pass(Span::hours(25));
+    assert_eq!(world.view(pending).reason_code.as_deref(), Some("expired"));
+    assert_eq!(world.refolded().hash(), world.state.hash());
+}
+
+#[test]
+fn the_same_request_is_carried_out_once() {
+    let mut world = world();
+    let idem = |body: u8| Some(Idempotency { body: Half([body; 16]), key: Half([1; 16]) });
+    let submit = |world: &mut World, idem| {
+        let submit = world.submission("bot", r#"{"action":"read"}"#).unwrap();
+        let command = Command::Submit(Box::new(submit));
+        world.give_envelope(Envelope { actor: by(ActorKind::Agent, "bot"), kid: None, idem, command })
+    };
+    let (first, records) = submit(&mut world, idem(1));
+    assert_eq!(first, Answer::Done);
+    assert_eq!(submit(&mut world, idem(1)), (Answer::Replayed(records[0].seq), Vec::new()));
+    assert!(matches!(submit(&mut world, idem(2)).0, Answer::Refused(refusal) if refusal.code == "idempotency_key_reused"));
+    world.pass(Span::hours(24));
+    world.submit("bot", r#"{"action":"read","env":"a"}"#).unwrap();
+    assert_eq!(submit(&mut world, idem(2)).0, Answer::Done, "a key is remembered for a day");
+}
+
+#[test]
+fn a_revoked_or_expired_key_gives_no_command() {
+    let mut world = world();
+    for (kid, expires) in [("good", None), ("old", Some(world.now + Span::hours(1)))] {
+        let key = KeyIssued {
+            expires,
+            fingerprint: "00".into(),
+            kid: kid.into(),
+            kind: ActorKind::Agent,
+            scopes: Vec::new(),
+            subject: "bot".into(),
+        };
+        world.done(Command::IssueKey(Box::new(key)));
+    }
+    let submit = |world: &mut World, kid: &str| {
+        let command = Command::Submit(Box::new(world.submission("bot", r#"{"action":"read"}"#).unwrap()));
+        let actor = by(ActorKind::Agent, "bot");
+        world.give_envelope(Envelope { actor, kid: Some(kid.into()), idem: None, command }).0
+    };
+    assert_eq!(submit(&mut world, "good"), Answer::Done);
+    assert_eq!(submit(&mut world, "old"), Answer::Done);
+    world.pass(Span::hours(1));
+    assert!(matches!(submit(&mut world, "old"), Answer::Refused(_)));
+    world.done(Command::RevokeKey("good".into()));
+    assert!(matches!(submit(&mut world, "good"), Answer::Refused(_)));
+    assert!(matches!(submit(&mut world, "unheard-of"), Answer::Refused(_)));
+}
+
+#[test]
+fn a_year_of_work_leaves_a_state_that_holds_only_what_is_open() {
+    let mut world = world();
+    let mut largest = 0;
+    for day in 0..365 {
+        for n in 0..4 {
+            let body = format!(r#"{{"action":"read","args":{{"day":{day},"n":{n}}}}}"#);
+            let id = world.submit("bot", &body).unwrap().decision.action_id;
+            world.redeem(id).unwrap();
+            if n % 2 == 0 {
+                world.report(id, OutcomeStatus::Succeeded, None).unwrap();
+            }
+        }
+        let body = format!(r#"{{"action":"pay","args":{{"day":{day}}}}}"#);
+        let id = world.submit("bot", &body).unwrap().decision.action_id;
+        if day % 2 == 0 {
+            world.vote("dana", id, Verb::Approve, None).unwrap();
+        }
+        for alert in world.state.alerts().keys().copied().collect::<Vec<_>>() {
+            world.done(Command::AcknowledgeAlert(alert));
+        }
+        world.pass(Span::hours(24));
+        largest = largest.max(world.state.to_bytes().len());
+    }
+    assert!(world.records.len() > 365 * 12, "{} records", world.records.len());
+    assert!(largest < 40_000, "the state grew to {largest} bytes");
+}
+
+#[test]
+fn while_the_clock_is_in_doubt_no_timer_fires_and_decisions_go_on() {
+    let mut world = world();
+    let id = world.submit("bot", r#"{"action":"pay"}"#).unwrap().decision.action_id;
+    world.done(Command::NoteClockJump { shows: world.now + Span::hours(48) });
+    world.pass(Span::hours(48));
+    assert_eq!(world.view(id).status, countersign_core::event::Status::Pending);
+    assert!(world.submit("bot", r#"{"action":"read"}"#).is_ok());
+    world.done(Command::ConfirmClock { by: "operator" });
+    world.pass(Span::seconds(1));
+    assert_eq!(world.view(id).reason_code.as_deref(), Some("expired"));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Submit(u8, u16),
+    Vote(u8, u8, u8),
+    Redeem(u8),
+    Report(u8),
+    Cancel(u8),
+    Pass(u16),
+    Kill(u8),
+    Release,
+    Policy(u8),
+    Deliver(u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (any::<u8>(), any::<u16>()).prop_map(|(kind, n)| Step::Submit(kind, n)),
+        4 => (any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(id, who, verb)| Step::Vote(id, who, verb)),
+        3 => any::<u8>().prop_map(Step::Redeem),
+        2 => any::<u8>().prop_map(Step::Report),
+        1 => any::<u8>().prop_map(Step::Cancel),
+        3 => (0_u16..2000).prop_map(Step::Pass),
+        1 => any::<u8>().prop_map(Step::Kill),
+        1 => Just(Step::Release),
+        1 => any::<u8>().prop_map(Step::Policy),
+        1 => any::<u8>().prop_map(Step::Deliver),
+    ]
+}
+
+/// Plays random steps. `approving` lets people say yes.
+fn play(steps: &[Step], approving: bool) -> World {
+    let mut world = world();
+    let mut ids: Vec<ActionId> = Vec::new();
+    let pick = |ids: &[ActionId], n: u8| ids.get(usize::from(n) % ids.len().max(1)).copied();
+    for step in steps {
+        match step {
+            Step::Submit(kind, n) => {
+                let action = ["read", "pay", "ship", "fly"][usize::from(kind % 4)];
+                let principal = if kind % 3 == 0 { r#","principal":"dana""# } else { "" };
+                let body = format!(r#"{{"action":"{action}","args":{{"n":{n}}}{principal}}}"#);
+                ids.extend(world.submit("bot", &body).ok().map(|view| view.decision.action_id));
+            }
+            Step::Vote(id, who, verb) => {
+                let verbs = [Verb::Reject, Verb::Abstain, Verb::Comment, Verb::Approve];
+                let verb = verbs[usize::from(*verb) % if approving { 4 } else { 3 }];
+                let who = ["dana", "erin", "alex", "mallory"][usize::from(who % 4)];
+                if let Some(id) = pick(&ids, *id).filter(|id| world.view(*id).approval.is_some()) {
+                    drop(world.vote(who, id, verb, Some("because")));
+                }
+            }
+            Step::Redeem(id) => drop(pick(&ids, *id).map(|id| world.redeem(id))),
+            Step::Report(id) => drop(pick(&ids, *id).map(|id| world.report(id, OutcomeStatus::Succeeded, None))),
+            Step::Cancel(id) => {
+                let approval = pick(&ids, *id).and_then(|id| world.view(id).approval);
+                if let Some(approval) = approval.map(|approval| approval.opened.approval) {
+                    drop(world.give(by(ActorKind::User, "alex"), Command::Cancel { approval, agent: None }));
+                }
+            }
+            Step::Pass(seconds) => world.pass(Span::seconds(i64::from(*seconds))),
+            Step::Kill(which) => {
+                let scope = [Scope::Organization, Scope::Agent("bot".into()), Scope::Tool("pay".into())];
+                world.done(Command::Kill { scope: scope[usize::from(which % 3)].clone(), reason: None });
+            }
+            Step::Release => {
+                for scope in world.state.kills().map(|kill| kill.scope.clone()).collect::<Vec<_>>() {
+                    drop(world.give(by(ActorKind::User, "alex"), Command::Release { scope, reason: None }));
+                }
+            }
+            Step::Policy(n) => {
+                let comment = format!("# {n}\n{POLICY}");
+                world.policy(&[("gate.yaml", &comment)]);
+            }
+            Step::Deliver(n) => {
+                let ghost = DeliveryId(u128::from(*n));
+                let note = Command::NoteDelivery {
+                    delivery: ghost,
+                    attempt: 1,
+                    detail: String::new(),
+                    result: Delivery::Delivered,
+                    next: None,
+                };
+                drop(world.give(Actor::system(), note));
+            }
+        }
+    }
+    world
+}
+
+fn permits(world: &World) -> Vec<(&Record, ActionId)> {
+    let issued = world.records.iter().filter_map(|record| match &record.event {
+        Event::DecisionMade(e) => e.permit.as_ref().map(|_| (record, e.action_id)),
+        Event::ApprovalResolved(e) => e.permit.as_ref().map(|_| (record, e.action_id)),
+        _ => None,
+    });
+    issued.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn without_a_vote_that_approves_nothing_is_ever_approved(steps in prop::collection::vec(step(), 1..60)) {
+        let mut world = play(&steps, false);
+        world.pass(Span::hours(30));
+        for record in &world.records {
+            if let Event::ApprovalResolved(resolved) = &record.event {
+                prop_assert!(resolved.permit.is_none());
+            }
+        }
+        prop_assert!(world.state.approvals().is_empty(), "every request ends by its deadline");
+    }
+
+    #[test]
+    fn permits_come_from_decisions_or_votes_are_used_once_and_never_after_a_kill(
+        steps in prop::collection::vec(step(), 1..80),
+    ) {
+        let world = play(&steps, true);
+        prop_assert_eq!(world.refolded().hash(), world.state.hash());
+        let mut used = BTreeSet::new();
+        for record in &world.records {
+            match &record.event {
+                Event::PermitRedeemed(redeemed) => {
+                    prop_assert!(used.insert(redeemed.action_id), "used twice");
+                    let issued = permits(&world).into_iter().find(|(_, id)| *id == redeemed.action_id);
+                    let (issued, _) = issued.expect("a permit that was used was issued");
+                    prop_assert!(issued.seq < record.seq);
+                    let killed = world.records.iter().any(|kill| {
+                        kill.seq > issued.seq && kill.seq < record.seq && matches!(&kill.event,
+                            Event::KillEngaged(e) if matches!(&e.scope, Scope::Organization | Scope::Agent(_)))
+                    });
+                    prop_assert!(!killed, "used after a kill");
+                }
+                Event::ApprovalResolved(resolved) if resolved.permit.is_some() => {
+                    let approved = world.records.iter().any(|vote| vote.seq < record.seq && matches!(&vote.event,
+                        Event::ApprovalVoted(v) if v.approval == resolved.approval && v.counted && v.verb == Verb::Approve
+                            && v.user != "mallory"));
+                    prop_assert!(approved, "approved without a vote that counts");
+                }
+                Event::ApprovalVoted(vote) if vote.counted && vote.user == "dana" => {
+                    let opened = world.records.iter().find_map(|opened| match &opened.event {
+                        Event::ApprovalOpened(e) if e.approval == vote.approval => Some(e),
+                        _ => None,
+                    });
+                    let excluded = &opened.expect("a request was opened").excluded;
+                    prop_assert!(excluded.iter().all(|out| out.user != "dana"), "the requester voted");
+                }
+                Event::OutcomeReported(outcome) if outcome.status == OutcomeStatus::Succeeded => {
+                    prop_assert!(permits(&world).iter().any(|(issued, id)| *id == outcome.action_id && issued.seq < record.seq));
+                }
+                _ => {}
+            }
+        }
+        for pair in world.records.windows(2) {
+            prop_assert!(pair[0].seq + 1 == pair[1].seq && pair[0].ts < pair[1].ts);
+        }
+    }
+}
