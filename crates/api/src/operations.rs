@@ -29,7 +29,7 @@ pub struct KillBody {
     pub scope: KillScope,
     /// Which agent or tool.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<Text<32>>,
+    pub name: Option<Text<128>>,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text<4096>>,
@@ -47,7 +47,7 @@ pub struct ReleaseBody {
     pub scope: KillScope,
     /// Which agent or tool.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<Text<32>>,
+    pub name: Option<Text<128>>,
     /// Why.
     pub reason: Text<4096>,
 }

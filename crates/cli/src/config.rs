@@ -140,16 +140,9 @@ impl Config {
 fn check_member(name: &str, value: &str) -> std::result::Result<(), Wrong> {
     match name {
         "behind_proxy" => {
-            let fine = value.split_once('/').is_some_and(|(address, bits)| {
-                let most = match address.parse::<std::net::IpAddr>() {
-                    Ok(address) if address.is_ipv4() => 32,
-                    Ok(_) => 128,
-                    Err(_) => return false,
-                };
-                bits.parse::<u8>().is_ok_and(|bits| bits <= most)
-            });
             let help = "write a network as in `10.0.0.0/8`";
-            if fine { Ok(()) } else { Err((format!("`{value}` is not a network"), help.to_owned())) }
+            let parsed = value.parse::<countersign_server::Network>();
+            parsed.map(drop).map_err(|_| (format!("`{value}` is not a network"), help.to_owned()))
         }
         _ => match Allowlist::parse([value]) {
             Ok(_) => Ok(()),

@@ -7,7 +7,7 @@ use clap::Args;
 use countersign_client::{Client, Credential};
 use serde::Deserialize;
 
-use crate::commands::serve::Hosted;
+use crate::host::Hosted;
 use crate::failure::{Failure, Result};
 use crate::folder::{Folder, Taken};
 use crate::instance::pick;

@@ -9,6 +9,7 @@ mod demo;
 mod excerpt;
 mod failure;
 mod folder;
+mod host;
 mod instance;
 mod local;
 mod policies;

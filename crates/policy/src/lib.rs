@@ -18,6 +18,7 @@ pub mod verdict;
 pub mod yaml;
 
 pub use action::{Access, Action, Resource};
+pub use document::mandate_audit::{EVENTS as ALERT_EVENTS, REDACT_KINDS};
 pub use document::{DefaultRoute, Mandate, Organization, TwoPerson};
 pub use evaluate::explain::Trace;
 pub use facts::{Context, Facts, Root, Standing};

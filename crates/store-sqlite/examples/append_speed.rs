@@ -2,7 +2,12 @@
 //!
 //! Every record is a 700-byte leaf with a 400-byte payload and one subject, of one organization. Prints, for each batch
 //! size, records a second and the latency of a commit; then what a search index of the same records costs.
-#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::float_arithmetic, reason = "a measurement, not the product")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::float_arithmetic,
+    reason = "a measurement, not the product"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +20,11 @@ use countersign_store::{Append, Head, NewRecord, OrganizationRow, Query, SearchR
 use countersign_store_sqlite::SqliteStore;
 
 fn record(seq: u64) -> NewRecord {
-    let payload = Payload { body: vec![b'p'; 400], salt: [3; 32], class: "standard".into() };
+    let payload = Payload {
+        body: vec![b'p'; 400],
+        salt: [3; 32],
+        class: "standard".into(),
+    };
     let commitment = payload.commitment();
     let leaf_hash = Digest::of(&seq.to_be_bytes());
     // As in UUIDv7: time, then randomness.
@@ -30,7 +39,11 @@ fn record(seq: u64) -> NewRecord {
 }
 
 fn batch(base: u64, count: u64) -> Append {
-    let org = OrganizationRow { created: Time(0), name: "acme".into(), origin: "bench/t/acme".into() };
+    let org = OrganizationRow {
+        created: Time(0),
+        name: "acme".into(),
+        origin: "bench/t/acme".into(),
+    };
     Append {
         head: Head {
             checkpoint: "c".repeat(250),
@@ -65,7 +78,11 @@ fn measure(folder: &Path, count: u64, time: Duration) -> u64 {
     }
     latencies.sort();
     let at = |share: f64| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index below the length")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an index below the length"
+        )]
         let place = (latencies.len() as f64 * share) as usize;
         latencies[place.min(latencies.len() - 1)].as_secs_f64() * 1e3
     };
@@ -84,7 +101,9 @@ fn measure(folder: &Path, count: u64, time: Duration) -> u64 {
 
 fn main() {
     let mut args = std::env::args().skip(1);
-    let folder = args.next().map_or_else(|| std::env::temp_dir().join("countersign-append-speed"), Into::into);
+    let folder = args
+        .next()
+        .map_or_else(|| std::env::temp_dir().join("countersign-append-speed"), Into::into);
     let seconds = args.next().map_or(5, |text| text.parse().unwrap());
     let mut size = 0;
     for count in [1, 16, 64, 256] {
@@ -106,20 +125,43 @@ fn main() {
     for part in rows.chunks(256) {
         store.index("acme", part).unwrap();
     }
-    println!("search index: {:.0} lines/s in parts of 256", size as f64 / begun.elapsed().as_secs_f64());
+    println!(
+        "search index: {:.0} lines/s in parts of 256",
+        size as f64 / begun.elapsed().as_secs_f64()
+    );
     let text = |text: &str| Some(text.to_owned());
     for (what, query) in [
         ("the newest 100", Query::default()),
-        ("100 of an agent", Query { agent: text("agent-5"), ..Query::default() }),
+        (
+            "100 of an agent",
+            Query {
+                agent: text("agent-5"),
+                ..Query::default()
+            },
+        ),
         (
             "100 of an agent that were denied",
-            Query { agent: text("agent-5"), decision: text("deny"), ..Query::default() },
+            Query {
+                agent: text("agent-5"),
+                decision: text("deny"),
+                ..Query::default()
+            },
         ),
-        ("in a time range", Query { from: Some(Time(1_000)), to: Some(Time(2_000)), ..Query::default() }),
+        (
+            "in a time range",
+            Query {
+                from: Some(Time(1_000)),
+                to: Some(Time(2_000)),
+                ..Query::default()
+            },
+        ),
     ] {
         let begun = Instant::now();
         let found = store.search("acme", &Query { limit: 100, ..query }).unwrap().len();
-        println!("search {what}: {found} lines in {:.2} ms", begun.elapsed().as_secs_f64() * 1e3);
+        println!(
+            "search {what}: {found} lines in {:.2} ms",
+            begun.elapsed().as_secs_f64() * 1e3
+        );
     }
     let begun = Instant::now();
     let count = store.leaf_hashes("acme", 0, u64::MAX).unwrap().len();

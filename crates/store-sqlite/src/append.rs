@@ -62,7 +62,12 @@ fn at_commit(error: rusqlite::Error) -> AppendError {
 impl Writer {
     pub(crate) fn new(path: PathBuf, mut conn: Connection, notice: Notice) -> rusqlite::Result<Writer> {
         notice.listen_to(&mut conn)?;
-        Ok(Writer { path, notice, conn: Mutex::new(Some(conn)), doubt: AtomicBool::new(false) })
+        Ok(Writer {
+            path,
+            notice,
+            conn: Mutex::new(Some(conn)),
+            doubt: AtomicBool::new(false),
+        })
     }
 
     fn connect(&self) -> Result<Connection, OpenError> {
@@ -137,10 +142,7 @@ impl Writer {
     }
 }
 
-fn commit<T>(
-    conn: &Connection,
-    fill: impl FnOnce(&Transaction<'_>) -> Result<T, Trouble>,
-) -> Result<T, AppendError> {
+fn commit<T>(conn: &Connection, fill: impl FnOnce(&Transaction<'_>) -> Result<T, Trouble>) -> Result<T, AppendError> {
     let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)
         .map_err(|error| before_commit(Trouble::Sqlite(error)))?;
     // On an early return the transaction is dropped, which rolls it back.
@@ -193,7 +195,8 @@ impl<'a> Statements<'a> {
             (None, None) => return Err(AppendError::Failed(format!("there is no `{}`", share.org)).into()),
         };
         let head = &share.head;
-        self.head.execute((org.0, signed(head.size), head.ts.0, &head.edge, &head.checkpoint))?;
+        self.head
+            .execute((org.0, signed(head.size), head.ts.0, &head.edge, &head.checkpoint))?;
         for record in &share.records {
             self.record(org, record)?;
         }
@@ -206,10 +209,12 @@ impl<'a> Statements<'a> {
         self.record.execute((place, record.leaf_hash.0, &record.leaf))?;
         if let Some(sealed) = &record.payload {
             let payload = &sealed.0;
-            self.payload.execute((place, &payload.class, payload.salt, &payload.body))?;
+            self.payload
+                .execute((place, &payload.class, payload.salt, &payload.body))?;
         }
         for subject in &record.subjects {
-            self.subject.execute((org.0, subject.to_be_bytes(), signed(record.seq)))?;
+            self.subject
+                .execute((org.0, subject.to_be_bytes(), signed(record.seq)))?;
         }
         Ok(())
     }

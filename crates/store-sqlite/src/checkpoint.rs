@@ -13,7 +13,7 @@ use crate::open::{self, OpenError};
 
 /// So many pages of the log lie between two checkpoints.
 const EVERY_PAGES: i64 = 1 << 10;
-/// A log of more pages is begun anew, for which the writer waits some milliseconds: seldom enough that this is not seen
+/// A log of more pages (64 MiB) is begun anew, for which the writer waits some milliseconds: seldom enough that this is not seen
 /// among the slowest hundredth of commits, often enough that a restart after a crash has little to read.
 const LOG_PAGES: i64 = 8 << 10;
 
@@ -81,7 +81,10 @@ impl Checkpointer {
                 }
             })
             .map_err(OpenError::Thread)?;
-        Ok(Checkpointer { notice, thread: Some(thread) })
+        Ok(Checkpointer {
+            notice,
+            thread: Some(thread),
+        })
     }
 }
 

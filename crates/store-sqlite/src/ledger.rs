@@ -3,13 +3,14 @@
 use countersign_core::digest::Digest;
 use countersign_core::record::Payload;
 use countersign_core::time::Time;
-use countersign_store::{Head, Org, OrganizationRow, StoredRecord, StoredState};
+use countersign_store::{Files, Head, Org, OrganizationRow, StoredRecord, StoredState};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 
 use crate::place::{OrgId, digest, id, seq, signed, unsigned};
 
 pub(crate) fn ping(conn: &Connection) -> Result<()> {
-    conn.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM organizations LIMIT 1)")?.query_row([], |_| Ok(()))
+    conn.prepare_cached("SELECT count(*) FROM (SELECT 1 FROM organizations LIMIT 1)")?
+        .query_row([], |_| Ok(()))
 }
 
 pub(crate) fn organizations(conn: &Connection) -> Result<Vec<OrganizationRow>> {
@@ -25,18 +26,16 @@ pub(crate) fn organizations(conn: &Connection) -> Result<Vec<OrganizationRow>> {
 }
 
 pub(crate) fn head(conn: &Connection, org: &str) -> Result<Option<Head>> {
-    conn.prepare_cached(
-        "SELECT checkpoint, edge, size, ts FROM heads JOIN organizations ON id = org WHERE name = ?1",
-    )?
-    .query_row([org], |row| {
-        Ok(Head {
-            checkpoint: row.get(0)?,
-            edge: row.get(1)?,
-            size: row.get(2).map(unsigned)?,
-            ts: Time(row.get(3)?),
+    conn.prepare_cached("SELECT checkpoint, edge, size, ts FROM heads JOIN organizations ON id = org WHERE name = ?1")?
+        .query_row([org], |row| {
+            Ok(Head {
+                checkpoint: row.get(0)?,
+                edge: row.get(1)?,
+                size: row.get(2).map(unsigned)?,
+                ts: Time(row.get(3)?),
+            })
         })
-    })
-    .optional()
+        .optional()
 }
 
 /// Number and size of a ledger, and the leaf hash of one of its records, if there is that record.
@@ -58,11 +57,17 @@ pub(crate) fn leaf_hash(conn: &Connection, place: i64) -> Result<Option<Digest>>
 }
 
 fn stored_record(row: &Row<'_>) -> Result<StoredRecord> {
-    Ok(StoredRecord { leaf: row.get(2)?, leaf_hash: digest(row, 1)?, seq: seq(row.get(0)?) })
+    Ok(StoredRecord {
+        leaf: row.get(2)?,
+        leaf_hash: digest(row, 1)?,
+        seq: seq(row.get(0)?),
+    })
 }
 
 pub(crate) fn records(conn: &Connection, org: &str, from: u64, limit: usize) -> Result<Vec<StoredRecord>> {
-    let Some(org) = id(conn, org)? else { return Ok(Vec::new()) };
+    let Some(org) = id(conn, org)? else {
+        return Ok(Vec::new());
+    };
     conn.prepare_cached(
         "SELECT place, leaf_hash, leaf FROM records WHERE place >= ?1 AND place < ?2 ORDER BY place LIMIT ?3",
     )?
@@ -71,14 +76,18 @@ pub(crate) fn records(conn: &Connection, org: &str, from: u64, limit: usize) -> 
 }
 
 pub(crate) fn leaf_hashes(conn: &Connection, org: &str, from: u64, to: u64) -> Result<Vec<Digest>> {
-    let Some(org) = id(conn, org)? else { return Ok(Vec::new()) };
+    let Some(org) = id(conn, org)? else {
+        return Ok(Vec::new());
+    };
     conn.prepare_cached("SELECT leaf_hash FROM records WHERE place >= ?1 AND place < ?2 ORDER BY place")?
         .query_map((org.place(from), org.place(to)), |row| digest(row, 0))?
         .collect()
 }
 
 pub(crate) fn by_subject(conn: &Connection, org: &str, subject: u128) -> Result<Vec<StoredRecord>> {
-    let Some(org) = id(conn, org)? else { return Ok(Vec::new()) };
+    let Some(org) = id(conn, org)? else {
+        return Ok(Vec::new());
+    };
     conn.prepare_cached(
         "SELECT place, leaf_hash, leaf FROM subjects CROSS JOIN records ON place = ?3 + seq
          WHERE org = ?1 AND subject = ?2 ORDER BY seq",
@@ -90,7 +99,13 @@ pub(crate) fn by_subject(conn: &Connection, org: &str, subject: u128) -> Result<
 pub(crate) fn payload(conn: &Connection, org: &str, seq: u64) -> Result<Option<Payload>> {
     let Some(org) = id(conn, org)? else { return Ok(None) };
     conn.prepare_cached("SELECT body, salt, class FROM payloads WHERE place = ?1")?
-        .query_row([org.place(seq)], |row| Ok(Payload { body: row.get(0)?, salt: row.get(1)?, class: row.get(2)? }))
+        .query_row([org.place(seq)], |row| {
+            Ok(Payload {
+                body: row.get(0)?,
+                salt: row.get(1)?,
+                class: row.get(2)?,
+            })
+        })
         .optional()
 }
 
@@ -106,12 +121,13 @@ pub(crate) fn organization_of_secret(conn: &Connection, kind: &str, secret: &str
         "SELECT name FROM secrets JOIN organizations ON organizations.id = org
          WHERE kind = ?1 AND secrets.id = ?2 LIMIT 2",
     )?;
-    let owners: Vec<Org> =
-        statement.query_map([kind, secret], |row| Ok(Org::from(row.get_ref(0)?.as_str()?)))?.collect::<Result<_>>()?;
+    let owners: Vec<Org> = statement
+        .query_map([kind, secret], |row| Ok(Org::from(row.get_ref(0)?.as_str()?)))?
+        .collect::<Result<_>>()?;
     Ok(<[Org; 1]>::try_from(owners).ok().map(|[only]| only))
 }
 
-pub(crate) fn snapshot(conn: &Connection, org: &str, hash: &str) -> Result<Option<Vec<(String, Vec<u8>)>>> {
+pub(crate) fn snapshot(conn: &Connection, org: &str, hash: &str) -> Result<Option<Files>> {
     let Some(org) = id(conn, org)? else { return Ok(None) };
     let files: Vec<_> = conn
         .prepare_cached("SELECT name, bytes FROM snapshot_files WHERE org = ?1 AND hash = ?2 ORDER BY name")?
@@ -123,6 +139,11 @@ pub(crate) fn snapshot(conn: &Connection, org: &str, hash: &str) -> Result<Optio
 pub(crate) fn state(conn: &Connection, org: &str) -> Result<Option<StoredState>> {
     let Some(org) = id(conn, org)? else { return Ok(None) };
     conn.prepare_cached("SELECT at, bytes FROM states WHERE org = ?1")?
-        .query_row([org.0], |row| Ok(StoredState { at: row.get(0).map(unsigned)?, bytes: row.get(1)? }))
+        .query_row([org.0], |row| {
+            Ok(StoredState {
+                at: row.get(0).map(unsigned)?,
+                bytes: row.get(1)?,
+            })
+        })
         .optional()
 }

@@ -22,7 +22,8 @@ use std::sync::Arc;
 use countersign_core::digest::Digest;
 use countersign_core::record::Payload;
 use countersign_store::{
-    Append, AppendError, Head, Org, OrganizationRow, Query, ReadError, SearchRow, Store, StoredRecord, StoredState,
+    Append, AppendError, Files, Head, Org, OrganizationRow, Query, ReadError, SearchRow, Store, StoredRecord,
+    StoredState,
 };
 
 pub use lock::{FolderLock, LockError};
@@ -77,8 +78,14 @@ impl Store for SqliteStore {
 
     fn remove_organization(&self, org: &str) -> Result<(), AppendError> {
         // The index first: without it the ledger is whole, but not the other way round.
-        if let Some(id) = self.readers.read(|conn| place::id(conn, org)).map_err(|error| AppendError::Failed(error.0))? {
-            self.search.forget(id).map_err(|error| AppendError::Failed(error.to_string()))?;
+        if let Some(id) = self
+            .readers
+            .read(|conn| place::id(conn, org))
+            .map_err(|error| AppendError::Failed(error.0))?
+        {
+            self.search
+                .forget(id)
+                .map_err(|error| AppendError::Failed(error.to_string()))?;
         }
         self.writer.remove(org)
     }
@@ -112,7 +119,7 @@ impl Store for SqliteStore {
         self.readers.read(|conn| ledger::organization_of_secret(conn, kind, id))
     }
 
-    fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Vec<(String, Vec<u8>)>>, ReadError> {
+    fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Files>, ReadError> {
         self.readers.read(|conn| ledger::snapshot(conn, org, hash))
     }
 

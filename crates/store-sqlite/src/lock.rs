@@ -41,7 +41,10 @@ impl FolderLock {
     /// [`LockError::Held`] if another process, or another value in this one, has it.
     pub fn acquire(folder: &Path) -> Result<FolderLock, LockError> {
         let path = folder.join("lock");
-        let failed = |source| LockError::Io { path: path.clone(), source };
+        let failed = |source| LockError::Io {
+            path: path.clone(),
+            source,
+        };
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -69,7 +72,11 @@ impl FolderLock {
     }
 
     fn note(&self, address: &str) -> io::Result<()> {
-        let text = format!("{}\n{}\n", std::process::id(), address.lines().next().unwrap_or_default());
+        let text = format!(
+            "{}\n{}\n",
+            std::process::id(),
+            address.lines().next().unwrap_or_default()
+        );
         self.file.write_all_at(text.as_bytes(), 0)?;
         self.file.set_len(text.len() as u64)
     }

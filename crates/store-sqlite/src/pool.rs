@@ -41,7 +41,11 @@ impl Drop for Seat<'_> {
 
 impl Pool {
     pub(crate) fn new(path: PathBuf) -> Pool {
-        Pool { path, connections: Mutex::default(), returned: Condvar::new() }
+        Pool {
+            path,
+            connections: Mutex::default(),
+            returned: Condvar::new(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Connections> {
@@ -49,10 +53,7 @@ impl Pool {
     }
 
     /// Runs `read` on a connection of its own.
-    pub(crate) fn read<T>(
-        &self,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, ReadError> {
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ReadError> {
         let mut connections = self
             .returned
             .wait_while(self.lock(), |connections| connections.busy >= READERS)
@@ -61,7 +62,10 @@ impl Pool {
         let idle = connections.idle.pop();
         drop(connections);
 
-        let mut seat = Seat { pool: self, sound: None };
+        let mut seat = Seat {
+            pool: self,
+            sound: None,
+        };
         let run = || {
             let conn = idle.map_or_else(|| open::reader(&self.path), Ok)?;
             let found = read(&conn)?;

@@ -50,13 +50,18 @@ impl Search {
         let conn = open::search(path)?;
         let search = Search {
             readers: Pool::new(path.to_owned()),
-            writer: Mutex::new(Index { conn, words: BTreeMap::new() }),
+            writer: Mutex::new(Index {
+                conn,
+                words: BTreeMap::new(),
+            }),
         };
         let covered: Vec<(OrgId, u64, Digest)> = search
             .lock()
             .conn
             .prepare("SELECT org, size, leaf_hash FROM covered")?
-            .query_map([], |row| Ok((OrgId(row.get(0)?), row.get(1).map(unsigned)?, digest(row, 2)?)))?
+            .query_map([], |row| {
+                Ok((OrgId(row.get(0)?), row.get(1).map(unsigned)?, digest(row, 2)?))
+            })?
             .collect::<Result<_>>()?;
         for (org, size, hash) in covered {
             if ledger::leaf_hash(ledger, org.place(size.saturating_sub(1)))? != Some(hash) {
@@ -80,7 +85,10 @@ impl Search {
         let mut index = self.lock();
         index.words.clear();
         let tx = Transaction::new_unchecked(&index.conn, TransactionBehavior::Immediate)?;
-        tx.execute("DELETE FROM lines WHERE place >= ?1 AND place < ?2", [org.place(0), org.end()])?;
+        tx.execute(
+            "DELETE FROM lines WHERE place >= ?1 AND place < ?2",
+            [org.place(0), org.end()],
+        )?;
         tx.execute("DELETE FROM words WHERE org = ?1", [org.0])?;
         tx.execute("DELETE FROM covered WHERE org = ?1", [org.0])?;
         tx.commit()
@@ -139,12 +147,7 @@ fn covered(conn: &Connection, org: OrgId) -> Result<u64> {
     Ok(size.unwrap_or_default())
 }
 
-fn add_lines(
-    conn: &Connection,
-    words: &mut Words,
-    org: OrgId,
-    rows: &[SearchRow],
-) -> Result<()> {
+fn add_lines(conn: &Connection, words: &mut Words, org: OrgId, rows: &[SearchRow]) -> Result<()> {
     let mut insert = conn.prepare_cached(
         "INSERT INTO lines (place, ts, kind, agent, action, decision) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
@@ -161,19 +164,15 @@ fn add_lines(
 }
 
 /// The number of a word, which gets one if it has none.
-fn number_of(
-    conn: &Connection,
-    words: &mut Words,
-    org: OrgId,
-    text: &str,
-) -> Result<i64> {
+fn number_of(conn: &Connection, words: &mut Words, org: OrgId, text: &str) -> Result<i64> {
     if let Some(number) = words.get(text) {
         return Ok(*number);
     }
     let number = match known_number(conn, org, text)? {
         Some(number) => number,
         None => {
-            conn.prepare_cached("INSERT INTO words (org, word) VALUES (?1, ?2)")?.execute((org.0, text))?;
+            conn.prepare_cached("INSERT INTO words (org, word) VALUES (?1, ?2)")?
+                .execute((org.0, text))?;
             conn.last_insert_rowid()
         }
     };
@@ -198,9 +197,12 @@ fn find(conn: &Connection, org: OrgId, query: &Query) -> Result<Vec<SearchRow>> 
         end = end.min(first_at(conn, org, size, to)?);
     }
     let mut filters = Vec::new();
-    for (word, sql) in
-        [(&query.agent, list!("agent")), (&query.action, list!("action")), (&query.decision, list!("decision")), (&query.kind, list!("kind"))]
-    {
+    for (word, sql) in [
+        (&query.agent, list!("agent")),
+        (&query.action, list!("action")),
+        (&query.decision, list!("decision")),
+        (&query.kind, list!("kind")),
+    ] {
         if let Some(word) = word {
             match known_number(conn, org, word)? {
                 Some(number) => filters.push((number, conn.prepare_cached(sql)?)),
@@ -218,7 +220,9 @@ fn find(conn: &Connection, org: OrgId, query: &Query) -> Result<Vec<SearchRow>> 
     )?;
     let mut found = Vec::new();
     while found.len() < query.limit && first < end {
-        let Some(place) = newest(&mut filters, org.place(first), org.place(end - 1))? else { break };
+        let Some(place) = newest(&mut filters, org.place(first), org.place(end - 1))? else {
+            break;
+        };
         found.push(line.query_row([place], search_row)?);
         end = seq(place);
     }
@@ -233,7 +237,10 @@ fn newest(filters: &mut [(i64, CachedStatement<'_>)], first: i64, mut place: i64
     let mut agreed = 0;
     while agreed < filters.len() {
         for (word, list) in filters.iter_mut() {
-            match list.query_row((*word, first, place), |row| row.get::<_, i64>(0)).optional()? {
+            match list
+                .query_row((*word, first, place), |row| row.get::<_, i64>(0))
+                .optional()?
+            {
                 Some(next) if next == place => agreed += 1,
                 Some(next) => (place, agreed) = (next, 1),
                 None => return Ok(None),

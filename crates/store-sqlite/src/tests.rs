@@ -38,13 +38,28 @@ impl Drop for Folder {
 }
 
 fn batch(text: &str, base: u64, count: u64) -> Append {
-    let org = OrganizationRow { created: Time(0), name: "acme".into(), origin: "test/t/acme".into() };
+    let org = OrganizationRow {
+        created: Time(0),
+        name: "acme".into(),
+        origin: "test/t/acme".into(),
+    };
     let record = |seq: u64| {
         let leaf = format!("{text} {seq}").into_bytes();
-        NewRecord { leaf_hash: Digest::of(&leaf), leaf, payload: None, seq, subjects: vec![u128::from(seq)] }
+        NewRecord {
+            leaf_hash: Digest::of(&leaf),
+            leaf,
+            payload: None,
+            seq,
+            subjects: vec![u128::from(seq)],
+        }
     };
     Append {
-        head: Head { checkpoint: String::new(), edge: Vec::new(), size: base + count, ts: Time(0) },
+        head: Head {
+            checkpoint: String::new(),
+            edge: Vec::new(),
+            size: base + count,
+            ts: Time(0),
+        },
         org: org.name.clone(),
         create: (base == 0).then_some(org),
         base,
@@ -56,7 +71,13 @@ fn batch(text: &str, base: u64, count: u64) -> Append {
 }
 
 fn lines(range: std::ops::Range<u64>) -> Vec<SearchRow> {
-    range.map(|seq| SearchRow { kind: "decision.made".into(), seq, ..SearchRow::default() }).collect()
+    range
+        .map(|seq| SearchRow {
+            kind: "decision.made".into(),
+            seq,
+            ..SearchRow::default()
+        })
+        .collect()
 }
 
 fn size(store: &SqliteStore) -> u64 {
@@ -68,7 +89,8 @@ fn leave_room(store: &SqliteStore, pages: i64) {
     let slot = store.writer.hold();
     let conn = slot.as_ref().unwrap();
     let count: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
-    conn.query_row(&format!("PRAGMA max_page_count = {}", count + pages), [], |_| Ok(())).unwrap();
+    conn.query_row(&format!("PRAGMA max_page_count = {}", count + pages), [], |_| Ok(()))
+        .unwrap();
 }
 
 #[test]
@@ -103,14 +125,20 @@ fn a_panic_within_an_append_leaves_the_store_usable() {
     std::thread::scope(|scope| {
         let broken = scope.spawn(|| {
             let slot = store.writer.hold();
-            slot.as_ref().unwrap().execute_batch("BEGIN IMMEDIATE; DELETE FROM records").unwrap();
+            slot.as_ref()
+                .unwrap()
+                .execute_batch("BEGIN IMMEDIATE; DELETE FROM records")
+                .unwrap();
             drop(slot);
             panic!("as planned");
         });
         assert!(broken.join().is_err());
     });
     // The first append finds a transaction that is not its own; from then on there is a new connection.
-    assert!(matches!(store.append(&[batch("b", 10, 1)]), Err(AppendError::Failed(_))));
+    assert!(matches!(
+        store.append(&[batch("b", 10, 1)]),
+        Err(AppendError::Failed(_))
+    ));
     store.append(&[batch("b", 10, 1)]).unwrap();
     assert_eq!(store.records("acme", 0, 99).unwrap().len(), 11);
 }
@@ -123,7 +151,14 @@ fn the_folder_and_its_files_are_the_owners_alone() {
     store.index("acme", &lines(0..1)).unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder.0), 0o700);
-    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm", "search.db", "search.db-wal", "search.db-shm"] {
+    for name in [
+        "ledger.db",
+        "ledger.db-wal",
+        "ledger.db-shm",
+        "search.db",
+        "search.db-wal",
+        "search.db-shm",
+    ] {
         assert_eq!(mode(&folder.file(name)), 0o600, "{name}");
     }
 }
@@ -137,7 +172,10 @@ fn a_ledger_of_a_newer_version_is_not_touched() {
     drop(conn);
     let error = SqliteStore::open(&folder.0).err().unwrap();
     assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
-    assert!(error.to_string().contains("schema 99, this version knows up to 1"), "{error}");
+    assert!(
+        error.to_string().contains("schema 99, this version knows up to 1"),
+        "{error}"
+    );
 }
 
 #[test]

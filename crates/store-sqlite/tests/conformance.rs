@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may end at any surprise")]
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign_store::Store;
 use countersign_store::conformance::{Subject, run};
@@ -24,6 +24,9 @@ fn the_sqlite_store_conforms() {
         drop(store);
         Box::new(SqliteStore::open(&last.lock().unwrap()).unwrap()) as Box<dyn Store>
     };
-    run(&Subject { open: &open, reopen: Some(&reopen) });
+    run(&Subject {
+        open: &open,
+        reopen: Some(&reopen),
+    });
     std::fs::remove_dir_all(&root).unwrap();
 }

@@ -19,13 +19,19 @@ const KILLS: u32 = 20;
 
 fn leaf(org: &str, seq: u64) -> Vec<u8> {
     // Between nothing and more than a page.
-    format!("{org} {seq} ").repeat(usize::try_from(seq * 37 % 400).unwrap()).into_bytes()
+    format!("{org} {seq} ")
+        .repeat(usize::try_from(seq * 37 % 400).unwrap())
+        .into_bytes()
 }
 
 fn batch(org: &str, base: u64, count: u64) -> Append {
     let record = |seq| {
         let leaf = leaf(org, seq);
-        let payload = Payload { body: leaf.clone(), salt: [1; 32], class: "standard".into() };
+        let payload = Payload {
+            body: leaf.clone(),
+            salt: [1; 32],
+            class: "standard".into(),
+        };
         let commitment = payload.commitment();
         NewRecord {
             leaf_hash: Digest::of(&leaf),
@@ -37,8 +43,17 @@ fn batch(org: &str, base: u64, count: u64) -> Append {
     };
     let size = base + count;
     Append {
-        create: (base == 0).then(|| OrganizationRow { created: Time(0), name: org.into(), origin: org.into() }),
-        head: Head { checkpoint: format!("{org} {size}"), edge: Vec::new(), size, ts: Time(0) },
+        create: (base == 0).then(|| OrganizationRow {
+            created: Time(0),
+            name: org.into(),
+            origin: org.into(),
+        }),
+        head: Head {
+            checkpoint: format!("{org} {size}"),
+            edge: Vec::new(),
+            size,
+            ts: Time(0),
+        },
         org: org.into(),
         base,
         records: (base..size).map(record).collect(),
@@ -55,7 +70,9 @@ fn size_of(store: &SqliteStore, org: &str) -> u64 {
 /// The child: appends, and prints what is acknowledged, until it is killed.
 #[test]
 fn a_child_appends_until_it_is_killed() {
-    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        return;
+    };
     let _lock = FolderLock::acquire(&folder).unwrap();
     let store = SqliteStore::open(&folder).unwrap();
     let mut sizes = ORGS.map(|org| size_of(&store, org));
@@ -104,7 +121,10 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
     let mut checked: BTreeMap<&str, u64> = BTreeMap::new();
     let mut acked_ever = 0;
     for kill in 0..KILLS {
-        let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
+        let nanos = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .subsec_nanos();
         let life = Duration::from_micros(15_000 + u64::from(nanos / 7 % 120_000));
         let acked = run_and_kill(&folder, life).unwrap_or_default();
         // The dead child's lock is free.
@@ -113,19 +133,38 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
         for (org, acked) in ORGS.into_iter().zip(acked) {
             let size = size_of(&store, org);
             let before = checked.insert(org, size).unwrap_or_default();
-            assert!(size >= acked, "kill {kill} after {life:?}: {org} has {size} of {acked} acknowledged records");
-            assert!(size >= before, "kill {kill} after {life:?}: {org} went from {before} to {size}");
+            assert!(
+                size >= acked,
+                "kill {kill} after {life:?}: {org} has {size} of {acked} acknowledged records"
+            );
+            assert!(
+                size >= before,
+                "kill {kill} after {life:?}: {org} went from {before} to {size}"
+            );
             let records = store.records(org, 0, usize::MAX).unwrap();
             assert_eq!(records.len() as u64, size, "kill {kill}: records of {org}");
             for (seq, record) in (0..).zip(&records) {
-                assert_eq!((record.seq, &record.leaf), (seq, &leaf(org, seq)), "kill {kill}: a record of {org}");
+                assert_eq!(
+                    (record.seq, &record.leaf),
+                    (seq, &leaf(org, seq)),
+                    "kill {kill}: a record of {org}"
+                );
                 assert_eq!(record.leaf_hash, Digest::of(&record.leaf));
             }
             for seq in size.saturating_sub(100)..size {
                 assert_eq!(store.payload(org, seq).unwrap().unwrap().body, leaf(org, seq));
-                assert!(store.by_subject(org, u128::from(seq / 2)).unwrap().iter().any(|record| record.seq == seq));
+                assert!(
+                    store
+                        .by_subject(org, u128::from(seq / 2))
+                        .unwrap()
+                        .iter()
+                        .any(|record| record.seq == seq)
+                );
             }
-            assert!(store.payload(org, size).unwrap().is_none(), "kill {kill}: a payload without its record");
+            assert!(
+                store.payload(org, size).unwrap().is_none(),
+                "kill {kill}: a payload without its record"
+            );
             // The next batch continues right there.
             store.append(&[batch(org, size, 1)]).unwrap();
             checked.insert(org, size + 1);

@@ -14,7 +14,11 @@ const FOLDER: &str = "COUNTERSIGN_TEST_FAIL_IN";
 const BATCH: u64 = 64;
 
 fn batch(base: u64, count: u64) -> Append {
-    let org = OrganizationRow { created: Time(0), name: "acme".into(), origin: "test".into() };
+    let org = OrganizationRow {
+        created: Time(0),
+        name: "acme".into(),
+        origin: "test".into(),
+    };
     let record = |seq: u64| NewRecord {
         leaf_hash: Digest::of(&seq.to_be_bytes()),
         leaf: vec![b'l'; 700],
@@ -23,7 +27,12 @@ fn batch(base: u64, count: u64) -> Append {
         subjects: vec![u128::from(seq)],
     };
     Append {
-        head: Head { checkpoint: String::new(), edge: Vec::new(), size: base + count, ts: Time(0) },
+        head: Head {
+            checkpoint: String::new(),
+            edge: Vec::new(),
+            size: base + count,
+            ts: Time(0),
+        },
         org: org.name.clone(),
         create: (base == 0).then_some(org),
         base,
@@ -41,7 +50,9 @@ fn size(store: &SqliteStore) -> u64 {
 /// The child, whose files cannot grow beyond a limit.
 #[test]
 fn a_child_runs_into_the_limit() {
-    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        return;
+    };
     let store = SqliteStore::open(&folder).unwrap();
     let mut base = 0;
     let error = loop {

@@ -9,8 +9,13 @@ impl Append {
     /// [`AppendError::Conflict`] if the ledger has another size, [`AppendError::Failed`] if the share itself is wrong.
     pub fn check(&self, found: Option<u64>) -> Result<(), AppendError> {
         let wrong = |why: &str| Err(AppendError::Failed(format!("the batch for `{}` {why}", self.org)));
-        let conflict =
-            |found| Err(AppendError::Conflict { org: self.org.clone(), expected: self.base, found });
+        let conflict = |found| {
+            Err(AppendError::Conflict {
+                org: self.org.clone(),
+                expected: self.base,
+                found,
+            })
+        };
         match (found, &self.create) {
             (Some(found), Some(_)) => return conflict(found),
             (Some(found), None) if found != self.base => return conflict(found),
@@ -20,7 +25,12 @@ impl Append {
             (None, None) => return conflict(0),
             (Some(_), None) | (None, Some(_)) => {}
         }
-        if !self.records.iter().map(|record| record.seq).eq((self.base..).take(self.records.len())) {
+        if !self
+            .records
+            .iter()
+            .map(|record| record.seq)
+            .eq((self.base..).take(self.records.len()))
+        {
             return wrong("has records whose indexes do not follow each other");
         }
         if self.head.size != self.base + self.records.len() as u64 {
@@ -37,10 +47,14 @@ impl SearchRow {
     /// If there is a gap, an overlap, or a line without a record.
     pub fn check(rows: &[SearchRow], indexed: u64, size: u64) -> Result<(), ReadError> {
         if !rows.iter().map(|row| row.seq).eq((indexed..).take(rows.len())) {
-            return Err(ReadError(format!("lines of the search index must continue at {indexed}")));
+            return Err(ReadError(format!(
+                "lines of the search index must continue at {indexed}"
+            )));
         }
         if indexed + rows.len() as u64 > size {
-            return Err(ReadError(format!("the search index cannot cover more than the {size} records that there are")));
+            return Err(ReadError(format!(
+                "the search index cannot cover more than the {size} records that there are"
+            )));
         }
         Ok(())
     }

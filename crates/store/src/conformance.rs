@@ -18,12 +18,15 @@ use crate::Store;
 /// How a check ends: `Err` says what went against the contract.
 type Outcome = Result<(), Box<dyn Error>>;
 
+/// Closes a store and opens it again.
+pub type Reopen<'a> = dyn Fn(Box<dyn Store>) -> Box<dyn Store> + 'a;
+
 /// How the suite gets its stores.
 pub struct Subject<'a> {
     /// A new, empty store.
     pub open: &'a dyn Fn() -> Box<dyn Store>,
     /// Closes a store and opens it again from what is on disk; `None` if the store is not durable.
-    pub reopen: Option<&'a dyn Fn(Box<dyn Store>) -> Box<dyn Store>>,
+    pub reopen: Option<&'a Reopen<'a>>,
 }
 
 /// One check.
@@ -94,5 +97,9 @@ pub fn run(subject: &Subject<'_>) {
             share::everything_is_there_after_reopening((subject.open)(), reopen)
         });
     }
-    assert!(failures.is_empty(), "the store breaks its contract:\n  {}", failures.join("\n  "));
+    assert!(
+        failures.is_empty(),
+        "the store breaks its contract:\n  {}",
+        failures.join("\n  ")
+    );
 }

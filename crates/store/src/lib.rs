@@ -66,11 +66,14 @@ pub struct SealedSecret {
     pub sealed: Vec<u8>,
 }
 
+/// Names and exact bytes of files.
+pub type Files = Vec<(String, Vec<u8>)>;
+
 /// The files of a policy snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotFiles {
     /// Names and exact bytes.
-    pub files: Vec<(String, Vec<u8>)>,
+    pub files: Files,
     /// `sha256:…` of the snapshot.
     pub hash: Arc<str>,
 }
@@ -217,7 +220,7 @@ pub trait Store: Send + Sync + 'static {
     /// more than one has: then it proves nothing.
     fn organization_of_secret(&self, kind: &str, id: &str) -> Result<Option<Org>, ReadError>;
     /// The files of a snapshot of this organization, by name.
-    fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Vec<(String, Vec<u8>)>>, ReadError>;
+    fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Files>, ReadError>;
     /// The newest stored state.
     fn state(&self, org: &str) -> Result<Option<StoredState>, ReadError>;
     /// How many records the search index covers.

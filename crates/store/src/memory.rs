@@ -7,7 +7,8 @@ use countersign_core::digest::Digest;
 use countersign_core::record::Payload;
 
 use crate::{
-    Append, AppendError, Head, Org, OrganizationRow, Query, ReadError, SearchRow, Store, StoredRecord, StoredState,
+    Append, AppendError, Files, Head, Org, OrganizationRow, Query, ReadError, SearchRow, Store, StoredRecord,
+    StoredState,
 };
 
 /// A store in memory. Nothing of it is durable.
@@ -70,7 +71,8 @@ impl Ledger {
             }
         }
         for snapshot in &share.snapshots {
-            self.snapshots.insert(snapshot.hash.to_string(), snapshot.files.iter().cloned().collect());
+            self.snapshots
+                .insert(snapshot.hash.to_string(), snapshot.files.iter().cloned().collect());
         }
         if let Some(state) = &share.state {
             self.state = Some(state.clone());
@@ -133,17 +135,24 @@ impl Store for MemoryStore {
     }
 
     fn records(&self, org: &str, from: u64, limit: usize) -> Result<Vec<StoredRecord>, ReadError> {
-        self.read(org, |ledger| ledger.range(from, u64::MAX).iter().take(limit).cloned().collect())
+        self.read(org, |ledger| {
+            ledger.range(from, u64::MAX).iter().take(limit).cloned().collect()
+        })
     }
 
     fn leaf_hashes(&self, org: &str, from: u64, to: u64) -> Result<Vec<Digest>, ReadError> {
-        self.read(org, |ledger| ledger.range(from, to).iter().map(|record| record.leaf_hash).collect())
+        self.read(org, |ledger| {
+            ledger.range(from, to).iter().map(|record| record.leaf_hash).collect()
+        })
     }
 
     fn by_subject(&self, org: &str, subject: u128) -> Result<Vec<StoredRecord>, ReadError> {
         self.read(org, |ledger| {
             let seqs = ledger.subjects.get(&subject).map(Vec::as_slice).unwrap_or_default();
-            seqs.iter().flat_map(|seq| ledger.range(*seq, seq + 1)).cloned().collect()
+            seqs.iter()
+                .flat_map(|seq| ledger.range(*seq, seq + 1))
+                .cloned()
+                .collect()
         })
     }
 
@@ -152,7 +161,9 @@ impl Store for MemoryStore {
     }
 
     fn secret(&self, org: &str, kind: &str, id: &str) -> Result<Option<Vec<u8>>, ReadError> {
-        self.read(org, |ledger| ledger.secrets.get(&(kind.to_owned(), id.to_owned())).cloned())
+        self.read(org, |ledger| {
+            ledger.secrets.get(&(kind.to_owned(), id.to_owned())).cloned()
+        })
     }
 
     fn organization_of_secret(&self, kind: &str, id: &str) -> Result<Option<Org>, ReadError> {
@@ -165,8 +176,13 @@ impl Store for MemoryStore {
         }
     }
 
-    fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Vec<(String, Vec<u8>)>>, ReadError> {
-        self.read(org, |ledger| ledger.snapshots.get(hash).map(|files| files.clone().into_iter().collect()))
+    fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Files>, ReadError> {
+        self.read(org, |ledger| {
+            ledger
+                .snapshots
+                .get(hash)
+                .map(|files| files.clone().into_iter().collect())
+        })
     }
 
     fn state(&self, org: &str) -> Result<Option<StoredState>, ReadError> {
@@ -179,7 +195,9 @@ impl Store for MemoryStore {
 
     fn index(&self, org: &str, rows: &[SearchRow]) -> Result<(), ReadError> {
         let mut ledgers = self.lock();
-        let ledger = ledgers.get_mut(org).ok_or_else(|| ReadError(format!("there is no organization `{org}`")))?;
+        let ledger = ledgers
+            .get_mut(org)
+            .ok_or_else(|| ReadError(format!("there is no organization `{org}`")))?;
         SearchRow::check(rows, ledger.index.len() as u64, ledger.head.size)?;
         ledger.index.extend_from_slice(rows);
         Ok(())
@@ -196,7 +214,16 @@ impl Store for MemoryStore {
                 && agrees(&query.decision, row.decision.as_ref())
                 && agrees(&query.kind, Some(&row.kind))
         };
-        self.read(org, |ledger| ledger.index.iter().rev().filter(fits).take(query.limit).cloned().collect())
+        self.read(org, |ledger| {
+            ledger
+                .index
+                .iter()
+                .rev()
+                .filter(fits)
+                .take(query.limit)
+                .cloned()
+                .collect()
+        })
     }
 
     fn ping(&self) -> Result<(), ReadError> {

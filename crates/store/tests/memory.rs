@@ -5,5 +5,8 @@ use countersign_store::{MemoryStore, Store};
 
 #[test]
 fn the_memory_store_conforms() {
-    run(&Subject { open: &|| Box::new(MemoryStore::default()) as Box<dyn Store>, reopen: None });
+    run(&Subject {
+        open: &|| Box::new(MemoryStore::default()) as Box<dyn Store>,
+        reopen: None,
+    });
 }

@@ -391,3 +391,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn policy_names_the_kinds_of_redaction_and_the_events_that_exist() {
+    use countersign_core::redact::Kind;
+    let mut kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, countersign_policy::REDACT_KINDS);
+    for event in countersign_policy::ALERT_EVENTS {
+        assert!(Event::KINDS.contains(&event), "no record has type `{event}`");
+    }
+}

@@ -6,8 +6,8 @@ use super::field::Reader;
 use crate::condition::closest;
 use crate::yaml::{Kind, Node};
 
-/// Events of the ledger that `alert_on` may name.
-const EVENTS: [&str; 24] = [
+/// Events of the ledger that `alert_on` may name: those that are about an agent.
+pub const EVENTS: [&str; 14] = [
     "agent.registered",
     "agent.sighted",
     "approval.answered",
@@ -17,22 +17,15 @@ const EVENTS: [&str; 24] = [
     "approval.voted",
     "callback.attempted",
     "callback.due",
-    "callback.registered",
-    "callback.removed",
-    "clock.jumped",
     "decision.made",
-    "key.issued",
-    "key.revoked",
-    "kill.engaged",
-    "kill.released",
     "outcome.reported",
     "permit.redeemed",
     "permit.refused",
     "refusals.repeated",
-    "snapshot.activated",
-    "user.added",
-    "user.removed",
 ];
+
+/// Kinds of data that `redact` may name.
+pub const REDACT_KINDS: [&str; 8] = ["api_key", "card", "email", "iban", "jwt", "phone", "private_key", "ssn"];
 
 /// What a mandate says about records of its agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,8 +79,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Audit {
             audit.retention = retention(reader, node);
         }
         if let Some(node) = fields.get("redact") {
-            let names: BTreeSet<String> = reader.names(node).unwrap_or_default().into_iter().collect();
-            audit.redact = names.into_iter().collect();
+            audit.redact = redact(reader, node);
         }
         if let Some(node) = fields.get("alert_on") {
             alerts(reader, node, &mut audit);
@@ -113,6 +105,19 @@ fn retention(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
         );
     }
     ok.then_some(text)
+}
+
+fn redact(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
+    let names: BTreeSet<String> = reader.names(node).unwrap_or_default().into_iter().collect();
+    for name in names.iter().filter(|name| !REDACT_KINDS.contains(&name.as_str())) {
+        let help = match closest(name, REDACT_KINDS) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("kinds are {}", REDACT_KINDS.join(", ")),
+        };
+        let message = format!("there is no kind of data `{}`", name.escape_debug());
+        reader.error("unknown_kind", node.span.clone(), message, help);
+    }
+    names.into_iter().collect()
 }
 
 fn alerts(reader: &mut Reader<'_>, node: &Node, audit: &mut Audit) {

@@ -32,7 +32,12 @@ pub(super) fn several_organizations_go_in_at_once(store: &dyn Store) -> Outcome 
 pub(super) fn one_organization_may_come_twice_in_a_batch(store: &dyn Store) -> Outcome {
     store.append(&[append("acme", 0, 3), append("acme", 3, 2)])?;
     has_exactly(store, "acme", 5)?;
-    conflicts(store.append(&[append("acme", 5, 1), append("acme", 5, 1)]), "acme", 5, 6)?;
+    conflicts(
+        store.append(&[append("acme", 5, 1), append("acme", 5, 1)]),
+        "acme",
+        5,
+        6,
+    )?;
     has_exactly(store, "acme", 5)
 }
 
@@ -66,7 +71,13 @@ pub(super) fn an_existing_organization_is_not_created_again(store: &dyn Store) -
 
 pub(super) fn an_unknown_organization_is_not_appended_to(store: &dyn Store) -> Outcome {
     conflicts(store.append(&[append("acme", 3, 2)]), "acme", 3, 0)?;
-    refused("without `create`", store.append(&[Append { create: None, ..append("acme", 0, 2) }]))?;
+    refused(
+        "without `create`",
+        store.append(&[Append {
+            create: None,
+            ..append("acme", 0, 2)
+        }]),
+    )?;
     has_nothing(store, "acme")
 }
 
@@ -76,16 +87,35 @@ pub(super) fn a_batch_that_is_not_whole_is_refused(store: &dyn Store) -> Outcome
     gap.records.remove(1);
     gap.head = head("acme", 5);
     refused("a gap", store.append(&[gap]))?;
-    refused("another head", store.append(&[Append { head: head("acme", 9), ..append("acme", 2, 4) }]))?;
-    refused("another name", store.append(&[Append { create: Some(row("acme")), ..append("globex", 0, 1) }]))?;
+    refused(
+        "another head",
+        store.append(&[Append {
+            head: head("acme", 9),
+            ..append("acme", 2, 4)
+        }]),
+    )?;
+    refused(
+        "another name",
+        store.append(&[Append {
+            create: Some(row("acme")),
+            ..append("globex", 0, 1)
+        }]),
+    )?;
     has_nothing(store, "globex")?;
     has_exactly(store, "acme", 2)
 }
 
 pub(super) fn secrets_can_change_without_a_record(store: &dyn Store) -> Outcome {
     store.append(&[append("acme", 0, 2)])?;
-    store.append(&[Append { secrets: vec![secret("webhook", "1", b"sealed")], ..append("acme", 2, 0) }])?;
-    same("secret", store.secret("acme", "webhook", "1")?, Some(b"sealed".to_vec()))?;
+    store.append(&[Append {
+        secrets: vec![secret("webhook", "1", b"sealed")],
+        ..append("acme", 2, 0)
+    }])?;
+    same(
+        "secret",
+        store.secret("acme", "webhook", "1")?,
+        Some(b"sealed".to_vec()),
+    )?;
     store.append(&[])?;
     has_exactly(store, "acme", 2)
 }

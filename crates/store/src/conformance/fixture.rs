@@ -55,7 +55,7 @@ fn leaf(org: &str, seq: u64) -> Vec<u8> {
 fn record(org: &str, seq: u64) -> NewRecord {
     let leaf = leaf(org, seq);
     let mut subjects = vec![own_subject(seq)];
-    if seq % 3 == 0 {
+    if seq.is_multiple_of(3) {
         // Twice, as when one id is both the action and what it refers to.
         subjects.extend([THIRD, THIRD]);
     }
@@ -74,7 +74,11 @@ fn record(org: &str, seq: u64) -> NewRecord {
 /// What a record reads like once stored.
 pub(super) fn stored(org: &str, seq: u64) -> StoredRecord {
     let leaf = leaf(org, seq);
-    StoredRecord { leaf_hash: Digest::of(&leaf), leaf, seq }
+    StoredRecord {
+        leaf_hash: Digest::of(&leaf),
+        leaf,
+        seq,
+    }
 }
 
 /// The records of a range as they are read.
@@ -94,7 +98,11 @@ pub(super) fn head(org: &str, size: u64) -> Head {
 
 /// The row of an organization.
 pub(super) fn row(org: &str) -> OrganizationRow {
-    OrganizationRow { created: ts(0), name: org.into(), origin: format!("countersign-test/t/{org}/audit/1") }
+    OrganizationRow {
+        created: ts(0),
+        name: org.into(),
+        origin: format!("countersign-test/t/{org}/audit/1"),
+    }
 }
 
 /// `count` records on top of `base`; at base 0 the organization is created.
@@ -113,18 +121,31 @@ pub(super) fn append(org: &str, base: u64, count: u64) -> Append {
 
 /// A sealed secret.
 pub(super) fn secret(kind: &'static str, id: &str, sealed: &[u8]) -> SealedSecret {
-    SealedSecret { id: id.into(), kind, sealed: sealed.to_vec() }
+    SealedSecret {
+        id: id.into(),
+        kind,
+        sealed: sealed.to_vec(),
+    }
 }
 
 /// A batch with one of everything.
 pub(super) fn rich(org: &str, base: u64, count: u64) -> Append {
     Append {
-        secrets: vec![secret("api_key", &format!("key_{org}"), org.as_bytes()), secret("webhook", "", b"shared")],
+        secrets: vec![
+            secret("api_key", &format!("key_{org}"), org.as_bytes()),
+            secret("webhook", "", b"shared"),
+        ],
         snapshots: vec![SnapshotFiles {
-            files: vec![("b.yaml".into(), org.as_bytes().to_vec()), ("a.yaml".into(), Vec::new())],
+            files: vec![
+                ("b.yaml".into(), org.as_bytes().to_vec()),
+                ("a.yaml".into(), Vec::new()),
+            ],
             hash: "sha256:01".into(),
         }],
-        state: Some(StoredState { at: base, bytes: format!("state of {org}").into_bytes() }),
+        state: Some(StoredState {
+            at: base,
+            bytes: format!("state of {org}").into_bytes(),
+        }),
         ..append(org, base, count)
     }
 }
@@ -135,12 +156,22 @@ pub(super) fn lines(range: std::ops::Range<u64>) -> Vec<SearchRow> {
 }
 
 fn line(seq: u64) -> SearchRow {
-    let decided = seq % 2 == 0;
+    let decided = seq.is_multiple_of(2);
     SearchRow {
         action: decided.then(|| format!("tool.{}", seq % 3)),
         agent: (seq % 5 != 4).then(|| format!("agent-{}", seq % 5)),
-        decision: decided.then(|| if seq % 10 == 0 { "deny".into() } else { "allow".into() }),
-        kind: if decided { "decision.made".into() } else { "outcome.reported".into() },
+        decision: decided.then(|| {
+            if seq.is_multiple_of(10) {
+                "deny".into()
+            } else {
+                "allow".into()
+            }
+        }),
+        kind: if decided {
+            "decision.made".into()
+        } else {
+            "outcome.reported".into()
+        },
         seq,
         ts: ts(seq),
     }
@@ -152,9 +183,16 @@ pub(super) fn has_exactly(store: &dyn Store, org: &str, size: u64) -> Outcome {
     same("records", store.records(org, 0, usize::MAX)?, all_stored(org, 0..size))?;
     for seq in 0..=size {
         let expected = (seq < size).then(|| payload(org, seq)).flatten();
-        holds(&format!("payload of record {seq}"), store.payload(org, seq)? == expected)?;
+        holds(
+            &format!("payload of record {seq}"),
+            store.payload(org, seq)? == expected,
+        )?;
         let about: Vec<StoredRecord> = (seq < size).then(|| stored(org, seq)).into_iter().collect();
-        same("record of its own subject", store.by_subject(org, own_subject(seq))?, about)?;
+        same(
+            "record of its own subject",
+            store.by_subject(org, own_subject(seq))?,
+            about,
+        )?;
     }
     let thirds: Vec<StoredRecord> = (0..size).step_by(3).map(|seq| stored(org, seq)).collect();
     same("records of a shared subject", store.by_subject(org, THIRD)?, thirds)
@@ -163,12 +201,30 @@ pub(super) fn has_exactly(store: &dyn Store, org: &str, size: u64) -> Outcome {
 /// Fails unless `rich` was appended to `org` on top of `base`.
 pub(super) fn has_riches(store: &dyn Store, org: &str, base: u64) -> Outcome {
     let key = format!("key_{org}");
-    same("secret", store.secret(org, "api_key", &key)?, Some(org.as_bytes().to_vec()))?;
-    same("secret without id", store.secret(org, "webhook", "")?, Some(b"shared".to_vec()))?;
-    same("owner of the secret", store.organization_of_secret("api_key", &key)?.as_deref(), Some(org))?;
-    let files = vec![("a.yaml".to_owned(), Vec::new()), ("b.yaml".to_owned(), org.as_bytes().to_vec())];
+    same(
+        "secret",
+        store.secret(org, "api_key", &key)?,
+        Some(org.as_bytes().to_vec()),
+    )?;
+    same(
+        "secret without id",
+        store.secret(org, "webhook", "")?,
+        Some(b"shared".to_vec()),
+    )?;
+    same(
+        "owner of the secret",
+        store.organization_of_secret("api_key", &key)?.as_deref(),
+        Some(org),
+    )?;
+    let files = vec![
+        ("a.yaml".to_owned(), Vec::new()),
+        ("b.yaml".to_owned(), org.as_bytes().to_vec()),
+    ];
     same("snapshot", store.snapshot(org, "sha256:01")?, Some(files))?;
-    let state = StoredState { at: base, bytes: format!("state of {org}").into_bytes() };
+    let state = StoredState {
+        at: base,
+        bytes: format!("state of {org}").into_bytes(),
+    };
     same("state", store.state(org)?, Some(state))
 }
 
@@ -181,11 +237,25 @@ pub(super) fn has_nothing(store: &dyn Store, org: &str) -> Outcome {
     holds("a payload", store.payload(org, 0)?.is_none())?;
     let key = format!("key_{org}");
     same("secret", store.secret(org, "api_key", &key)?, None)?;
-    same("owner of the secret", store.organization_of_secret("api_key", &key)?, None)?;
+    same(
+        "owner of the secret",
+        store.organization_of_secret("api_key", &key)?,
+        None,
+    )?;
     same("snapshot", store.snapshot(org, "sha256:01")?, None)?;
     same("state", store.state(org)?, None)?;
     same("indexed", store.indexed(org)?, 0)?;
-    same("search", store.search(org, &crate::Query { limit: 10, ..Default::default() })?, Vec::new())?;
+    same(
+        "search",
+        store.search(
+            org,
+            &crate::Query {
+                limit: 10,
+                ..Default::default()
+            },
+        )?,
+        Vec::new(),
+    )?;
     let listed = store.organizations()?.iter().any(|row| &*row.name == org);
     same("listed", listed, false)
 }

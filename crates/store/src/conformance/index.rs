@@ -16,12 +16,20 @@ fn filled(store: &dyn Store) -> Outcome {
 
 /// Fails unless the store finds what going through all lines finds.
 fn finds(store: &dyn Store, query: &Query, fits: impl Fn(&SearchRow) -> bool) -> Outcome {
-    let expected: Vec<SearchRow> = lines(0..SIZE).into_iter().rev().filter(fits).take(query.limit).collect();
+    let expected: Vec<SearchRow> = lines(0..SIZE)
+        .into_iter()
+        .rev()
+        .filter(fits)
+        .take(query.limit)
+        .collect();
     same(&format!("{query:?}"), store.search("acme", query)?, expected)
 }
 
 fn all() -> Query {
-    Query { limit: 1_000, ..Query::default() }
+    Query {
+        limit: 1_000,
+        ..Query::default()
+    }
 }
 
 fn some(text: &str) -> Option<String> {
@@ -56,13 +64,23 @@ pub(super) fn the_index_continues_without_gap_or_overlap(store: &dyn Store) -> O
         same("indexed", store.indexed("acme")?, 3)?;
         same("lines", store.search("acme", &all())?.len(), 3)?;
     }
-    holds("an unknown organization is refused", store.index("globex", &lines(0..1)).is_err())
+    holds(
+        "an unknown organization is refused",
+        store.index("globex", &lines(0..1)).is_err(),
+    )
 }
 
 pub(super) fn a_search_without_filter_gives_the_newest_first(store: &dyn Store) -> Outcome {
     filled(store)?;
     for limit in [0, 1, 7, 100, usize::MAX] {
-        finds(store, &Query { limit, ..Query::default() }, |_| true)?;
+        finds(
+            store,
+            &Query {
+                limit,
+                ..Query::default()
+            },
+            |_| true,
+        )?;
     }
     same("of another organization", store.search("globex", &all())?.len(), 10)
 }
@@ -70,39 +88,112 @@ pub(super) fn a_search_without_filter_gives_the_newest_first(store: &dyn Store) 
 pub(super) fn a_search_goes_on_before_the_last_line(store: &dyn Store) -> Outcome {
     filled(store)?;
     for query in [
-        Query { limit: 7, ..Query::default() },
-        Query { agent: some("agent-2"), limit: 3, ..Query::default() },
-        Query { agent: some("agent-0"), decision: some("allow"), limit: 2, ..Query::default() },
+        Query {
+            limit: 7,
+            ..Query::default()
+        },
+        Query {
+            agent: some("agent-2"),
+            limit: 3,
+            ..Query::default()
+        },
+        Query {
+            agent: some("agent-0"),
+            decision: some("allow"),
+            limit: 2,
+            ..Query::default()
+        },
     ] {
-        let whole = store.search("acme", &Query { limit: 1_000, ..query.clone() })?;
+        let whole = store.search(
+            "acme",
+            &Query {
+                limit: 1_000,
+                ..query.clone()
+            },
+        )?;
         let mut pages = Vec::new();
         let mut before = None;
         loop {
-            let page = store.search("acme", &Query { before, ..query.clone() })?;
+            let page = store.search(
+                "acme",
+                &Query {
+                    before,
+                    ..query.clone()
+                },
+            )?;
             let Some(last) = page.last() else { break };
             before = Some(last.seq);
             pages.extend(page);
         }
         same("all pages", pages, whole)?;
     }
-    finds(store, &Query { before: Some(0), ..all() }, |_| false)?;
-    finds(store, &Query { before: Some(1), ..all() }, |row| row.seq < 1)?;
-    finds(store, &Query { before: Some(u64::MAX), ..all() }, |_| true)
+    finds(
+        store,
+        &Query {
+            before: Some(0),
+            ..all()
+        },
+        |_| false,
+    )?;
+    finds(
+        store,
+        &Query {
+            before: Some(1),
+            ..all()
+        },
+        |row| row.seq < 1,
+    )?;
+    finds(
+        store,
+        &Query {
+            before: Some(u64::MAX),
+            ..all()
+        },
+        |_| true,
+    )
 }
 
 pub(super) fn each_filter_selects(store: &dyn Store) -> Outcome {
     filled(store)?;
     for text in ["tool.0", "tool.2", "tool.9", "agent-1", ""] {
-        finds(store, &Query { action: some(text), ..all() }, |row| row.action.as_deref() == Some(text))?;
+        finds(
+            store,
+            &Query {
+                action: some(text),
+                ..all()
+            },
+            |row| row.action.as_deref() == Some(text),
+        )?;
     }
     for text in ["agent-0", "agent-3", "agent-4", "Agent-0", "deny"] {
-        finds(store, &Query { agent: some(text), ..all() }, |row| row.agent.as_deref() == Some(text))?;
+        finds(
+            store,
+            &Query {
+                agent: some(text),
+                ..all()
+            },
+            |row| row.agent.as_deref() == Some(text),
+        )?;
     }
     for text in ["allow", "deny", "remediate"] {
-        finds(store, &Query { decision: some(text), ..all() }, |row| row.decision.as_deref() == Some(text))?;
+        finds(
+            store,
+            &Query {
+                decision: some(text),
+                ..all()
+            },
+            |row| row.decision.as_deref() == Some(text),
+        )?;
     }
     for text in ["decision.made", "outcome.reported", "decision"] {
-        finds(store, &Query { kind: some(text), ..all() }, |row| row.kind == text)?;
+        finds(
+            store,
+            &Query {
+                kind: some(text),
+                ..all()
+            },
+            |row| row.kind == text,
+        )?;
     }
     Ok(())
 }
@@ -115,15 +206,25 @@ pub(super) fn filters_are_combined(store: &dyn Store) -> Outcome {
         ("agent-1", "tool.0", "allow", "outcome.reported"),
         ("agent-1", "tool.1", "deny", "decision.made"),
     ] {
-        let query = Query { agent: some(agent), action: some(action), ..all() };
-        let by_both =
-            |row: &SearchRow| row.agent.as_deref() == Some(agent) && row.action.as_deref() == Some(action);
+        let query = Query {
+            agent: some(agent),
+            action: some(action),
+            ..all()
+        };
+        let by_both = |row: &SearchRow| row.agent.as_deref() == Some(agent) && row.action.as_deref() == Some(action);
         finds(store, &query, by_both)?;
-        let query = Query { decision: some(decision), kind: some(kind), ..query };
-        let by_all =
-            |row: &SearchRow| by_both(row) && row.decision.as_deref() == Some(decision) && row.kind == kind;
+        let query = Query {
+            decision: some(decision),
+            kind: some(kind),
+            ..query
+        };
+        let by_all = |row: &SearchRow| by_both(row) && row.decision.as_deref() == Some(decision) && row.kind == kind;
         finds(store, &query, by_all)?;
-        let query = Query { before: Some(70), from: Some(ts(10)), ..query };
+        let query = Query {
+            before: Some(70),
+            from: Some(ts(10)),
+            ..query
+        };
         finds(store, &query, |row| by_all(row) && (10..70).contains(&row.seq))?;
     }
     Ok(())
@@ -149,11 +250,18 @@ pub(super) fn time_ranges_include_their_beginning_and_not_their_end(store: &dyn 
         (later(SIZE, 0), None),
         (None, later(0, 0)),
     ] {
-        let within =
-            |row: &SearchRow| from.is_none_or(|from| row.ts >= from) && to.is_none_or(|to| row.ts < to);
+        let within = |row: &SearchRow| from.is_none_or(|from| row.ts >= from) && to.is_none_or(|to| row.ts < to);
         finds(store, &Query { from, to, ..all() }, within)?;
-        let query = Query { agent: some("agent-1"), from, to, before: Some(15), ..all() };
-        finds(store, &query, |row| within(row) && row.seq < 15 && row.agent.as_deref() == Some("agent-1"))?;
+        let query = Query {
+            agent: some("agent-1"),
+            from,
+            to,
+            before: Some(15),
+            ..all()
+        };
+        finds(store, &query, |row| {
+            within(row) && row.seq < 15 && row.agent.as_deref() == Some("agent-1")
+        })?;
     }
     Ok(())
 }

@@ -20,7 +20,11 @@ pub(super) fn an_empty_store_has_nothing(store: &dyn Store) -> Outcome {
 pub(super) fn organizations_are_listed_by_name(store: &dyn Store) -> Outcome {
     store.append(&[append("globex", 0, 1), append("initech", 0, 1)])?;
     store.append(&[append("acme", 0, 1)])?;
-    same("organizations", store.organizations()?, vec![row("acme"), row("globex"), row("initech")])
+    same(
+        "organizations",
+        store.organizations()?,
+        vec![row("acme"), row("globex"), row("initech")],
+    )
 }
 
 pub(super) fn records_come_in_order_from_any_index(store: &dyn Store) -> Outcome {
@@ -36,18 +40,32 @@ pub(super) fn records_come_in_order_from_any_index(store: &dyn Store) -> Outcome
         (0, 0, 0..0),
     ] {
         let found = store.records("acme", from, limit)?;
-        same(&format!("{limit} records from {from}"), found, all_stored("acme", expected))?;
+        same(
+            &format!("{limit} records from {from}"),
+            found,
+            all_stored("acme", expected),
+        )?;
     }
     Ok(())
 }
 
 pub(super) fn leaf_hashes_are_those_of_the_range(store: &dyn Store) -> Outcome {
     store.append(&[append("acme", 0, 10)])?;
-    for (from, to, expected) in
-        [(0, 10, 0..10), (3, 4, 3..4), (2, 7, 2..7), (4, 4, 0..0), (5, 4, 0..0), (8, 99, 8..10), (11, u64::MAX, 0..0)]
-    {
+    for (from, to, expected) in [
+        (0, 10, 0..10),
+        (3, 4, 3..4),
+        (2, 7, 2..7),
+        (4, 4, 0..0),
+        (5, 4, 0..0),
+        (8, 99, 8..10),
+        (11, u64::MAX, 0..0),
+    ] {
         let expected: Vec<Digest> = expected.map(|seq| stored("acme", seq).leaf_hash).collect();
-        same(&format!("leaf hashes of {from}..{to}"), store.leaf_hashes("acme", from, to)?, expected)?;
+        same(
+            &format!("leaf hashes of {from}..{to}"),
+            store.leaf_hashes("acme", from, to)?,
+            expected,
+        )?;
     }
     Ok(())
 }
@@ -57,7 +75,11 @@ pub(super) fn subjects_lead_to_their_records_in_order(store: &dyn Store) -> Outc
     store.append(&[append("acme", 7, 3)])?;
     let thirds: Vec<_> = [0, 3, 6, 9].map(|seq| stored("acme", seq)).into();
     same("records of a shared subject", store.by_subject("acme", THIRD)?, thirds)?;
-    same("record of a subject", store.by_subject("acme", own_subject(8))?, vec![stored("acme", 8)])?;
+    same(
+        "record of a subject",
+        store.by_subject("acme", own_subject(8))?,
+        vec![stored("acme", 8)],
+    )?;
     same("record of no subject", store.by_subject("acme", 1)?, Vec::new())
 }
 
@@ -65,25 +87,47 @@ pub(super) fn payloads_come_back_as_they_were(store: &dyn Store) -> Outcome {
     store.append(&[append("acme", 0, 5)])?;
     for seq in 0..6 {
         let expected = if seq < 5 { payload("acme", seq) } else { None };
-        holds(&format!("payload of record {seq}"), store.payload("acme", seq)? == expected)?;
+        holds(
+            &format!("payload of record {seq}"),
+            store.payload("acme", seq)? == expected,
+        )?;
     }
     Ok(())
 }
 
 pub(super) fn secrets_are_written_replaced_and_removed(store: &dyn Store) -> Outcome {
     store.append(&[append("acme", 0, 1), append("globex", 0, 1)])?;
-    let steps: [(&[u8], Option<&[u8]>); 5] =
-        [(b"", None), (b"one", Some(b"one")), (b"two", Some(b"two")), (b"", None), (b"three", Some(b"three"))];
+    let steps: [(&[u8], Option<&[u8]>); 5] = [
+        (b"", None),
+        (b"one", Some(b"one")),
+        (b"two", Some(b"two")),
+        (b"", None),
+        (b"three", Some(b"three")),
+    ];
     for (write, expected) in steps {
-        store.append(&[Append { secrets: vec![secret("api_key", "k", write)], ..append("acme", 1, 0) }])?;
+        store.append(&[Append {
+            secrets: vec![secret("api_key", "k", write)],
+            ..append("acme", 1, 0)
+        }])?;
         same("secret", store.secret("acme", "api_key", "k")?.as_deref(), expected)?;
         same("secret of another kind", store.secret("acme", "webhook", "k")?, None)?;
         same("secret of another id", store.secret("acme", "api_key", "l")?, None)?;
-        same("secret of another organization", store.secret("globex", "api_key", "k")?, None)?;
+        same(
+            "secret of another organization",
+            store.secret("globex", "api_key", "k")?,
+            None,
+        )?;
     }
     let both = vec![secret("api_key", "k", b"four"), secret("api_key", "k", b"")];
-    store.append(&[Append { secrets: both, ..append("acme", 1, 0) }])?;
-    same("secret written and removed", store.secret("acme", "api_key", "k")?, None)
+    store.append(&[Append {
+        secrets: both,
+        ..append("acme", 1, 0)
+    }])?;
+    same(
+        "secret written and removed",
+        store.secret("acme", "api_key", "k")?,
+        None,
+    )
 }
 
 pub(super) fn a_secret_leads_to_its_only_organization(store: &dyn Store) -> Outcome {
@@ -93,31 +137,71 @@ pub(super) fn a_secret_leads_to_its_only_organization(store: &dyn Store) -> Outc
     same("owner", owner("api_key", "key_globex")?.as_deref(), Some("globex"))?;
     same("owner by another kind", owner("webhook", "key_acme")?, None)?;
     same("owner of what two have", owner("webhook", "")?, None)?;
-    store.append(&[Append { secrets: vec![secret("webhook", "", b"")], ..append("globex", 1, 0) }])?;
-    same("owner of what one has left", owner("webhook", "")?.as_deref(), Some("acme"))
+    store.append(&[Append {
+        secrets: vec![secret("webhook", "", b"")],
+        ..append("globex", 1, 0)
+    }])?;
+    same(
+        "owner of what one has left",
+        owner("webhook", "")?.as_deref(),
+        Some("acme"),
+    )
 }
 
 pub(super) fn snapshots_come_back_by_name(store: &dyn Store) -> Outcome {
     let files = |names: &[&str]| -> Vec<(String, Vec<u8>)> {
-        names.iter().map(|name| ((*name).to_owned(), name.repeat(3).into_bytes())).collect()
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), name.repeat(3).into_bytes()))
+            .collect()
     };
-    let snapshot = |hash: &str, names: &[&str]| SnapshotFiles { files: files(names), hash: hash.into() };
+    let snapshot = |hash: &str, names: &[&str]| SnapshotFiles {
+        files: files(names),
+        hash: hash.into(),
+    };
     let two = vec![snapshot("sha256:aa", &["b", "a", "c"]), snapshot("sha256:bb", &["a"])];
-    store.append(&[Append { snapshots: two, ..append("acme", 0, 1) }, append("globex", 0, 1)])?;
+    store.append(&[
+        Append {
+            snapshots: two,
+            ..append("acme", 0, 1)
+        },
+        append("globex", 0, 1),
+    ])?;
     // Uploaded again, as a roll back does.
-    store.append(&[Append { snapshots: vec![snapshot("sha256:bb", &["a"])], ..append("acme", 1, 1) }])?;
-    same("snapshot", store.snapshot("acme", "sha256:aa")?, Some(files(&["a", "b", "c"])))?;
-    same("other snapshot", store.snapshot("acme", "sha256:bb")?, Some(files(&["a"])))?;
+    store.append(&[Append {
+        snapshots: vec![snapshot("sha256:bb", &["a"])],
+        ..append("acme", 1, 1)
+    }])?;
+    same(
+        "snapshot",
+        store.snapshot("acme", "sha256:aa")?,
+        Some(files(&["a", "b", "c"])),
+    )?;
+    same(
+        "other snapshot",
+        store.snapshot("acme", "sha256:bb")?,
+        Some(files(&["a"])),
+    )?;
     same("unknown snapshot", store.snapshot("acme", "sha256:cc")?, None)?;
-    same("snapshot of another organization", store.snapshot("globex", "sha256:aa")?, None)
+    same(
+        "snapshot of another organization",
+        store.snapshot("globex", "sha256:aa")?,
+        None,
+    )
 }
 
 pub(super) fn a_newer_state_replaces_the_older_one(store: &dyn Store) -> Outcome {
-    let state = |at: u64| StoredState { at, bytes: vec![b'x'; 5_000] };
+    let state = |at: u64| StoredState {
+        at,
+        bytes: vec![b'x'; 5_000],
+    };
     store.append(&[append("acme", 0, 1), append("globex", 0, 1)])?;
     same("state", store.state("acme")?, None)?;
     for at in [1, 2] {
-        store.append(&[Append { state: Some(state(at)), ..append("acme", at, 1) }])?;
+        store.append(&[Append {
+            state: Some(state(at)),
+            ..append("acme", at, 1)
+        }])?;
         same("state", store.state("acme")?, Some(state(at)))?;
     }
     store.append(&[append("acme", 3, 1)])?;
@@ -126,20 +210,34 @@ pub(super) fn a_newer_state_replaces_the_older_one(store: &dyn Store) -> Outcome
 }
 
 pub(super) fn large_values_come_back_as_they_were(store: &dyn Store) -> Outcome {
-    let big = |bytes: usize| -> Vec<u8> { (0..bytes).map(|at| u8::try_from(at % 251).unwrap_or_default()).collect() };
+    let big = |bytes: usize| -> Vec<u8> {
+        (0..bytes)
+            .map(|at| u8::try_from(at % 251).unwrap_or_default())
+            .collect()
+    };
     let mut share = append("acme", 0, 3);
     for (record, bytes) in share.records.iter_mut().zip([16 * 1024, 0, 4_061]) {
-        let payload = Payload { body: big(bytes * 20), salt: [7; 32], class: String::new() };
+        let payload = Payload {
+            body: big(bytes * 20),
+            salt: [7; 32],
+            class: String::new(),
+        };
         let commitment = payload.commitment();
         record.leaf = big(bytes);
         record.payload = Some(Arc::new((payload, commitment)));
     }
-    share.state = Some(StoredState { at: 0, bytes: big(3 << 20) });
+    share.state = Some(StoredState {
+        at: 0,
+        bytes: big(3 << 20),
+    });
     store.append(&[share])?;
     let found = store.records("acme", 0, 9)?;
     let leaves: Vec<Vec<u8>> = found.into_iter().map(|record| record.leaf).collect();
     holds("leaves", leaves == [big(16 * 1024), big(0), big(4_061)])?;
     let body = store.payload("acme", 0)?.map(|payload| payload.body);
     holds("payload", body == Some(big(16 * 1024 * 20)))?;
-    holds("state", store.state("acme")?.map(|state| state.bytes) == Some(big(3 << 20)))
+    holds(
+        "state",
+        store.state("acme")?.map(|state| state.bytes) == Some(big(3 << 20)),
+    )
 }

@@ -1,0 +1,68 @@
+//! A server of our own, on a loopback port, for as long as one command needs it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use countersign_engine::Settings;
+use countersign_server::ServerSettings;
+use countersign_store_sqlite::FolderLock;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::failure::{Failure, Result};
+use crate::folder::Folder;
+use crate::instance::Instance;
+use crate::local::Local;
+
+/// The server.
+pub(crate) struct Hosted {
+    /// Where it is, and the token that it takes.
+    pub(crate) local: Local,
+    instance: Instance,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Hosted {
+    /// Starts it over a folder under a lock that was taken.
+    pub(crate) async fn start(folder: &Folder, lock: FolderLock) -> Result<Hosted> {
+        let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let local = Local::new(&format!("http://{}", address(&listener)?))?;
+        let settings = Settings { base_url: local.address.clone(), ..Settings::default() };
+        let instance = Instance::open(folder, lock, settings, false)?;
+        let server = ServerSettings { local_token: Some(local.token.clone()), ..ServerSettings::default() };
+        let router = countersign_server::router(instance.engine.clone(), server);
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let shutdown = async {
+                // That the other end is gone means the same as its word.
+                let _ = stopped.await;
+            };
+            if let Err(error) = countersign_server::serve(listener, router, None, shutdown).await {
+                tracing::error!(%error, "the local server failed");
+            }
+        });
+        Ok(Hosted { local, instance, stop, task })
+    }
+
+    /// Ends it and gives the folder back.
+    pub(crate) async fn stop(self) {
+        // The task may have ended by itself; then there is nothing to stop.
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+        self.instance.stop().await;
+    }
+}
+
+/// A listener at `address`.
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::unreachable(format!("cannot listen at {address}: {error}"))
+            .next("choose another address with --listen, or stop what listens there")
+    })
+}
+
+/// Where a listener listens.
+pub(crate) fn address(listener: &TcpListener) -> Result<SocketAddr> {
+    listener.local_addr().map_err(|error| Failure::unreachable(format!("a listener has no address: {error}")))
+}

@@ -1,0 +1,71 @@
+//! Requests for a human decision.
+
+use countersign_api::approvals::{AnswersBody, ApprovalsAnswer, VoteRequestBody, VoteVerb};
+use countersign_core::digest::Digest;
+use countersign_core::event::Verb;
+use countersign_core::ids::ApprovalId;
+use countersign_core::policy::Value;
+use countersign_engine::{Caller, VoteRequest};
+
+use super::handlers;
+use crate::body;
+use crate::problem::Problem;
+use crate::query::{Mine, id};
+use crate::reply::{Answer, json};
+use crate::way::Asked;
+
+handlers! {
+    "approvals" => Caller approvals,
+    "approval" => Caller approval,
+    "vote" => Caller vote,
+    "answer_approval" => Caller answer,
+    "cancel_approval" => Caller cancel,
+}
+
+fn wanted(asked: &Asked<Caller>) -> Result<ApprovalId, Problem> {
+    id("approval", asked.param())
+}
+
+async fn approvals(asked: Asked<Caller>) -> Answer {
+    let Mine { mine } = asked.query()?;
+    json(&ApprovalsAnswer { approvals: asked.app.engine.open_approvals(&asked.caller, mine).await? })
+}
+
+async fn approval(asked: Asked<Caller>) -> Answer {
+    json(&asked.app.engine.approval(&asked.caller, wanted(&asked)?).await?)
+}
+
+async fn vote(asked: Asked<Caller>) -> Answer {
+    let id = wanted(&asked)?;
+    let body: VoteRequestBody = asked.body()?;
+    let digest: Digest = body.action_digest.0.parse().map_err(|_| {
+        Problem::invalid("invalid_value", "`action_digest` is not a digest of 64 hexadecimal digits")
+    })?;
+    let vote = VoteRequest {
+        verb: match body.verb {
+            VoteVerb::Approve => Verb::Approve,
+            VoteVerb::Reject => Verb::Reject,
+            VoteVerb::Abstain => Verb::Abstain,
+            VoteVerb::Comment => Verb::Comment,
+        },
+        comment: body.comment.map(|comment| comment.0),
+        digest,
+        snapshot: body.snapshot.0,
+    };
+    let (answer, replayed) = asked.app.engine.vote(&asked.request(), id, vote).await?;
+    Ok(json(&answer)?.replayed(replayed))
+}
+
+async fn answer(asked: Asked<Caller>) -> Answer {
+    let id = wanted(&asked)?;
+    let body::Parsed { typed: AnswersBody { .. }, mut members } = body::parse(asked.bytes())?;
+    let evidence = members.remove("evidence").unwrap_or(Value::Null);
+    let (answer, replayed) = asked.app.engine.answer_approval(&asked.request(), id, evidence).await?;
+    Ok(json(&answer)?.replayed(replayed))
+}
+
+async fn cancel(asked: Asked<Caller>) -> Answer {
+    let id = wanted(&asked)?;
+    let (answer, replayed) = asked.app.engine.cancel_approval(&asked.request(), id).await?;
+    Ok(json(&answer)?.replayed(replayed))
+}

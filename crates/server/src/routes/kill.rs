@@ -1,0 +1,71 @@
+//! Kill switches.
+
+use countersign_api::bounded::Text;
+use countersign_api::operations::{KillAnswer, KillBody, KillScope, KillsAnswer, ReleaseAnswer, ReleaseBody};
+use countersign_core::event::Scope;
+use countersign_core::state::Kill;
+use countersign_engine::Caller;
+
+use super::handlers;
+use crate::problem::Problem;
+use crate::reply::{Answer, json};
+use crate::way::Asked;
+
+handlers! {
+    "kills" => Caller kills,
+    "kill" => Caller kill,
+    "release_kill" => Caller release,
+}
+
+fn scope(kind: KillScope, name: Option<Text<128>>) -> Result<Scope, Problem> {
+    match (kind, name) {
+        (KillScope::Organization, None) => Ok(Scope::Organization),
+        (KillScope::Agent, Some(name)) => Ok(Scope::Agent(name.0)),
+        (KillScope::Tool, Some(name)) => Ok(Scope::Tool(name.0)),
+        (KillScope::Organization, Some(_)) => {
+            Err(Problem::invalid("unknown_field", "`name` is for the scopes `agent` and `tool`"))
+        }
+        (KillScope::Agent | KillScope::Tool, None) => {
+            Err(Problem::invalid("missing_field", "`name` says which agent or tool"))
+        }
+    }
+}
+
+fn on_the_wire(kill: &Kill) -> KillAnswer {
+    let (scope, name) = match &kill.scope {
+        Scope::Organization => ("organization", None),
+        Scope::Agent(name) => ("agent", Some(name.clone())),
+        Scope::Tool(name) => ("tool", Some(name.clone())),
+    };
+    KillAnswer {
+        scope: scope.to_owned(),
+        name,
+        by: kill.by.clone(),
+        since: kill.since.to_string(),
+        release_requested_by: kill.release_requested_by.clone(),
+    }
+}
+
+async fn kills(asked: Asked<Caller>) -> Answer {
+    let kills = asked.app.engine.look(&asked.caller.org, |state| state.kills().map(on_the_wire).collect());
+    json(&KillsAnswer { kills: kills.await? })
+}
+
+async fn kill(asked: Asked<Caller>) -> Answer {
+    let body: KillBody = asked.body()?;
+    let scope = scope(body.scope, body.name)?;
+    let reason = body.reason.as_ref().map(|reason| reason.0.as_str());
+    asked.app.engine.kill(&asked.request(), scope.clone(), reason).await?;
+    let found = asked.app.engine.look(&asked.caller.org, move |state| {
+        state.kills().find(|kill| kill.scope == scope).map(on_the_wire)
+    });
+    // Somebody may have released it meanwhile.
+    let found = found.await?.ok_or_else(|| Problem::new(409, "not_killed", "the kill switch was released meanwhile"))?;
+    json(&found)
+}
+
+async fn release(asked: Asked<Caller>) -> Answer {
+    let body: ReleaseBody = asked.body()?;
+    let scope = scope(body.scope, body.name)?;
+    json(&ReleaseAnswer { released: asked.app.engine.release(&asked.request(), scope, &body.reason.0).await? })
+}

@@ -1,0 +1,111 @@
+//! Policy snapshots.
+
+use std::collections::BTreeMap;
+
+use countersign_api::policies::{
+    FILES_AT_MOST, LiveAnswer, PoliciesBody, PolicyCheckAnswer, RationaleBody, SnapshotAnswer, SnapshotFilesAnswer,
+    SnapshotsAnswer, problem,
+};
+use countersign_engine::{Caller, PolicyCheck, check_policies};
+
+use super::handlers;
+use crate::problem::Problem;
+use crate::query::None_;
+use crate::reply::{Answer, json};
+use crate::way::Asked;
+
+handlers! {
+    "upload_policies" => Caller upload,
+    "check_policies" => Caller check,
+    "policies" => Caller policies,
+    "policy" => Caller policy,
+    "activate_policy" => Caller activate,
+    "roll_back_policy" => Caller roll_back,
+}
+
+type Files = Vec<(String, Vec<u8>)>;
+
+fn files(asked: &Asked<Caller>) -> Result<Files, Problem> {
+    let PoliciesBody { files } = asked.body()?;
+    if files.is_empty() || files.len() > FILES_AT_MOST {
+        return Err(Problem::invalid("invalid_value", format!("`files` has 1 to {FILES_AT_MOST} documents")));
+    }
+    Ok(files.into_iter().map(|(name, text)| (name.0, text.into_bytes())).collect())
+}
+
+fn on_the_wire(checked: PolicyCheck, files: &Files) -> PolicyCheckAnswer {
+    let text = |name: &str| {
+        let bytes = files.iter().find(|(file, _)| file == name).map(|(_, bytes)| bytes.as_slice());
+        std::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()
+    };
+    PolicyCheckAnswer {
+        ok: checked.is_fine(),
+        problems: checked.problems.iter().map(|found| problem(found, text(&found.file))).collect(),
+        hash: checked.hash,
+        failed_tests: checked.failed_tests,
+    }
+}
+
+async fn upload(asked: Asked<Caller>) -> Answer {
+    let files = files(&asked)?;
+    let checked = asked.app.engine.upload_policies(&asked.request(), files.clone()).await?;
+    let answer = on_the_wire(checked, &files);
+    if answer.hash.is_none() {
+        let mut refused = Problem::invalid("policy_invalid", "the documents do not load");
+        refused.policy = answer.problems;
+        return Err(refused.hint("`problems` says what is wrong, and where"));
+    }
+    Ok(json(&answer)?.created())
+}
+
+async fn check(asked: Asked<Caller>) -> Answer {
+    let files = files(&asked)?;
+    let checked = tokio::task::spawn_blocking(move || {
+        let (_, checked) = check_policies(&files);
+        on_the_wire(checked, &files)
+    });
+    json(&checked.await.map_err(Problem::internal)?)
+}
+
+async fn policies(asked: Asked<Caller>) -> Answer {
+    let rows = asked.app.engine.snapshots(&asked.caller).await?;
+    let on_the_wire = |row: countersign_engine::SnapshotRow| SnapshotAnswer {
+        hash: row.hash,
+        documents: row.documents,
+        uploaded: row.uploaded.to_string(),
+        activated: row.activated.map(|at| at.to_string()),
+        live: row.live,
+    };
+    json(&SnapshotsAnswer { snapshots: rows.into_iter().map(on_the_wire).collect() })
+}
+
+/// Only snapshots that were uploaded: schemas lie beside them in the store.
+async fn check_known(asked: &Asked<Caller>) -> Result<String, Problem> {
+    let hash = asked.param().to_owned();
+    let wanted = hash.clone();
+    let known = asked.app.engine.look(&asked.caller.org, move |state| state.snapshots().contains_key(wanted.as_str()));
+    if known.await? { Ok(hash) } else { Err(Problem::missing("snapshot", &hash)) }
+}
+
+async fn policy(asked: Asked<Caller>) -> Answer {
+    let hash = check_known(&asked).await?;
+    let files = asked.app.engine.snapshot_files(&asked.caller, &hash).await?;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let files: BTreeMap<String, String> = files.into_iter().map(|(name, bytes)| (name, text(bytes))).collect();
+    json(&SnapshotFilesAnswer { hash, files })
+}
+
+async fn activate(asked: Asked<Caller>) -> Answer {
+    let _: None_ = asked.query()?;
+    let RationaleBody { rationale } = asked.body()?;
+    let hash = check_known(&asked).await?;
+    let rationale = rationale.as_ref().map(|text| text.0.as_str());
+    asked.app.engine.activate_policy(&asked.request(), &hash, rationale).await?;
+    json(&LiveAnswer { live: hash })
+}
+
+async fn roll_back(asked: Asked<Caller>) -> Answer {
+    let RationaleBody { rationale } = asked.body()?;
+    let rationale = rationale.as_ref().map(|text| text.0.as_str());
+    json(&LiveAnswer { live: asked.app.engine.roll_back_policy(&asked.request(), rationale).await? })
+}

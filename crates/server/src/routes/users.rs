@@ -1,0 +1,85 @@
+//! People and what they may do.
+
+use countersign_api::bounded::Id;
+use countersign_api::operations::DoneAnswer;
+use countersign_api::registry::{AddedUser, NewUserBody, Role, UserAnswer, UserBody, UsersAnswer};
+use countersign_core::state::User;
+use countersign_engine::{Caller, NewUser};
+
+use super::handlers;
+use crate::problem::Problem;
+use crate::reply::{Answer, json};
+use crate::way::Asked;
+
+handlers! {
+    "add_user" => Caller add,
+    "users" => Caller users,
+    "put_user" => Caller put,
+    "remove_user" => Caller remove,
+}
+
+/// How many teams or duties one person may have.
+const NAMES_AT_MOST: usize = 64;
+
+fn on_the_wire(id: &str, user: &User) -> UserAnswer {
+    UserAnswer {
+        id: id.to_owned(),
+        roles: user.roles.clone(),
+        teams: user.teams.clone(),
+        duties: user.duties.clone(),
+    }
+}
+
+async fn known(asked: &Asked<Caller>, id: &str) -> Result<UserAnswer, Problem> {
+    let wanted = id.to_owned();
+    let found = asked
+        .app
+        .engine
+        .look(&asked.caller.org, move |state| state.users().get(&wanted).map(|user| on_the_wire(&wanted, user)));
+    found.await?.ok_or_else(|| Problem::missing("user", id))
+}
+
+fn user(id: String, body: UserBody) -> Result<NewUser, Problem> {
+    if body.roles.len() > 6 || body.teams.len() > NAMES_AT_MOST || body.duties.len() > NAMES_AT_MOST {
+        let detail = format!("a person has at most 6 roles, {NAMES_AT_MOST} teams and {NAMES_AT_MOST} duties");
+        return Err(Problem::invalid("invalid_value", detail));
+    }
+    let texts = |ids: Vec<Id>| ids.into_iter().map(|id| id.0).collect();
+    Ok(NewUser {
+        id,
+        name: body.name.map(|name| name.0),
+        email: body.email.map(|email| email.0),
+        roles: body.roles.into_iter().map(|role: Role| role.as_str().to_owned()).collect(),
+        teams: texts(body.teams),
+        duties: texts(body.duties),
+    })
+}
+
+async fn add(asked: Asked<Caller>) -> Answer {
+    let NewUserBody { id, name, email, roles, teams, duties } = asked.body()?;
+    let added = user(id.0.clone(), UserBody { name, email, roles, teams, duties })?;
+    let registered = asked.app.engine.add_user(&asked.request(), added).await?;
+    let (kid, key) = registered.key.map(|key| (key.kid, key.text)).unzip();
+    let answer = AddedUser { user: known(&asked, &id.0).await?, key, kid };
+    Ok(json(&answer)?.created().replayed(registered.replayed))
+}
+
+async fn users(asked: Asked<Caller>) -> Answer {
+    let users = asked.app.engine.look(&asked.caller.org, |state| {
+        state.users().iter().map(|(id, user)| on_the_wire(id, user)).collect()
+    });
+    json(&UsersAnswer { users: users.await? })
+}
+
+async fn put(asked: Asked<Caller>) -> Answer {
+    let id = asked.param().to_owned();
+    let changed = user(id.clone(), asked.body()?)?;
+    asked.app.engine.change_user(&asked.request(), changed).await?;
+    json(&known(&asked, &id).await?)
+}
+
+async fn remove(asked: Asked<Caller>) -> Answer {
+    let id = asked.param().to_owned();
+    asked.app.engine.remove_user(&asked.request(), id).await?;
+    json(&DoneAnswer { done: true })
+}
