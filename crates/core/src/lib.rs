@@ -3,6 +3,18 @@
 //! No I/O, no clock, no randomness, no panics: time and identifiers are inputs, and the same ledger gives the same state
 //! everywhere.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 pub mod action;
 pub mod command;
 pub mod digest;

@@ -52,14 +52,16 @@ pub struct Committed {
     pub answer: Answer,
 }
 
+/// Where the answer to a command goes.
+type Reply = oneshot::Sender<Result<Committed, EngineError>>;
 /// Answers a read once everything that it saw is durable.
 type Release = Box<dyn FnOnce(Result<(), EngineError>) + Send>;
 /// Reads a state and keeps the result for later.
 type Look = Box<dyn FnOnce(Result<&State, EngineError>) -> Release + Send>;
 
 pub(crate) enum Job {
-    Command { org: Org, envelope: Envelope, beside: Beside, reply: oneshot::Sender<Result<Committed, EngineError>> },
-    Create { ledger: Box<Ledger>, envelope: Envelope, beside: Beside, reply: oneshot::Sender<Result<Committed, EngineError>> },
+    Command { org: Org, envelope: Envelope, beside: Beside, reply: Reply },
+    Create { ledger: Box<Ledger>, envelope: Envelope, beside: Beside, reply: Reply },
     Look { org: Org, look: Look },
     /// Forget the ledger: the organization was removed.
     Forget { org: Org },
@@ -69,7 +71,7 @@ pub(crate) enum Job {
 #[derive(Default)]
 struct Batch {
     shares: Vec<Append>,
-    replies: Vec<(Org, oneshot::Sender<Result<Committed, EngineError>>, Committed)>,
+    replies: Vec<(Org, Reply, Committed)>,
     releases: Vec<Release>,
     /// Records of commands that nobody waits for, so that watchers see them too.
     unasked: Vec<(Org, Vec<Entry>)>,

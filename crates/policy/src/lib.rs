@@ -3,6 +3,18 @@
 //! This crate knows no clock, no people and no storage: everything that a decision depends on is an argument.
 //! It neither panics nor blocks, and the same inputs give the same verdict on every machine.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 pub mod action;
 mod check;
 pub mod condition;

@@ -13,8 +13,8 @@ use crate::open::{self, OpenError};
 
 /// So many pages of the log lie between two checkpoints.
 const EVERY_PAGES: i64 = 1 << 10;
-/// A log of more pages (64 MiB) is begun anew, for which the writer waits some milliseconds: seldom enough that this is not seen
-/// among the slowest hundredth of commits, often enough that a restart after a crash has little to read.
+/// A log of more pages (64 MiB) is begun anew, for which the writer waits some milliseconds: seldom enough that it is not
+/// seen among the slowest hundredth of commits, often enough that a restart after a crash has little to read.
 const LOG_PAGES: i64 = 8 << 10;
 
 /// What the thread is told.

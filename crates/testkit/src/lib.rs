@@ -1,5 +1,4 @@
 //! A world on a controlled clock: one organization's state, folded from records that go through their canonical bytes.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test kit fails loudly")]
 
 pub mod cases;
 
