@@ -29,6 +29,8 @@ const LANE_BOUND: usize = 4096;
 const TIMER_STEP: Duration = Duration::from_millis(100);
 /// After so many unsealed records the state is sealed as soon as nothing waits.
 const SEAL_WHEN_QUIET: u64 = 50_000;
+/// After so many the state is sealed when the engine stops.
+const SEAL_WHEN_STOPPING: u64 = 1_000;
 /// A ledger without timers that nobody used for so long is let go.
 const LET_GO_AFTER: countersign_core::Span = countersign_core::Span::minutes(10);
 
@@ -92,13 +94,18 @@ struct Waiting {
     failed: bool,
     stopping: bool,
     committer_gone: bool,
+    /// The sequencer sleeps; waking it when it does not would cost every request a system call.
+    sequencer_sleeps: bool,
 }
 
 /// What faces put commands into.
 #[derive(Default)]
 pub(crate) struct Inbox {
     waiting: Mutex<Waiting>,
-    changed: Condvar,
+    /// There is something for the sequencer.
+    work: Condvar,
+    /// There is something for the committer.
+    batch: Condvar,
 }
 
 impl Inbox {
@@ -113,8 +120,11 @@ impl Inbox {
             return Err(EngineError::unavailable("overloaded", "too many requests are waiting"));
         }
         jobs.push_back(job);
+        let sleeps = std::mem::take(&mut waiting.sequencer_sleeps);
         drop(waiting);
-        self.changed.notify_all();
+        if sleeps {
+            self.work.notify_one();
+        }
         Ok(())
     }
 
@@ -127,7 +137,7 @@ impl Inbox {
     /// Lets everything that waits be carried out, then ends both threads.
     pub fn stop(&self) {
         crate::lock(&self.waiting).stopping = true;
-        self.changed.notify_all();
+        self.work.notify_one();
     }
 }
 
@@ -147,6 +157,8 @@ struct Sequencer {
     /// Share of each organization in the batch that is being made.
     shares: HashMap<Org, Append>,
     timers_looked_at: Time,
+    /// The states were sealed because the engine stops.
+    sealed_to_stop: bool,
 }
 
 enum Next {
@@ -154,6 +166,7 @@ enum Next {
     HandOver,
     Failed,
     Idle,
+    SealToStop,
     Stop,
 }
 
@@ -165,6 +178,7 @@ impl Sequencer {
             batch: Batch::default(),
             shares: HashMap::new(),
             timers_looked_at: Time(0),
+            sealed_to_stop: false,
         }
     }
 
@@ -179,6 +193,7 @@ impl Sequencer {
                 Next::HandOver => self.hand_over(),
                 Next::Failed => self.start_over(),
                 Next::Idle => {}
+                Next::SealToStop => self.seal_to_stop(),
                 Next::Stop => return,
             }
             self.look_at_timers();
@@ -204,13 +219,18 @@ impl Sequencer {
                 return Next::HandOver;
             }
             if waiting.stopping && !has_batch && !waiting.committer_busy {
+                if !self.sealed_to_stop {
+                    return Next::SealToStop;
+                }
                 waiting.committer_gone = true;
-                inbox.changed.notify_all();
+                inbox.batch.notify_one();
                 return Next::Stop;
             }
-            let (again, timeout) = (inbox.changed.wait_timeout(waiting, TIMER_STEP))
-                .unwrap_or_else(PoisonError::into_inner);
+            waiting.sequencer_sleeps = true;
+            let (again, timeout) =
+                inbox.work.wait_timeout(waiting, TIMER_STEP).unwrap_or_else(PoisonError::into_inner);
             waiting = again;
+            waiting.sequencer_sleeps = false;
             if timeout.timed_out() && !has_batch {
                 return Next::Idle;
             }
@@ -311,6 +331,17 @@ impl Sequencer {
         }
     }
 
+    /// Seals every state that the next start would have to fold for long.
+    fn seal_to_stop(&mut self) {
+        self.sealed_to_stop = true;
+        let now = self.inner.clock.read().now;
+        let worth_it = |ledger: &Ledger| ledger.state.unsealed() > SEAL_WHEN_STOPPING && !ledger.state.is_closed();
+        let orgs: Vec<Org> = self.ledgers.values().filter(|l| worth_it(l)).map(|l| l.org.clone()).collect();
+        for org in orgs {
+            self.by_itself(&org, Command::Seal, now);
+        }
+    }
+
     /// Signs what was carried out and gives it to the committer.
     fn hand_over(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
@@ -342,7 +373,7 @@ impl Sequencer {
         waiting.handed_over = Some(batch);
         waiting.committer_busy = true;
         drop(waiting);
-        self.inner.inbox.changed.notify_all();
+        self.inner.inbox.batch.notify_one();
     }
 
     /// After a failed commit: nothing of what runs ahead of the store happened.
@@ -384,7 +415,7 @@ fn commit_batches(inner: &Arc<Inner>) {
                 if waiting.committer_gone {
                     return;
                 }
-                waiting = inner.inbox.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                waiting = inner.inbox.batch.wait(waiting).unwrap_or_else(PoisonError::into_inner);
             }
         };
         let result = append(inner, &batch.shares);
@@ -395,7 +426,7 @@ fn commit_batches(inner: &Arc<Inner>) {
             waiting.failed |= failed;
         }
         // The sequencer goes on with the next batch while the callers of this one are answered.
-        inner.inbox.changed.notify_all();
+        inner.inbox.work.notify_one();
         match result {
             Ok(()) => answer(inner, batch),
             Err(error) => {

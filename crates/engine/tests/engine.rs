@@ -309,6 +309,29 @@ async fn a_restarted_engine_goes_on_where_the_ledger_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_state_is_sealed_at_the_stop_and_loaded_at_the_start() {
+    let fixture = fixture().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..1500 {
+        let (engine, agent) = (fixture.engine.clone(), fixture.agent.clone());
+        tasks.spawn(async move {
+            let body = format!(r#"{{"action":"read","args":{{"n":{n}}}}}"#);
+            engine.decide(&request(&agent, body.as_bytes(), None)).await.unwrap();
+        });
+    }
+    tasks.join_all().await;
+    let org = fixture.admin.org.clone();
+    let before = fixture.engine.look(&org, |state| state.next_seq()).await.unwrap();
+    fixture.engine.stop();
+    let stored = fixture.store.state(&org).unwrap().expect("a state was stored");
+    assert_eq!(stored.at, before);
+    let engine = start(fixture.store.clone());
+    let loaded = engine.look(&org, |state| (state.unsealed(), state.actions().len())).await.unwrap();
+    assert_eq!(loaded, (1, 1500), "only the seal's own record came after it");
+    engine.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn organizations_do_not_see_each_other() {
     let fixture = fixture().await;
     let other = fixture

@@ -88,7 +88,6 @@ pub(crate) fn parse<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
     // An empty query is the same as none.
     let parsed = Query::<T>::try_from_uri(uri);
     parsed.map(|Query(query)| query).map_err(|error| {
-        use std::error::Error as _;
         let mut why: &dyn std::error::Error = &error;
         while let Some(source) = why.source() {
             why = source;
