@@ -157,6 +157,10 @@ pub fn trace(trace: countersign_policy::Trace) -> TraceBody {
         matched: trace.matched,
         asked: trace.asked.as_str().to_owned(),
         why: trace.why,
-        values: trace.values.into_iter().map(|(path, value)| ReadValue { path, value }).collect(),
+        values: trace
+            .values
+            .into_iter()
+            .map(|(path, value)| ReadValue { path, value })
+            .collect(),
     }
 }

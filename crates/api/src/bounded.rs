@@ -16,7 +16,9 @@ impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         if text.trim().is_empty() || text.chars().count() > MAX {
-            return Err(D::Error::custom(format!("invalid text: it has to have 1 to {MAX} characters")));
+            return Err(D::Error::custom(format!(
+                "invalid text: it has to have 1 to {MAX} characters"
+            )));
         }
         Ok(Text(text))
     }
@@ -148,7 +150,10 @@ patterned! {
 fn is_id(text: &str) -> bool {
     let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     (1..=128).contains(&text.len())
-        && text.bytes().enumerate().all(|(place, b)| fine(b) || place > 0 && b"_.:/-".contains(&b))
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(place, b)| fine(b) || place > 0 && b"_.:/-".contains(&b))
 }
 
 fn is_hex64(text: &str) -> bool {

@@ -75,7 +75,10 @@ impl fmt::Display for Permission {
                     who.push(format!("people with role {}", names.join(", ")));
                 }
                 if let Some(scope) = scope {
-                    who.push(format!("keys with scope `{scope}{}`", if scope.ends_with(':') { "…" } else { "" }));
+                    who.push(format!(
+                        "keys with scope `{scope}{}`",
+                        if scope.ends_with(':') { "…" } else { "" }
+                    ));
                 }
                 f.write_str(&who.join("; "))
             }
@@ -161,7 +164,9 @@ fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 }
 
 fn reads<T: DeserializeOwned>(text: &str) -> Result<(), String> {
-    serde_json::from_str::<T>(text).map(drop).map_err(|error| error.to_string())
+    serde_json::from_str::<T>(text)
+        .map(drop)
+        .map_err(|error| error.to_string())
 }
 
 impl Call {
@@ -175,7 +180,11 @@ impl Call {
             idempotent: false,
             params: &[],
             body: None,
-            success: Success { status: 200, content: "application/json", schema: None },
+            success: Success {
+                status: 200,
+                content: "application/json",
+                schema: None,
+            },
             problems: &[],
         }
     }
@@ -196,7 +205,11 @@ impl Call {
     }
 
     const fn takes<T: JsonSchema + DeserializeOwned>(mut self, example: &'static str) -> Call {
-        self.body = Some(Body { schema: schema_of::<T>, reads: reads::<T>, example });
+        self.body = Some(Body {
+            schema: schema_of::<T>,
+            reads: reads::<T>,
+            example,
+        });
         self
     }
 
@@ -246,12 +259,22 @@ impl Call {
             all.push((422, "invalid_parameter"));
         }
         if self.method != Method::Get {
-            all.extend([(400, "invalid_idempotency_key"), (403, "organization_closed"), (503, "store_full")]);
+            all.extend([
+                (400, "invalid_idempotency_key"),
+                (403, "organization_closed"),
+                (503, "store_full"),
+            ]);
             all.extend([(408, "request_timeout"), (413, "too_large")]);
         }
         if self.body.is_some() {
             all.extend([(400, "invalid_json"), (415, "unsupported_media_type")]);
-            let codes = ["unknown_field", "missing_field", "wrong_type", "invalid_value", "record_too_large"];
+            let codes = [
+                "unknown_field",
+                "missing_field",
+                "wrong_type",
+                "invalid_value",
+                "record_too_large",
+            ];
             all.extend(codes.map(|code| (422, code)));
         }
         if self.idempotent {

@@ -43,7 +43,10 @@ pub fn constraints(constraints: &BTreeMap<String, ConstraintValue>) -> BTreeMap<
         ConstraintValue::Text(text) => text.clone().into(),
         ConstraintValue::List(list) => list.clone().into(),
     };
-    constraints.iter().map(|(name, constraint)| (name.clone(), value(constraint))).collect()
+    constraints
+        .iter()
+        .map(|(name, constraint)| (name.clone(), value(constraint)))
+        .collect()
 }
 
 /// An action's answer.
@@ -69,7 +72,10 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
         snapshot: view.snapshot.as_deref().map(str::to_owned),
         action_digest: decision.digest.to_string(),
         permit: rendering.permit.filter(|_| view.status == Status::Permitted),
-        approval: view.approval.as_ref().map(|approval| summary(approval, rendering.base_url)),
+        approval: view
+            .approval
+            .as_ref()
+            .map(|approval| summary(approval, rendering.base_url)),
         remedy,
         pii: decision.facts.pii.clone(),
         reported: decision.reported.clone(),
@@ -84,7 +90,10 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
             violations: outcome.violations.clone(),
             index: *index,
         }),
-        receipt: Some(Receipt { index: view.seq, leaf_hash: rendering.leaf_hash }),
+        receipt: Some(Receipt {
+            index: view.seq,
+            leaf_hash: rendering.leaf_hash,
+        }),
     }
 }
 
@@ -119,7 +128,11 @@ fn waiting_for(approval: &ApprovalView) -> String {
 }
 
 fn slot_words(slot: &Slot) -> String {
-    let names = if slot.names.is_empty() { "an admin".to_owned() } else { slot.names.join(", ") };
+    let names = if slot.names.is_empty() {
+        "an admin".to_owned()
+    } else {
+        slot.names.join(", ")
+    };
     match slot.quorum {
         Quorum::All => format!("one of each of {names}"),
         Quorum::Any(1) => format!("one of {names}"),
@@ -156,7 +169,11 @@ pub fn approval(
                 source: slot.source.clone(),
             })
             .collect(),
-        excluded: opened.excluded.iter().map(|out| (out.user.clone(), out.reason.clone())).collect(),
+        excluded: opened
+            .excluded
+            .iter()
+            .map(|out| (out.user.clone(), out.reason.clone()))
+            .collect(),
         unresolved: opened.unresolved.clone(),
         missing: approval.missing.clone(),
         votes: (approval.votes.iter())

@@ -12,10 +12,12 @@ documents with a stable `code`.";
 
 /// The document.
 pub fn openapi() -> Value {
-    let settings = || SchemaSettings::draft2020_12().with(|settings| {
-        settings.definitions_path = "/components/schemas".into();
-        settings.meta_schema = None;
-    });
+    let settings = || {
+        SchemaSettings::draft2020_12().with(|settings| {
+            settings.definitions_path = "/components/schemas".into();
+            settings.meta_schema = None;
+        })
+    };
     // What is taken and what is answered come from two generators: an optional field of an answer may be `null`, one of
     // a request is left out.
     let (mut taken, mut answered) = (settings().into_generator(), settings().into_generator());
@@ -77,7 +79,10 @@ fn operation(call: &Call, taken: &mut SchemaGenerator, answered: &mut SchemaGene
         let schema = (body.schema)(taken).to_value();
         let example: Value = serde_json::from_str(body.example).unwrap_or_default();
         let content = json!({ "application/json": { "schema": schema, "example": example } });
-        operation.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
+        operation.insert(
+            "requestBody".to_owned(),
+            json!({ "required": true, "content": content }),
+        );
     }
     operation
 }

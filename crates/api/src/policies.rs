@@ -135,12 +135,27 @@ const EXCERPT_CHARS: usize = 160;
 /// The line of a finding with the text underlined that it is about.
 pub fn excerpt(problem: &Problem, text: &str) -> String {
     let place = usize::try_from(problem.line).unwrap_or_default().saturating_sub(1);
-    let Some(line) = text.lines().nth(place) else { return String::new() };
-    let shown: String = line.chars().take(EXCERPT_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let before = usize::try_from(problem.column).unwrap_or(1).saturating_sub(1).min(EXCERPT_CHARS);
+    let Some(line) = text.lines().nth(place) else {
+        return String::new();
+    };
+    let shown: String = line
+        .chars()
+        .take(EXCERPT_CHARS)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let before = usize::try_from(problem.column)
+        .unwrap_or(1)
+        .saturating_sub(1)
+        .min(EXCERPT_CHARS);
     let about = text.get(problem.span.clone()).unwrap_or_default();
     let length = about.lines().next().unwrap_or_default().chars().count();
     let length = length.clamp(1, EXCERPT_CHARS.saturating_sub(before).max(1));
     let number = problem.line.to_string();
-    format!("{number} | {shown}\n{:width$} | {:before$}{}", "", "", "^".repeat(length), width = number.len())
+    format!(
+        "{number} | {shown}\n{:width$} | {:before$}{}",
+        "",
+        "",
+        "^".repeat(length),
+        width = number.len()
+    )
 }

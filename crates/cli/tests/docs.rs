@@ -2,9 +2,10 @@
 //!
 //! Marks in the first line of a fenced block:
 //!
-//! - `yaml policy`: the document loads and its tests hold. Blocks with one `bundle=NAME` in one file are loaded together; a block
-//!   with `wrong=CODE` must be refused with that code.
-//! - `sh run`: carried out by bash, all blocks of a file one after the other, in a folder of their own, with the binary at hand.
+//! - `yaml policy`: the document loads and its tests hold. Blocks with one `bundle=NAME` in one file are loaded
+//!   together; a block with `wrong=CODE` must be refused with that code.
+//! - `sh run`: carried out by bash, all blocks of a file one after the other, in a folder of their own, with the
+//!   binary at hand.
 //! - `file=NAME`: written to that folder before the commands that follow.
 //! - `json`: parses.
 
@@ -44,7 +45,9 @@ impl Block<'_> {
     }
 
     fn value(&self, name: &str) -> Option<&str> {
-        self.marks.iter().find_map(|mark| mark.strip_prefix(name)?.strip_prefix('='))
+        self.marks
+            .iter()
+            .find_map(|mark| mark.strip_prefix(name)?.strip_prefix('='))
     }
 }
 
@@ -55,13 +58,21 @@ fn root() -> PathBuf {
 
 fn documents() -> Vec<Document> {
     let root = root();
-    let mut paths: Vec<PathBuf> = fs::read_dir(&root).expect("the root can be read").flatten().map(|e| e.path()).collect();
+    let mut paths: Vec<PathBuf> = fs::read_dir(&root)
+        .expect("the root can be read")
+        .flatten()
+        .map(|e| e.path())
+        .collect();
     paths.retain(|path| path.is_file());
     gather(&root.join("docs"), &mut paths);
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     paths.sort();
     let read = |path: &PathBuf| Document {
-        name: path.strip_prefix(&root).expect("it is below the root").display().to_string(),
+        name: path
+            .strip_prefix(&root)
+            .expect("it is below the root")
+            .display()
+            .to_string(),
         text: fs::read_to_string(path).expect("a document can be read"),
     };
     paths.iter().map(read).collect()
@@ -70,23 +81,31 @@ fn documents() -> Vec<Document> {
 fn gather(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("the folder can be read").flatten() {
         let path = entry.path();
-        if path.is_dir() { gather(&path, paths) } else { paths.push(path) }
+        if path.is_dir() {
+            gather(&path, paths)
+        } else {
+            paths.push(path)
+        }
     }
 }
 
 impl Document {
     fn blocks(&self) -> Vec<Block<'_>> {
         let mut blocks: Vec<Block<'_>> = Vec::new();
-        let mut open: Option<(usize, &str)> = None;
+        let mut open: Option<usize> = None;
         for (at, line) in self.text.lines().enumerate() {
             let indent = line.len() - line.trim_start().len();
             match (open, line.trim_start().strip_prefix("```")) {
                 (None, Some(marks)) => {
-                    open = Some((indent, "```"));
-                    blocks.push(Block { line: at + 1, marks: marks.split_whitespace().collect(), text: String::new() });
+                    open = Some(indent);
+                    blocks.push(Block {
+                        line: at + 1,
+                        marks: marks.split_whitespace().collect(),
+                        text: String::new(),
+                    });
                 }
                 (Some(_), Some("")) => open = None,
-                (Some((indent, _)), _) => {
+                (Some(indent), _) => {
                     let block = blocks.last_mut().expect("an open block");
                     block.text.push_str(line.get(indent..).unwrap_or(line.trim_start()));
                     block.text.push('\n');
@@ -135,7 +154,9 @@ fn must_load(files: &[(String, Vec<u8>)]) {
         Ok((snapshot, _)) => snapshot,
         Err(problems) => {
             let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
-            let text = |p: &countersign_policy::Problem| format!("{}: its line {}: {} ({})", p.file, p.line, p.message, p.code);
+            let text = |p: &countersign_policy::Problem| {
+                format!("{}: its line {}: {} ({})", p.file, p.line, p.message, p.code)
+            };
             panic!("{}", errors.map(text).collect::<Vec<_>>().join("\n"));
         }
     };
@@ -153,7 +174,10 @@ fn must_be_refused(name: &str, text: &str, code: &str) {
         Ok(_) => panic!("{name} loads, and is said to be refused with `{code}`"),
         Err(problems) => {
             let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
-            assert!(codes.contains(&code), "{name} is refused with {codes:?} instead of `{code}`");
+            assert!(
+                codes.contains(&code),
+                "{name} is refused with {codes:?} instead of `{code}`"
+            );
         }
     }
 }
@@ -173,40 +197,70 @@ fn every_json_in_the_documents_parses() {
 fn the_commands_in_the_documents_work_as_they_stand() {
     let mut tried = Vec::new();
     for document in documents() {
-        if document.blocks().iter().any(|block| block.has("sh") && block.has("run")) {
+        if document
+            .blocks()
+            .iter()
+            .any(|block| block.has("sh") && block.has("run"))
+        {
             carry_out(&document);
             tried.push(document.name);
         }
     }
-    assert!(tried.iter().any(|name| name == "README.md"), "the README shows no commands: {tried:?}");
+    assert!(
+        tried.iter().any(|name| name == "README.md"),
+        "the README shows no commands: {tried:?}"
+    );
 }
 
 /// Runs the commands of one document in a folder of its own.
 fn carry_out(document: &Document) {
-    let name: String = document.name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+    let name: String = document
+        .name
+        .chars()
+        .map(|c| if c.is_alphanumeric() { c } else { '-' })
+        .collect();
     let folder = std::env::temp_dir().join(format!("countersign-docs-{}-{name}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder for the commands");
     // What runs in the background ends with the commands, however they end.
     let mut script = String::from("set -euo pipefail\ntrap 'jobs -p | xargs -r kill 2>/dev/null || true' EXIT\n");
     for block in document.blocks() {
         if let Some(file) = block.value("file") {
-            assert!(!file.contains(['/', '\'']), "{}: `{file}` is a plain name", document.name);
-            let _ = write!(script, "cat > '{file}' <<'END-OF-THE-BLOCK'\n{}END-OF-THE-BLOCK\n", block.text);
+            assert!(
+                !file.contains(['/', '\'']),
+                "{}: `{file}` is a plain name",
+                document.name
+            );
+            let _ = write!(
+                script,
+                "cat > '{file}' <<'END-OF-THE-BLOCK'\n{}END-OF-THE-BLOCK\n",
+                block.text
+            );
         }
         if block.has("sh") && block.has("run") {
-            let _ = writeln!(script, "echo '# {} line {}' >&2\n{}", document.name, block.line, block.text);
+            let _ = writeln!(
+                script,
+                "echo '# {} line {}' >&2\n{}",
+                document.name, block.line, block.text
+            );
         }
     }
     let script_file = folder.join("commands.sh");
     fs::write(&script_file, &script).expect("the commands can be written");
-    let binary = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().expect("the binary lies in a folder");
+    let binary = Path::new(env!("CARGO_BIN_EXE_countersign"))
+        .parent()
+        .expect("the binary lies in a folder");
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new("timeout");
-    command.args(["--kill-after=5", TIME_S, "bash"]).arg(&script_file).current_dir(&folder);
+    command
+        .args(["--kill-after=5", TIME_S, "bash"])
+        .arg(&script_file)
+        .current_dir(&folder);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("COUNTERSIGN_")) {
         command.env_remove(name);
     }
-    command.env("PATH", format!("{}:{path}", binary.display())).env("PORT", free_port().to_string());
+    command
+        .env("PATH", format!("{}:{path}", binary.display()))
+        .env("PORT", free_port().to_string());
     let output = command.output().expect("bash runs");
     assert!(
         output.status.success(),
@@ -230,22 +284,33 @@ fn free_port() -> u16 {
 fn every_link_between_the_documents_leads_somewhere() {
     let root = root();
     let all = documents();
-    let anchors: BTreeMap<&str, BTreeSet<String>> =
-        all.iter().map(|document| (document.name.as_str(), anchors(document))).collect();
+    let anchors: BTreeMap<&str, BTreeSet<String>> = all
+        .iter()
+        .map(|document| (document.name.as_str(), anchors(document)))
+        .collect();
     for document in &all {
         for (line, target) in links(document) {
             if target.contains("://") || target.starts_with("mailto:") {
                 continue;
             }
-            let (path, anchor) = target.split_once('#').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
+            let (path, anchor) = target
+                .split_once('#')
+                .map_or((target, None), |(path, anchor)| (path, Some(anchor)));
             let folder = root.join(&document.name).parent().expect("a folder").to_path_buf();
-            let found = if path.is_empty() { root.join(&document.name) } else { folder.join(path) };
+            let found = if path.is_empty() {
+                root.join(&document.name)
+            } else {
+                folder.join(path)
+            };
             let found = found.canonicalize();
             let place = format!("{}, line {line}: `{target}`", document.name);
             let found = found.unwrap_or_else(|_| panic!("{place} is not there"));
             if let Some(anchor) = anchor.filter(|_| found.extension().is_some_and(|extension| extension == "md")) {
                 let name = found.strip_prefix(&root).expect("below the root").display().to_string();
-                assert!(anchors[name.as_str()].contains(anchor), "{place}: no heading is called that");
+                assert!(
+                    anchors[name.as_str()].contains(anchor),
+                    "{place}: no heading is called that"
+                );
             }
         }
     }
@@ -268,10 +333,18 @@ fn links(document: &Document) -> Vec<(usize, &str)> {
 
 /// Headings as GitHub names them in addresses.
 fn anchors(document: &Document) -> BTreeSet<String> {
-    let headings = document.prose().filter_map(|(_, line)| Some(line.strip_prefix('#')?.trim_start_matches('#').trim()));
+    let headings = document
+        .prose()
+        .filter_map(|(_, line)| Some(line.strip_prefix('#')?.trim_start_matches('#').trim()));
     let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
     headings
-        .map(|text| text.to_lowercase().chars().filter(kept).map(|c| if c == ' ' { '-' } else { c }).collect())
+        .map(|text| {
+            text.to_lowercase()
+                .chars()
+                .filter(kept)
+                .map(|c| if c == ' ' { '-' } else { c })
+                .collect()
+        })
         .collect()
 }
 
@@ -280,7 +353,12 @@ fn lines_of_documents_fit_a_window() {
     for document in documents() {
         for (at, line) in document.text.lines().enumerate() {
             let length = line.chars().count();
-            assert!(length <= LONGEST_LINE, "{}, line {}: {length} characters", document.name, at + 1);
+            assert!(
+                length <= LONGEST_LINE,
+                "{}, line {}: {length} characters",
+                document.name,
+                at + 1
+            );
         }
     }
 }

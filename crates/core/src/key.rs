@@ -79,12 +79,5 @@ fn base62(bytes: &[u8], width: usize) -> String {
 
 /// CRC-32 (IEEE 802.3) of the text, as six base-62 digits.
 fn checksum(text: &str) -> String {
-    let mut crc = u32::MAX;
-    for byte in text.bytes() {
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
-        }
-    }
-    base62(&(!crc).to_be_bytes(), CHECK_DIGITS)
+    base62(&crc32fast::hash(text.as_bytes()).to_be_bytes(), CHECK_DIGITS)
 }

@@ -1,6 +1,8 @@
 //! The search index: follows the ledger on a thread of its own, and can be made again from nothing.
+//!
+//! Lines for records that were just committed come from memory; whatever is missing before them is read from the store.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -9,9 +11,12 @@ use countersign_store::{Org, SearchRow};
 
 use crate::Inner;
 use crate::error::EngineError;
+use crate::ledger::Entry;
 
 /// How many records are indexed at once.
 const CHUNK: usize = 2000;
+/// How many lines are kept for an index that does not keep up.
+const FRESH_AT_MOST: usize = 100_000;
 /// How long new records gather before they are indexed: the index may lie a second behind.
 const GATHER: std::time::Duration = std::time::Duration::from_millis(200);
 
@@ -24,17 +29,25 @@ pub(crate) struct Signal {
 
 #[derive(Default)]
 struct Wanted {
-    orgs: BTreeSet<Org>,
+    /// Lines of records that were just committed, by organization, in order.
+    fresh: BTreeMap<Org, Vec<SearchRow>>,
     stopping: bool,
 }
 
 impl Signal {
-    /// There are new records.
-    pub fn raise(&self, org: &Org) {
+    /// There are records that the index lacks; these are known already.
+    pub fn raise(&self, org: &Org, entries: &[Entry]) {
         let mut wanted = crate::lock(&self.state);
-        if !wanted.orgs.contains(org) {
-            wanted.orgs.insert(org.clone());
-            self.changed.notify_one();
+        let fresh = match wanted.fresh.get_mut(org) {
+            Some(fresh) => fresh,
+            None => {
+                self.changed.notify_one();
+                wanted.fresh.entry(org.clone()).or_default()
+            }
+        };
+        // An index that cannot keep up reads the rest from the store.
+        if fresh.len() < FRESH_AT_MOST {
+            fresh.extend(entries.iter().map(|entry| row(&entry.record)));
         }
     }
 
@@ -44,9 +57,9 @@ impl Signal {
         self.changed.notify_one();
     }
 
-    fn wait(&self) -> Option<BTreeSet<Org>> {
+    fn wait(&self) -> Option<BTreeMap<Org, Vec<SearchRow>>> {
         let mut wanted = crate::lock(&self.state);
-        while wanted.orgs.is_empty() && !wanted.stopping {
+        while wanted.fresh.is_empty() && !wanted.stopping {
             wanted = self.changed.wait(wanted).unwrap_or_else(PoisonError::into_inner);
         }
         if wanted.stopping {
@@ -55,7 +68,7 @@ impl Signal {
         // More records are about to come: indexing them together costs less.
         let (mut wanted, _) =
             self.changed.wait_timeout_while(wanted, GATHER, |wanted| !wanted.stopping).unwrap_or_else(PoisonError::into_inner);
-        Some(std::mem::take(&mut wanted.orgs))
+        Some(std::mem::take(&mut wanted.fresh))
     }
 }
 
@@ -63,9 +76,9 @@ impl Signal {
 pub(crate) fn start(inner: &Arc<Inner>) -> std::io::Result<JoinHandle<()>> {
     let inner = inner.clone();
     std::thread::Builder::new().name("index".into()).spawn(move || {
-        while let Some(orgs) = inner.index_wanted.wait() {
-            for org in orgs {
-                if let Err(error) = follow(&inner, &org) {
+        while let Some(fresh) = inner.index_wanted.wait() {
+            for (org, fresh) in fresh {
+                if let Err(error) = follow(&inner, &org, fresh) {
                     tracing::warn!(org = &*org, %error, "the search index could not follow");
                 }
             }
@@ -73,9 +86,15 @@ pub(crate) fn start(inner: &Arc<Inner>) -> std::io::Result<JoinHandle<()>> {
     })
 }
 
-fn follow(inner: &Inner, org: &Org) -> Result<(), EngineError> {
+fn follow(inner: &Inner, org: &Org, mut fresh: Vec<SearchRow>) -> Result<(), EngineError> {
     loop {
         let from = inner.store.indexed(org)?;
+        fresh.retain(|row| row.seq >= from);
+        let in_order = fresh.iter().zip(from..).all(|(row, seq)| row.seq == seq);
+        if in_order && !fresh.is_empty() {
+            inner.store.index(org, &std::mem::take(&mut fresh))?;
+            continue;
+        }
         let chunk = inner.store.records(org, from, CHUNK)?;
         if chunk.is_empty() {
             return Ok(());

@@ -294,7 +294,7 @@ impl Inner {
         if entries.is_empty() {
             return;
         }
-        self.index_wanted.raise(org);
+        self.index_wanted.raise(org, entries);
         let Ok(handle) = self.org(org) else { return };
         let mut callbacks = false;
         for entry in entries {

@@ -179,7 +179,7 @@ impl Engine {
     pub(crate) fn wake_organizations(&self) -> Result<(), EngineError> {
         for row in self.inner.store.organizations()? {
             self.inner.org(&row.name)?;
-            self.inner.index_wanted.raise(&row.name);
+            self.inner.index_wanted.raise(&row.name, &[]);
             let look = Box::new(|_: Result<&countersign_core::State, EngineError>| {
                 Box::new(|_: Result<(), EngineError>| {}) as Box<dyn FnOnce(Result<(), EngineError>) + Send>
             });

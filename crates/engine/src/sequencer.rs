@@ -27,8 +27,13 @@ const BATCH_BOUND: usize = 512;
 const LANE_BOUND: usize = 4096;
 /// How often timers are looked at when nothing else happens.
 const TIMER_STEP: Duration = Duration::from_millis(100);
-/// After so many unsealed records the state is sealed as soon as nothing waits.
+/// After so many unsealed records the state is sealed in the next quiet moment. Hashing a large state takes longer than
+/// a caller should wait.
 const SEAL_WHEN_QUIET: u64 = 50_000;
+/// After so many it is sealed in any case, so that a start never folds much more.
+const SEAL_ANYWAY: u64 = 4_000_000;
+/// A moment is quiet when nothing was asked for so long.
+const QUIET: countersign_core::Span = countersign_core::Span::seconds(2);
 /// After so many the state is sealed when the engine stops.
 const SEAL_WHEN_STOPPING: u64 = 1_000;
 /// A ledger without timers that nobody used for so long is let go.
@@ -323,7 +328,11 @@ impl Sequencer {
             self.by_itself(&org, Command::Tick, now);
         }
         if self.batch.len() == 0 {
-            let long = |ledger: &Ledger| ledger.state.unsealed() > SEAL_WHEN_QUIET && !ledger.state.is_closed();
+            let long = |ledger: &Ledger| {
+                let quiet = ledger.last_used + QUIET < now;
+                let unsealed = ledger.state.unsealed();
+                (unsealed > SEAL_WHEN_QUIET && quiet || unsealed > SEAL_ANYWAY) && !ledger.state.is_closed()
+            };
             if let Some(org) = self.ledgers.values().find(|ledger| long(ledger)).map(|l| l.org.clone()) {
                 self.by_itself(&org, Command::Seal, now);
             }

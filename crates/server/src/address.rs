@@ -73,7 +73,9 @@ pub(crate) struct Client {
 pub(crate) fn client(extensions: &Extensions, headers: &HeaderMap, trusted: &[Network]) -> Client {
     let peer = extensions.get::<Peer>();
     let mut client = Client {
-        address: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address.ip().to_canonical()),
+        address: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| {
+            peer.address.ip().to_canonical()
+        }),
         https: peer.is_some_and(|peer| peer.tls),
     };
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
@@ -83,7 +85,10 @@ pub(crate) fn client(extensions: &Extensions, headers: &HeaderMap, trusted: &[Ne
     if let Some(proto) = headers.get("x-forwarded-proto") {
         client.https = proto.as_bytes().eq_ignore_ascii_case(b"https");
     }
-    let lines = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok());
+    let lines = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|line| line.to_str().ok());
     let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).map(str::trim).collect();
     for hop in hops.iter().rev() {
         let Ok(address) = hop.parse::<IpAddr>() else { break };
@@ -101,7 +106,10 @@ mod tests {
 
     fn asked(peer: &str, forwarded: Option<&str>, trusted: &[Network]) -> String {
         let mut extensions = Extensions::new();
-        extensions.insert(Peer { address: peer.parse().expect("an address"), tls: false });
+        extensions.insert(Peer {
+            address: peer.parse().expect("an address"),
+            tls: false,
+        });
         let mut headers = HeaderMap::new();
         if let Some(forwarded) = forwarded {
             headers.insert("x-forwarded-for", forwarded.parse().expect("a header"));
@@ -111,10 +119,16 @@ mod tests {
 
     #[test]
     fn only_a_trusted_proxy_says_where_a_request_comes_from() {
-        let trusted: Vec<Network> = ["10.0.0.0/8".parse(), "fd00::/8".parse()].into_iter().collect::<Result<_, _>>().expect("networks");
+        let trusted: Vec<Network> = ["10.0.0.0/8".parse(), "fd00::/8".parse()]
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .expect("networks");
         assert_eq!(asked("10.1.2.3:9", Some("198.51.100.7"), &[]), "10.1.2.3");
         assert_eq!(asked("10.1.2.3:9", Some("198.51.100.7"), &trusted), "198.51.100.7");
-        assert_eq!(asked("10.1.2.3:9", Some("1.1.1.1, 198.51.100.7, 10.9.9.9"), &trusted), "198.51.100.7");
+        assert_eq!(
+            asked("10.1.2.3:9", Some("1.1.1.1, 198.51.100.7, 10.9.9.9"), &trusted),
+            "198.51.100.7"
+        );
         assert_eq!(asked("203.0.113.9:9", Some("198.51.100.7"), &trusted), "203.0.113.9");
         assert_eq!(asked("[fd00::1]:9", Some("2001:db8::7"), &trusted), "2001:db8::7");
         assert_eq!(asked("[::ffff:10.1.2.3]:9", Some("nonsense"), &trusted), "10.1.2.3");

@@ -50,8 +50,15 @@ pub(crate) async fn admit(
     if *permission == Permission::Anyone {
         return Ok(Admitted::Visitor(Visitor { _private: () }));
     }
-    let Some(credential) = credential(headers) else { return Err(stranger(app, client, "there is no API key")) };
-    if app.settings.local_token.as_deref().is_some_and(|token| same(token.as_bytes(), credential.as_bytes())) {
+    let Some(credential) = credential(headers) else {
+        return Err(stranger(app, client, "there is no API key"));
+    };
+    if app
+        .settings
+        .local_token
+        .as_deref()
+        .is_some_and(|token| same(token.as_bytes(), credential.as_bytes()))
+    {
         return operator(app, permission, headers).await;
     }
     if *permission == Permission::LocalOperator {
@@ -61,14 +68,20 @@ pub(crate) async fn admit(
             Err(error) => Err(failed(app, client, error)),
         };
     }
-    let caller = app.engine.authenticate(Credential(credential)).await.map_err(|error| failed(app, client, error))?;
+    let caller = app
+        .engine
+        .authenticate(Credential(credential))
+        .await
+        .map_err(|error| failed(app, client, error))?;
     may(&caller, permission)?;
     Ok(Admitted::Caller(caller))
 }
 
 fn credential(headers: &HeaderMap) -> Option<&str> {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
-    let (Some(line), None) = (lines.next(), lines.next()) else { return None };
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return None;
+    };
     let (scheme, credential) = line.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
 }
@@ -102,7 +115,9 @@ async fn operator(app: &App, permission: &Permission, headers: &HeaderMap) -> Re
     if *permission == Permission::LocalOperator {
         return Ok(Admitted::Operator(Operator { _private: () }));
     }
-    let name = headers.get("countersign-organization").and_then(|name| name.to_str().ok());
+    let name = headers
+        .get("countersign-organization")
+        .and_then(|name| name.to_str().ok());
     let Some(name) = name else {
         let detail = "the operator at the machine has to name an organization";
         return Err(Problem::new(400, "organization_required", detail).hint("send `Countersign-Organization: NAME`"));
@@ -110,7 +125,9 @@ async fn operator(app: &App, permission: &Permission, headers: &HeaderMap) -> Re
     let org: Arc<str> = name.into();
     // Only an organization that is there has a scope.
     let (engine, known) = (app.engine.clone(), org.clone());
-    tokio::task::spawn_blocking(move || engine.origin(&known)).await.map_err(Problem::internal)??;
+    tokio::task::spawn_blocking(move || engine.origin(&known))
+        .await
+        .map_err(Problem::internal)??;
     let caller = Caller::operator(org);
     may(&caller, permission)?;
     Ok(Admitted::Caller(caller))
@@ -121,7 +138,9 @@ fn forbidden(detail: impl Into<String>) -> Problem {
 }
 
 fn has_role(caller: &Caller, roles: &[Role]) -> bool {
-    roles.iter().any(|role| caller.roles.iter().any(|held| held == role.as_str()))
+    roles
+        .iter()
+        .any(|role| caller.roles.iter().any(|held| held == role.as_str()))
 }
 
 /// Whether this caller may make a call with this permission.

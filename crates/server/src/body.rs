@@ -18,7 +18,10 @@ const READ_TIME: Duration = Duration::from_secs(10);
 
 /// Whether the headers announce a JSON body.
 pub(crate) fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let kind = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes()).unwrap_or_default();
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .map(|kind| kind.as_bytes())
+        .unwrap_or_default();
     let media = kind.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
     if media.eq_ignore_ascii_case(b"application/json") {
         return Ok(());
@@ -29,7 +32,9 @@ pub(crate) fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// Reads a body, but never more than the limit of it.
 pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
         return Err(too_large());
     }
@@ -37,7 +42,11 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Problem::new(400, "broken_body", "the body broke off")),
-        Err(_) => Err(Problem::new(408, "request_timeout", "the body did not arrive within 10 seconds")),
+        Err(_) => Err(Problem::new(
+            408,
+            "request_timeout",
+            "the body did not arrive within 10 seconds",
+        )),
     }
 }
 
@@ -58,7 +67,9 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Parsed<T>, Prob
         return Err(Problem::invalid("wrong_type", "the body has to be a JSON object"));
     };
     if let Some((name, _)) = members.iter().find(|(_, value)| **value == Value::Null) {
-        return Err(Problem::invalid("wrong_type", format!("`{}` is null", clip(name, 64))).hint("leave it out instead"));
+        return Err(
+            Problem::invalid("wrong_type", format!("`{}` is null", clip(name, 64))).hint("leave it out instead")
+        );
     }
     let typed = serde_json::from_slice(bytes).map_err(|error| {
         let message = error.to_string();
@@ -75,5 +86,8 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Parsed<T>, Prob
 
 /// The beginning of a text that came from outside.
 pub(crate) fn clip(text: &str, most: usize) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(most).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(most)
+        .collect()
 }

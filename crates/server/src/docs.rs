@@ -28,13 +28,19 @@ impl Page {
         );
         // Base 64 is visible ASCII, so this is a header.
         let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
-        Page { html: html(document).into_bytes(), policy }
+        Page {
+            html: html(document).into_bytes(),
+            policy,
+        }
     }
 }
 
 fn html(document: &Value) -> String {
     let mut page = String::with_capacity(128 * 1024);
-    let about = document.pointer("/info/description").and_then(Value::as_str).unwrap_or_default();
+    let about = document
+        .pointer("/info/description")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let _ = write!(
         page,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
@@ -82,7 +88,12 @@ fn of_call(page: &mut String, call: &Call, document: &Value) {
         page.push_str("<h4>Parameters</h4><ul>");
         for param in call.params {
             let place = if param.place == Place::Path { "path" } else { "query" };
-            let _ = write!(page, "<li><code>{}</code> ({place}): {}</li>", param.name, ticks(param.about));
+            let _ = write!(
+                page,
+                "<li><code>{}</code> ({place}): {}</li>",
+                param.name,
+                ticks(param.about)
+            );
         }
         page.push_str("</ul>");
     }
@@ -101,8 +112,15 @@ fn of_call(page: &mut String, call: &Call, document: &Value) {
             escape(body.example)
         );
     }
-    let schema = pointer(&format!("responses/{}/content/application~1json/schema", call.success.status));
-    let answer = if schema.is_some_and(|schema| schema.get("$ref").is_some()) { named(schema) } else { escape(call.success.content) };
+    let schema = pointer(&format!(
+        "responses/{}/content/application~1json/schema",
+        call.success.status
+    ));
+    let answer = if schema.is_some_and(|schema| schema.get("$ref").is_some()) {
+        named(schema)
+    } else {
+        escape(call.success.content)
+    };
     let _ = write!(page, "<h4>Answers {} {answer}</h4><p>Problems:", call.success.status);
     for (status, codes) in call.all_problems() {
         for code in codes {
@@ -114,8 +132,12 @@ fn of_call(page: &mut String, call: &Call, document: &Value) {
 
 /// A link to a schema.
 fn named(schema: Option<&Value>) -> String {
-    let name = schema.and_then(|schema| schema.get("$ref")).and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
-    name.map(|name| format!("<a href=\"#schema-{name}\"><code>{name}</code></a>")).unwrap_or_default()
+    let name = schema
+        .and_then(|schema| schema.get("$ref"))
+        .and_then(Value::as_str)
+        .and_then(|path| path.rsplit('/').next());
+    name.map(|name| format!("<a href=\"#schema-{name}\"><code>{name}</code></a>"))
+        .unwrap_or_default()
 }
 
 fn problems(page: &mut String) {
@@ -134,8 +156,16 @@ fn problems(page: &mut String) {
     page.push_str("<section id=\"problems\"><h2>problems</h2><p>Every problem is an RFC 9457 document with a stable <code>code</code>.</p><table>");
     for (code, (statuses, calls)) in codes {
         let statuses: Vec<String> = statuses.iter().map(u16::to_string).collect();
-        let whose = if calls.len() > 8 { "many calls".to_owned() } else { calls.join(", ") };
-        let _ = write!(page, "<tr id=\"{code}\"><td><code>{code}</code></td><td>{}</td><td>{whose}</td></tr>", statuses.join(", "));
+        let whose = if calls.len() > 8 {
+            "many calls".to_owned()
+        } else {
+            calls.join(", ")
+        };
+        let _ = write!(
+            page,
+            "<tr id=\"{code}\"><td><code>{code}</code></td><td>{}</td><td>{whose}</td></tr>",
+            statuses.join(", ")
+        );
     }
     page.push_str("</table></section>");
 }
@@ -143,9 +173,17 @@ fn problems(page: &mut String) {
 fn schemas(page: &mut String, document: &Value) {
     page.push_str("<section id=\"schemas\"><h2>schemas</h2>");
     let none = serde_json::Map::new();
-    for (name, schema) in document.pointer("/components/schemas").and_then(Value::as_object).unwrap_or(&none) {
+    for (name, schema) in document
+        .pointer("/components/schemas")
+        .and_then(Value::as_object)
+        .unwrap_or(&none)
+    {
         let about = schema.get("description").and_then(Value::as_str).unwrap_or_default();
-        let _ = write!(page, "<details id=\"schema-{name}\"><summary><code>{name}</code> <span>{}</span></summary>", ticks(about));
+        let _ = write!(
+            page,
+            "<details id=\"schema-{name}\"><summary><code>{name}</code> <span>{}</span></summary>",
+            ticks(about)
+        );
         page.push_str("<table>");
         for (field, own) in schema.get("properties").and_then(Value::as_object).unwrap_or(&none) {
             let about = own.get("description").and_then(Value::as_str).unwrap_or_default();
@@ -174,8 +212,13 @@ fn kind(schema: &Value) -> String {
         Some(Value::String(kind)) => kind.clone(),
         Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
         Some(_) | None => {
-            let choices = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array);
-            choices.map(|choices| choices.iter().map(kind_of).collect::<Vec<_>>().join(" or ")).unwrap_or_default()
+            let choices = schema
+                .get("anyOf")
+                .or_else(|| schema.get("oneOf"))
+                .and_then(Value::as_array);
+            choices
+                .map(|choices| choices.iter().map(kind_of).collect::<Vec<_>>().join(" or "))
+                .unwrap_or_default()
         }
     }
 }
@@ -185,7 +228,10 @@ fn kind_of(schema: &Value) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// Escaped, with what stands in backticks as code.

@@ -51,8 +51,15 @@ pub struct Strangers {
 
 impl Default for ServerSettings {
     fn default() -> Self {
-        let strangers = Strangers { per_second: 20, burst: 60 };
-        ServerSettings { local_token: None, behind_proxy: Vec::new(), strangers }
+        let strangers = Strangers {
+            per_second: 20,
+            burst: 60,
+        };
+        ServerSettings {
+            local_token: None,
+            behind_proxy: Vec::new(),
+            strangers,
+        }
     }
 }
 
@@ -110,5 +117,7 @@ fn method_router(app: &Arc<App>, call: &'static Call, handler: routes::Handler) 
         Method::Delete => MethodFilter::DELETE,
     };
     let app = app.clone();
-    on(filter, move |params, request| way::take(app.clone(), call, handler, params, request))
+    on(filter, move |params, request| {
+        way::take(app.clone(), call, handler, params, request)
+    })
 }

@@ -54,8 +54,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
         if this.closing.is_none() {
             ready!(Pin::new(&mut this.inner).poll_shutdown(context))?;
         }
-        let closing =
-            this.closing.get_or_insert_with(|| Closing { until: Box::pin(sleep(LINGER)), left: DISCARD_BYTES });
+        let closing = this.closing.get_or_insert_with(|| Closing {
+            until: Box::pin(sleep(LINGER)),
+            left: DISCARD_BYTES,
+        });
         let mut space = [0_u8; 16 * 1024];
         loop {
             if closing.until.as_mut().poll(context).is_ready() || closing.left == 0 {

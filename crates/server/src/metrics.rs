@@ -35,36 +35,96 @@ pub(crate) fn text(engine: &Engine, requests: &RequestMetrics) -> String {
     let metrics = engine.metrics();
     let mut out = String::with_capacity(4096);
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    head(&mut out, "countersign_decisions_total", "counter", "Decisions, by what policy said.");
+    head(
+        &mut out,
+        "countersign_decisions_total",
+        "counter",
+        "Decisions, by what policy said.",
+    );
     for (decision, counter) in DECISIONS.iter().zip(&metrics.decisions) {
-        line(&mut out, "countersign_decisions_total", &[("decision", decision.as_str())], read(counter));
+        line(
+            &mut out,
+            "countersign_decisions_total",
+            &[("decision", decision.as_str())],
+            read(counter),
+        );
     }
     for (name, about, counter) in [
         ("permits_redeemed", "Permits that were used.", &metrics.redeemed),
-        ("permits_refused", "Permits that were shown and not accepted.", &metrics.refused),
+        (
+            "permits_refused",
+            "Permits that were shown and not accepted.",
+            &metrics.refused,
+        ),
         ("votes", "Votes that were recorded.", &metrics.votes),
         ("alerts", "Alerts that were raised.", &metrics.alerts),
-        ("callback_attempts", "Tries to deliver a callback.", &metrics.callback_attempts),
-        ("unauthenticated", "Requests whose credential was not good.", &metrics.unauthenticated),
-        ("committed_records", "Records that were made durable.", &metrics.commits.records),
-        ("failed_commits", "Commits to the store that failed.", &metrics.commits.failed),
+        (
+            "callback_attempts",
+            "Tries to deliver a callback.",
+            &metrics.callback_attempts,
+        ),
+        (
+            "unauthenticated",
+            "Requests whose credential was not good.",
+            &metrics.unauthenticated,
+        ),
+        (
+            "committed_records",
+            "Records that were made durable.",
+            &metrics.commits.records,
+        ),
+        (
+            "failed_commits",
+            "Commits to the store that failed.",
+            &metrics.commits.failed,
+        ),
     ] {
         let name = format!("countersign_{name}_total");
         head(&mut out, &name, "counter", about);
         line(&mut out, &name, &[], read(counter));
     }
     let name = "countersign_commit_duration_seconds";
-    histogram(&mut out, name, "How long commits to the store took.", &metrics.commits.duration);
-    head(&mut out, "countersign_waiting_requests", "gauge", "Requests that wait for the sequencer, by lane.");
+    histogram(
+        &mut out,
+        name,
+        "How long commits to the store took.",
+        &metrics.commits.duration,
+    );
+    head(
+        &mut out,
+        "countersign_waiting_requests",
+        "gauge",
+        "Requests that wait for the sequencer, by lane.",
+    );
     for (lane, depth) in ["urgent", "write", "read"].into_iter().zip(engine.waiting()) {
-        line(&mut out, "countersign_waiting_requests", &[("lane", lane)], depth as u64);
+        line(
+            &mut out,
+            "countersign_waiting_requests",
+            &[("lane", lane)],
+            depth as u64,
+        );
     }
-    head(&mut out, "countersign_http_requests_total", "counter", "Requests, by class of status.");
+    head(
+        &mut out,
+        "countersign_http_requests_total",
+        "counter",
+        "Requests, by class of status.",
+    );
     for (class, counter) in CLASSES.into_iter().zip(&requests.by_class) {
-        line(&mut out, "countersign_http_requests_total", &[("status", class)], read(counter));
+        line(
+            &mut out,
+            "countersign_http_requests_total",
+            &[("status", class)],
+            read(counter),
+        );
     }
     let name = "countersign_http_request_duration_seconds";
-    histogram(&mut out, name, "How long requests took, waits included.", &requests.duration);
+    histogram(
+        &mut out,
+        name,
+        "How long requests took, waits included.",
+        &requests.duration,
+    );
     out
 }
 
@@ -73,8 +133,15 @@ fn head(out: &mut String, name: &str, kind: &str, about: &str) {
 }
 
 fn line(out: &mut String, name: &str, labels: &[(&str, &str)], value: u64) {
-    let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-    let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+    let labels: Vec<String> = labels
+        .iter()
+        .map(|(name, value)| format!("{name}=\"{value}\""))
+        .collect();
+    let labels = if labels.is_empty() {
+        String::new()
+    } else {
+        format!("{{{}}}", labels.join(","))
+    };
     let _ = writeln!(out, "{name}{labels} {value}");
 }
 

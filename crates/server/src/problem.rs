@@ -24,7 +24,15 @@ pub(crate) struct Problem {
 impl Problem {
     pub(crate) fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Problem {
         let detail = detail.into();
-        Problem { status, code, detail, hint: None, retry_after_s: None, policy: Vec::new(), internal: None }
+        Problem {
+            status,
+            code,
+            detail,
+            hint: None,
+            retry_after_s: None,
+            policy: Vec::new(),
+            internal: None,
+        }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Problem {
@@ -41,7 +49,11 @@ impl Problem {
     }
 
     pub(crate) fn internal(detail: impl std::fmt::Display) -> Problem {
-        let mut problem = Problem::new(500, "internal", "something went wrong on our side; nothing is known to have happened");
+        let mut problem = Problem::new(
+            500,
+            "internal",
+            "something went wrong on our side; nothing is known to have happened",
+        );
         problem.internal = Some(detail.to_string());
         problem.hint("read the state again before you repeat it; the request id finds it in the server's log")
     }
@@ -87,7 +99,11 @@ impl From<EngineError> for Problem {
         match error {
             EngineError::Refused(refusal) => refusal.into(),
             EngineError::Unauthenticated(detail) => unauthenticated(detail),
-            EngineError::Unavailable { code, detail, retry_after_s } => {
+            EngineError::Unavailable {
+                code,
+                detail,
+                retry_after_s,
+            } => {
                 // What the store says of itself is for the operator.
                 let mut problem = Problem::new(503, code, "the server cannot do this right now; nothing happened");
                 problem.retry_after_s = Some(retry_after_s);

@@ -99,8 +99,12 @@ pub(crate) fn parse<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
 /// The length of a wait such as `30s`.
 pub(crate) fn seconds(text: Option<&str>) -> Result<u64, Problem> {
     let Some(text) = text else { return Ok(0) };
-    let digits = text.strip_suffix('s').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
-    let seconds = digits.and_then(|digits| digits.parse().ok()).filter(|seconds| *seconds <= 60);
+    let digits = text
+        .strip_suffix('s')
+        .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+    let seconds = digits
+        .and_then(|digits| digits.parse().ok())
+        .filter(|seconds| *seconds <= 60);
     seconds.ok_or_else(|| invalid("`wait` is a number of seconds up to `60s`"))
 }
 

@@ -32,7 +32,13 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn bytes(content: &'static str, body: Vec<u8>) -> Reply {
-        Reply { status: 200, content, body, replayed: false, policy: None }
+        Reply {
+            status: 200,
+            content,
+            body,
+            replayed: false,
+            policy: None,
+        }
     }
 
     pub(crate) fn created(mut self) -> Reply {
@@ -64,13 +70,20 @@ pub(crate) struct RequestIds {
 
 impl Default for RequestIds {
     fn default() -> Self {
-        RequestIds { process: RandomState::new().hash_one("request ids"), next: AtomicU64::new(1) }
+        RequestIds {
+            process: RandomState::new().hash_one("request ids"),
+            next: AtomicU64::new(1),
+        }
     }
 }
 
 impl RequestIds {
     pub(crate) fn next(&self) -> String {
-        format!("req_{:016x}{:08x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+        format!(
+            "req_{:016x}{:08x}",
+            self.process,
+            self.next.fetch_add(1, Ordering::Relaxed)
+        )
     }
 }
 
@@ -89,7 +102,9 @@ pub(crate) fn response(answer: Answer, request_id: &str, https: bool) -> Respons
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
-    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NO_PAGE));
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(NO_PAGE));
     if https {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }

@@ -54,7 +54,10 @@ const ALL: &[&[(&str, Handler)]] = &[
 
 /// The handler of a call.
 pub(crate) fn handler(id: &str) -> Option<Handler> {
-    ALL.iter().flat_map(|handlers| handlers.iter()).find(|(call, _)| *call == id).map(|(_, handler)| *handler)
+    ALL.iter()
+        .flat_map(|handlers| handlers.iter())
+        .find(|(call, _)| *call == id)
+        .map(|(_, handler)| *handler)
 }
 
 #[cfg(test)]
@@ -69,7 +72,11 @@ mod tests {
     #[test]
     fn each_call_has_one_handler_and_each_handler_a_call() {
         let calls: Vec<&str> = CALLS.iter().map(|call| call.id).collect();
-        let handlers: Vec<&str> = ALL.iter().flat_map(|handlers| handlers.iter()).map(|(id, _)| *id).collect();
+        let handlers: Vec<&str> = ALL
+            .iter()
+            .flat_map(|handlers| handlers.iter())
+            .map(|(id, _)| *id)
+            .collect();
         assert_eq!(BTreeSet::from_iter(calls.iter()), BTreeSet::from_iter(handlers.iter()));
         assert_eq!(calls.len(), handlers.len());
     }

@@ -59,7 +59,10 @@ pub struct TlsError {
 impl TlsFiles {
     /// Reads the files. TLS 1.2 and 1.3.
     fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
-        let problem = |path: &PathBuf, why: String| TlsError { path: path.display().to_string(), why };
+        let problem = |path: &PathBuf, why: String| TlsError {
+            path: path.display().to_string(),
+            why,
+        };
         let chain = CertificateDer::pem_file_iter(&self.certificate)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|error| problem(&self.certificate, error.to_string()))?;
@@ -83,7 +86,10 @@ pub async fn serve(
     tls: Option<TlsFiles>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let tls = tls.map(|files| files.acceptor()).transpose().map_err(io::Error::other)?;
+    let tls = tls
+        .map(|files| files.acceptor())
+        .transpose()
+        .map_err(io::Error::other)?;
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(CONNECTIONS_AT_MOST));
     let mut shutdown = std::pin::pin!(shutdown);
@@ -93,7 +99,13 @@ pub async fn serve(
             () = &mut shutdown => break,
             (stream, address, held) = accept(&listener, &room) => (stream, address, held),
         };
-        let connection = Connection { router: router.clone(), peer: Peer { address, tls: tls.is_some() } };
+        let connection = Connection {
+            router: router.clone(),
+            peer: Peer {
+                address,
+                tls: tls.is_some(),
+            },
+        };
         let (watcher, tls) = (graceful.watcher(), tls.clone());
         tokio::spawn(async move {
             let _held = held;

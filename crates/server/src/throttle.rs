@@ -20,7 +20,11 @@ pub(crate) struct Throttle {
 impl Throttle {
     pub(crate) fn new(limit: Strangers) -> Throttle {
         let step = Duration::from_secs(1) / limit.per_second.max(1);
-        Throttle { step, burst: limit.burst.max(1), full_at: Mutex::new(HashMap::new()) }
+        Throttle {
+            step,
+            burst: limit.burst.max(1),
+            full_at: Mutex::new(HashMap::new()),
+        }
     }
 
     /// Takes one token; `Err` says how long until there is one.
@@ -57,7 +61,10 @@ mod tests {
 
     #[test]
     fn a_bucket_empties_after_its_burst_and_fills_with_time() {
-        let throttle = Throttle::new(Strangers { per_second: 20, burst: 60 });
+        let throttle = Throttle::new(Strangers {
+            per_second: 20,
+            burst: 60,
+        });
         let (address, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
         let now = Instant::now();
         for _ in 0..60 {

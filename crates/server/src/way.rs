@@ -90,10 +90,24 @@ pub(crate) async fn take(
     let mut org = None;
     let going = go(&app, call, handler, params, parts, body, from, &mut org);
     let answer = contained(Box::pin(going)).await;
-    finish(&app, &Line { method: call.method.as_str(), route: call.path, org, started }, answer, &request_id, from)
+    finish(
+        &app,
+        &Line {
+            method: call.method.as_str(),
+            route: call.path,
+            org,
+            started,
+        },
+        answer,
+        &request_id,
+        from,
+    )
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is one part of the request, taken apart once")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is one part of the request, taken apart once"
+)]
 async fn go(
     app: &Arc<App>,
     call: &'static Call,
@@ -119,28 +133,63 @@ async fn go(
     let (params, route) = if call.path.contains('{') {
         let params = params.map_err(|_| Problem::missing("such resource", call.path))?;
         let params = params.iter().map(|(_, value)| value.to_owned()).collect();
-        (params, Cow::Owned(format!("{} {}", call.method.as_str(), parts.uri.path())))
+        (
+            params,
+            Cow::Owned(format!("{} {}", call.method.as_str(), parts.uri.path())),
+        )
     } else {
         (Vec::new(), Cow::Borrowed(call.path))
     };
     let (app, uri) = (app.clone(), parts.uri);
     match (handler, admitted) {
         (Handler::Caller(handle), Admitted::Caller(caller)) => {
-            handle(Asked { app, caller, uri, params, body, idempotency_key, route }).await
+            handle(Asked {
+                app,
+                caller,
+                uri,
+                params,
+                body,
+                idempotency_key,
+                route,
+            })
+            .await
         }
         (Handler::Visitor(handle), Admitted::Visitor(caller)) => {
-            handle(Asked { app, caller, uri, params, body, idempotency_key, route }).await
+            handle(Asked {
+                app,
+                caller,
+                uri,
+                params,
+                body,
+                idempotency_key,
+                route,
+            })
+            .await
         }
         (Handler::Operator(handle), Admitted::Operator(caller)) => {
-            handle(Asked { app, caller, uri, params, body, idempotency_key, route }).await
+            handle(Asked {
+                app,
+                caller,
+                uri,
+                params,
+                body,
+                idempotency_key,
+                route,
+            })
+            .await
         }
         // A test proves that handlers and permissions fit.
-        _ => Err(Problem::internal(format!("the handler of `{}` does not fit its permission", call.id))),
+        _ => Err(Problem::internal(format!(
+            "the handler of `{}` does not fit its permission",
+            call.id
+        ))),
     }
 }
 
 fn idempotency_key(parts: &Parts) -> Result<Option<String>, Problem> {
-    let Some(key) = parts.headers.get("idempotency-key") else { return Ok(None) };
+    let Some(key) = parts.headers.get("idempotency-key") else {
+        return Ok(None);
+    };
     let fine = (1..=255).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);
     match key.to_str() {
         Ok(key) if fine => Ok(Some(key.to_owned())),
@@ -153,12 +202,12 @@ fn idempotency_key(parts: &Parts) -> Result<Option<String>, Problem> {
 
 /// Turns a panic of a handler into an answer: nothing else of the server notices.
 async fn contained(mut going: Pin<Box<dyn Future<Output = Answer> + Send + '_>>) -> Answer {
-    std::future::poll_fn(move |context| {
-        match catch_unwind(AssertUnwindSafe(|| going.as_mut().poll(context))) {
+    std::future::poll_fn(
+        move |context| match catch_unwind(AssertUnwindSafe(|| going.as_mut().poll(context))) {
             Ok(poll) => poll,
             Err(_) => Poll::Ready(Err(Problem::internal("a handler panicked"))),
-        }
-    })
+        },
+    )
     .await
 }
 
@@ -175,7 +224,12 @@ fn finish(app: &App, line: &Line, answer: Answer, request_id: &str, from: Client
         Ok(reply) => (reply.status, ""),
         Err(problem) => (problem.status, problem.code),
     };
-    if let Err(Problem { internal: Some(why), status, .. }) = &answer {
+    if let Err(Problem {
+        internal: Some(why),
+        status,
+        ..
+    }) = &answer
+    {
         if *status == 500 {
             tracing::error!(request_id, why, "a request failed");
         } else {
@@ -203,7 +257,12 @@ pub(crate) async fn unknown_path(app: Arc<App>, request: Request) -> Response<Bo
     let started = Instant::now();
     let from = client(request.extensions(), request.headers(), &app.settings.behind_proxy);
     let problem = Problem::new(404, "unknown_path", "there is nothing at this path").hint("`/docs` lists every call");
-    let line = Line { method: "?", route: "(unknown)", org: None, started };
+    let line = Line {
+        method: "?",
+        route: "(unknown)",
+        org: None,
+        started,
+    };
     finish(&app, &line, Err(problem), &app.ids.next(), from)
 }
 
@@ -213,7 +272,12 @@ pub(crate) async fn unknown_method(app: Arc<App>, request: Request) -> Response<
     let from = client(request.extensions(), request.headers(), &app.settings.behind_proxy);
     let detail = "this path does not take this method";
     let problem = Problem::new(405, "method_not_allowed", detail).hint("the header `Allow` lists those that it takes");
-    let line = Line { method: "?", route: "(unknown)", org: None, started };
+    let line = Line {
+        method: "?",
+        route: "(unknown)",
+        org: None,
+        started,
+    };
     let response = finish(&app, &line, Err(problem), &app.ids.next(), from);
     with_allow(response, &methods_of(request.uri().path()))
 }

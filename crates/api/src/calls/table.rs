@@ -8,8 +8,7 @@ use super::Role::{Admin, Auditor, Operator, PolicyAuthor, Reviewer, Viewer};
 use super::{Call, Param, Permission, Place, Role};
 use crate::action::{ActionAnswer, ActionBody, ApprovalAnswer};
 use crate::approvals::{
-    AnswersBody, ApprovalsAnswer, BatchAnswer, BatchBody, OutcomeRequestBody, RedeemAnswer, RedeemBody,
-    VoteRequestBody,
+    AnswersBody, ApprovalsAnswer, BatchAnswer, BatchBody, OutcomeRequestBody, RedeemAnswer, RedeemBody, VoteRequestBody,
 };
 use crate::audit::{
     AuditAnswer, CheckpointAnswer, ConsistencyAnswer, ExplainAnswer, InclusionAnswer, KeySetAnswer, LogKeysAnswer,
@@ -33,23 +32,49 @@ pub const READERS: &[Role] = &[Admin, Auditor, Operator, PolicyAuthor, Reviewer,
 const RUNNERS: &[Role] = &[Admin, Operator];
 
 const fn agents_or(roles: &'static [Role]) -> Permission {
-    Those { agents: true, roles, scope: None }
+    Those {
+        agents: true,
+        roles,
+        scope: None,
+    }
 }
 
 const fn agents_and_keys_of(scope: &'static str) -> Permission {
-    Those { agents: true, roles: &[], scope: Some(scope) }
+    Those {
+        agents: true,
+        roles: &[],
+        scope: Some(scope),
+    }
 }
 
 const fn people(roles: &'static [Role]) -> Permission {
-    Those { agents: false, roles, scope: None }
+    Those {
+        agents: false,
+        roles,
+        scope: None,
+    }
 }
 
 const fn path(name: &'static str, about: &'static str, schema: fn() -> Value) -> Param {
-    Param { name, place: Place::Path, about, schema, required: true, slashes: false }
+    Param {
+        name,
+        place: Place::Path,
+        about,
+        schema,
+        required: true,
+        slashes: false,
+    }
 }
 
 const fn query(name: &'static str, about: &'static str, schema: fn() -> Value) -> Param {
-    Param { name, place: Place::Query, about, schema, required: false, slashes: false }
+    Param {
+        name,
+        place: Place::Query,
+        about,
+        schema,
+        required: false,
+        slashes: false,
+    }
 }
 
 const fn needed(mut param: Param) -> Param {
@@ -94,8 +119,11 @@ const ACTION: Param = path("id", "The action.", || id_of("act"));
 const APPROVAL: Param = path("id", "The request.", || id_of("apr"));
 const AGENT: Param = with_slashes(path("id", "The agent.", id));
 const USER: Param = with_slashes(path("id", "The person.", id));
-const SNAPSHOT: Param =
-    path("hash", "The snapshot.", || json!({ "type": "string", "pattern": crate::bounded::SnapshotHash::PATTERN }));
+const SNAPSHOT: Param = path(
+    "hash",
+    "The snapshot.",
+    || json!({ "type": "string", "pattern": crate::bounded::SnapshotHash::PATTERN }),
+);
 const RECORD: Param = path("index", "Index of the record.", index);
 const WAIT: Param = query(
     "wait",
@@ -105,17 +133,25 @@ const WAIT: Param = query(
 const SEARCH: &[Param] = &[
     query("agent", "Only this agent's.", word),
     query("action", "Only decisions on this operation.", word),
-    query("decision", "Only this decision.", || {
-        json!({ "type": "string", "enum": ["allow", "allow_with_constraints", "remediate", "require_approval", "deny"] })
-    }),
+    query(
+        "decision",
+        "Only this decision.",
+        || json!({ "type": "string", "enum": ["allow", "allow_with_constraints", "remediate", "require_approval", "deny"] }),
+    ),
     query("type", "Only this type of record, such as `decision.made`.", word),
     query("from", "Not before.", time),
     query("to", "Before.", time),
-    query("cursor", "`next_cursor` of the page before.", || {
-        json!({ "type": "string", "pattern": "^[0-9]{1,15}$" })
-    }),
+    query(
+        "cursor",
+        "`next_cursor` of the page before.",
+        || json!({ "type": "string", "pattern": "^[0-9]{1,15}$" }),
+    ),
     query("limit", "How many at most; 50 when left out.", || page(500)),
-    query("min_seq", "Wait up to a second until the search covers this record.", index),
+    query(
+        "min_seq",
+        "Wait up to a second until the search covers this record.",
+        index,
+    ),
 ];
 
 const DECIDES: &[(u16, &str)] = &[
@@ -402,4 +438,3 @@ pub static CALLS: &[Call] = &[
     Call::new("document", Get, "/openapi.json", Anyone).about("This document.").answers_as("application/json"),
     Call::new("docs", Get, "/docs", Anyone).about("The same for people.").answers_as("text/html; charset=utf-8"),
 ];
-

@@ -38,8 +38,14 @@ async fn dry_run(asked: Asked<Caller>) -> Answer {
 async fn decide_batch(asked: Asked<Caller>) -> Answer {
     let (answers, replayed) = asked.app.engine.decide_batch(&asked.request()).await?;
     let item = |answer| match answer {
-        Ok(action) => BatchItem { action: Some(action), problem: None },
-        Err(error) => BatchItem { action: None, problem: Some(Problem::from(error).document("")) },
+        Ok(action) => BatchItem {
+            action: Some(action),
+            problem: None,
+        },
+        Err(error) => BatchItem {
+            action: None,
+            problem: Some(Problem::from(error).document("")),
+        },
     };
     let results = answers.into_iter().map(item).collect();
     Ok(json(&BatchAnswer { results })?.replayed(replayed))
@@ -48,7 +54,13 @@ async fn decide_batch(asked: Asked<Caller>) -> Answer {
 async fn action(asked: Asked<Caller>) -> Answer {
     let wait = seconds(asked.query::<Wait>()?.wait.as_deref())?;
     let id: ActionId = id("action", asked.param())?;
-    json(&asked.app.engine.action(&asked.caller, id, Duration::from_secs(wait)).await?)
+    json(
+        &asked
+            .app
+            .engine
+            .action(&asked.caller, id, Duration::from_secs(wait))
+            .await?,
+    )
 }
 
 async fn report_outcome(asked: Asked<Caller>) -> Answer {
@@ -72,7 +84,11 @@ async fn report_outcome(asked: Asked<Caller>) -> Answer {
         },
         cost: typed.cost.map(|cost| (cost.amount.0, cost.currency.0)),
         duration_ms: typed.duration_ms.map(|duration| duration.0),
-        tokens: typed.tokens.into_iter().map(|(kind, count)| (kind.0, count.0)).collect(),
+        tokens: typed
+            .tokens
+            .into_iter()
+            .map(|(kind, count)| (kind.0, count.0))
+            .collect(),
         details: (!details.is_empty()).then_some(Value::Map(details)),
     };
     let (answer, replayed) = asked.app.engine.report_outcome(&asked.request(), id, report).await?;
@@ -82,5 +98,8 @@ async fn report_outcome(asked: Asked<Caller>) -> Answer {
 async fn explain(asked: Asked<Caller>) -> Answer {
     let id: ActionId = id("action", asked.param())?;
     let traces = asked.app.engine.explain(&asked.caller, id).await?;
-    json(&ExplainAnswer { id: id.to_string(), rules: traces.into_iter().map(trace).collect() })
+    json(&ExplainAnswer {
+        id: id.to_string(),
+        rules: traces.into_iter().map(trace).collect(),
+    })
 }

@@ -35,14 +35,20 @@ fn on_the_wire(id: &str, agent: &Agent) -> AgentAnswer {
 async fn known(asked: &Asked<Caller>, id: &str) -> Result<AgentAnswer, Problem> {
     let wanted = id.to_owned();
     let found = asked.app.engine.look(&asked.caller.org, move |state| {
-        state.agents().get(wanted.as_str()).map(|agent| on_the_wire(&wanted, agent))
+        state
+            .agents()
+            .get(wanted.as_str())
+            .map(|agent| on_the_wire(&wanted, agent))
     });
     found.await?.ok_or_else(|| Problem::missing("agent", id))
 }
 
 fn labels(labels: Labels) -> Result<BTreeMap<String, String>, Problem> {
     if labels.len() > LABELS_AT_MOST {
-        return Err(Problem::invalid("invalid_value", format!("an agent has at most {LABELS_AT_MOST} labels")));
+        return Err(Problem::invalid(
+            "invalid_value",
+            format!("an agent has at most {LABELS_AT_MOST} labels"),
+        ));
     }
     Ok(labels.into_iter().map(|(name, text)| (name.0, text.0)).collect())
 }
@@ -58,13 +64,21 @@ async fn register(asked: Asked<Caller>) -> Answer {
     };
     let registered = asked.app.engine.register_agent(&asked.request(), agent).await?;
     let (kid, key) = registered.key.map(|key| (key.kid, key.text)).unzip();
-    let answer = RegisteredAgent { agent: known(&asked, &id).await?, key, kid };
+    let answer = RegisteredAgent {
+        agent: known(&asked, &id).await?,
+        key,
+        kid,
+    };
     Ok(json(&answer)?.created().replayed(registered.replayed))
 }
 
 async fn agents(asked: Asked<Caller>) -> Answer {
     let agents = asked.app.engine.look(&asked.caller.org, |state| {
-        state.agents().iter().map(|(id, agent)| on_the_wire(id, agent)).collect()
+        state
+            .agents()
+            .iter()
+            .map(|(id, agent)| on_the_wire(id, agent))
+            .collect()
     });
     json(&AgentsAnswer { agents: agents.await? })
 }

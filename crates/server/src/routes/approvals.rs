@@ -28,7 +28,9 @@ fn wanted(asked: &Asked<Caller>) -> Result<ApprovalId, Problem> {
 
 async fn approvals(asked: Asked<Caller>) -> Answer {
     let Mine { mine } = asked.query()?;
-    json(&ApprovalsAnswer { approvals: asked.app.engine.open_approvals(&asked.caller, mine).await? })
+    json(&ApprovalsAnswer {
+        approvals: asked.app.engine.open_approvals(&asked.caller, mine).await?,
+    })
 }
 
 async fn approval(asked: Asked<Caller>) -> Answer {
@@ -39,7 +41,10 @@ async fn vote(asked: Asked<Caller>) -> Answer {
     let id = wanted(&asked)?;
     let body: VoteRequestBody = asked.body()?;
     let digest: Digest = body.action_digest.0.parse().map_err(|_| {
-        Problem::invalid("invalid_value", "`action_digest` is not a digest of 64 hexadecimal digits")
+        Problem::invalid(
+            "invalid_value",
+            "`action_digest` is not a digest of 64 hexadecimal digits",
+        )
     })?;
     let vote = VoteRequest {
         verb: match body.verb {
@@ -58,7 +63,10 @@ async fn vote(asked: Asked<Caller>) -> Answer {
 
 async fn answer(asked: Asked<Caller>) -> Answer {
     let id = wanted(&asked)?;
-    let body::Parsed { typed: AnswersBody { .. }, mut members } = body::parse(asked.bytes())?;
+    let body::Parsed {
+        typed: AnswersBody { .. },
+        mut members,
+    } = body::parse(asked.bytes())?;
     let evidence = members.remove("evidence").unwrap_or(Value::Null);
     let (answer, replayed) = asked.app.engine.answer_approval(&asked.request(), id, evidence).await?;
     Ok(json(&answer)?.replayed(replayed))

@@ -23,11 +23,21 @@ handlers! {
     "schemas" => Caller schemas,
 }
 
-const DECISIONS: [&str; 5] = ["allow", "allow_with_constraints", "remediate", "require_approval", "deny"];
+const DECISIONS: [&str; 5] = [
+    "allow",
+    "allow_with_constraints",
+    "remediate",
+    "require_approval",
+    "deny",
+];
 
 async fn search(asked: Asked<Caller>) -> Answer {
     let search: Search = asked.query()?;
-    if let Some(decision) = search.decision.as_deref().filter(|decision| !DECISIONS.contains(decision)) {
+    if let Some(decision) = search
+        .decision
+        .as_deref()
+        .filter(|decision| !DECISIONS.contains(decision))
+    {
         let detail = format!("`{}` is not a decision", crate::body::clip(decision, 64));
         return Err(Problem::invalid("invalid_parameter", detail).hint(DECISIONS.join(", ")));
     }
@@ -45,10 +55,17 @@ async fn search(asked: Asked<Caller>) -> Answer {
     let mut entries = Vec::with_capacity(page.entries.len());
     for entry in page.entries {
         let record = RawValue::from_string(entry.record).map_err(Problem::internal)?;
-        entries.push(AuditEntryAnswer { receipt: entry.receipt, record });
+        entries.push(AuditEntryAnswer {
+            receipt: entry.receipt,
+            record,
+        });
     }
     let next_cursor = page.next.map(|next| next.to_string());
-    json(&AuditAnswer { entries, next_cursor, as_of_seq: page.as_of_seq })
+    json(&AuditAnswer {
+        entries,
+        next_cursor,
+        as_of_seq: page.as_of_seq,
+    })
 }
 
 async fn checkpoint(asked: Asked<Caller>) -> Answer {
@@ -57,7 +74,11 @@ async fn checkpoint(asked: Asked<Caller>) -> Answer {
 }
 
 async fn inclusion(asked: Asked<Caller>) -> Answer {
-    let proof = asked.app.engine.inclusion(&asked.caller, id("record", asked.param())?).await?;
+    let proof = asked
+        .app
+        .engine
+        .inclusion(&asked.caller, id("record", asked.param())?)
+        .await?;
     json(&InclusionAnswer {
         index: proof.index,
         leaf_hash: proof.leaf_hash.to_string(),
@@ -69,7 +90,11 @@ async fn inclusion(asked: Asked<Caller>) -> Answer {
 async fn consistency(asked: Asked<Caller>) -> Answer {
     let Span { from, to } = asked.query()?;
     let hashes = asked.app.engine.consistency(&asked.caller, from, to).await?;
-    json(&ConsistencyAnswer { from, to, hashes: hashes.iter().map(ToString::to_string).collect() })
+    json(&ConsistencyAnswer {
+        from,
+        to,
+        hashes: hashes.iter().map(ToString::to_string).collect(),
+    })
 }
 
 async fn records(asked: Asked<Caller>) -> Answer {
@@ -93,5 +118,7 @@ async fn payload(asked: Asked<Caller>) -> Answer {
 async fn schemas(asked: Asked<Caller>) -> Answer {
     let files = asked.app.engine.schemas(&asked.caller).await?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    json(&SchemasAnswer { files: files.into_iter().map(|file| (file.name, text(file.bytes))).collect() })
+    json(&SchemasAnswer {
+        files: files.into_iter().map(|file| (file.name, text(file.bytes))).collect(),
+    })
 }

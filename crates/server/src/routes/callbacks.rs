@@ -22,15 +22,28 @@ async fn register(asked: Asked<Caller>) -> Answer {
     let NewCallbackBody { url } = asked.body()?;
     let (id, secret) = asked.app.engine.register_receiver(&asked.request(), &url.0).await?;
     let replayed = secret.is_none();
-    Ok(json(&RegisteredCallback { id: id.to_string(), url: url.0, secret })?.created().replayed(replayed))
+    Ok(json(&RegisteredCallback {
+        id: id.to_string(),
+        url: url.0,
+        secret,
+    })?
+    .created()
+    .replayed(replayed))
 }
 
 async fn callbacks(asked: Asked<Caller>) -> Answer {
     let receivers = asked.app.engine.look(&asked.caller.org, |state| {
         let receivers = state.receivers().iter();
-        receivers.map(|(id, url)| CallbackAnswer { id: id.to_string(), url: url.clone() }).collect()
+        receivers
+            .map(|(id, url)| CallbackAnswer {
+                id: id.to_string(),
+                url: url.clone(),
+            })
+            .collect()
     });
-    json(&CallbacksAnswer { callbacks: receivers.await? })
+    json(&CallbacksAnswer {
+        callbacks: receivers.await?,
+    })
 }
 
 async fn remove(asked: Asked<Caller>) -> Answer {
@@ -54,7 +67,9 @@ async fn deliveries(asked: Asked<Caller>) -> Answer {
         });
         on_the_wire.collect()
     });
-    json(&DeliveriesAnswer { deliveries: deliveries.await? })
+    json(&DeliveriesAnswer {
+        deliveries: deliveries.await?,
+    })
 }
 
 async fn resend(asked: Asked<Caller>) -> Answer {

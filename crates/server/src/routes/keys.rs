@@ -26,7 +26,11 @@ fn check_person(caller: &Caller) -> Result<(), Problem> {
     if caller.roles.iter().any(|role| role == "admin") {
         return Ok(());
     }
-    Err(Problem::new(403, "forbidden", "only an admin may do this with a person's key"))
+    Err(Problem::new(
+        403,
+        "forbidden",
+        "only an admin may do this with a person's key",
+    ))
 }
 
 async fn issue(asked: Asked<Caller>) -> Answer {
@@ -38,17 +42,33 @@ async fn issue(asked: Asked<Caller>) -> Answer {
             (ActorKind::User, user.0)
         }
         (Some(_), Some(_)) | (None, None) => {
-            return Err(Problem::invalid("missing_field", "one of `agent` and `user` is needed, and not both"));
+            return Err(Problem::invalid(
+                "missing_field",
+                "one of `agent` and `user` is needed, and not both",
+            ));
         }
     };
-    if body.expires_days.is_some_and(|days| !(1..=DAYS_AT_MOST).contains(&days)) {
-        return Err(Problem::invalid("invalid_value", format!("`expires_days` is from 1 to {DAYS_AT_MOST}")));
+    if body
+        .expires_days
+        .is_some_and(|days| !(1..=DAYS_AT_MOST).contains(&days))
+    {
+        return Err(Problem::invalid(
+            "invalid_value",
+            format!("`expires_days` is from 1 to {DAYS_AT_MOST}"),
+        ));
     }
     if body.scopes.len() > SCOPES_AT_MOST {
-        return Err(Problem::invalid("invalid_value", format!("a key has at most {SCOPES_AT_MOST} scopes")));
+        return Err(Problem::invalid(
+            "invalid_value",
+            format!("a key has at most {SCOPES_AT_MOST} scopes"),
+        ));
     }
     let scopes: Vec<String> = body.scopes.into_iter().map(|scope| scope.0).collect();
-    let issued = asked.app.engine.issue_key(&asked.request(), kind, &subject, &scopes, body.expires_days).await?;
+    let issued = asked
+        .app
+        .engine
+        .issue_key(&asked.request(), kind, &subject, &scopes, body.expires_days)
+        .await?;
     let (kid, key) = issued.key.map(|key| (key.kid, key.text)).unzip();
     Ok(json(&IssuedKey { kid, key })?.created().replayed(issued.replayed))
 }
@@ -71,7 +91,9 @@ async fn keys(asked: Asked<Caller>) -> Answer {
 async fn revoke(asked: Asked<Caller>) -> Answer {
     let kid = asked.param().to_owned();
     let wanted = kid.clone();
-    let key = asked.app.engine.look(&asked.caller.org, move |state| state.keys().get(wanted.as_str()).cloned());
+    let key = asked.app.engine.look(&asked.caller.org, move |state| {
+        state.keys().get(wanted.as_str()).cloned()
+    });
     let key = key.await?.ok_or_else(|| Problem::missing("key", &clip(&kid, 64)))?;
     if key.kind != ActorKind::Agent && key.subject != asked.caller.actor.id {
         check_person(&asked.caller)?;

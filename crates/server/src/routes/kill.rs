@@ -22,9 +22,10 @@ fn scope(kind: KillScope, name: Option<Text<128>>) -> Result<Scope, Problem> {
         (KillScope::Organization, None) => Ok(Scope::Organization),
         (KillScope::Agent, Some(name)) => Ok(Scope::Agent(name.0)),
         (KillScope::Tool, Some(name)) => Ok(Scope::Tool(name.0)),
-        (KillScope::Organization, Some(_)) => {
-            Err(Problem::invalid("unknown_field", "`name` is for the scopes `agent` and `tool`"))
-        }
+        (KillScope::Organization, Some(_)) => Err(Problem::invalid(
+            "unknown_field",
+            "`name` is for the scopes `agent` and `tool`",
+        )),
         (KillScope::Agent | KillScope::Tool, None) => {
             Err(Problem::invalid("missing_field", "`name` says which agent or tool"))
         }
@@ -47,7 +48,10 @@ fn on_the_wire(kill: &Kill) -> KillAnswer {
 }
 
 async fn kills(asked: Asked<Caller>) -> Answer {
-    let kills = asked.app.engine.look(&asked.caller.org, |state| state.kills().map(on_the_wire).collect());
+    let kills = asked
+        .app
+        .engine
+        .look(&asked.caller.org, |state| state.kills().map(on_the_wire).collect());
     json(&KillsAnswer { kills: kills.await? })
 }
 
@@ -60,12 +64,20 @@ async fn kill(asked: Asked<Caller>) -> Answer {
         state.kills().find(|kill| kill.scope == scope).map(on_the_wire)
     });
     // Somebody may have released it meanwhile.
-    let found = found.await?.ok_or_else(|| Problem::new(409, "not_killed", "the kill switch was released meanwhile"))?;
+    let found = found
+        .await?
+        .ok_or_else(|| Problem::new(409, "not_killed", "the kill switch was released meanwhile"))?;
     json(&found)
 }
 
 async fn release(asked: Asked<Caller>) -> Answer {
     let body: ReleaseBody = asked.body()?;
     let scope = scope(body.scope, body.name)?;
-    json(&ReleaseAnswer { released: asked.app.engine.release(&asked.request(), scope, &body.reason.0).await? })
+    json(&ReleaseAnswer {
+        released: asked
+            .app
+            .engine
+            .release(&asked.request(), scope, &body.reason.0)
+            .await?,
+    })
 }

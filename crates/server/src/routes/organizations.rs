@@ -50,15 +50,20 @@ async fn organizations(asked: Asked<Operator>) -> Answer {
         created: row.created.to_string(),
         origin: row.origin,
     };
-    json(&OrganizationsAnswer { organizations: rows.into_iter().map(on_the_wire).collect() })
+    json(&OrganizationsAnswer {
+        organizations: rows.into_iter().map(on_the_wire).collect(),
+    })
 }
 
 async fn close(asked: Asked<Operator>) -> Answer {
     let Remove { remove } = asked.query()?;
     let engine = &asked.app.engine;
     let rows = engine.organizations().await?;
-    let org: Arc<str> = (rows.into_iter().map(|row| row.name).find(|name| **name == *asked.param()))
-        .ok_or_else(|| Problem::missing("organization", asked.param()))?;
+    let org: Arc<str> = (rows
+        .into_iter()
+        .map(|row| row.name)
+        .find(|name| **name == *asked.param()))
+    .ok_or_else(|| Problem::missing("organization", asked.param()))?;
     // To want it twice is fine.
     let closed = engine.look(&org, |state| state.is_closed()).await?;
     if !closed && !remove {
@@ -67,7 +72,11 @@ async fn close(asked: Asked<Operator>) -> Answer {
     if remove {
         engine.remove_organization(&org).await?;
     }
-    json(&ClosedOrganization { organization: org.to_string(), closed: true, removed: remove })
+    json(&ClosedOrganization {
+        organization: org.to_string(),
+        closed: true,
+        removed: remove,
+    })
 }
 
 async fn whoami(asked: Asked<Caller>) -> Answer {

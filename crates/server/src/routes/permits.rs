@@ -20,10 +20,16 @@ async fn redeem(asked: Asked<Caller>) -> Answer {
     let what = match (members.remove("action"), typed.action_digest) {
         (Some(action), None) => RedeemRequest::Action(action),
         (None, Some(digest)) => RedeemRequest::Digest(digest.0.parse().map_err(|_| {
-            Problem::invalid("invalid_value", "`action_digest` is not a digest of 64 hexadecimal digits")
+            Problem::invalid(
+                "invalid_value",
+                "`action_digest` is not a digest of 64 hexadecimal digits",
+            )
         })?),
         (Some(_), Some(_)) | (None, None) => {
-            return Err(Problem::invalid("missing_field", "one of `action` and `action_digest` is needed, and not both"));
+            return Err(Problem::invalid(
+                "missing_field",
+                "one of `action` and `action_digest` is needed, and not both",
+            ));
         }
     };
     let (redeemed, replayed) = asked.app.engine.redeem(&asked.request(), &typed.permit.0, what).await?;

@@ -28,19 +28,32 @@ type Files = Vec<(String, Vec<u8>)>;
 fn files(asked: &Asked<Caller>) -> Result<Files, Problem> {
     let PoliciesBody { files } = asked.body()?;
     if files.is_empty() || files.len() > FILES_AT_MOST {
-        return Err(Problem::invalid("invalid_value", format!("`files` has 1 to {FILES_AT_MOST} documents")));
+        return Err(Problem::invalid(
+            "invalid_value",
+            format!("`files` has 1 to {FILES_AT_MOST} documents"),
+        ));
     }
-    Ok(files.into_iter().map(|(name, text)| (name.0, text.into_bytes())).collect())
+    Ok(files
+        .into_iter()
+        .map(|(name, text)| (name.0, text.into_bytes()))
+        .collect())
 }
 
 fn on_the_wire(checked: PolicyCheck, files: &Files) -> PolicyCheckAnswer {
     let text = |name: &str| {
-        let bytes = files.iter().find(|(file, _)| file == name).map(|(_, bytes)| bytes.as_slice());
+        let bytes = files
+            .iter()
+            .find(|(file, _)| file == name)
+            .map(|(_, bytes)| bytes.as_slice());
         std::str::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()
     };
     PolicyCheckAnswer {
         ok: checked.is_fine(),
-        problems: checked.problems.iter().map(|found| problem(found, text(&found.file))).collect(),
+        problems: checked
+            .problems
+            .iter()
+            .map(|found| problem(found, text(&found.file)))
+            .collect(),
         hash: checked.hash,
         failed_tests: checked.failed_tests,
     }
@@ -48,7 +61,11 @@ fn on_the_wire(checked: PolicyCheck, files: &Files) -> PolicyCheckAnswer {
 
 async fn upload(asked: Asked<Caller>) -> Answer {
     let files = files(&asked)?;
-    let checked = asked.app.engine.upload_policies(&asked.request(), files.clone()).await?;
+    let checked = asked
+        .app
+        .engine
+        .upload_policies(&asked.request(), files.clone())
+        .await?;
     let answer = on_the_wire(checked, &files);
     if answer.hash.is_none() {
         let mut refused = Problem::invalid("policy_invalid", "the documents do not load");
@@ -76,15 +93,23 @@ async fn policies(asked: Asked<Caller>) -> Answer {
         activated: row.activated.map(|at| at.to_string()),
         live: row.live,
     };
-    json(&SnapshotsAnswer { snapshots: rows.into_iter().map(on_the_wire).collect() })
+    json(&SnapshotsAnswer {
+        snapshots: rows.into_iter().map(on_the_wire).collect(),
+    })
 }
 
 /// Only snapshots that were uploaded: schemas lie beside them in the store.
 async fn check_known(asked: &Asked<Caller>) -> Result<String, Problem> {
     let hash = asked.param().to_owned();
     let wanted = hash.clone();
-    let known = asked.app.engine.look(&asked.caller.org, move |state| state.snapshots().contains_key(wanted.as_str()));
-    if known.await? { Ok(hash) } else { Err(Problem::missing("snapshot", &hash)) }
+    let known = asked.app.engine.look(&asked.caller.org, move |state| {
+        state.snapshots().contains_key(wanted.as_str())
+    });
+    if known.await? {
+        Ok(hash)
+    } else {
+        Err(Problem::missing("snapshot", &hash))
+    }
 }
 
 async fn policy(asked: Asked<Caller>) -> Answer {
@@ -100,12 +125,18 @@ async fn activate(asked: Asked<Caller>) -> Answer {
     let RationaleBody { rationale } = asked.body()?;
     let hash = check_known(&asked).await?;
     let rationale = rationale.as_ref().map(|text| text.0.as_str());
-    asked.app.engine.activate_policy(&asked.request(), &hash, rationale).await?;
+    asked
+        .app
+        .engine
+        .activate_policy(&asked.request(), &hash, rationale)
+        .await?;
     json(&LiveAnswer { live: hash })
 }
 
 async fn roll_back(asked: Asked<Caller>) -> Answer {
     let RationaleBody { rationale } = asked.body()?;
     let rationale = rationale.as_ref().map(|text| text.0.as_str());
-    json(&LiveAnswer { live: asked.app.engine.roll_back_policy(&asked.request(), rationale).await? })
+    json(&LiveAnswer {
+        live: asked.app.engine.roll_back_policy(&asked.request(), rationale).await?,
+    })
 }

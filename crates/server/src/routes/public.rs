@@ -31,7 +31,11 @@ async fn key_set(asked: Asked<Visitor>) -> Answer {
         }
     }
     let keys = with_keys(asked, rows, |_, keys| {
-        keys.permit.jwk().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        keys.permit
+            .jwk()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     });
     json(&KeySetAnswer { keys: keys.await? })
 }

@@ -32,10 +32,9 @@ fn on_the_wire(id: &str, user: &User) -> UserAnswer {
 
 async fn known(asked: &Asked<Caller>, id: &str) -> Result<UserAnswer, Problem> {
     let wanted = id.to_owned();
-    let found = asked
-        .app
-        .engine
-        .look(&asked.caller.org, move |state| state.users().get(&wanted).map(|user| on_the_wire(&wanted, user)));
+    let found = asked.app.engine.look(&asked.caller.org, move |state| {
+        state.users().get(&wanted).map(|user| on_the_wire(&wanted, user))
+    });
     found.await?.ok_or_else(|| Problem::missing("user", id))
 }
 
@@ -49,18 +48,42 @@ fn user(id: String, body: UserBody) -> Result<NewUser, Problem> {
         id,
         name: body.name.map(|name| name.0),
         email: body.email.map(|email| email.0),
-        roles: body.roles.into_iter().map(|role: Role| role.as_str().to_owned()).collect(),
+        roles: body
+            .roles
+            .into_iter()
+            .map(|role: Role| role.as_str().to_owned())
+            .collect(),
         teams: texts(body.teams),
         duties: texts(body.duties),
     })
 }
 
 async fn add(asked: Asked<Caller>) -> Answer {
-    let NewUserBody { id, name, email, roles, teams, duties } = asked.body()?;
-    let added = user(id.0.clone(), UserBody { name, email, roles, teams, duties })?;
+    let NewUserBody {
+        id,
+        name,
+        email,
+        roles,
+        teams,
+        duties,
+    } = asked.body()?;
+    let added = user(
+        id.0.clone(),
+        UserBody {
+            name,
+            email,
+            roles,
+            teams,
+            duties,
+        },
+    )?;
     let registered = asked.app.engine.add_user(&asked.request(), added).await?;
     let (kid, key) = registered.key.map(|key| (key.kid, key.text)).unzip();
-    let answer = AddedUser { user: known(&asked, &id.0).await?, key, kid };
+    let answer = AddedUser {
+        user: known(&asked, &id.0).await?,
+        key,
+        kid,
+    };
     Ok(json(&answer)?.created().replayed(registered.replayed))
 }
 

@@ -1,0 +1,107 @@
+//! Repeating a request gives the answer again and does nothing twice.
+
+use serde_json::json;
+
+use crate::support::Acme;
+
+#[tokio::test]
+async fn the_same_key_and_body_give_the_same_action() {
+    let acme = Acme::start().await;
+    let body = br#"{"action": "read", "args": {"n": 1}}"#;
+    let first = acme.server.repeatable(&acme.agent, "k-1", "/v1/actions", body).await;
+    let again = acme.server.repeatable(&acme.agent, "k-1", "/v1/actions", body).await;
+    assert!(!first.is_replayed() && again.is_replayed());
+    assert_eq!(first.good(), again.good());
+    let other = acme
+        .server
+        .repeatable(&acme.agent, "k-1", "/v1/actions", br#"{"action": "read"}"#)
+        .await;
+    assert_eq!(other.problem(422), "idempotency_key_reused");
+    let fresh = acme.server.repeatable(&acme.agent, "k-2", "/v1/actions", body).await;
+    assert_ne!(fresh.good()["id"], first.good()["id"]);
+}
+
+#[tokio::test]
+async fn the_same_key_of_another_credential_or_route_is_another_request() {
+    let acme = Acme::start().await;
+    let other = acme.server.agent(&acme.admin, "bot-2").await;
+    let body = br#"{"action": "read"}"#;
+    let first = acme
+        .server
+        .repeatable(&acme.agent, "k", "/v1/actions", body)
+        .await
+        .good();
+    let second = acme.server.repeatable(&other, "k", "/v1/actions", body).await;
+    assert!(!second.is_replayed());
+    assert_ne!(first["id"], second.good()["id"]);
+}
+
+#[tokio::test]
+async fn a_repeated_registration_comes_without_the_key() {
+    let acme = Acme::start().await;
+    let body = br#"{"id": "third", "owner": "team:x"}"#;
+    let first = acme.server.repeatable(&acme.admin, "k", "/v1/agents", body).await;
+    let again = acme.server.repeatable(&acme.admin, "k", "/v1/agents", body).await;
+    assert!(first.good()["key"].as_str().unwrap().starts_with("cs_agent_"));
+    assert!(again.is_replayed());
+    assert_eq!(again.good()["key"], json!(null));
+    assert_eq!(again.good()["agent"], first.good()["agent"]);
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_remembered_as_done() {
+    let acme = Acme::start().await;
+    let action = acme.decide(&json!({ "action": "read" })).await;
+    let other = json!({ "permit": action["permit"], "action": { "action": "wipe" } }).to_string();
+    for _ in 0..2 {
+        let refused = acme
+            .server
+            .repeatable(&acme.agent, "k", "/v1/permits/redeem", other.as_bytes())
+            .await;
+        assert_eq!(refused.problem(409), "digest_mismatch");
+    }
+    let pending = acme.pending().await;
+    let path = format!("/v1/approvals/{}/votes", pending["approval"]["id"].as_str().unwrap());
+    let vote = json!({ "verb": "approve", "action_digest": pending["action_digest"], "snapshot": pending["snapshot"] });
+    for _ in 0..2 {
+        let refused = acme
+            .server
+            .repeatable(&acme.admin, "v", &path, vote.to_string().as_bytes())
+            .await;
+        assert_eq!(refused.problem(403), "not_eligible");
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_redemption_says_go_again_and_is_marked() {
+    let acme = Acme::start().await;
+    let action = acme.decide(&json!({ "action": "read" })).await;
+    let body = json!({ "permit": action["permit"], "action": { "action": "read" } }).to_string();
+    let first = acme
+        .server
+        .repeatable(&acme.agent, "k", "/v1/permits/redeem", body.as_bytes())
+        .await;
+    let again = acme
+        .server
+        .repeatable(&acme.agent, "k", "/v1/permits/redeem", body.as_bytes())
+        .await;
+    assert!(again.is_replayed());
+    assert_eq!(first.good(), again.good());
+}
+
+#[tokio::test]
+async fn an_idempotency_key_is_visible_ascii_of_bounded_length() {
+    let acme = Acme::start().await;
+    for bad in ["", "a b", "schlüssel", &"x".repeat(256)] {
+        let answer = acme
+            .server
+            .repeatable(&acme.agent, bad, "/v1/actions", br#"{"action": "read"}"#)
+            .await;
+        assert_eq!(answer.problem(400), "invalid_idempotency_key", "{bad}");
+    }
+    let fine = acme
+        .server
+        .repeatable(&acme.agent, &"x".repeat(255), "/v1/actions", br#"{"action": "read"}"#)
+        .await;
+    fine.good();
+}

@@ -1,0 +1,12 @@
+//! The API over a real port and the in-memory store.
+#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
+
+mod bad_input;
+mod connections;
+mod document;
+mod flow;
+mod idempotency;
+mod operations;
+mod permissions;
+mod published;
+mod support;
