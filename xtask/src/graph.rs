@@ -62,7 +62,10 @@ pub struct Graph {
 pub fn read() -> Result<Graph, Failed> {
     let text = output("cargo", &["metadata", "--format-version", "1", "--locked"])?;
     let metadata: Value = serde_json::from_str(&text).map_err(|error| Failed(error.to_string()))?;
-    let mut graph = Graph { crates: BTreeMap::new(), problems: Vec::new() };
+    let mut graph = Graph {
+        crates: BTreeMap::new(),
+        problems: Vec::new(),
+    };
     for package in metadata["packages"].as_array().into_iter().flatten() {
         let name = package["name"].as_str().unwrap_or_default();
         if package["source"].is_null() {
@@ -76,8 +79,12 @@ pub fn read() -> Result<Graph, Failed> {
         for to in to {
             match (layer(from), layer(to)) {
                 (Some(from_layer), Some(to_layer)) if from_layer > to_layer => {}
-                (Some(_), Some(_)) => graph.problems.push(format!("`{from}` may not be built on `{to}`: arrows point down")),
-                _ => graph.problems.push(format!("`{from}` or `{to}` has no layer; give it one in xtask/src/graph.rs")),
+                (Some(_), Some(_)) => graph
+                    .problems
+                    .push(format!("`{from}` may not be built on `{to}`: arrows point down")),
+                _ => graph.problems.push(format!(
+                    "`{from}` or `{to}` has no layer; give it one in xtask/src/graph.rs"
+                )),
             }
         }
     }
@@ -107,10 +114,14 @@ fn outside(name: &str, package: &Value, problems: &mut Vec<String>) {
     let fine = licence.split(" OR ").any(|option| {
         let option = option.trim_matches(['(', ')', ' ']);
         LICENCES.contains(&option)
-            || option.split(" AND ").all(|part| LICENCES.contains(&part.trim_matches(['(', ')', ' '])))
+            || option
+                .split(" AND ")
+                .all(|part| LICENCES.contains(&part.trim_matches(['(', ')', ' '])))
     });
     if !fine {
-        problems.push(format!("package `{name}` is under `{licence}`, which is not on the list"));
+        problems.push(format!(
+            "package `{name}` is under `{licence}`, which is not on the list"
+        ));
     }
 }
 

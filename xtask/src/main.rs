@@ -48,7 +48,17 @@ fn check() -> Result<(), Failed> {
     step(
         "lints",
         "cargo",
-        &["clippy", "--quiet", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+        &[
+            "clippy",
+            "--quiet",
+            "--release",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ],
     )?;
     run::step_with(
         "documentation",
@@ -60,17 +70,37 @@ fn check() -> Result<(), Failed> {
 }
 
 fn test() -> Result<(), Failed> {
-    step("building the binary", "cargo", &["build", "--release", "--locked", "--package", "countersign-cli"])?;
-    step("tests in Rust", "cargo", &["test", "--release", "--workspace", "--locked"])?;
+    step(
+        "building the binary",
+        "cargo",
+        &["build", "--release", "--locked", "--package", "countersign-cli"],
+    )?;
+    step(
+        "tests in Rust",
+        "cargo",
+        &["test", "--release", "--workspace", "--locked"],
+    )?;
     fuzz("20000")?;
-    step("checks by outsiders: PyJWT, standardwebhooks, schemathesis", "tests/official/run.sh", &[])
+    step(
+        "checks by outsiders: PyJWT, standardwebhooks, schemathesis",
+        "tests/official/run.sh",
+        &[],
+    )
 }
 
 fn fuzz(cases: &str) -> Result<(), Failed> {
     run::step_with(
         "a short fuzz",
         "cargo",
-        &["test", "--release", "--locked", "--package", "countersign-testkit", "--test", "fuzz"],
+        &[
+            "test",
+            "--release",
+            "--locked",
+            "--package",
+            "countersign-testkit",
+            "--test",
+            "fuzz",
+        ],
         &[("COUNTERSIGN_FUZZ_CASES", cases)],
     )
 }
@@ -79,7 +109,17 @@ fn long() -> Result<(), Failed> {
     run::step_with(
         "300 crashes under load",
         "cargo",
-        &["test", "--release", "--locked", "--package", "countersign-cli", "--test", "crash", "--", "--nocapture"],
+        &[
+            "test",
+            "--release",
+            "--locked",
+            "--package",
+            "countersign-cli",
+            "--test",
+            "crash",
+            "--",
+            "--nocapture",
+        ],
         &[("COUNTERSIGN_CRASHES", "300")],
     )?;
     fuzz("5000000")?;

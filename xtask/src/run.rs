@@ -10,7 +10,10 @@ pub struct Failed(pub String);
 
 /// The root of the repository.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_path_buf)
+        .unwrap_or_default()
 }
 
 /// Runs a command at the root of the repository.
@@ -22,8 +25,16 @@ pub fn step(what: &str, program: &str, args: &[&str]) -> Result<(), Failed> {
 pub fn step_with(what: &str, program: &str, args: &[&str], env: &[(&str, &str)]) -> Result<(), Failed> {
     println!("── {what}: {program} {}", args.join(" "));
     let started = Instant::now();
-    let program = if program.contains('/') { root().join(program) } else { PathBuf::from(program) };
-    let status = Command::new(&program).args(args).envs(env.iter().copied()).current_dir(root()).status();
+    let program = if program.contains('/') {
+        root().join(program)
+    } else {
+        PathBuf::from(program)
+    };
+    let status = Command::new(&program)
+        .args(args)
+        .envs(env.iter().copied())
+        .current_dir(root())
+        .status();
     let status = status.map_err(|error| Failed(format!("{what}: cannot run {}: {error}", program.display())))?;
     if !status.success() {
         return Err(Failed(format!("{what} failed ({status})")));

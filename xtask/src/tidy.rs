@@ -32,7 +32,11 @@ const ABSENT_IN_PURE: [(&str, &str); 12] = [
 const ONLY_IN: [(&str, &[&str], &str); 3] = [
     ("rusqlite", &["crates/store-sqlite/"], "SQL lives in the stores"),
     ("axum", &["crates/server/"], "HTTP serving lives in the server"),
-    ("reqwest", &["crates/notify/", "crates/client/"], "outbound HTTP lives in notify and client"),
+    (
+        "reqwest",
+        &["crates/notify/", "crates/client/"],
+        "outbound HTTP lives in notify and client",
+    ),
 ];
 
 /// Checks every rule and names every breach.
@@ -51,7 +55,11 @@ pub fn run() -> Result<(), Failed> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Failed(format!("{} rules of the house are broken:\n  {}", problems.len(), problems.join("\n  "))))
+    Err(Failed(format!(
+        "{} rules of the house are broken:\n  {}",
+        problems.len(),
+        problems.join("\n  ")
+    )))
 }
 
 fn check_graph(problems: &mut Vec<String>) -> Result<(), Failed> {
@@ -80,7 +88,9 @@ fn check_file(name: &str, text: &str, problems: &mut Vec<String>) {
     if !text.starts_with("//!") && !text.starts_with("#!") {
         problems.push(format!("{name} does not open with `//!` and what it is for"));
     }
-    let pure = ["crates/tlog/src/", "crates/policy/src/", "crates/core/src/"].iter().any(|dir| name.starts_with(dir));
+    let pure = ["crates/tlog/src/", "crates/policy/src/", "crates/core/src/"]
+        .iter()
+        .any(|dir| name.starts_with(dir));
     if pure && !is_test {
         for (absent, what) in ABSENT_IN_PURE {
             if code_lines(text).any(|line| line.contains(absent)) {
@@ -90,7 +100,8 @@ fn check_file(name: &str, text: &str, problems: &mut Vec<String>) {
     }
     for (word, places, why) in ONLY_IN {
         let allowed = is_test || name.starts_with("xtask/") || name.starts_with("bench/");
-        if !allowed && !places.iter().any(|place| name.starts_with(place)) && code_lines(text).any(|l| l.contains(word)) {
+        if !allowed && !places.iter().any(|place| name.starts_with(place)) && code_lines(text).any(|l| l.contains(word))
+        {
             problems.push(format!("{name} has `{word}`: {why}"));
         }
     }
@@ -98,7 +109,9 @@ fn check_file(name: &str, text: &str, problems: &mut Vec<String>) {
         problems.push(format!("{name} ignores a test"));
     }
     if code_lines(text).any(|line| line.contains("#[allow(") || line.contains("#![allow(")) {
-        problems.push(format!("{name} silences a lint with `allow`: write `expect` with a reason"));
+        problems.push(format!(
+            "{name} silences a lint with `allow`: write `expect` with a reason"
+        ));
     }
 }
 

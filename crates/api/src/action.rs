@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Text without control characters.
 const WORDS: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
@@ -19,6 +20,19 @@ fn confidence(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
             { "type": "string", "pattern": r"^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$" },
         ],
     })
+}
+
+fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<serde_json::Number>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(serde_json::Number),
+        Text(String),
+    }
+    match Either::deserialize(deserializer)? {
+        Either::Number(number) => Ok(Some(number)),
+        Either::Text(text) => text.parse().map(Some).map_err(D::Error::custom),
+    }
 }
 
 /// What it is about.
@@ -83,7 +97,11 @@ pub struct ActionBody {
     #[schemars(regex(pattern = DECIMAL))]
     pub estimated_cost: Option<String>,
     /// The agent's confidence, 0 to 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "number_or_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(schema_with = "confidence")]
     pub confidence: Option<serde_json::Number>,
     /// What a reviewer needs: `sources`, `references`, `confidence`, `alternatives`, `reason`, `next_step`.

@@ -151,8 +151,19 @@ fn anything(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 #[serde(deny_unknown_fields)]
 pub struct BatchBody {
     /// 1 to 1,000 actions.
-    #[schemars(length(min = 1, max = 1000))]
+    #[schemars(schema_with = "batch_items")]
     pub actions: Vec<ActionBody>,
+}
+
+/// An item that is no action has a problem as its result and spoils nothing else, so any item is taken.
+fn batch_items(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let action = generator.subschema_for::<ActionBody>();
+    schemars::json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 1000,
+        "items": { "description": "An action; anything else gets a problem as its result.", "anyOf": [action, {}] },
+    })
 }
 
 /// What one action of a batch came to: `action` or `problem`.

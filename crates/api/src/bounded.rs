@@ -38,26 +38,37 @@ impl<const MAX: usize> JsonSchema for Text<MAX> {
     }
 }
 
-/// A whole number from 0 to 2⁵³ − 1, which every reader of JSON sees as the same.
+/// A whole number from `MIN` to `MAX`. JSON knows no integers, so `7.0` is one too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Count(pub u64);
+pub struct Whole<const MIN: u64, const MAX: u64>(pub u64);
 
-const MAX_COUNT: u64 = (1 << 53) - 1;
+/// The largest whole number that every reader of JSON sees as the same.
+pub const MAX_WHOLE: u64 = (1 << 53) - 1;
 
-impl<'de> Deserialize<'de> for Count {
+/// How many.
+pub type Count = Whole<0, MAX_WHOLE>;
+
+/// How many days a key is good.
+pub type Days = Whole<1, 3650>;
+
+impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Whole<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let count = u64::deserialize(deserializer)?;
-        if count > MAX_COUNT {
-            return Err(D::Error::custom(format!("invalid number: it is at most {MAX_COUNT}")));
+        let number = serde_json::Number::deserialize(deserializer)?;
+        let whole = |number: f64| format!("{number:.0}").parse().ok().filter(|_| number.fract() == 0.0);
+        let count = number.as_u64().or_else(|| number.as_f64().and_then(whole));
+        match count.filter(|count| (MIN..=MAX).contains(count)) {
+            Some(count) => Ok(Whole(count)),
+            None => Err(D::Error::custom(format!(
+                "invalid number: it has to be whole and from {MIN} to {MAX}"
+            ))),
         }
-        Ok(Count(count))
     }
 }
 
-impl JsonSchema for Count {
+impl<const MIN: u64, const MAX: u64> JsonSchema for Whole<MIN, MAX> {
     fn schema_name() -> Cow<'static, str> {
-        "Count".into()
+        format!("Whole{MIN}To{MAX}").into()
     }
 
     fn inline_schema() -> bool {
@@ -65,7 +76,7 @@ impl JsonSchema for Count {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "minimum": 0, "maximum": MAX_COUNT })
+        json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
     }
 }
 

@@ -8,7 +8,8 @@ use crate::problem::{Problem, title};
 
 const ABOUT: &str = "Countersign decides what AI agents may do, before they do it. A deny is an answer (200), not a \
 problem; `decision` is what policy said and never changes, `status` is what the caller needs. Problems are RFC 9457 \
-documents with a stable `code`.";
+documents with a stable `code`. Numbers in a body have to be exact in a double, because every reader has to see the same \
+action; a number that is not is refused, so send it as a string.";
 
 /// The document.
 pub fn openapi() -> Value {

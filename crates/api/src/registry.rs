@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bounded::{Currency, Id, Name, Text};
+use crate::bounded::{Currency, Days, Id, Name, Text};
 
 /// What a person may do in Countersign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -220,8 +220,7 @@ pub struct NewKeyBody {
     pub scopes: Vec<Text<140>>,
     /// How long it is good, days.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 3650))]
-    pub expires_days: Option<u32>,
+    pub expires_days: Option<Days>,
 }
 
 /// How many scopes one key may have.

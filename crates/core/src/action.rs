@@ -61,8 +61,10 @@ pub fn receive(body: Value) -> Result<Received, Refusal> {
         (Some(action), _) => action,
         (None, Some(tool)) => tool.rsplit('/').next().unwrap_or(tool).to_owned(),
         (None, None) => {
-            return Err(Refusal::invalid("missing_field", "at least one of `tool` and `action` is needed")
-                .hint("write what the agent wants to do, such as {\"action\": \"issue_refund\"}"));
+            return Err(
+                Refusal::invalid("missing_field", "at least one of `tool` and `action` is needed")
+                    .hint("write what the agent wants to do, such as {\"action\": \"issue_refund\"}"),
+            );
         }
     };
     let args = fields.map("args")?.unwrap_or_else(|| Value::Map(BTreeMap::new()));
@@ -111,12 +113,14 @@ impl Fields {
             Some(Value::String(text)) if text.is_empty() => {
                 Err(Refusal::invalid("empty_field", format!("`{name}` is empty")).hint("leave it out instead"))
             }
-            Some(Value::String(text)) if text.len() > most => {
-                Err(Refusal::invalid("too_long", format!("`{name}` has {} bytes, the limit is {most}", text.len())))
-            }
-            Some(Value::String(text)) if text.chars().any(char::is_control) => {
-                Err(Refusal::invalid("control_character", format!("`{name}` has a control character")))
-            }
+            Some(Value::String(text)) if text.len() > most => Err(Refusal::invalid(
+                "too_long",
+                format!("`{name}` has {} bytes, the limit is {most}", text.len()),
+            )),
+            Some(Value::String(text)) if text.chars().any(char::is_control) => Err(Refusal::invalid(
+                "control_character",
+                format!("`{name}` has a control character"),
+            )),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(other) => Err(wrong_type(name, "a string", &other)),
         }
@@ -165,16 +169,20 @@ impl Fields {
             Some(other) => return Err(wrong_type("confidence", "a number from 0 to 1", &other)),
         };
         if value < Decimal::ZERO || value > Decimal::ONE {
-            return Err(Refusal::invalid("invalid_confidence", "`confidence` is not between 0 and 1"));
+            return Err(Refusal::invalid(
+                "invalid_confidence",
+                "`confidence` is not between 0 and 1",
+            ));
         }
         Ok(Some(value))
     }
 
     fn currency(&mut self) -> Result<Option<String>, Refusal> {
         match self.text("currency", 16)? {
-            Some(code) if !is_currency(&code) => {
-                Err(Refusal::invalid("invalid_currency", format!("`{code}` is not an ISO 4217 code such as `USD`")))
-            }
+            Some(code) if !is_currency(&code) => Err(Refusal::invalid(
+                "invalid_currency",
+                format!("`{code}` is not an ISO 4217 code such as `USD`"),
+            )),
             other => Ok(other),
         }
     }
@@ -184,14 +192,17 @@ impl Fields {
             None => Ok(None),
             Some("read") => Ok(Some(Access::Read)),
             Some("write") => Ok(Some(Access::Write)),
-            Some(other) => {
-                Err(Refusal::invalid("invalid_access", format!("`access` is `read` or `write`, not `{other}`")))
-            }
+            Some(other) => Err(Refusal::invalid(
+                "invalid_access",
+                format!("`access` is `read` or `write`, not `{other}`"),
+            )),
         }
     }
 
     fn resource(&mut self) -> Result<Option<Resource>, Refusal> {
-        let Some(Value::Map(inner)) = self.map("resource")? else { return Ok(None) };
+        let Some(Value::Map(inner)) = self.map("resource")? else {
+            return Ok(None);
+        };
         let mut inner = Fields { fields: inner };
         let resource = Resource {
             kind: inner.text("type", MAX_NAME_BYTES)?,
@@ -216,7 +227,10 @@ impl Fields {
 }
 
 fn wrong_type(name: &str, wanted: &str, got: &Value) -> Refusal {
-    Refusal::invalid("wrong_type", format!("`{name}` has to be {wanted}, not a {}", got.kind()))
+    Refusal::invalid(
+        "wrong_type",
+        format!("`{name}` has to be {wanted}, not a {}", got.kind()),
+    )
 }
 
 /// The action as a value with the field names of its body: what redaction turns into the stored form.
@@ -231,7 +245,14 @@ pub fn to_value(action: &Action) -> Value {
     let decimal = |number: Option<Decimal>| number.map(|number| Value::String(number.to_string()));
     put("action", Some(Value::String(action.action.clone())));
     put("tool", text(&action.tool));
-    put("args", action.args.as_map().filter(|map| !map.is_empty()).map(|_| action.args.clone()));
+    put(
+        "args",
+        action
+            .args
+            .as_map()
+            .filter(|map| !map.is_empty())
+            .map(|_| action.args.clone()),
+    );
     put("resource", action.resource.as_ref().map(resource_value));
     put("env", text(&action.env));
     put("access", action.access.map(|access| Value::from(access_name(access))));
@@ -261,7 +282,11 @@ pub fn access_name(access: Access) -> &'static str {
 
 fn resource_value(resource: &Resource) -> Value {
     let mut map = BTreeMap::new();
-    let texts = [("type", &resource.kind), ("id", &resource.id), ("owner", &resource.owner)];
+    let texts = [
+        ("type", &resource.kind),
+        ("id", &resource.id),
+        ("owner", &resource.owner),
+    ];
     for (name, text) in texts {
         if let Some(text) = text {
             map.insert(name.to_owned(), Value::String(text.clone()));

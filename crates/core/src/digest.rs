@@ -48,7 +48,9 @@ pub struct DigestError(String);
 impl FromStr for Digest {
     type Err = DigestError;
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        read_hex(text).map(Digest).ok_or_else(|| DigestError(text.chars().take(80).collect()))
+        read_hex(text)
+            .map(Digest)
+            .ok_or_else(|| DigestError(text.chars().take(80).collect()))
     }
 }
 
@@ -142,7 +144,10 @@ pub fn action_digest(
 ) -> ActionDigest {
     let text = canonical_action(org, agent, action, tool_schema);
     let salt = mac(key, &text);
-    ActionDigest { digest: Digest::tagged("countersign-action-v1", &[&salt, &text]), salt }
+    ActionDigest {
+        digest: Digest::tagged("countersign-action-v1", &[&salt, &text]),
+        salt,
+    }
 }
 
 /// The salt of an action digest.
@@ -169,7 +174,10 @@ pub fn canonical_action(org: &str, agent: &str, action: &Action, tool_schema: Op
     object.text("access", access);
     object.text("action", Some(&action.action));
     object.text("agent", Some(agent));
-    object.text("amount", action.amount.map(|amount| amount.normalize().to_string()).as_deref());
+    object.text(
+        "amount",
+        action.amount.map(|amount| amount.normalize().to_string()).as_deref(),
+    );
     object.value("args", Some(&action.args));
     object.text("currency", action.currency.as_deref());
     object.text("env", action.env.as_deref());

@@ -31,7 +31,11 @@ impl ApiKey {
     /// A key from 40 random bytes.
     pub fn from_random(kind: &str, random: &[u8; 40]) -> ApiKey {
         let (kid, secret) = random.split_at(8);
-        ApiKey { kind: kind.to_owned(), kid: base62(kid, KID_DIGITS), secret: base62(secret, SECRET_DIGITS) }
+        ApiKey {
+            kind: kind.to_owned(),
+            kid: base62(kid, KID_DIGITS),
+            secret: base62(secret, SECRET_DIGITS),
+        }
     }
 
     /// The text that is shown once.
@@ -59,7 +63,11 @@ impl ApiKey {
             return None;
         }
         let secret = secret.get(..SECRET_DIGITS)?.to_owned();
-        Some(ApiKey { kind: kind.to_owned(), kid: kid.to_owned(), secret })
+        Some(ApiKey {
+            kind: kind.to_owned(),
+            kid: kid.to_owned(),
+            secret,
+        })
     }
 }
 
@@ -74,7 +82,11 @@ fn base62(bytes: &[u8], width: usize) -> String {
             carry /= 62;
         }
     }
-    digits.iter().filter_map(|digit| DIGITS.get(usize::from(*digit))).map(|digit| char::from(*digit)).collect()
+    digits
+        .iter()
+        .filter_map(|digit| DIGITS.get(usize::from(*digit)))
+        .map(|digit| char::from(*digit))
+        .collect()
 }
 
 /// CRC-32 (IEEE 802.3) of the text, as six base-62 digits.

@@ -49,7 +49,12 @@ pub struct Actor {
 impl Actor {
     /// Countersign itself.
     pub fn system() -> Actor {
-        Actor { auth: "internal".into(), id: "countersign".into(), kind: ActorKind::System, verified: true }
+        Actor {
+            auth: "internal".into(),
+            id: "countersign".into(),
+            kind: ActorKind::System,
+            verified: true,
+        }
     }
 }
 
@@ -274,8 +279,10 @@ impl Record {
             r#type: self.event.kind(),
             v: ENVELOPE_VERSION,
         };
-        serde_json::to_writer(&mut bytes, &encoded)
-            .map_err(|error| RecordError::Malformed { seq: Some(self.seq), why: error.to_string() })?;
+        serde_json::to_writer(&mut bytes, &encoded).map_err(|error| RecordError::Malformed {
+            seq: Some(self.seq),
+            why: error.to_string(),
+        })?;
         if bytes.len() > MAX_RECORD_BYTES {
             return Err(RecordError::TooLarge { bytes: bytes.len() });
         }
@@ -284,8 +291,10 @@ impl Record {
 
     /// Reads canonical bytes back. The second value is the origin of the ledger that they name.
     pub fn decode(bytes: &[u8]) -> Result<(Record, String), RecordError> {
-        let decoded: Decoded<'_> = serde_json::from_slice(bytes)
-            .map_err(|error| RecordError::Malformed { seq: None, why: error.to_string() })?;
+        let decoded: Decoded<'_> = serde_json::from_slice(bytes).map_err(|error| RecordError::Malformed {
+            seq: None,
+            why: error.to_string(),
+        })?;
         let unknown = || RecordError::Unknown {
             seq: decoded.seq,
             kind: decoded.r#type.clone().into_owned(),
@@ -296,7 +305,10 @@ impl Record {
         }
         let event = Event::decode(&decoded.r#type, decoded.data.get())
             .ok_or_else(unknown)?
-            .map_err(|error| RecordError::Malformed { seq: Some(decoded.seq), why: error.to_string() })?;
+            .map_err(|error| RecordError::Malformed {
+                seq: Some(decoded.seq),
+                why: error.to_string(),
+            })?;
         let record = Record {
             seq: decoded.seq,
             ts: decoded.ts,

@@ -36,7 +36,12 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal without a hint.
     pub fn new(category: Category, code: &'static str, detail: impl Into<String>) -> Self {
-        Refusal { category, code, detail: detail.into(), hint: None }
+        Refusal {
+            category,
+            code,
+            detail: detail.into(),
+            hint: None,
+        }
     }
 
     /// Adds what to do next.

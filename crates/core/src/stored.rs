@@ -53,7 +53,11 @@ pub fn store_action(action: &Action, redactor: &Redactor, kinds: &Kinds, salt: [
     body.extend_from_slice(b"{\"action\":");
     push_value(&mut body, &redacted.value);
     body.push(b'}');
-    StoredAction { sealed: seal(body, salt, class), redact: redacted.found, shown }
+    StoredAction {
+        sealed: seal(body, salt, class),
+        redact: redacted.found,
+        shown,
+    }
 }
 
 /// The same payload with the alternative that policy offers beside the action.
@@ -82,7 +86,11 @@ pub fn store_value(
 }
 
 fn seal(body: Vec<u8>, salt: [u8; 32], class: &str) -> Sealed {
-    let payload = Payload { body, salt, class: class.to_owned() };
+    let payload = Payload {
+        body,
+        salt,
+        class: class.to_owned(),
+    };
     let commitment = payload.commitment();
     Arc::new((payload, commitment))
 }
@@ -98,6 +106,8 @@ pub fn stored_alternative(payload: &[u8]) -> Option<Action> {
 }
 
 fn stored_member(payload: &[u8], name: &str) -> Option<Action> {
-    let Value::Map(mut members) = json::parse(payload, &json::Limits::default()).ok()? else { return None };
+    let Value::Map(mut members) = json::parse(payload, &json::Limits::default()).ok()? else {
+        return None;
+    };
     receive(members.remove(name)?).ok().map(|received| received.action)
 }

@@ -70,7 +70,11 @@ impl Sub<Time> for Time {
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // An instant out of the calendar's range cannot come from a clock; it prints as its edge.
-        let edge = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        let edge = if self.0 < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        };
         let instant = jiff::Timestamp::from_microsecond(self.0).unwrap_or(edge);
         write!(f, "{instant:.6}")
     }

@@ -101,8 +101,16 @@ impl PermitKey {
     /// The key of this 32-byte seed.
     pub fn from_seed(seed: &[u8; 32]) -> PermitKey {
         let key = SigningKey::from_bytes(seed);
-        let kid: String = Digest::of(key.verifying_key().as_bytes()).to_string().chars().take(16).collect();
-        let header = Header { alg: "EdDSA".into(), kid: kid.clone(), typ: "JWT".into() };
+        let kid: String = Digest::of(key.verifying_key().as_bytes())
+            .to_string()
+            .chars()
+            .take(16)
+            .collect();
+        let header = Header {
+            alg: "EdDSA".into(),
+            kid: kid.clone(),
+            typ: "JWT".into(),
+        };
         let header = BASE64.encode(serde_json::to_vec(&header).unwrap_or_default());
         PermitKey { key, kid, header }
     }
@@ -151,7 +159,8 @@ impl PermitKey {
         let signature = BASE64.decode(signature).map_err(|_| TokenError::Malformed)?;
         let signature = Signature::from_slice(&signature).map_err(|_| TokenError::Malformed)?;
         let key: VerifyingKey = self.key.verifying_key();
-        key.verify(signed.as_bytes(), &signature).map_err(|_| TokenError::Signature)?;
+        key.verify(signed.as_bytes(), &signature)
+            .map_err(|_| TokenError::Signature)?;
         decode(body)
     }
 }

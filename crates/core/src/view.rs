@@ -146,7 +146,11 @@ impl ActionView {
                 approval.answers.push(record.seq);
             }
             Event::ApprovalVoted(vote) => {
-                approval.votes.push(CastVote { at: record.ts, seq: record.seq, vote: (**vote).clone() });
+                approval.votes.push(CastVote {
+                    at: record.ts,
+                    seq: record.seq,
+                    vote: (**vote).clone(),
+                });
             }
             Event::ApprovalOverdue(_) => approval.overdue = true,
             // Whatever else names the action (alerts, callbacks, refused permits) does not change where it stands.

@@ -57,10 +57,15 @@ impl Engine {
         let (submit, actor) = self.submission(&handle, request.caller, received)?;
         let mut envelope = request.envelope(Command::Submit(Box::new(submit)));
         envelope.actor = actor;
-        let done = self.perform(Lane::Write, &request.caller.org, envelope, Beside::default()).await?;
+        let done = self
+            .perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+            .await?;
         match done.replayed {
             Some(seq) => Ok((self.replayed_action(&request.caller.org, seq).await?, true)),
-            None => Ok((self.answer_of(&handle, &request.caller.org, &done.entries).await?, false)),
+            None => Ok((
+                self.answer_of(&handle, &request.caller.org, &done.entries).await?,
+                false,
+            )),
         }
     }
 
@@ -76,7 +81,9 @@ impl Engine {
             return Err(Refusal::invalid("missing_field", "`actions` has to be a list of actions").into());
         };
         if let Some(name) = fields.keys().next() {
-            return Err(Refusal::invalid("unknown_field", format!("there is no field `{name}` beside `actions`")).into());
+            return Err(
+                Refusal::invalid("unknown_field", format!("there is no field `{name}` beside `actions`")).into(),
+            );
         }
         if items.is_empty() || items.len() > BATCH_AT_MOST {
             let detail = format!("a batch has 1 to {BATCH_AT_MOST} actions, not {}", items.len());
@@ -103,7 +110,11 @@ impl Engine {
         let mut replayed = false;
         for sent in waiting {
             answers.push(match sent {
-                Ok(answer) => match answer.await.map_err(EngineError::internal).and_then(|committed| committed) {
+                Ok(answer) => match answer
+                    .await
+                    .map_err(EngineError::internal)
+                    .and_then(|committed| committed)
+                {
                     Ok(committed) => match committed.answer {
                         Answer::Done => self.answer_of(&handle, &request.caller.org, &committed.entries).await,
                         Answer::Refused(refusal) => Err(refusal.into()),
@@ -127,10 +138,15 @@ impl Engine {
         let live = handle.live();
         let now = self.inner.clock.read().now;
         let shown = submit.shown.clone();
-        let (agent, digest, pii) =
-            (submit.agent.clone(), submit.digest.digest, submit.redact.keys().cloned().collect::<Vec<_>>());
+        let (agent, digest, pii) = (
+            submit.agent.clone(),
+            submit.digest.digest,
+            submit.redact.keys().cloned().collect::<Vec<_>>(),
+        );
         let hash = live.as_ref().map(|live| live.hash_text().to_owned());
-        let ruling = self.look(&caller.org, move |state| state.preview(&submit, live.as_deref(), now)).await?;
+        let ruling = self
+            .look(&caller.org, move |state| state.preview(&submit, live.as_deref(), now))
+            .await?;
         Ok(ActionAnswer {
             id: None,
             agent: agent.to_string(),
@@ -196,7 +212,13 @@ impl Engine {
             match (stored, snapshot) {
                 (Some(action), Some(snapshot)) => {
                     let currency = inner.org_currency(&org)?;
-                    Ok(countersign_core::state::explain(&snapshot, &action, &view.decision, &currency, view.decided_at))
+                    Ok(countersign_core::state::explain(
+                        &snapshot,
+                        &action,
+                        &view.decision,
+                        &currency,
+                        view.decided_at,
+                    ))
                 }
                 (None, _) => Err(Refusal::missing("stored form of action", id).into()),
                 (Some(_), None) => Err(Refusal::conflict("no_policy", "no policy was live at this decision").into()),
@@ -235,10 +257,19 @@ impl Engine {
             let (view, _) = self.view(&caller.org, ActionId::from(permit)).await?;
             self.stored_action(&caller.org, view.seq).await?
         };
-        let agent = caller.agent().filter(|agent| **agent == *claims.sub || !caller.may_act_for(&claims.sub));
-        let redeem = Redeem { permit, digest, agent, action: action.map(Box::new) };
+        let agent = caller
+            .agent()
+            .filter(|agent| **agent == *claims.sub || !caller.may_act_for(&claims.sub));
+        let redeem = Redeem {
+            permit,
+            digest,
+            agent,
+            action: action.map(Box::new),
+        };
         let envelope = request.envelope(Command::Redeem(Box::new(redeem)));
-        let done = self.perform(Lane::Urgent, &caller.org, envelope, Beside::default()).await?;
+        let done = self
+            .perform(Lane::Urgent, &caller.org, envelope, Beside::default())
+            .await?;
         let receipt = match (&done.replayed, done.entries.first()) {
             (_, Some(entry)) => receipt_of(entry),
             (Some(seq), None) => self.receipt(&caller.org, *seq).await?,
@@ -288,9 +319,14 @@ impl Engine {
             view: Some(Box::new(view)),
         };
         let envelope = request.envelope(Command::ReportOutcome(Box::new(report)));
-        let done = self.perform(Lane::Write, &caller.org, envelope, Beside::default()).await?;
+        let done = self
+            .perform(Lane::Write, &caller.org, envelope, Beside::default())
+            .await?;
         let (view, leaf_hash) = self.view(&caller.org, id).await?;
-        Ok((self.render(&handle, &caller.org, &view, leaf_hash).await?, done.replayed.is_some()))
+        Ok((
+            self.render(&handle, &caller.org, &view, leaf_hash).await?,
+            done.replayed.is_some(),
+        ))
     }
 
     /// The view of an action and the leaf hash of its decision.
@@ -305,7 +341,13 @@ impl Engine {
         seq: u64,
     ) -> Result<Option<countersign_core::policy::Action>, EngineError> {
         let (inner, org) = (self.inner.clone(), org.clone());
-        blocking(move || Ok(inner.store.payload(&org, seq)?.and_then(|payload| stored_action(&payload.body)))).await
+        blocking(move || {
+            Ok(inner
+                .store
+                .payload(&org, seq)?
+                .and_then(|payload| stored_action(&payload.body)))
+        })
+        .await
     }
 
     async fn replayed_action(&self, org: &Org, seq: u64) -> Result<ActionAnswer, EngineError> {
@@ -313,12 +355,13 @@ impl Engine {
         let (view, leaf_hash) = blocking(move || {
             // The first record of a submission may be about its agent; the decision follows.
             let records = inner.store.records(&name, seq, 2)?;
-            let id = records.iter().filter_map(|stored| Record::decode(&stored.leaf).ok()).find_map(|(record, _)| {
-                match record.event {
+            let id = records
+                .iter()
+                .filter_map(|stored| Record::decode(&stored.leaf).ok())
+                .find_map(|(record, _)| match record.event {
                     countersign_core::Event::DecisionMade(decision) => Some(decision.action_id),
                     _other => None,
-                }
-            });
+                });
             let id = id.ok_or_else(|| EngineError::internal(format!("record {seq} is not a decision")))?;
             inner.view(&name, id)
         })
@@ -331,8 +374,12 @@ impl Engine {
     async fn answer_of(&self, handle: &OrgHandle, org: &Org, entries: &[Entry]) -> Result<ActionAnswer, EngineError> {
         let view = ActionView::fold(entries.iter().map(|entry| &entry.record))
             .ok_or_else(|| EngineError::internal("a submission left no decision"))?;
-        let leaf_hash = entries.iter().find(|entry| entry.record.seq == view.seq).map(|entry| entry.leaf_hash);
-        self.render(handle, org, &view, leaf_hash.unwrap_or(Digest([0; 32]))).await
+        let leaf_hash = entries
+            .iter()
+            .find(|entry| entry.record.seq == view.seq)
+            .map(|entry| entry.leaf_hash);
+        self.render(handle, org, &view, leaf_hash.unwrap_or(Digest([0; 32])))
+            .await
     }
 
     pub(crate) async fn render(
@@ -356,8 +403,13 @@ impl Engine {
         let (inner, org) = (self.inner.clone(), org.clone());
         blocking(move || {
             let stored: Vec<StoredRecord> = inner.store.records(&org, seq, 1)?;
-            let stored = stored.first().ok_or_else(|| EngineError::internal(format!("record {seq} is gone")))?;
-            Ok(Receipt { index: seq, leaf_hash: stored.leaf_hash.to_string() })
+            let stored = stored
+                .first()
+                .ok_or_else(|| EngineError::internal(format!("record {seq} is gone")))?;
+            Ok(Receipt {
+                index: seq,
+                leaf_hash: stored.leaf_hash.to_string(),
+            })
         })
         .await
     }
@@ -370,7 +422,15 @@ impl Engine {
     ) -> Result<tokio::sync::oneshot::Receiver<Result<crate::Committed, EngineError>>, EngineError> {
         let (reply, answer) = tokio::sync::oneshot::channel();
         let beside = Beside::default();
-        self.inner.inbox.put(lane, crate::Job::Command { org: org.clone(), envelope, beside, reply })?;
+        self.inner.inbox.put(
+            lane,
+            crate::Job::Command {
+                org: org.clone(),
+                envelope,
+                beside,
+                reply,
+            },
+        )?;
         Ok(answer)
     }
 }
@@ -384,7 +444,10 @@ pub struct Redeemed {
 }
 
 fn receipt_of(entry: &Entry) -> Receipt {
-    Receipt { index: entry.record.seq, leaf_hash: entry.leaf_hash.to_string() }
+    Receipt {
+        index: entry.record.seq,
+        leaf_hash: entry.leaf_hash.to_string(),
+    }
 }
 
 impl Inner {
@@ -395,14 +458,16 @@ impl Inner {
             records.push(Record::decode(&record.leaf).map_err(EngineError::internal)?.0);
         }
         let view = ActionView::fold(&records).ok_or_else(|| Refusal::missing("action", id))?;
-        let leaf_hash = stored.iter().find(|stored| stored.seq == view.seq).map(|stored| stored.leaf_hash);
+        let leaf_hash = stored
+            .iter()
+            .find(|stored| stored.seq == view.seq)
+            .map(|stored| stored.leaf_hash);
         Ok((view, leaf_hash.unwrap_or(Digest([0; 32]))))
     }
 
     fn alternative(&self, org: &str, seq: u64) -> Result<Option<serde_json::Value>, EngineError> {
         let payload = self.store.payload(org, seq)?;
-        let value: Option<serde_json::Value> =
-            payload.and_then(|payload| serde_json::from_slice(&payload.body).ok());
+        let value: Option<serde_json::Value> = payload.and_then(|payload| serde_json::from_slice(&payload.body).ok());
         Ok(value.and_then(|mut value| value.get_mut("alternative").map(serde_json::Value::take)))
     }
 

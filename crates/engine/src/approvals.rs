@@ -21,7 +21,14 @@ use crate::{Engine, Inner, blocking};
 
 /// Requests that one page of a list has at most.
 pub const PAGE_AT_MOST: usize = 100;
-const PARTS: [&str; 6] = ["sources", "references", "confidence", "alternatives", "reason", "next_step"];
+const PARTS: [&str; 6] = [
+    "sources",
+    "references",
+    "confidence",
+    "alternatives",
+    "reason",
+    "next_step",
+];
 
 /// What a vote says.
 pub struct VoteRequest {
@@ -43,7 +50,10 @@ impl Engine {
         let ids = self.look(&caller.org, move |state| {
             let mut open: Vec<_> = (state.approvals().iter())
                 .filter(|(_, approval)| match &agent {
-                    Some(agent) => state.actions().get(&approval.action_id).is_some_and(|a| a.agent == *agent),
+                    Some(agent) => state
+                        .actions()
+                        .get(&approval.action_id)
+                        .is_some_and(|a| a.agent == *agent),
                     None => !mine || state.may_decide(approval, &person),
                 })
                 .map(|(id, approval)| (approval.deadline, *id, approval.action_id))
@@ -62,7 +72,8 @@ impl Engine {
     /// One request.
     pub async fn approval(&self, caller: &Caller, id: ApprovalId) -> Result<ApprovalAnswer, EngineError> {
         let view = self.view_of_approval(&caller.org, id).await?;
-        self.check_reader(caller, &view).map_err(|_| Refusal::missing("approval", id))?;
+        self.check_reader(caller, &view)
+            .map_err(|_| Refusal::missing("approval", id))?;
         self.approval_of_action(&caller.org, view.decision.action_id).await
     }
 
@@ -88,8 +99,13 @@ impl Engine {
             view: Some(Box::new(view)),
         };
         let envelope = request.envelope(Command::Vote(Box::new(vote)));
-        let done = self.perform(Lane::Urgent, &caller.org, envelope, Beside::default()).await?;
-        Ok((self.approval_of_action(&caller.org, action_id).await?, done.replayed.is_some()))
+        let done = self
+            .perform(Lane::Urgent, &caller.org, envelope, Beside::default())
+            .await?;
+        Ok((
+            self.approval_of_action(&caller.org, action_id).await?,
+            done.replayed.is_some(),
+        ))
     }
 
     /// Completes the evidence of a request.
@@ -109,9 +125,20 @@ impl Engine {
         };
         let parts = complete_parts(&evidence);
         let (stored, redact) = self.store_foreign(&evidence);
-        let envelope = request.envelope(Command::Answer { approval: id, agent, parts, stored, redact });
-        let done = self.perform(Lane::Write, &caller.org, envelope, Beside::default()).await?;
-        Ok((self.approval_of_action(&caller.org, view.decision.action_id).await?, done.replayed.is_some()))
+        let envelope = request.envelope(Command::Answer {
+            approval: id,
+            agent,
+            parts,
+            stored,
+            redact,
+        });
+        let done = self
+            .perform(Lane::Write, &caller.org, envelope, Beside::default())
+            .await?;
+        Ok((
+            self.approval_of_action(&caller.org, view.decision.action_id).await?,
+            done.replayed.is_some(),
+        ))
     }
 
     /// Withdraws a request.
@@ -122,11 +149,17 @@ impl Engine {
     ) -> Result<(ApprovalAnswer, bool), EngineError> {
         let caller = request.caller;
         let view = self.view_of_approval(&caller.org, id).await?;
-        self.check_reader(caller, &view).map_err(|_| Refusal::missing("approval", id))?;
+        self.check_reader(caller, &view)
+            .map_err(|_| Refusal::missing("approval", id))?;
         let agent = caller.agent().map(|_| view.decision.agent.clone());
         let envelope = request.envelope(Command::Cancel { approval: id, agent });
-        let done = self.perform(Lane::Write, &caller.org, envelope, Beside::default()).await?;
-        Ok((self.approval_of_action(&caller.org, view.decision.action_id).await?, done.replayed.is_some()))
+        let done = self
+            .perform(Lane::Write, &caller.org, envelope, Beside::default())
+            .await?;
+        Ok((
+            self.approval_of_action(&caller.org, view.decision.action_id).await?,
+            done.replayed.is_some(),
+        ))
     }
 
     async fn view_of_approval(&self, org: &Org, id: ApprovalId) -> Result<ActionView, EngineError> {
@@ -148,17 +181,26 @@ impl Engine {
         let action = self.render(&handle, org, &view, leaf_hash).await?;
         let (inner, org) = (self.inner.clone(), org.clone());
         blocking(move || {
-            let approval = view.approval.as_ref().ok_or_else(|| Refusal::missing("approval of action", id))?;
+            let approval = view
+                .approval
+                .as_ref()
+                .ok_or_else(|| Refusal::missing("approval of action", id))?;
             let stored = inner.json_payload(&org, view.seq)?;
             let stored = stored.get("action").cloned().unwrap_or_default();
-            let answers = approval.answers.iter().map(|seq| inner.json_payload(&org, *seq)).collect::<Result<_, _>>()?;
+            let answers = approval
+                .answers
+                .iter()
+                .map(|seq| inner.json_payload(&org, *seq))
+                .collect::<Result<_, _>>()?;
             let mut comments = BTreeMap::new();
             for cast in &approval.votes {
                 if let Some(text) = inner.text_payload(&org, cast.seq)? {
                     comments.insert(cast.seq, text);
                 }
             }
-            Ok(countersign_api::convert::approval(&view, approval, action, stored, answers, &comments))
+            Ok(countersign_api::convert::approval(
+                &view, approval, action, stored, answers, &comments,
+            ))
         })
         .await
     }
@@ -168,13 +210,17 @@ impl Inner {
     /// The payload of a record as JSON; `null` if there is none.
     pub(crate) fn json_payload(&self, org: &str, seq: u64) -> Result<serde_json::Value, EngineError> {
         let payload = self.store.payload(org, seq)?;
-        Ok(payload.and_then(|payload| serde_json::from_slice(&payload.body).ok()).unwrap_or_default())
+        Ok(payload
+            .and_then(|payload| serde_json::from_slice(&payload.body).ok())
+            .unwrap_or_default())
     }
 
     /// The words of a person that a payload holds.
     pub(crate) fn text_payload(&self, org: &str, seq: u64) -> Result<Option<String>, EngineError> {
         let payload = self.json_payload(org, seq)?;
-        Ok(payload.get("text").map(|text| text.as_str().map_or_else(|| text.to_string(), str::to_owned)))
+        Ok(payload
+            .get("text")
+            .map(|text| text.as_str().map_or_else(|| text.to_string(), str::to_owned)))
     }
 }
 
@@ -187,5 +233,9 @@ fn complete_parts(evidence: &Value) -> Vec<String> {
         Some(Value::Map(map)) => !map.is_empty(),
         Some(_) => true,
     };
-    PARTS.iter().filter(|part| there(part)).map(|part| (*part).to_owned()).collect()
+    PARTS
+        .iter()
+        .filter(|part| there(part))
+        .map(|part| (*part).to_owned())
+        .collect()
 }

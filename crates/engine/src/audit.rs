@@ -85,12 +85,19 @@ impl Engine {
             for row in rows {
                 for stored in inner.store.records(&org, row.seq, 1)? {
                     entries.push(AuditEntry {
-                        receipt: Receipt { index: stored.seq, leaf_hash: stored.leaf_hash.to_string() },
+                        receipt: Receipt {
+                            index: stored.seq,
+                            leaf_hash: stored.leaf_hash.to_string(),
+                        },
                         record: String::from_utf8_lossy(&stored.leaf).into_owned(),
                     });
                 }
             }
-            Ok(SearchPage { entries, next, as_of_seq })
+            Ok(SearchPage {
+                entries,
+                next,
+                as_of_seq,
+            })
         })
         .await
     }
@@ -103,7 +110,10 @@ impl Engine {
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        Err(EngineError::unavailable("index_behind", format!("the search index does not cover record {min_seq} yet")))
+        Err(EngineError::unavailable(
+            "index_behind",
+            format!("the search index does not cover record {min_seq} yet"),
+        ))
     }
 
     /// The newest signed checkpoint.
@@ -121,10 +131,17 @@ impl Engine {
                 return Err(Refusal::missing("record", index).into());
             }
             let handle = inner.org(&org)?;
-            let hashes = with_subtrees(&inner, &handle, &org, size, |subtrees| inclusion_proof(index, size, subtrees))?;
+            let hashes = with_subtrees(&inner, &handle, &org, size, |subtrees| {
+                inclusion_proof(index, size, subtrees)
+            })?;
             let leaf_hash = inner.store.leaf_hashes(&org, index, index + 1)?.first().copied();
             let leaf_hash = leaf_hash.ok_or_else(|| Refusal::missing("record", index))?;
-            Ok(InclusionProof { index, leaf_hash, hashes, checkpoint })
+            Ok(InclusionProof {
+                index,
+                leaf_hash,
+                hashes,
+                checkpoint,
+            })
         })
         .await
     }
@@ -139,7 +156,9 @@ impl Engine {
                 return Err(Refusal::invalid("invalid_range", detail).into());
             }
             let handle = inner.org(&org)?;
-            with_subtrees(&inner, &handle, &org, new, |subtrees| consistency_proof(old, new, subtrees))
+            with_subtrees(&inner, &handle, &org, new, |subtrees| {
+                consistency_proof(old, new, subtrees)
+            })
         })
         .await
     }
@@ -149,7 +168,10 @@ impl Engine {
         let (inner, org) = (self.inner.clone(), caller.org.clone());
         blocking(move || {
             let stored = inner.store.records(&org, from, limit.clamp(1, EXPORT_PAGE_AT_MOST))?;
-            Ok(stored.into_iter().map(|stored| String::from_utf8_lossy(&stored.leaf).into_owned()).collect())
+            Ok(stored
+                .into_iter()
+                .map(|stored| String::from_utf8_lossy(&stored.leaf).into_owned())
+                .collect())
         })
         .await
     }
@@ -171,7 +193,9 @@ impl Engine {
         let (inner, org) = (self.inner.clone(), caller.org.clone());
         blocking(move || {
             let first = inner.store.records(&org, 0, 1)?;
-            let opened = first.first().and_then(|stored| countersign_core::Record::decode(&stored.leaf).ok());
+            let opened = first
+                .first()
+                .and_then(|stored| countersign_core::Record::decode(&stored.leaf).ok());
             let Some((_, countersign_core::Event::LedgerOpened(opened))) =
                 opened.map(|(record, log)| (log, record.event))
             else {
@@ -179,7 +203,10 @@ impl Engine {
             };
             let files = inner.store.snapshot(&org, &format!("sha256:{}", opened.schemas))?;
             let files = files.ok_or_else(|| EngineError::internal("the schemas of a ledger are gone"))?;
-            Ok(files.into_iter().map(|(name, bytes)| ExportFile { name, bytes }).collect())
+            Ok(files
+                .into_iter()
+                .map(|(name, bytes)| ExportFile { name, bytes })
+                .collect())
         })
         .await
     }
@@ -187,7 +214,10 @@ impl Engine {
 
 impl Inner {
     fn checkpoint(&self, org: &str) -> Result<(u64, String), EngineError> {
-        let head = self.store.head(org)?.ok_or_else(|| Refusal::missing("organization", org))?;
+        let head = self
+            .store
+            .head(org)?
+            .ok_or_else(|| Refusal::missing("organization", org))?;
         Ok((head.size, head.checkpoint))
     }
 }
@@ -221,12 +251,19 @@ fn with_subtrees(
 }
 
 fn leaf_hashes(store: &dyn Store, org: &str, from: u64, to: u64) -> Result<Vec<Hash>, EngineError> {
-    Ok(store.leaf_hashes(org, from, to)?.into_iter().map(|digest| Hash(digest.0)).collect())
+    Ok(store
+        .leaf_hashes(org, from, to)?
+        .into_iter()
+        .map(|digest| Hash(digest.0))
+        .collect())
 }
 
 /// The JSON Schemas of all record types of this version.
 fn schema_files() -> Vec<(String, Vec<u8>)> {
-    event::schemas().into_iter().map(|(kind, schema)| (format!("{kind}.json"), schema.into_bytes())).collect()
+    event::schemas()
+        .into_iter()
+        .map(|(kind, schema)| (format!("{kind}.json"), schema.into_bytes()))
+        .collect()
 }
 
 /// The schemas as they go beside a ledger, under the hash of their set.

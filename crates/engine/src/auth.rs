@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use countersign_core::Time;
 use countersign_core::digest::Digest;
 use countersign_core::key::ApiKey;
 use countersign_core::record::{Actor, ActorKind};
-use countersign_core::Time;
 use countersign_store::Org;
 use serde::{Deserialize, Serialize};
 
@@ -72,12 +72,13 @@ impl Caller {
 
     /// Whether a key of scope `act_for:<pattern>` may act for this agent.
     pub fn may_act_for(&self, agent: &str) -> bool {
-        self.scopes.iter().filter_map(|scope| scope.strip_prefix("act_for:")).any(|pattern| {
-            match pattern.strip_suffix('*') {
+        self.scopes
+            .iter()
+            .filter_map(|scope| scope.strip_prefix("act_for:"))
+            .any(|pattern| match pattern.strip_suffix('*') {
                 Some(prefix) => agent.starts_with(prefix),
                 None => agent == pattern,
-            }
-        })
+            })
     }
 
     /// Whether the key was issued for this.
@@ -105,7 +106,11 @@ struct Known {
 
 impl Cache {
     fn get(&self, kid: &str) -> Option<Arc<Known>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(kid)
+            .cloned()
     }
 
     fn put(&self, kid: String, known: Arc<Known>, as_of: u64) {
@@ -162,13 +167,22 @@ impl Engine {
         let as_of = self.inner.auth.forgotten.load(Ordering::SeqCst);
         let (inner, id) = (self.inner.clone(), kid.to_owned());
         let found = blocking(move || {
-            let Some(org) = inner.store.organization_of_secret("api_key", &id)? else { return Ok(None) };
-            let Some(sealed) = inner.store.secret(&org, "api_key", &id)? else { return Ok(None) };
-            let opened = inner.vault.open(&org, "api_key", &id, &sealed).map_err(EngineError::internal)?;
+            let Some(org) = inner.store.organization_of_secret("api_key", &id)? else {
+                return Ok(None);
+            };
+            let Some(sealed) = inner.store.secret(&org, "api_key", &id)? else {
+                return Ok(None);
+            };
+            let opened = inner
+                .vault
+                .open(&org, "api_key", &id, &sealed)
+                .map_err(EngineError::internal)?;
             let stored: StoredKey = serde_json::from_slice(&opened).map_err(EngineError::internal)?;
             Ok(Some((org, stored)))
         });
-        let Some((org, stored)) = found.await? else { return Ok(None) };
+        let Some((org, stored)) = found.await? else {
+            return Ok(None);
+        };
         let (id, subject, kind) = (kid.to_owned(), stored.subject.clone(), stored.kind);
         let roles = self.look(&org, move |state| {
             let good = state.keys().get(id.as_str()).is_some_and(|key| !key.revoked) && !state.is_closed();
@@ -191,7 +205,11 @@ impl Engine {
             scopes: stored.scopes.into(),
             roles: roles.into(),
         };
-        let known = Arc::new(Known { hash: stored.hash, expires: stored.expires, caller });
+        let known = Arc::new(Known {
+            hash: stored.hash,
+            expires: stored.expires,
+            caller,
+        });
         self.inner.auth.put(kid.to_owned(), known.clone(), as_of);
         Ok(Some(known))
     }

@@ -49,7 +49,13 @@ fn steady() -> i64 {
 
 impl Default for SystemClock {
     fn default() -> Self {
-        SystemClock { anchor: Mutex::new(Anchor { wall: wall(), steady: steady(), jumped: false }) }
+        SystemClock {
+            anchor: Mutex::new(Anchor {
+                wall: wall(),
+                steady: steady(),
+                jumped: false,
+            }),
+        }
     }
 }
 
@@ -60,22 +66,40 @@ impl Clock for SystemClock {
         let expected = anchor.wall + (steady - anchor.steady);
         anchor.jumped = (wall - expected).abs() > TOLERANCE.0;
         if anchor.jumped {
-            return Reading { now: Time(expected), jumped: Some(Time(wall)) };
+            return Reading {
+                now: Time(expected),
+                jumped: Some(Time(wall)),
+            };
         }
         // Small corrections are followed, forwards at once and backwards by standing still.
-        *anchor = Anchor { wall: wall.max(anchor.wall), steady, jumped: false };
-        Reading { now: Time(anchor.wall), jumped: None }
+        *anchor = Anchor {
+            wall: wall.max(anchor.wall),
+            steady,
+            jumped: false,
+        };
+        Reading {
+            now: Time(anchor.wall),
+            jumped: None,
+        }
     }
 
     fn accept(&self) {
-        *crate::lock(&self.anchor) = Anchor { wall: wall(), steady: steady(), jumped: false };
+        *crate::lock(&self.anchor) = Anchor {
+            wall: wall(),
+            steady: steady(),
+            jumped: false,
+        };
     }
 
     fn not_before(&self, instant: Time) {
         let mut anchor = crate::lock(&self.anchor);
         let expected = anchor.wall + (steady() - anchor.steady);
         if instant.0 > expected {
-            *anchor = Anchor { wall: instant.0, steady: steady(), jumped: anchor.jumped };
+            *anchor = Anchor {
+                wall: instant.0,
+                steady: steady(),
+                jumped: anchor.jumped,
+            };
         }
     }
 }

@@ -106,10 +106,22 @@ impl Engine {
             }
             Delivery::Retrying | Delivery::Delivered | Delivery::Dead | Delivery::Resent => None,
         };
-        let result = if result == Delivery::Retrying && pause.is_none() { Delivery::Dead } else { result };
+        let result = if result == Delivery::Retrying && pause.is_none() {
+            Delivery::Dead
+        } else {
+            result
+        };
         let next = pause.map(|pause| now + Span(i64::try_from(pause.as_micros()).unwrap_or(i64::MAX)));
-        let command = Command::NoteDelivery { delivery: due.id, attempt, detail, result, next };
-        self.perform(Lane::Write, org, by_system(command), Beside::default()).await.map(drop)
+        let command = Command::NoteDelivery {
+            delivery: due.id,
+            attempt,
+            detail,
+            result,
+            next,
+        };
+        self.perform(Lane::Write, org, by_system(command), Beside::default())
+            .await
+            .map(drop)
     }
 
     async fn attempt(
@@ -121,21 +133,33 @@ impl Engine {
         now: Time,
     ) -> Result<Attempt, EngineError> {
         // A receiver that was removed meanwhile gets nothing more.
-        let Some(base) = &due.receiver_url else { return Ok(Attempt::Gone) };
+        let Some(base) = &due.receiver_url else {
+            return Ok(Attempt::Gone);
+        };
         let (inner, name, place) = (self.inner.clone(), org.clone(), base.clone());
         let secret = blocking(move || {
             let sealed = inner.store.secret(&name, "webhook", &place)?;
             let sealed = sealed.ok_or_else(|| EngineError::internal("a receiver has no secret"))?;
-            inner.vault.open(&name, "webhook", &place, &sealed).map_err(EngineError::internal)
+            inner
+                .vault
+                .open(&name, "webhook", &place, &sealed)
+                .map_err(EngineError::internal)
         })
         .await?;
-        let secret = std::str::from_utf8(&secret).ok().and_then(|text| Secret::parse(text).ok());
+        let secret = std::str::from_utf8(&secret)
+            .ok()
+            .and_then(|text| Secret::parse(text).ok());
         let secret = secret.ok_or_else(|| EngineError::internal("a receiver's secret is damaged"))?;
-        let Ok(target) = Target::parse(&due.url, &self.inner.settings.callbacks) else { return Ok(Attempt::Gone) };
+        let Ok(target) = Target::parse(&due.url, &self.inner.settings.callbacks) else {
+            return Ok(Attempt::Gone);
+        };
         let body = self.callback_body(org, handle, due, now).await?;
         let message = Message::new(due.id.to_string(), now.unix_seconds(), body).map_err(EngineError::internal)?;
         let ed25519 = Ed25519Key::from_seed(&handle.keys.callback);
-        let keys = Keys { secrets: std::slice::from_ref(&secret), ed25519: Some(&ed25519) };
+        let keys = Keys {
+            secrets: std::slice::from_ref(&secret),
+            ed25519: Some(&ed25519),
+        };
         Ok(sender.deliver(&target, &message, &keys).await)
     }
 
@@ -152,8 +176,12 @@ impl Engine {
         let (inner, name) = (self.inner.clone(), org.clone());
         let head = blocking(move || Ok(inner.store.head(&name)?)).await?;
         let data = serde_json::json!({ "action": action, "checkpoint": head.map(|head| head.checkpoint) });
-        let body: BTreeMap<&str, serde_json::Value> =
-            [("type", "action.final".into()), ("timestamp", now.to_string().into()), ("data", data)].into();
+        let body: BTreeMap<&str, serde_json::Value> = [
+            ("type", "action.final".into()),
+            ("timestamp", now.to_string().into()),
+            ("data", data),
+        ]
+        .into();
         serde_json::to_vec(&body).map_err(EngineError::internal)
     }
 

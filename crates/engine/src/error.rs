@@ -28,7 +28,11 @@ pub enum EngineError {
 
 impl EngineError {
     pub(crate) fn unavailable(code: &'static str, detail: impl Into<String>) -> EngineError {
-        EngineError::Unavailable { code, detail: detail.into(), retry_after_s: 1 }
+        EngineError::Unavailable {
+            code,
+            detail: detail.into(),
+            retry_after_s: 1,
+        }
     }
 
     pub(crate) fn internal(detail: impl std::fmt::Display) -> EngineError {

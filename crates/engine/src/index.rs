@@ -66,8 +66,10 @@ impl Signal {
             return None;
         }
         // More records are about to come: indexing them together costs less.
-        let (mut wanted, _) =
-            self.changed.wait_timeout_while(wanted, GATHER, |wanted| !wanted.stopping).unwrap_or_else(PoisonError::into_inner);
+        let (mut wanted, _) = self
+            .changed
+            .wait_timeout_while(wanted, GATHER, |wanted| !wanted.stopping)
+            .unwrap_or_else(PoisonError::into_inner);
         Some(std::mem::take(&mut wanted.fresh))
     }
 }

@@ -47,9 +47,20 @@ impl Request<'_> {
     pub(crate) fn idempotency(&self, item: u64) -> Option<Idempotency> {
         let key = self.idempotency_key?;
         let who = self.caller.kid.as_deref().unwrap_or(&self.caller.actor.id);
-        let scope = [who.as_bytes(), b"\0", self.route.as_bytes(), b"\0", key.as_bytes(), &item.to_be_bytes()].concat();
+        let scope = [
+            who.as_bytes(),
+            b"\0",
+            self.route.as_bytes(),
+            b"\0",
+            key.as_bytes(),
+            &item.to_be_bytes(),
+        ]
+        .concat();
         let key = Digest::tagged("countersign-idempotency-v1", &[&scope]);
-        Some(Idempotency { body: half(Digest::of(self.body)), key: half(key) })
+        Some(Idempotency {
+            body: half(Digest::of(self.body)),
+            key: half(key),
+        })
     }
 }
 
@@ -75,7 +86,12 @@ impl Engine {
         caller: &Caller,
         received: Received,
     ) -> Result<(Submit, Actor), EngineError> {
-        let Received { action, agent, callback_url, accept_remedy } = received;
+        let Received {
+            action,
+            agent,
+            callback_url,
+            accept_remedy,
+        } = received;
         let (agent, actor) = self.acting_agent(caller, agent)?;
         let live = handle.live();
         let mandate = live.as_ref().and_then(|live| live.mandate(&agent));
@@ -115,26 +131,38 @@ impl Engine {
                 };
                 Ok((named.as_str().into(), actor))
             }
-            (_, Some(named)) => Err(Refusal::forbidden("not_your_agent", format!("this key cannot act for `{named}`"))
-                .hint("leave `agent` out; only a key with scope `act_for:…` names it")
-                .into()),
-            (None, None) => Err(Refusal::forbidden("not_an_agent", "this key belongs to a person, not to an agent")
-                .hint("use an agent's key, or a key with scope `act_for:…` and name the `agent`")
-                .into()),
+            (_, Some(named)) => Err(
+                Refusal::forbidden("not_your_agent", format!("this key cannot act for `{named}`"))
+                    .hint("leave `agent` out; only a key with scope `act_for:…` names it")
+                    .into(),
+            ),
+            (None, None) => Err(
+                Refusal::forbidden("not_an_agent", "this key belongs to a person, not to an agent")
+                    .hint("use an agent's key, or a key with scope `act_for:…` and name the `agent`")
+                    .into(),
+            ),
         }
     }
 
     /// Ids of agents, people, teams: `[a-z0-9][a-z0-9_.:/-]{0,127}`, and nothing that must not be kept.
     pub(crate) fn check_id(&self, what: &str, id: &str) -> Result<(), Refusal> {
         let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.:/-".contains(&b);
-        let starts = id.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let starts = id
+            .bytes()
+            .next()
+            .is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         if !starts || id.len() > 128 || !id.bytes().all(fine) {
             let shown: String = id.chars().take(64).collect();
-            return Err(Refusal::invalid("invalid_id", format!("`{shown}` is not an id of {what}"))
-                .hint("ids are 1 to 128 of a-z, 0-9, `_`, `.`, `:`, `/`, `-`, and begin with a letter or digit"));
+            return Err(
+                Refusal::invalid("invalid_id", format!("`{shown}` is not an id of {what}"))
+                    .hint("ids are 1 to 128 of a-z, 0-9, `_`, `.`, `:`, `/`, `-`, and begin with a letter or digit"),
+            );
         }
         if !self.inner.redactor.redact_text(id, &Kinds::default()).found.is_empty() {
-            return Err(Refusal::invalid("invalid_id", format!("the id of {what} looks like personal or secret data")));
+            return Err(Refusal::invalid(
+                "invalid_id",
+                format!("the id of {what} looks like personal or secret data"),
+            ));
         }
         Ok(())
     }
@@ -148,7 +176,13 @@ impl Engine {
 
     /// The stored form of any foreign value, with what redaction replaced.
     pub(crate) fn store_foreign(&self, value: &Value) -> (Sealed, std::collections::BTreeMap<String, u32>) {
-        store_value(value, &self.inner.redactor, &Kinds::default(), self.inner.salts.next(), DEFAULT_CLASS)
+        store_value(
+            value,
+            &self.inner.redactor,
+            &Kinds::default(),
+            self.inner.salts.next(),
+            DEFAULT_CLASS,
+        )
     }
 }
 

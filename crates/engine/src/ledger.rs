@@ -121,11 +121,16 @@ impl Ledger {
         keys: Arc<Keys>,
         redactor: Arc<Redactor>,
     ) -> Result<Ledger, EngineError> {
-        let head = store.head(&org)?.ok_or_else(|| EngineError::internal(format!("`{org}` has no head")))?;
+        let head = store
+            .head(&org)?
+            .ok_or_else(|| EngineError::internal(format!("`{org}` has no head")))?;
         let mut ledger = Ledger::empty(org, origin, keys, redactor);
         ledger.edge = Edge::from_bytes(&head.edge).map_err(EngineError::internal)?;
         if ledger.edge.size() != head.size {
-            return Err(EngineError::internal(format!("the head of `{}` does not fit its tree", ledger.org)));
+            return Err(EngineError::internal(format!(
+                "the head of `{}` does not fit its tree",
+                ledger.org
+            )));
         }
         if let Some(state) = sealed_state(store, &ledger.org)? {
             ledger.state = state;
@@ -141,7 +146,10 @@ impl Ledger {
                     EngineError::unavailable("upgrade_needed", format!("ledger `{}`: {error}", ledger.org))
                 })?;
                 if record.seq != from {
-                    return Err(EngineError::internal(format!("record {from} says that it is {}", record.seq)));
+                    return Err(EngineError::internal(format!(
+                        "record {from} says that it is {}",
+                        record.seq
+                    )));
                 }
                 ledger.state.apply(&record);
                 from += 1;
@@ -173,12 +181,21 @@ impl Ledger {
         };
         let handled = self.state.handle(envelope, &mut ctx);
         if sealing && !handled.events.is_empty() {
-            append.state = Some(StoredState { at: self.state.next_seq(), bytes: self.state.to_bytes() });
+            append.state = Some(StoredState {
+                at: self.state.next_seq(),
+                bytes: self.state.to_bytes(),
+            });
         }
         let mut entries = Vec::with_capacity(handled.events.len());
         let mut encoded = Vec::with_capacity(handled.events.len());
         for (place, draft) in handled.events.into_iter().enumerate() {
-            let Draft { event, payload, prov, redact, snapshot } = draft;
+            let Draft {
+                event,
+                payload,
+                prov,
+                redact,
+                snapshot,
+            } = draft;
             let record = Record {
                 seq: self.state.next_seq() + place as u64,
                 ts: now + Span(i64::try_from(place).unwrap_or_default()),
@@ -222,7 +239,13 @@ impl Ledger {
         self.state.apply(&record);
         let leaf_hash = Digest(hash.0);
         let subjects = subjects(&record.event);
-        append.records.push(NewRecord { leaf, leaf_hash, payload, seq: record.seq, subjects });
+        append.records.push(NewRecord {
+            leaf,
+            leaf_hash,
+            payload,
+            seq: record.seq,
+            subjects,
+        });
         Entry { leaf_hash, record }
     }
 
@@ -230,7 +253,12 @@ impl Ledger {
     pub fn begin(&self) -> Append {
         Append {
             create: None,
-            head: Head { checkpoint: String::new(), edge: Vec::new(), size: 0, ts: Time(0) },
+            head: Head {
+                checkpoint: String::new(),
+                edge: Vec::new(),
+                size: 0,
+                ts: Time(0),
+            },
             org: self.org.clone(),
             base: self.state.next_seq(),
             records: Vec::new(),
@@ -243,7 +271,11 @@ impl Ledger {
     /// Signs the tree that covers all that was carried out, into the share that carries it.
     pub fn sign(&self, append: &mut Append) -> Result<(), EngineError> {
         let root: Hash = self.edge.root();
-        let checkpoint = Checkpoint { origin: self.origin.to_string(), size: self.edge.size(), root };
+        let checkpoint = Checkpoint {
+            origin: self.origin.to_string(),
+            size: self.edge.size(),
+            root,
+        };
         append.head = Head {
             checkpoint: checkpoint.sign(&self.keys.log).map_err(EngineError::internal)?,
             edge: self.edge.to_bytes(),
@@ -269,14 +301,21 @@ impl Ledger {
 
 /// The stored state, if it hashes to the seal in the ledger at its place.
 fn sealed_state(store: &dyn Store, org: &str) -> Result<Option<State>, EngineError> {
-    let Some(stored) = store.state(org)? else { return Ok(None) };
+    let Some(stored) = store.state(org)? else {
+        return Ok(None);
+    };
     let records = store.records(org, stored.at, 1)?;
     let seal = records.first().and_then(|record| Record::decode(&record.leaf).ok());
-    let Some(Event::StateSealed(seal)) = seal.map(|(record, _)| record.event) else { return Ok(None) };
+    let Some(Event::StateSealed(seal)) = seal.map(|(record, _)| record.event) else {
+        return Ok(None);
+    };
     if seal.at != stored.at || seal.hash != Digest::of(&stored.bytes) {
-        tracing::warn!(org, at = stored.at, "a stored state does not hash to its seal; folding from the beginning");
+        tracing::warn!(
+            org,
+            at = stored.at,
+            "a stored state does not hash to its seal; folding from the beginning"
+        );
         return Ok(None);
     }
     Ok(State::from_bytes(&stored.bytes).ok())
 }
-

@@ -7,6 +7,7 @@ mod approvals;
 mod audit;
 mod auth;
 mod clock;
+mod committer;
 mod effects;
 mod error;
 mod index;
@@ -33,6 +34,7 @@ use countersign_store::{Org, Store};
 use tokio::sync::{Notify, oneshot};
 
 pub use actions::{BATCH_AT_MOST, LONGEST_WAIT, OutcomeReport, RedeemRequest, Redeemed};
+pub use approvals::VoteRequest;
 pub use audit::{AuditEntry, ExportFile, InclusionProof, SearchPage};
 pub use auth::{Caller, Credential, NewKey};
 pub use clock::{Clock, Reading, SystemClock};
@@ -41,7 +43,6 @@ pub use intake::{MAX_BODY_BYTES, Request, parse_body};
 pub use ledger::{Entry, Keys};
 pub use metrics::{BUCKETS, DECISIONS, Histogram, Metrics};
 pub use organizations::{NewOrganization, Opened};
-pub use approvals::VoteRequest;
 pub use policies::{PolicyCheck, SnapshotRow, check as check_policies};
 pub use registry::{NewUser, Registered};
 pub use sequencer::{Committed, Lane};
@@ -121,7 +122,10 @@ impl Engine {
         });
         let mut threads = Vec::from(sequencer::start(&inner).map_err(EngineError::internal)?);
         threads.push(index::start(&inner).map_err(EngineError::internal)?);
-        let engine = Engine { inner, threads: Arc::new(Mutex::new(threads)) };
+        let engine = Engine {
+            inner,
+            threads: Arc::new(Mutex::new(threads)),
+        };
         engine.wake_organizations()?;
         Ok(engine)
     }
@@ -173,8 +177,18 @@ impl Engine {
         beside: Beside,
     ) -> Result<Committed, EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.inner.inbox.put(lane, Job::Command { org: org.clone(), envelope, beside, reply })?;
-        answer.await.map_err(|_| EngineError::unavailable("stopping", "the server is stopping"))?
+        self.inner.inbox.put(
+            lane,
+            Job::Command {
+                org: org.clone(),
+                envelope,
+                beside,
+                reply,
+            },
+        )?;
+        answer
+            .await
+            .map_err(|_| EngineError::unavailable("stopping", "the server is stopping"))?
     }
 
     /// Carries out a command that either happens or is refused.
@@ -187,8 +201,14 @@ impl Engine {
     ) -> Result<Done, EngineError> {
         let committed = self.command(lane, org, envelope, beside).await?;
         match committed.answer {
-            Answer::Done => Ok(Done { entries: committed.entries, replayed: None }),
-            Answer::Replayed(seq) => Ok(Done { entries: Vec::new(), replayed: Some(seq) }),
+            Answer::Done => Ok(Done {
+                entries: committed.entries,
+                replayed: None,
+            }),
+            Answer::Replayed(seq) => Ok(Done {
+                entries: Vec::new(),
+                replayed: Some(seq),
+            }),
             Answer::Refused(refusal) => Err(refusal.into()),
         }
     }
@@ -207,7 +227,9 @@ impl Engine {
             }) as Box<dyn FnOnce(Result<(), EngineError>) + Send>
         });
         self.inner.inbox.put(Lane::Read, Job::Look { org: org.clone(), look })?;
-        answer.await.map_err(|_| EngineError::unavailable("stopping", "the server is stopping"))?
+        answer
+            .await
+            .map_err(|_| EngineError::unavailable("stopping", "the server is stopping"))?
     }
 }
 
@@ -227,7 +249,12 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// An envelope of Countersign's own.
 pub(crate) fn by_system(command: Command) -> Envelope {
-    Envelope { actor: Actor::system(), kid: None, idem: None, command }
+    Envelope {
+        actor: Actor::system(),
+        kid: None,
+        idem: None,
+        command,
+    }
 }
 
 impl Inner {
@@ -265,7 +292,12 @@ impl Inner {
     }
 
     pub fn known_orgs(&self) -> Vec<Org> {
-        self.orgs.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.orgs
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys()
+            .cloned()
+            .collect()
     }
 
     pub fn load_ledger(&self, org: &Org) -> Result<Ledger, EngineError> {
@@ -280,7 +312,12 @@ impl Inner {
         )?;
         let live = self.compiled(org, ledger.state.live());
         *handle.live.write().unwrap_or_else(PoisonError::into_inner) = live;
-        tracing::info!(org = &**org, records = ledger.state.next_seq(), took_ms = started.elapsed().as_millis() as u64, "ledger folded");
+        tracing::info!(
+            org = &**org,
+            records = ledger.state.next_seq(),
+            took_ms = started.elapsed().as_millis() as u64,
+            "ledger folded"
+        );
         Ok(ledger)
     }
 
@@ -317,7 +354,10 @@ impl Inner {
         }
         let mut waiters = lock(&handle.waiters);
         if !waiters.is_empty() {
-            for subject in entries.iter().flat_map(|entry| countersign_core::view::subjects(&entry.record.event)) {
+            for subject in entries
+                .iter()
+                .flat_map(|entry| countersign_core::view::subjects(&entry.record.event))
+            {
                 if let Some(waiter) = waiters.remove(&subject) {
                     waiter.notify_waiters();
                 }

@@ -7,7 +7,9 @@ use countersign_core::Event;
 use countersign_core::policy::Decision;
 
 /// Upper bounds of the latency buckets, seconds.
-pub const BUCKETS: [f64; 12] = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5, 2.0, 10.0];
+pub const BUCKETS: [f64; 12] = [
+    0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5, 2.0, 10.0,
+];
 
 /// A histogram of durations.
 #[derive(Default)]
@@ -34,7 +36,11 @@ impl Histogram {
     /// Bucket counts (cumulative), the count and the sum in microseconds.
     pub fn read(&self) -> ([u64; 12], u64, u64) {
         let buckets = std::array::from_fn(|place| self.buckets[place].load(Ordering::Relaxed));
-        (buckets, self.count.load(Ordering::Relaxed), self.sum_us.load(Ordering::Relaxed))
+        (
+            buckets,
+            self.count.load(Ordering::Relaxed),
+            self.sum_us.load(Ordering::Relaxed),
+        )
     }
 }
 

@@ -77,16 +77,39 @@ impl Engine {
             vkey: vkey.clone(),
             zone: new.zone,
         };
-        let secrets = KEY_NAMES.iter().zip(&seeds).map(|(name, seed)| self.inner.vault.seal(&org, "key", name, seed));
-        let row = OrganizationRow { created: self.inner.clock.read().now, name: org.clone(), origin: origin.clone() };
-        let beside = Beside { secrets: secrets.collect(), snapshots: vec![schema_files], create: Some(row) };
-        let ledger = Ledger::empty(org.clone(), origin.as_str().into(), keys.clone(), self.inner.redactor.clone());
+        let secrets = KEY_NAMES
+            .iter()
+            .zip(&seeds)
+            .map(|(name, seed)| self.inner.vault.seal(&org, "key", name, seed));
+        let row = OrganizationRow {
+            created: self.inner.clock.read().now,
+            name: org.clone(),
+            origin: origin.clone(),
+        };
+        let beside = Beside {
+            secrets: secrets.collect(),
+            snapshots: vec![schema_files],
+            create: Some(row),
+        };
+        let ledger = Ledger::empty(
+            org.clone(),
+            origin.as_str().into(),
+            keys.clone(),
+            self.inner.redactor.clone(),
+        );
         self.inner.add_org(&org, &origin, keys);
         let (reply, answer) = oneshot::channel();
         let envelope = by_system(Command::Open(Box::new(opened)));
-        let job = Job::Create { ledger: Box::new(ledger), envelope, beside, reply };
+        let job = Job::Create {
+            ledger: Box::new(ledger),
+            envelope,
+            beside,
+            reply,
+        };
         let created = match self.inner.inbox.put(Lane::Write, job) {
-            Ok(()) => answer.await.map_err(|_| EngineError::unavailable("stopping", "the server is stopping"))?,
+            Ok(()) => answer
+                .await
+                .map_err(|_| EngineError::unavailable("stopping", "the server is stopping"))?,
             Err(error) => Err(error),
         };
         if let Err(error) = created {
@@ -94,7 +117,12 @@ impl Engine {
             return Err(error);
         }
         let admin_key = self.add_admin(&org, &new.admin).await?;
-        Ok(Opened { organization: new.name, admin_key, vkey, origin })
+        Ok(Opened {
+            organization: new.name,
+            admin_key,
+            vkey,
+            origin,
+        })
     }
 
     /// Gives an organization an admin, or an existing person a fresh admin key: what an operator at the machine may do
@@ -104,7 +132,10 @@ impl Engine {
         let (key, issued, secret) = self.new_key(&operator, ActorKind::User, user, &[], None)?;
         let id = user.to_owned();
         let known = self.look(org, move |state| state.users().get(&id).cloned()).await?;
-        let beside = Beside { secrets: vec![secret], ..Beside::default() };
+        let beside = Beside {
+            secrets: vec![secret],
+            ..Beside::default()
+        };
         let admin = |mut roles: Vec<String>| {
             roles.push("admin".into());
             roles.sort();
@@ -123,7 +154,12 @@ impl Engine {
             ),
             None => (
                 false,
-                UserAdded { duties: Vec::new(), roles: admin(Vec::new()), teams: Vec::new(), user: user.to_owned() },
+                UserAdded {
+                    duties: Vec::new(),
+                    roles: admin(Vec::new()),
+                    teams: Vec::new(),
+                    user: user.to_owned(),
+                },
             ),
         };
         let envelope = |command| countersign_core::Envelope {
@@ -135,7 +171,8 @@ impl Engine {
         if exists {
             let put = envelope(Command::PutUser(Box::new(added), None, None));
             self.perform(Lane::Write, org, put, Beside::default()).await?;
-            self.perform(Lane::Write, org, envelope(Command::IssueKey(Box::new(issued))), beside).await?;
+            self.perform(Lane::Write, org, envelope(Command::IssueKey(Box::new(issued))), beside)
+                .await?;
         } else {
             let put = envelope(Command::PutUser(Box::new(added), None, Some(Box::new(issued))));
             self.perform(Lane::Write, org, put, beside).await?;
@@ -158,16 +195,20 @@ impl Engine {
             idem: None,
             command: Command::Close,
         };
-        self.perform(Lane::Urgent, org, envelope, Beside::default()).await.map(drop)
+        self.perform(Lane::Urgent, org, envelope, Beside::default())
+            .await
+            .map(drop)
     }
 
     /// Removes a closed organization with its ledger.
     pub async fn remove_organization(&self, org: &Org) -> Result<(), EngineError> {
         let closed = self.look(org, |state| state.is_closed()).await?;
         if !closed {
-            return Err(Refusal::conflict("organization_open", format!("organization `{org}` is not closed"))
-                .hint("close it first; export its ledger before you remove it")
-                .into());
+            return Err(
+                Refusal::conflict("organization_open", format!("organization `{org}` is not closed"))
+                    .hint("close it first; export its ledger before you remove it")
+                    .into(),
+            );
         }
         self.inner.inbox.put(Lane::Urgent, Job::Forget { org: org.clone() })?;
         self.inner.forget_org(org);

@@ -48,8 +48,21 @@ pub struct SnapshotRow {
 
 /// The tests of a snapshot that do not get what they want.
 fn failed_tests(snapshot: &Snapshot) -> Vec<String> {
-    let failed = snapshot.run_tests().into_iter().filter(|test| !test.failures.is_empty());
-    failed.map(|test| format!("{}:{}: `{}`: {}", test.file, test.line, test.name, test.failures.join("; "))).collect()
+    let failed = snapshot
+        .run_tests()
+        .into_iter()
+        .filter(|test| !test.failures.is_empty());
+    failed
+        .map(|test| {
+            format!(
+                "{}:{}: `{}`: {}",
+                test.file,
+                test.line,
+                test.name,
+                test.failures.join("; ")
+            )
+        })
+        .collect()
 }
 
 /// Checks policy documents: names and exact bytes.
@@ -60,7 +73,14 @@ pub fn check(files: &[(String, Vec<u8>)]) -> (Option<Snapshot>, PolicyCheck) {
     };
     let failed_tests = snapshot.as_ref().map(failed_tests).unwrap_or_default();
     let hash = snapshot.as_ref().map(|snapshot| snapshot.hash_text().to_owned());
-    (snapshot, PolicyCheck { hash, problems, failed_tests })
+    (
+        snapshot,
+        PolicyCheck {
+            hash,
+            problems,
+            failed_tests,
+        },
+    )
 }
 
 impl Engine {
@@ -75,10 +95,17 @@ impl Engine {
         let (snapshot, checked) = found;
         let Some(snapshot) = snapshot else { return Ok(checked) };
         let hash: Arc<str> = snapshot.hash_text().into();
-        self.inner.remember(&request.caller.org, hash.clone(), Arc::new(snapshot))?;
-        let uploaded = SnapshotUploaded { documents: files.len() as u64, hash: hash.clone() };
+        self.inner
+            .remember(&request.caller.org, hash.clone(), Arc::new(snapshot))?;
+        let uploaded = SnapshotUploaded {
+            documents: files.len() as u64,
+            hash: hash.clone(),
+        };
         let envelope = request.envelope(Command::UploadSnapshot(Box::new(uploaded)));
-        let beside = Beside { snapshots: vec![SnapshotFiles { files, hash }], ..Beside::default() };
+        let beside = Beside {
+            snapshots: vec![SnapshotFiles { files, hash }],
+            ..Beside::default()
+        };
         self.perform(Lane::Write, &request.caller.org, envelope, beside).await?;
         Ok(checked)
     }
@@ -93,21 +120,37 @@ impl Engine {
         let hash: Arc<str> = hash.into();
         let (inner, org, wanted) = (self.inner.clone(), request.caller.org.clone(), hash.clone());
         let compiled = blocking(move || Ok(inner.compiled(&org, Some(&wanted)))).await?;
-        let Some(snapshot) = compiled else { return Err(Refusal::missing("snapshot", &hash).into()) };
+        let Some(snapshot) = compiled else {
+            return Err(Refusal::missing("snapshot", &hash).into());
+        };
         if let Some(failed) = failed_tests(&snapshot).first() {
-            return Err(Refusal::conflict("tests_failed", format!("a test of this snapshot fails: {failed}"))
-                .hint("mend the policy or the test, and upload again")
-                .into());
+            return Err(
+                Refusal::conflict("tests_failed", format!("a test of this snapshot fails: {failed}"))
+                    .hint("mend the policy or the test, and upload again")
+                    .into(),
+            );
         }
-        let command = Command::ActivateSnapshot { hash, rationale: self.words(rationale) };
+        let command = Command::ActivateSnapshot {
+            hash,
+            rationale: self.words(rationale),
+        };
         let envelope = request.envelope(command);
-        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default()).await.map(drop)
+        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+            .await
+            .map(drop)
     }
 
     /// Makes the snapshot live that was live before. Answers its hash.
-    pub async fn roll_back_policy(&self, request: &Request<'_>, rationale: Option<&str>) -> Result<String, EngineError> {
-        let envelope = request.envelope(Command::RollBack { rationale: self.words(rationale) });
-        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default()).await?;
+    pub async fn roll_back_policy(
+        &self,
+        request: &Request<'_>,
+        rationale: Option<&str>,
+    ) -> Result<String, EngineError> {
+        let envelope = request.envelope(Command::RollBack {
+            rationale: self.words(rationale),
+        });
+        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+            .await?;
         let live = self.look(&request.caller.org, |state| state.live().cloned()).await?;
         Ok(live.map(|hash| hash.to_string()).unwrap_or_default())
     }
@@ -149,7 +192,12 @@ impl Inner {
     pub(crate) fn compiled(&self, org: &Org, hash: Option<&Arc<str>>) -> Option<Arc<Snapshot>> {
         let hash = hash?;
         let handle = self.org(org).ok()?;
-        let known = handle.snapshots.read().unwrap_or_else(PoisonError::into_inner).get(hash).cloned();
+        let known = handle
+            .snapshots
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(hash)
+            .cloned();
         if known.is_some() {
             return known;
         }
@@ -162,7 +210,11 @@ impl Inner {
         };
         let snapshot = Snapshot::load(&files).ok().map(|(snapshot, _)| snapshot);
         let Some(snapshot) = snapshot.filter(|snapshot| snapshot.hash_text() == &**hash) else {
-            tracing::error!(org = &**org, hash = &**hash, "a stored policy snapshot does not load; everything is denied");
+            tracing::error!(
+                org = &**org,
+                hash = &**hash,
+                "a stored policy snapshot does not load; everything is denied"
+            );
             return None;
         };
         let snapshot = Arc::new(snapshot);

@@ -62,7 +62,9 @@ impl Engine {
     /// Changes the particulars of a registered agent.
     pub async fn change_agent(&self, request: &Request<'_>, agent: AgentRegistered) -> Result<(), EngineError> {
         self.check_agent(&agent)?;
-        self.register(request, Command::RegisterAgent(Box::new(agent), None), None).await.map(drop)
+        self.register(request, Command::RegisterAgent(Box::new(agent), None), None)
+            .await
+            .map(drop)
     }
 
     fn check_agent(&self, agent: &AgentRegistered) -> Result<(), Refusal> {
@@ -74,12 +76,26 @@ impl Engine {
         for (name, text) in &agent.labels {
             let fine = !name.is_empty()
                 && name.len() <= 64
-                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
             if !fine || text.len() > 256 || agent.labels.len() > 32 {
-                return Err(Refusal::invalid("invalid_label", "labels have names of a-z, 0-9, `_` and texts up to 256 bytes, 32 at most"));
+                return Err(Refusal::invalid(
+                    "invalid_label",
+                    "labels have names of a-z, 0-9, `_` and texts up to 256 bytes, 32 at most",
+                ));
             }
-            if !self.inner.redactor.redact_text(text, &Default::default()).found.is_empty() {
-                return Err(Refusal::invalid("invalid_label", format!("label `{name}` looks like personal or secret data")));
+            if !self
+                .inner
+                .redactor
+                .redact_text(text, &Default::default())
+                .found
+                .is_empty()
+            {
+                return Err(Refusal::invalid(
+                    "invalid_label",
+                    format!("label `{name}` looks like personal or secret data"),
+                ));
             }
         }
         Ok(())
@@ -96,12 +112,16 @@ impl Engine {
     /// Changes a person's rights.
     pub async fn change_user(&self, request: &Request<'_>, user: NewUser) -> Result<(), EngineError> {
         let (id, caller) = (user.id.clone(), request.caller);
-        let known = self.look(&caller.org, move |state| state.users().contains_key(&id)).await?;
+        let known = self
+            .look(&caller.org, move |state| state.users().contains_key(&id))
+            .await?;
         if !known {
             return Err(Refusal::missing("user", &user.id).into());
         }
         let (added, profile) = self.user(user)?;
-        self.register(request, Command::PutUser(Box::new(added), profile, None), None).await.map(drop)
+        self.register(request, Command::PutUser(Box::new(added), profile, None), None)
+            .await
+            .map(drop)
     }
 
     fn user(&self, user: NewUser) -> Result<(UserAdded, Option<countersign_core::command::Sealed>), Refusal> {
@@ -133,7 +153,9 @@ impl Engine {
     /// Removes a person; the person's keys end with it.
     pub async fn remove_user(&self, request: &Request<'_>, user: String) -> Result<(), EngineError> {
         let envelope = request.envelope(Command::RemoveUser(user));
-        self.perform(Lane::Urgent, &request.caller.org, envelope, Beside::default()).await.map(drop)
+        self.perform(Lane::Urgent, &request.caller.org, envelope, Beside::default())
+            .await
+            .map(drop)
     }
 
     /// Issues another key.
@@ -151,19 +173,28 @@ impl Engine {
                 bare.is_empty() && pattern == "*" || self.check_id("an agent", bare).is_ok()
             })
         };
-        if let Some(scope) = scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str()) && !pattern(scope)) {
+        if let Some(scope) = scopes
+            .iter()
+            .find(|scope| !SCOPES.contains(&scope.as_str()) && !pattern(scope))
+        {
             return Err(Refusal::invalid("unknown_scope", format!("`{scope}` is not a scope"))
-                .hint(format!("scopes are {} and `act_for:<agent>` or `act_for:<prefix>*`", SCOPES.join(", ")))
+                .hint(format!(
+                    "scopes are {} and `act_for:<agent>` or `act_for:<prefix>*`",
+                    SCOPES.join(", ")
+                ))
                 .into());
         }
         let (key, issued, secret) = self.new_key(request.caller, kind, subject, scopes, days)?;
-        self.register(request, Command::IssueKey(Box::new(issued)), Some((key, secret))).await
+        self.register(request, Command::IssueKey(Box::new(issued)), Some((key, secret)))
+            .await
     }
 
     /// Revokes a key.
     pub async fn revoke_key(&self, request: &Request<'_>, kid: String) -> Result<(), EngineError> {
         let envelope = request.envelope(Command::RevokeKey(kid));
-        self.perform(Lane::Urgent, &request.caller.org, envelope, Beside::default()).await.map(drop)
+        self.perform(Lane::Urgent, &request.caller.org, envelope, Beside::default())
+            .await
+            .map(drop)
     }
 
     async fn register(
@@ -173,10 +204,18 @@ impl Engine {
         key: Option<(NewKey, SealedSecret)>,
     ) -> Result<Registered, EngineError> {
         let (key, secret) = key.unzip();
-        let beside = Beside { secrets: secret.into_iter().collect(), ..Beside::default() };
-        let done = self.perform(Lane::Write, &request.caller.org, request.envelope(command), beside).await?;
+        let beside = Beside {
+            secrets: secret.into_iter().collect(),
+            ..Beside::default()
+        };
+        let done = self
+            .perform(Lane::Write, &request.caller.org, request.envelope(command), beside)
+            .await?;
         let replayed = done.replayed.is_some();
-        Ok(Registered { key: key.filter(|_| !replayed), replayed })
+        Ok(Registered {
+            key: key.filter(|_| !replayed),
+            replayed,
+        })
     }
 
     /// A fresh key: its text, its record, its sealed hash.
@@ -194,10 +233,15 @@ impl Engine {
         };
         let key = ApiKey::from_random(word, &crate::random::bytes::<40>());
         let days = days.or(self.inner.settings.key_days);
-        let expires: Option<Time> =
-            days.map(|days| self.inner.clock.read().now + Span::hours(24 * i64::from(days)));
+        let expires: Option<Time> = days.map(|days| self.inner.clock.read().now + Span::hours(24 * i64::from(days)));
         let hash = key.hash();
-        let stored = StoredKey { hash, kind, subject: subject.to_owned(), scopes: scopes.to_vec(), expires };
+        let stored = StoredKey {
+            hash,
+            kind,
+            subject: subject.to_owned(),
+            scopes: scopes.to_vec(),
+            expires,
+        };
         let stored = serde_json::to_vec(&stored).map_err(EngineError::internal)?;
         let secret = self.inner.vault.seal(&caller.org, "api_key", &key.kid, &stored);
         let issued = KeyIssued {
@@ -208,15 +252,27 @@ impl Engine {
             scopes: scopes.to_vec(),
             subject: subject.to_owned(),
         };
-        Ok((NewKey { kid: key.kid.clone(), text: key.reveal() }, issued, secret))
+        Ok((
+            NewKey {
+                kid: key.kid.clone(),
+                text: key.reveal(),
+            },
+            issued,
+            secret,
+        ))
     }
 
     /// Engages a kill switch.
     pub async fn kill(&self, request: &Request<'_>, scope: Scope, reason: Option<&str>) -> Result<(), EngineError> {
         self.check_scope(&scope)?;
-        let command = Command::Kill { scope, reason: self.words(reason) };
+        let command = Command::Kill {
+            scope,
+            reason: self.words(reason),
+        };
         let envelope = request.envelope(command);
-        self.perform(Lane::Urgent, &request.caller.org, envelope, Beside::default()).await.map(drop)
+        self.perform(Lane::Urgent, &request.caller.org, envelope, Beside::default())
+            .await
+            .map(drop)
     }
 
     fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
@@ -233,15 +289,24 @@ impl Engine {
         let Some(reason) = self.words(Some(reason)) else {
             return Err(Refusal::invalid("reason_required", "releasing a kill switch needs a reason").into());
         };
-        let envelope = request.envelope(Command::Release { scope: scope.clone(), reason: Some(reason) });
-        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default()).await?;
-        self.look(&request.caller.org, move |state| !state.kills().any(|kill| kill.scope == scope)).await
+        let envelope = request.envelope(Command::Release {
+            scope: scope.clone(),
+            reason: Some(reason),
+        });
+        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+            .await?;
+        self.look(&request.caller.org, move |state| {
+            !state.kills().any(|kill| kill.scope == scope)
+        })
+        .await
     }
 
     /// Takes note of an alert.
     pub async fn acknowledge(&self, request: &Request<'_>, alert: AlertId) -> Result<(), EngineError> {
         let envelope = request.envelope(Command::AcknowledgeAlert(alert));
-        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default()).await.map(drop)
+        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+            .await
+            .map(drop)
     }
 
     /// Registers a receiver of callbacks and answers its id and secret, which is shown once.
@@ -251,13 +316,22 @@ impl Engine {
         url: &str,
     ) -> Result<(ReceiverId, Option<String>), EngineError> {
         Target::parse(url, &self.inner.settings.callbacks).map_err(|error| {
-            Refusal::invalid("callback_refused", format!("callbacks cannot go to this address: {error}"))
-                .hint("use https and a public host, or start the server with --allow-callbacks-to HOST:PORT")
+            Refusal::invalid(
+                "callback_refused",
+                format!("callbacks cannot go to this address: {error}"),
+            )
+            .hint("use https and a public host, or start the server with --allow-callbacks-to HOST:PORT")
         })?;
         let secret = countersign_notify::Secret::from_bytes(crate::random::bytes::<32>());
         // The id is made by the core, so the secret lies under the address, which is as unique.
-        let sealed = self.inner.vault.seal(&request.caller.org, "webhook", url, secret.reveal().as_bytes());
-        let beside = Beside { secrets: vec![sealed], ..Beside::default() };
+        let sealed = self
+            .inner
+            .vault
+            .seal(&request.caller.org, "webhook", url, secret.reveal().as_bytes());
+        let beside = Beside {
+            secrets: vec![sealed],
+            ..Beside::default()
+        };
         let envelope = request.envelope(Command::RegisterReceiver { url: url.to_owned() });
         let done = self.perform(Lane::Write, &request.caller.org, envelope, beside).await?;
         match (done.entries.first().map(|entry| &entry.record.event), done.replayed) {
@@ -265,9 +339,15 @@ impl Engine {
             (_, Some(_)) => {
                 let url = url.to_owned();
                 let known = self.look(&request.caller.org, move |state| {
-                    state.receivers().iter().find(|(_, known)| **known == url).map(|(id, _)| *id)
+                    state
+                        .receivers()
+                        .iter()
+                        .find(|(_, known)| **known == url)
+                        .map(|(id, _)| *id)
                 });
-                let id = known.await?.ok_or_else(|| Refusal::missing("receiver", "at this address"))?;
+                let id = known
+                    .await?
+                    .ok_or_else(|| Refusal::missing("receiver", "at this address"))?;
                 Ok((id, None))
             }
             _other => Err(EngineError::internal("a registration left no record")),
@@ -277,13 +357,16 @@ impl Engine {
     /// Removes a receiver of callbacks.
     pub async fn remove_receiver(&self, request: &Request<'_>, id: ReceiverId) -> Result<(), EngineError> {
         let envelope = request.envelope(Command::RemoveReceiver(id, "requested"));
-        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default()).await.map(drop)
+        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+            .await
+            .map(drop)
     }
 
     /// Sends a callback again.
     pub async fn resend(&self, request: &Request<'_>, id: DeliveryId) -> Result<(), EngineError> {
         let envelope = request.envelope(Command::Resend(id));
-        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default()).await?;
+        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+            .await?;
         self.inner.effects_wanted.notify_one();
         Ok(())
     }

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use countersign_core::{Actor, Answer, Command, Envelope, State, Time};
-use countersign_store::{Append, AppendError, Org};
+use countersign_store::{Append, Org};
 use tokio::sync::oneshot;
 
 use crate::Inner;
@@ -60,28 +60,43 @@ pub struct Committed {
 }
 
 /// Where the answer to a command goes.
-type Reply = oneshot::Sender<Result<Committed, EngineError>>;
+pub(crate) type Reply = oneshot::Sender<Result<Committed, EngineError>>;
 /// Answers a read once everything that it saw is durable.
-type Release = Box<dyn FnOnce(Result<(), EngineError>) + Send>;
+pub(crate) type Release = Box<dyn FnOnce(Result<(), EngineError>) + Send>;
 /// Reads a state and keeps the result for later.
 type Look = Box<dyn FnOnce(Result<&State, EngineError>) -> Release + Send>;
 
 pub(crate) enum Job {
-    Command { org: Org, envelope: Envelope, beside: Beside, reply: Reply },
-    Create { ledger: Box<Ledger>, envelope: Envelope, beside: Beside, reply: Reply },
-    Look { org: Org, look: Look },
+    Command {
+        org: Org,
+        envelope: Envelope,
+        beside: Beside,
+        reply: Reply,
+    },
+    Create {
+        ledger: Box<Ledger>,
+        envelope: Envelope,
+        beside: Beside,
+        reply: Reply,
+    },
+    Look {
+        org: Org,
+        look: Look,
+    },
     /// Forget the ledger: the organization was removed.
-    Forget { org: Org },
+    Forget {
+        org: Org,
+    },
 }
 
 /// A batch on its way to the store.
 #[derive(Default)]
-struct Batch {
-    shares: Vec<Append>,
-    replies: Vec<(Org, Reply, Committed)>,
-    releases: Vec<Release>,
+pub(crate) struct Batch {
+    pub shares: Vec<Append>,
+    pub replies: Vec<(Org, Reply, Committed)>,
+    pub releases: Vec<Release>,
     /// Records of commands that nobody waits for, so that watchers see them too.
-    unasked: Vec<(Org, Vec<Entry>)>,
+    pub unasked: Vec<(Org, Vec<Entry>)>,
 }
 
 impl Batch {
@@ -133,6 +148,29 @@ impl Inbox {
         Ok(())
     }
 
+    /// The next batch for the committer; `None` when there will be no more.
+    pub fn next_batch(&self) -> Option<Batch> {
+        let mut waiting = crate::lock(&self.waiting);
+        loop {
+            if let Some(batch) = waiting.handed_over.take() {
+                return Some(batch);
+            }
+            if waiting.committer_gone {
+                return None;
+            }
+            waiting = self.batch.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The committer is free again.
+    pub fn committed(&self, fine: bool) {
+        let mut waiting = crate::lock(&self.waiting);
+        waiting.committer_busy = false;
+        waiting.failed |= !fine;
+        drop(waiting);
+        self.work.notify_one();
+    }
+
     /// How many jobs wait, by lane.
     pub fn depths(&self) -> [usize; 3] {
         let waiting = crate::lock(&self.waiting);
@@ -150,8 +188,12 @@ impl Inbox {
 pub(crate) fn start(inner: &Arc<Inner>) -> std::io::Result<[JoinHandle<()>; 2]> {
     let (sequencing, committing) = (inner.clone(), inner.clone());
     Ok([
-        std::thread::Builder::new().name("sequencer".into()).spawn(move || Sequencer::new(sequencing).run())?,
-        std::thread::Builder::new().name("committer".into()).spawn(move || commit_batches(&committing))?,
+        std::thread::Builder::new()
+            .name("sequencer".into())
+            .spawn(move || Sequencer::new(sequencing).run())?,
+        std::thread::Builder::new()
+            .name("committer".into())
+            .spawn(move || crate::committer::commit_batches(&committing))?,
     ])
 }
 
@@ -216,7 +258,11 @@ impl Sequencer {
                 waiting.failed = false;
                 return Next::Failed;
             }
-            let jobs = if waiting.failed { Vec::new() } else { take_by_lane(&mut waiting.lanes, room) };
+            let jobs = if waiting.failed {
+                Vec::new()
+            } else {
+                take_by_lane(&mut waiting.lanes, room)
+            };
             if !jobs.is_empty() {
                 return Next::Jobs(jobs);
             }
@@ -232,8 +278,10 @@ impl Sequencer {
                 return Next::Stop;
             }
             waiting.sequencer_sleeps = true;
-            let (again, timeout) =
-                inbox.work.wait_timeout(waiting, TIMER_STEP).unwrap_or_else(PoisonError::into_inner);
+            let (again, timeout) = inbox
+                .work
+                .wait_timeout(waiting, TIMER_STEP)
+                .unwrap_or_else(PoisonError::into_inner);
             waiting = again;
             waiting.sequencer_sleeps = false;
             if timeout.timed_out() && !has_batch {
@@ -244,14 +292,24 @@ impl Sequencer {
 
     fn take(&mut self, job: Job) {
         match job {
-            Job::Command { org, envelope, beside, reply } => match self.ledger(&org) {
+            Job::Command {
+                org,
+                envelope,
+                beside,
+                reply,
+            } => match self.ledger(&org) {
                 Ok(_) => {
                     let (answer, entries) = self.carry_out(&org, envelope, beside);
                     self.batch.replies.push((org, reply, Committed { entries, answer }));
                 }
                 Err(error) => drop(reply.send(Err(error))),
             },
-            Job::Create { ledger, envelope, beside, reply } => {
+            Job::Create {
+                ledger,
+                envelope,
+                beside,
+                reply,
+            } => {
                 let org = ledger.org.clone();
                 self.ledgers.insert(org.clone(), *ledger);
                 let (answer, entries) = self.carry_out(&org, envelope, beside);
@@ -277,21 +335,33 @@ impl Sequencer {
             self.inner.clock.not_before(ledger.state.last_ts());
             self.ledgers.insert(org.clone(), ledger);
         }
-        self.ledgers.get_mut(org).ok_or_else(|| EngineError::internal("a ledger that was loaded is gone"))
+        self.ledgers
+            .get_mut(org)
+            .ok_or_else(|| EngineError::internal("a ledger that was loaded is gone"))
     }
 
     fn carry_out(&mut self, org: &Org, envelope: Envelope, beside: Beside) -> (Answer, Vec<Entry>) {
         let reading = self.inner.clock.read();
         if let Some(shows) = reading.jumped
-            && !self.ledgers.get(org).is_some_and(|ledger| ledger.state.frozen() || ledger.state.next_seq() == 0)
+            && !self
+                .ledgers
+                .get(org)
+                .is_some_and(|ledger| ledger.state.frozen() || ledger.state.next_seq() == 0)
         {
             self.by_itself(org, Command::NoteClockJump { shows }, reading.now);
         } else if reading.jumped.is_none() && self.ledgers.get(org).is_some_and(|ledger| ledger.state.frozen()) {
-            let by = if self.inner.clock_was_confirmed() { "operator" } else { "caught_up" };
+            let by = if self.inner.clock_was_confirmed() {
+                "operator"
+            } else {
+                "caught_up"
+            };
             self.by_itself(org, Command::ConfirmClock { by }, reading.now);
         }
         let Some(ledger) = self.ledgers.get_mut(org) else {
-            return (Answer::Refused(countersign_core::Refusal::missing("organization", org)), Vec::new());
+            return (
+                Answer::Refused(countersign_core::Refusal::missing("organization", org)),
+                Vec::new(),
+            );
         };
         // Activation changes what the next command is decided by.
         if ledger.live.as_ref().map(|live| live.hash_text()) != ledger.state.live().map(|hash| &**hash) {
@@ -303,7 +373,12 @@ impl Sequencer {
 
     /// Carries out a command of Countersign's own.
     fn by_itself(&mut self, org: &Org, command: Command, now: Time) {
-        let envelope = Envelope { actor: Actor::system(), kid: None, idem: None, command };
+        let envelope = Envelope {
+            actor: Actor::system(),
+            kid: None,
+            idem: None,
+            command,
+        };
         if let Some(ledger) = self.ledgers.get_mut(org) {
             if ledger.live.as_ref().map(|live| live.hash_text()) != ledger.state.live().map(|hash| &**hash) {
                 ledger.live = self.inner.compiled(org, ledger.state.live());
@@ -323,7 +398,12 @@ impl Sequencer {
         }
         self.timers_looked_at = now;
         let due = |ledger: &Ledger| ledger.next_due().is_some_and(|at| at <= now);
-        let orgs: Vec<Org> = self.ledgers.values().filter(|l| due(l)).map(|l| l.org.clone()).collect();
+        let orgs: Vec<Org> = self
+            .ledgers
+            .values()
+            .filter(|l| due(l))
+            .map(|l| l.org.clone())
+            .collect();
         for org in orgs {
             self.by_itself(&org, Command::Tick, now);
         }
@@ -336,7 +416,8 @@ impl Sequencer {
             if let Some(org) = self.ledgers.values().find(|ledger| long(ledger)).map(|l| l.org.clone()) {
                 self.by_itself(&org, Command::Seal, now);
             }
-            self.ledgers.retain(|_, ledger| !ledger.is_quiet() || ledger.last_used + LET_GO_AFTER > now);
+            self.ledgers
+                .retain(|_, ledger| !ledger.is_quiet() || ledger.last_used + LET_GO_AFTER > now);
         }
     }
 
@@ -345,7 +426,12 @@ impl Sequencer {
         self.sealed_to_stop = true;
         let now = self.inner.clock.read().now;
         let worth_it = |ledger: &Ledger| ledger.state.unsealed() > SEAL_WHEN_STOPPING && !ledger.state.is_closed();
-        let orgs: Vec<Org> = self.ledgers.values().filter(|l| worth_it(l)).map(|l| l.org.clone()).collect();
+        let orgs: Vec<Org> = self
+            .ledgers
+            .values()
+            .filter(|l| worth_it(l))
+            .map(|l| l.org.clone())
+            .collect();
         for org in orgs {
             self.by_itself(&org, Command::Seal, now);
         }
@@ -390,7 +476,10 @@ impl Sequencer {
         self.ledgers.clear();
         self.shares.clear();
         let batch = std::mem::take(&mut self.batch);
-        fail(batch, &EngineError::unavailable("store_failed", "the store failed; nothing happened"));
+        fail(
+            batch,
+            &EngineError::unavailable("store_failed", "the store failed; nothing happened"),
+        );
     }
 }
 
@@ -403,96 +492,11 @@ fn take_by_lane(lanes: &mut [VecDeque<Job>; 3], room: usize) -> Vec<Job> {
     jobs
 }
 
-fn fail(batch: Batch, error: &EngineError) {
+pub(crate) fn fail(batch: Batch, error: &EngineError) {
     for (_, reply, _) in batch.replies {
         drop(reply.send(Err(error.clone())));
     }
     for release in batch.releases {
         release(Err(error.clone()));
-    }
-}
-
-/// The committer: appends batches, then answers.
-fn commit_batches(inner: &Arc<Inner>) {
-    loop {
-        let batch = {
-            let mut waiting = crate::lock(&inner.inbox.waiting);
-            loop {
-                if let Some(batch) = waiting.handed_over.take() {
-                    break batch;
-                }
-                if waiting.committer_gone {
-                    return;
-                }
-                waiting = inner.inbox.batch.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-            }
-        };
-        let result = append(inner, &batch.shares);
-        let failed = result.is_err();
-        {
-            let mut waiting = crate::lock(&inner.inbox.waiting);
-            waiting.committer_busy = false;
-            waiting.failed |= failed;
-        }
-        // The sequencer goes on with the next batch while the callers of this one are answered.
-        inner.inbox.work.notify_one();
-        match result {
-            Ok(()) => answer(inner, batch),
-            Err(error) => {
-                tracing::error!(%error, "a batch was not committed");
-                fail(batch, &error);
-            }
-        }
-    }
-}
-
-fn append(inner: &Inner, shares: &[Append]) -> Result<(), EngineError> {
-    if shares.is_empty() {
-        return Ok(());
-    }
-    let started = std::time::Instant::now();
-    let records: usize = shares.iter().map(|share| share.records.len()).sum();
-    let result = match inner.store.append(shares) {
-        Ok(()) => Ok(()),
-        Err(AppendError::Full(why)) => Err(EngineError::Unavailable {
-            code: "store_full",
-            detail: format!("the store is full, nothing was recorded: {why}"),
-            retry_after_s: 10,
-        }),
-        Err(AppendError::Unknown(why)) => match is_there(inner, shares) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(EngineError::unavailable("store_failed", format!("nothing was recorded: {why}"))),
-            Err(error) => Err(error),
-        },
-        Err(error @ (AppendError::Conflict { .. } | AppendError::Failed(_))) => {
-            Err(EngineError::unavailable("store_failed", format!("nothing was recorded: {error}")))
-        }
-    };
-    inner.metrics.commits.observe(started.elapsed(), records, result.is_ok());
-    result
-}
-
-/// When nobody knows how a commit ended, the ledger does: each share is there whole or not at all, and one transaction
-/// holds them all.
-fn is_there(inner: &Inner, shares: &[Append]) -> Result<bool, EngineError> {
-    for share in shares {
-        let head = inner.store.head(&share.org)?;
-        if head.is_none_or(|head| head.size < share.head.size) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn answer(inner: &Inner, batch: Batch) {
-    for (org, entries) in &batch.unasked {
-        inner.published(org, entries);
-    }
-    for (org, reply, committed) in batch.replies {
-        inner.published(&org, &committed.entries);
-        drop(reply.send(Ok(committed)));
-    }
-    for release in batch.releases {
-        release(Ok(()));
     }
 }

@@ -15,6 +15,10 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { base_url: "http://127.0.0.1:7878".into(), callbacks: Allowlist::default(), key_days: Some(90) }
+        Settings {
+            base_url: "http://127.0.0.1:7878".into(),
+            callbacks: Allowlist::default(),
+            key_days: Some(90),
+        }
     }
 }

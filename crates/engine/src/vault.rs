@@ -40,18 +40,25 @@ pub struct Vault {
 impl Vault {
     /// A vault with this key.
     pub fn new(key: &[u8; 32]) -> Vault {
-        Vault { cipher: XChaCha20Poly1305::new(&Key::from(*key)) }
+        Vault {
+            cipher: XChaCha20Poly1305::new(&Key::from(*key)),
+        }
     }
 
     /// Opens the vault of a key file, making the file with a fresh key if there is none and `create` says so.
     pub fn from_file(path: &Path, create: bool) -> Result<Vault, VaultError> {
-        let problem = |why: String| VaultError::KeyFile { path: path.display().to_string(), why };
+        let problem = |why: String| VaultError::KeyFile {
+            path: path.display().to_string(),
+            why,
+        };
         if create && !path.exists() {
             let key = Zeroizing::new(crate::random::bytes::<32>());
             let mut file = (fs::OpenOptions::new().write(true).create_new(true).mode(0o600))
                 .open(path)
                 .map_err(|error| problem(error.to_string()))?;
-            file.write_all(&*key).and_then(|()| file.sync_all()).map_err(|error| problem(error.to_string()))?;
+            file.write_all(&*key)
+                .and_then(|()| file.sync_all())
+                .map_err(|error| problem(error.to_string()))?;
         }
         let bytes = Zeroizing::new(fs::read(path).map_err(|error| problem(error.to_string()))?);
         let key: &[u8; 32] = bytes
@@ -67,16 +74,25 @@ impl Vault {
         let aad = place(org, kind, id);
         #[expect(clippy::expect_used, reason = "sealing a short message in memory cannot fail")]
         let sealed = (self.cipher.encrypt(&nonce, Payload { msg: secret, aad: &aad })).expect("a short message seals");
-        SealedSecret { id: id.to_owned(), kind, sealed: [nonce.as_slice(), &sealed].concat() }
+        SealedSecret {
+            id: id.to_owned(),
+            kind,
+            sealed: [nonce.as_slice(), &sealed].concat(),
+        }
     }
 
     /// Opens a secret of its place.
     pub fn open(&self, org: &str, kind: &str, id: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let refused = || VaultError::Sealed { kind: kind.to_owned(), id: id.to_owned() };
+        let refused = || VaultError::Sealed {
+            kind: kind.to_owned(),
+            id: id.to_owned(),
+        };
         let (nonce, sealed) = sealed.split_at_checked(24).ok_or_else(refused)?;
         let nonce: [u8; 24] = nonce.try_into().map_err(|_| refused())?;
         let aad = place(org, kind, id);
-        let opened = self.cipher.decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: &aad });
+        let opened = self
+            .cipher
+            .decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: &aad });
         opened.map(Zeroizing::new).map_err(|_| refused())
     }
 }

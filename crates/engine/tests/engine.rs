@@ -112,7 +112,11 @@ fn start(store: Arc<Faulty>) -> Engine {
 }
 
 async fn fixture() -> Fixture {
-    let store = Arc::new(Faulty { inner: MemoryStore::default(), mode: AtomicU8::new(FINE), appends: AtomicU64::new(0) });
+    let store = Arc::new(Faulty {
+        inner: MemoryStore::default(),
+        mode: AtomicU8::new(FINE),
+        appends: AtomicU64::new(0),
+    });
     let engine = start(store.clone());
     let opened = engine
         .create_organization(NewOrganization {
@@ -126,17 +130,41 @@ async fn fixture() -> Fixture {
         .unwrap();
     let admin = engine.authenticate(Credential(&opened.admin_key.text)).await.unwrap();
     let files = vec![("gate.yaml".to_owned(), POLICY.as_bytes().to_vec())];
-    let checked = engine.upload_policies(&request(&admin, b"{}", None), files).await.unwrap();
+    let checked = engine
+        .upload_policies(&request(&admin, b"{}", None), files)
+        .await
+        .unwrap();
     let hash = checked.hash.unwrap();
-    engine.activate_policy(&request(&admin, b"{}", None), &hash, Some("first")).await.unwrap();
-    let bot = AgentRegistered { agent: "bot".into(), labels: BTreeMap::new(), owner: "team:ops".into(), team: None };
+    engine
+        .activate_policy(&request(&admin, b"{}", None), &hash, Some("first"))
+        .await
+        .unwrap();
+    let bot = AgentRegistered {
+        agent: "bot".into(),
+        labels: BTreeMap::new(),
+        owner: "team:ops".into(),
+        team: None,
+    };
     let registered = engine.register_agent(&request(&admin, b"{}", None), bot).await.unwrap();
-    let agent = engine.authenticate(Credential(&registered.key.unwrap().text)).await.unwrap();
-    Fixture { engine, store, agent, admin }
+    let agent = engine
+        .authenticate(Credential(&registered.key.unwrap().text))
+        .await
+        .unwrap();
+    Fixture {
+        engine,
+        store,
+        agent,
+        admin,
+    }
 }
 
 fn request<'a>(caller: &'a Caller, body: &'a [u8], key: Option<&'a str>) -> Request<'a> {
-    Request { caller, route: "test", idempotency_key: key, body }
+    Request {
+        caller,
+        route: "test",
+        idempotency_key: key,
+        body,
+    }
 }
 
 async fn reviewer(fixture: &Fixture, id: &str) -> Caller {
@@ -148,22 +176,45 @@ async fn reviewer(fixture: &Fixture, id: &str) -> Caller {
         teams: vec!["leads".into()],
         duties: vec![],
     };
-    let added = fixture.engine.add_user(&request(&fixture.admin, b"{}", None), user).await.unwrap();
-    fixture.engine.authenticate(Credential(&added.key.unwrap().text)).await.unwrap()
+    let added = fixture
+        .engine
+        .add_user(&request(&fixture.admin, b"{}", None), user)
+        .await
+        .unwrap();
+    fixture
+        .engine
+        .authenticate(Credential(&added.key.unwrap().text))
+        .await
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_action_is_governed_end_to_end() {
     let fixture = fixture().await;
     let engine = &fixture.engine;
-    let (allowed, replayed) = engine.decide(&request(&fixture.agent, br#"{"action":"read"}"#, Some("k1"))).await.unwrap();
+    let (allowed, replayed) = engine
+        .decide(&request(&fixture.agent, br#"{"action":"read"}"#, Some("k1")))
+        .await
+        .unwrap();
     assert_eq!((allowed.status.as_str(), replayed), ("permitted", false));
-    let again = engine.decide(&request(&fixture.agent, br#"{"action":"read"}"#, Some("k1"))).await.unwrap();
-    assert_eq!((again.0.id.as_ref(), again.1, again.0.permit.as_ref()), (allowed.id.as_ref(), true, allowed.permit.as_ref()));
+    let again = engine
+        .decide(&request(&fixture.agent, br#"{"action":"read"}"#, Some("k1")))
+        .await
+        .unwrap();
+    assert_eq!(
+        (again.0.id.as_ref(), again.1, again.0.permit.as_ref()),
+        (allowed.id.as_ref(), true, allowed.permit.as_ref())
+    );
 
     let dana = reviewer(&fixture, "dana").await;
-    let (pending, _) = engine.decide(&request(&fixture.agent, br#"{"action":"pay","amount":"5"}"#, None)).await.unwrap();
-    assert_eq!((pending.decision.as_str(), pending.status.as_str()), ("require_approval", "pending"));
+    let (pending, _) = engine
+        .decide(&request(&fixture.agent, br#"{"action":"pay","amount":"5"}"#, None))
+        .await
+        .unwrap();
+    assert_eq!(
+        (pending.decision.as_str(), pending.status.as_str()),
+        ("require_approval", "pending")
+    );
     let id: ActionId = pending.id.clone().unwrap().parse().unwrap();
     let approval = pending.approval.clone().unwrap();
     let waiting = tokio::spawn({
@@ -176,13 +227,25 @@ async fn an_action_is_governed_end_to_end() {
         digest: pending.action_digest.parse().unwrap(),
         snapshot: pending.snapshot.clone().unwrap(),
     };
-    engine.vote(&request(&dana, b"{}", None), approval.id.parse().unwrap(), vote).await.unwrap();
-    let released = tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap().unwrap();
+    engine
+        .vote(&request(&dana, b"{}", None), approval.id.parse().unwrap(), vote)
+        .await
+        .unwrap();
+    let released = tokio::time::timeout(Duration::from_secs(5), waiting)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
     assert_eq!(released.status, "permitted");
     let permit = released.permit.unwrap();
     let what = || RedeemRequest::Digest(pending.action_digest.parse().unwrap());
-    engine.redeem(&request(&fixture.agent, b"{}", None), &permit, what()).await.unwrap();
-    let twice = engine.redeem(&request(&fixture.agent, b"{}", None), &permit, what()).await;
+    engine
+        .redeem(&request(&fixture.agent, b"{}", None), &permit, what())
+        .await
+        .unwrap();
+    let twice = engine
+        .redeem(&request(&fixture.agent, b"{}", None), &permit, what())
+        .await;
     assert!(matches!(twice, Err(EngineError::Refused(refusal)) if refusal.code == "already_redeemed"));
     engine.stop();
 }
@@ -190,16 +253,27 @@ async fn an_action_is_governed_end_to_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_permit_is_redeemed_by_one_of_many_at_once() {
     let fixture = fixture().await;
-    let (allowed, _) = fixture.engine.decide(&request(&fixture.agent, br#"{"action":"read"}"#, None)).await.unwrap();
+    let (allowed, _) = fixture
+        .engine
+        .decide(&request(&fixture.agent, br#"{"action":"read"}"#, None))
+        .await
+        .unwrap();
     let (permit, digest) = (allowed.permit.unwrap(), allowed.action_digest);
     let mut tasks = tokio::task::JoinSet::new();
     for place in 0..64 {
-        let (engine, agent, permit, digest) =
-            (fixture.engine.clone(), fixture.agent.clone(), permit.clone(), digest.clone());
+        let (engine, agent, permit, digest) = (
+            fixture.engine.clone(),
+            fixture.agent.clone(),
+            permit.clone(),
+            digest.clone(),
+        );
         tasks.spawn(async move {
             let key = format!("key-{place}");
             let what = RedeemRequest::Digest(digest.parse().unwrap());
-            engine.redeem(&request(&agent, b"{}", Some(&key)), &permit, what).await.is_ok()
+            engine
+                .redeem(&request(&agent, b"{}", Some(&key)), &permit, what)
+                .await
+                .is_ok()
         });
     }
     let won = tasks.join_all().await.into_iter().filter(|won| *won).count();
@@ -214,7 +288,13 @@ async fn a_thousand_repetitions_of_a_request_are_one_decision() {
     for _ in 0..1000 {
         let (engine, agent) = (fixture.engine.clone(), fixture.agent.clone());
         tasks.spawn(async move {
-            engine.decide(&request(&agent, br#"{"action":"read"}"#, Some("one"))).await.unwrap().0.id.unwrap()
+            engine
+                .decide(&request(&agent, br#"{"action":"read"}"#, Some("one")))
+                .await
+                .unwrap()
+                .0
+                .id
+                .unwrap()
         });
     }
     let ids = tasks.join_all().await;
@@ -229,7 +309,10 @@ async fn proofs_and_checkpoints_hold_for_an_outsider() {
     let (old_size, old) = engine.checkpoint(&fixture.admin).await.unwrap();
     for n in 0..600 {
         let body = format!(r#"{{"action":"read","args":{{"n":{n}}}}}"#);
-        engine.decide(&request(&fixture.agent, body.as_bytes(), None)).await.unwrap();
+        engine
+            .decide(&request(&fixture.agent, body.as_bytes(), None))
+            .await
+            .unwrap();
     }
     let (size, text) = engine.checkpoint(&fixture.admin).await.unwrap();
     assert!(size > 600);
@@ -253,11 +336,19 @@ async fn a_full_store_refuses_and_goes_on_when_there_is_room() {
     let engine = &fixture.engine;
     let before = engine.checkpoint(&fixture.admin).await.unwrap().0;
     fixture.store.mode.store(FULL, Ordering::SeqCst);
-    let refused = engine.decide(&request(&fixture.agent, br#"{"action":"read"}"#, None)).await;
-    assert!(matches!(refused, Err(EngineError::Unavailable { code: "store_full", .. })));
+    let refused = engine
+        .decide(&request(&fixture.agent, br#"{"action":"read"}"#, None))
+        .await;
+    assert!(matches!(
+        refused,
+        Err(EngineError::Unavailable { code: "store_full", .. })
+    ));
     assert_eq!(engine.checkpoint(&fixture.admin).await.unwrap().0, before);
     fixture.store.mode.store(FINE, Ordering::SeqCst);
-    let (allowed, _) = engine.decide(&request(&fixture.agent, br#"{"action":"read"}"#, None)).await.unwrap();
+    let (allowed, _) = engine
+        .decide(&request(&fixture.agent, br#"{"action":"read"}"#, None))
+        .await
+        .unwrap();
     assert_eq!(allowed.receipt.unwrap().index, before);
     engine.stop();
 }
@@ -267,12 +358,26 @@ async fn a_commit_whose_outcome_is_unknown_is_looked_up_before_anybody_is_answer
     let fixture = fixture().await;
     let engine = &fixture.engine;
     fixture.store.mode.store(UNKNOWN_AND_LOST, Ordering::SeqCst);
-    let lost = engine.decide(&request(&fixture.agent, br#"{"action":"read"}"#, Some("a"))).await;
-    assert!(matches!(lost, Err(EngineError::Unavailable { code: "store_failed", .. })));
+    let lost = engine
+        .decide(&request(&fixture.agent, br#"{"action":"read"}"#, Some("a")))
+        .await;
+    assert!(matches!(
+        lost,
+        Err(EngineError::Unavailable {
+            code: "store_failed",
+            ..
+        })
+    ));
     fixture.store.mode.store(UNKNOWN_BUT_THERE, Ordering::SeqCst);
-    let (there, _) = engine.decide(&request(&fixture.agent, br#"{"action":"read"}"#, Some("b"))).await.unwrap();
+    let (there, _) = engine
+        .decide(&request(&fixture.agent, br#"{"action":"read"}"#, Some("b")))
+        .await
+        .unwrap();
     fixture.store.mode.store(FINE, Ordering::SeqCst);
-    let (again, replayed) = engine.decide(&request(&fixture.agent, br#"{"action":"read"}"#, Some("b"))).await.unwrap();
+    let (again, replayed) = engine
+        .decide(&request(&fixture.agent, br#"{"action":"read"}"#, Some("b")))
+        .await
+        .unwrap();
     assert_eq!((again.id, replayed), (there.id, true));
     engine.stop();
 }
@@ -298,13 +403,21 @@ async fn commands_that_wait_become_one_batch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restarted_engine_goes_on_where_the_ledger_ends() {
     let fixture = fixture().await;
-    let (pending, _) = fixture.engine.decide(&request(&fixture.agent, br#"{"action":"pay"}"#, None)).await.unwrap();
+    let (pending, _) = fixture
+        .engine
+        .decide(&request(&fixture.agent, br#"{"action":"pay"}"#, None))
+        .await
+        .unwrap();
     fixture.engine.stop();
     let engine = start(fixture.store.clone());
     let id: ActionId = pending.id.unwrap().parse().unwrap();
     let action = engine.action(&fixture.agent, id, Duration::ZERO).await.unwrap();
     assert_eq!(action.status, "pending");
-    assert_eq!(engine.open_approvals(&fixture.admin, true).await.unwrap().len(), 1, "nobody is in `leads`, so the admin is asked");
+    assert_eq!(
+        engine.open_approvals(&fixture.admin, true).await.unwrap().len(),
+        1,
+        "nobody is in `leads`, so the admin is asked"
+    );
     engine.stop();
 }
 
@@ -326,7 +439,10 @@ async fn a_state_is_sealed_at_the_stop_and_loaded_at_the_start() {
     let stored = fixture.store.state(&org).unwrap().expect("a state was stored");
     assert_eq!(stored.at, before);
     let engine = start(fixture.store.clone());
-    let loaded = engine.look(&org, |state| (state.unsealed(), state.actions().len())).await.unwrap();
+    let loaded = engine
+        .look(&org, |state| (state.unsealed(), state.actions().len()))
+        .await
+        .unwrap();
     assert_eq!(loaded, (1, 1500), "only the seal's own record came after it");
     engine.stop();
 }
@@ -345,13 +461,24 @@ async fn organizations_do_not_see_each_other() {
         })
         .await
         .unwrap();
-    let stranger = fixture.engine.authenticate(Credential(&other.admin_key.text)).await.unwrap();
-    let (allowed, _) = fixture.engine.decide(&request(&fixture.agent, br#"{"action":"read"}"#, None)).await.unwrap();
+    let stranger = fixture
+        .engine
+        .authenticate(Credential(&other.admin_key.text))
+        .await
+        .unwrap();
+    let (allowed, _) = fixture
+        .engine
+        .decide(&request(&fixture.agent, br#"{"action":"read"}"#, None))
+        .await
+        .unwrap();
     let id: ActionId = allowed.id.unwrap().parse().unwrap();
     let seen = fixture.engine.action(&stranger, id, Duration::ZERO).await;
     assert!(matches!(seen, Err(EngineError::Refused(refusal)) if refusal.code == "not_found"));
     let what = RedeemRequest::Digest(allowed.action_digest.parse().unwrap());
-    let used = fixture.engine.redeem(&request(&stranger, b"{}", None), &allowed.permit.unwrap(), what).await;
+    let used = fixture
+        .engine
+        .redeem(&request(&stranger, b"{}", None), &allowed.permit.unwrap(), what)
+        .await;
     assert!(used.is_err());
     fixture.engine.stop();
 }
@@ -359,9 +486,17 @@ async fn organizations_do_not_see_each_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_search_index_follows_the_ledger() {
     let fixture = fixture().await;
-    let (allowed, _) = fixture.engine.decide(&request(&fixture.agent, br#"{"action":"read"}"#, None)).await.unwrap();
+    let (allowed, _) = fixture
+        .engine
+        .decide(&request(&fixture.agent, br#"{"action":"read"}"#, None))
+        .await
+        .unwrap();
     let seq = allowed.receipt.unwrap().index;
-    let query = Query { decision: Some("allow".into()), limit: 10, ..Query::default() };
+    let query = Query {
+        decision: Some("allow".into()),
+        limit: 10,
+        ..Query::default()
+    };
     let page = fixture.engine.search(&fixture.admin, query, Some(seq)).await.unwrap();
     assert_eq!(page.entries.len(), 1);
     assert_eq!(page.entries[0].receipt.index, seq);
@@ -372,14 +507,21 @@ async fn the_search_index_follows_the_ledger() {
 async fn what_must_not_be_kept_is_nowhere_in_the_store() {
     let fixture = fixture().await;
     let body = br#"{"action":"read","args":{"note":"card 4111 1111 1111 1111"},"labels":{"password":"hunter2secret"},"env":"4111111111111111"}"#;
-    let (answer, _) = fixture.engine.decide(&request(&fixture.agent, body, None)).await.unwrap();
+    let (answer, _) = fixture
+        .engine
+        .decide(&request(&fixture.agent, body, None))
+        .await
+        .unwrap();
     assert!(answer.pii.contains(&"card".to_owned()));
     let org = fixture.admin.org.clone();
     let seq = answer.receipt.unwrap().index;
     let stored = fixture.store.records(&org, seq, 1).unwrap().remove(0).leaf;
     let payload = fixture.store.payload(&org, seq).unwrap().unwrap().body;
     for text in [String::from_utf8(stored).unwrap(), String::from_utf8(payload).unwrap()] {
-        assert!(!text.contains("4111 1111") && !text.contains("4111111111111111") && !text.contains("hunter2"), "{text}");
+        assert!(
+            !text.contains("4111 1111") && !text.contains("4111111111111111") && !text.contains("hunter2"),
+            "{text}"
+        );
     }
     fixture.engine.stop();
 }

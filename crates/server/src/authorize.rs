@@ -105,7 +105,7 @@ fn stranger(app: &App, client: IpAddr, detail: &str) -> Problem {
         Err(wait) => {
             let detail = "too many requests without a good key came from this address";
             let mut problem = Problem::new(429, "too_many_failures", detail);
-            problem.retry_after_s = Some(wait.as_secs() + 1);
+            problem.retry_after_s = u32::try_from(wait.as_secs() + 1).ok();
             problem
         }
     }

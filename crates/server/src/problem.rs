@@ -6,7 +6,7 @@ use countersign_core::{Category, Refusal};
 use countersign_engine::EngineError;
 
 /// After how many seconds a throttled request may come again, where nothing else says.
-const THROTTLED_S: u64 = 60;
+const THROTTLED_S: u32 = 60;
 
 /// What went wrong with a request.
 #[derive(Debug)]
@@ -15,8 +15,8 @@ pub(crate) struct Problem {
     pub code: &'static str,
     pub detail: String,
     pub hint: Option<String>,
-    pub retry_after_s: Option<u64>,
-    pub policy: Vec<PolicyProblem>,
+    pub retry_after_s: Option<u32>,
+    pub policy: Box<[PolicyProblem]>,
     /// What only the log may know.
     pub internal: Option<String>,
 }
@@ -30,7 +30,7 @@ impl Problem {
             detail,
             hint: None,
             retry_after_s: None,
-            policy: Vec::new(),
+            policy: Box::default(),
             internal: None,
         }
     }
@@ -68,7 +68,7 @@ impl Problem {
             detail: self.detail.clone(),
             hint: self.hint.clone(),
             request_id: request_id.to_owned(),
-            problems: self.policy.clone(),
+            problems: self.policy.to_vec(),
         }
     }
 }
@@ -106,7 +106,7 @@ impl From<EngineError> for Problem {
             } => {
                 // What the store says of itself is for the operator.
                 let mut problem = Problem::new(503, code, "the server cannot do this right now; nothing happened");
-                problem.retry_after_s = Some(retry_after_s);
+                problem.retry_after_s = u32::try_from(retry_after_s).ok();
                 problem.internal = Some(detail);
                 problem.hint("try again in a moment")
             }

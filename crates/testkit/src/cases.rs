@@ -18,7 +18,10 @@ pub fn run_folder(folder: &Path) -> (usize, Vec<String>) {
     let mut count = 0;
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
-        let mut entries: Vec<_> = std::fs::read_dir(&folder).expect("a folder of cases").flatten().collect();
+        let mut entries: Vec<_> = std::fs::read_dir(&folder)
+            .expect("a folder of cases")
+            .flatten()
+            .collect();
         entries.sort_by_key(std::fs::DirEntry::path);
         for entry in entries {
             let path = entry.path();
@@ -28,7 +31,9 @@ pub fn run_folder(folder: &Path) -> (usize, Vec<String>) {
                 let text = std::fs::read_to_string(&path).expect("a case file");
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let file = yaml::parse_text(&name, &text).unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
-                let value = file.value().unwrap_or_else(|node| panic!("{name}: cannot be read at {:?}", node.span));
+                let value = file
+                    .value()
+                    .unwrap_or_else(|node| panic!("{name}: cannot be read at {:?}", node.span));
                 count += run_file(&name, &value, &mut failures);
             }
         }
@@ -40,7 +45,11 @@ fn run_file(name: &str, file: &Value, failures: &mut Vec<String>) -> usize {
     let cases = list(file.get("cases"));
     for case in &cases {
         let title = text(case, "case");
-        let mut run = Run { world: World::new(), last: None, named: BTreeMap::new() };
+        let mut run = Run {
+            world: World::new(),
+            last: None,
+            named: BTreeMap::new(),
+        };
         let given = file.get("given").into_iter().chain(case.get("given"));
         for given in given {
             run.given(given);
@@ -69,7 +78,8 @@ impl Run {
         for person in list(given.get("people")) {
             let words = |name: &str| list(person.get(name)).iter().map(plain).collect::<Vec<_>>();
             let (roles, teams, duties) = (words("roles"), words("teams"), words("duties"));
-            self.world.user(&text(&person, "id"), &strs(&roles), &strs(&teams), &strs(&duties));
+            self.world
+                .user(&text(&person, "id"), &strs(&roles), &strs(&teams), &strs(&duties));
         }
         for agent in list(given.get("agents")) {
             self.world.agent(&text(&agent, "id"), &text(&agent, "owner"));
@@ -80,14 +90,21 @@ impl Run {
     }
 
     fn policy(&mut self, files: &BTreeMap<String, Value>) {
-        let files: Vec<(String, String)> =
-            files.iter().map(|(name, text)| (format!("{name}.yaml"), plain(text))).collect();
-        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let files: Vec<(String, String)> = files
+            .iter()
+            .map(|(name, text)| (format!("{name}.yaml"), plain(text)))
+            .collect();
+        let files: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+            .collect();
         self.world.policy(&files);
     }
 
     fn step(&mut self, step: &Value) -> Result<(), String> {
-        let Value::Map(map) = step else { return Err("a step is a map".into()) };
+        let Value::Map(map) = step else {
+            return Err("a step is a map".into());
+        };
         let before = self.world.records.len();
         let mut result: Result<(), Refusal> = Ok(());
         for (word, value) in map {
@@ -97,12 +114,19 @@ impl Run {
                 "redeem" => result = self.redeem(value),
                 "report" => result = self.report(value),
                 "pass" => {
-                    self.world.pass(span(&plain(value)).ok_or("a span is a number and `s`, `m` or `h`")?);
+                    self.world
+                        .pass(span(&plain(value)).ok_or("a span is a number and `s`, `m` or `h`")?);
                 }
-                "kill" => drop(self.world.done(Command::Kill { scope: scope(value), reason: None })),
+                "kill" => drop(self.world.done(Command::Kill {
+                    scope: scope(value),
+                    reason: None,
+                })),
                 "release" => {
                     let who = text(value, "by");
-                    let command = Command::Release { scope: scope(value), reason: None };
+                    let command = Command::Release {
+                        scope: scope(value),
+                        reason: None,
+                    };
                     result = crate::outcome_of(self.world.give(by(ActorKind::User, &who), command).0);
                 }
                 "policy" => {
@@ -119,9 +143,15 @@ impl Run {
         match (map.get("refused"), result) {
             (None, Ok(())) => {}
             (None, Err(refusal)) => return Err(format!("refused with `{}`: {refusal}", refusal.code)),
-            (Some(code), Ok(())) => return Err(format!("was carried out, and should be refused with `{}`", plain(code))),
+            (Some(code), Ok(())) => {
+                return Err(format!("was carried out, and should be refused with `{}`", plain(code)));
+            }
             (Some(code), Err(refusal)) if plain(code) != refusal.code => {
-                return Err(format!("refused with `{}` ({refusal}) instead of `{}`", refusal.code, plain(code)));
+                return Err(format!(
+                    "refused with `{}` ({refusal}) instead of `{}`",
+                    refusal.code,
+                    plain(code)
+                ));
             }
             (Some(_), Err(_)) => {}
         }
@@ -150,7 +180,9 @@ impl Run {
 
     fn action(&self, value: &Value) -> ActionId {
         let name = value.get("action").map(plain);
-        name.and_then(|name| self.named.get(&name).copied()).or(self.last).expect("an action was submitted")
+        name.and_then(|name| self.named.get(&name).copied())
+            .or(self.last)
+            .expect("an action was submitted")
     }
 
     fn vote(&mut self, value: &Value) -> Result<(), Refusal> {
@@ -175,7 +207,11 @@ impl Run {
 
     fn report(&mut self, value: &Value) -> Result<(), Refusal> {
         let action = self.action(value);
-        let status = if text(value, "status") == "failed" { OutcomeStatus::Failed } else { OutcomeStatus::Succeeded };
+        let status = if text(value, "status") == "failed" {
+            OutcomeStatus::Failed
+        } else {
+            OutcomeStatus::Succeeded
+        };
         let cost = value.get("cost").map(plain);
         self.world.report(action, status, cost.as_deref())
     }
@@ -192,7 +228,13 @@ impl Run {
             [4; 32],
             "default",
         );
-        let command = Command::Answer { approval, agent: agent.clone(), parts, stored: stored.0, redact: stored.1 };
+        let command = Command::Answer {
+            approval,
+            agent: agent.clone(),
+            parts,
+            stored: stored.0,
+            redact: stored.1,
+        };
         crate::outcome_of(self.world.give(by(ActorKind::Agent, &agent), command).0)
     }
 
@@ -200,7 +242,14 @@ impl Run {
         let view = self.view();
         let approval = view.approval.expect("a request").opened.approval;
         let agent = Some(view.decision.agent.clone());
-        crate::outcome_of(self.world.give(by(ActorKind::Agent, &view.decision.agent), Command::Cancel { approval, agent }).0)
+        crate::outcome_of(
+            self.world
+                .give(
+                    by(ActorKind::Agent, &view.decision.agent),
+                    Command::Cancel { approval, agent },
+                )
+                .0,
+        )
     }
 
     fn view(&self) -> ActionView {
@@ -210,10 +259,17 @@ impl Run {
     fn check(&self, expected: &BTreeMap<String, Value>, before: usize) -> Result<(), String> {
         for (word, wanted) in expected {
             let (wanted, got) = match word.as_str() {
-                "records" => (words(wanted), self.world.kinds(before).iter().map(|kind| (*kind).to_owned()).collect()),
+                "records" => (
+                    words(wanted),
+                    self.world.kinds(before).iter().map(|kind| (*kind).to_owned()).collect(),
+                ),
                 "alert" => {
                     let name = plain(wanted);
-                    let got = if self.world.alerted(&name) { name.clone() } else { "no such alert".to_owned() };
+                    let got = if self.world.alerted(&name) {
+                        name.clone()
+                    } else {
+                        "no such alert".to_owned()
+                    };
                     (vec![name], vec![got])
                 }
                 _ => {
@@ -235,16 +291,32 @@ fn shown(view: &ActionView, word: &str) -> Result<Vec<String>, String> {
         "decision" => vec![view.decision.decision.as_str().to_owned()],
         "status" => vec![view.status.as_str().to_owned()],
         "reason_code" => vec![view.reason_code.clone().unwrap_or_default()],
-        "reason" => vec![view.decision.reasons.first().map(|reason| reason.code.clone()).unwrap_or_default()],
+        "reason" => vec![
+            view.decision
+                .reasons
+                .first()
+                .map(|reason| reason.code.clone())
+                .unwrap_or_default(),
+        ],
         "permit" => vec![if view.permit.is_some() { "yes" } else { "no" }.to_owned()],
-        "approval" => vec![approval.map(|approval| approval.state.as_str().to_owned()).unwrap_or_default()],
+        "approval" => vec![
+            approval
+                .map(|approval| approval.state.as_str().to_owned())
+                .unwrap_or_default(),
+        ],
         "missing" => approval.map(|approval| approval.missing.clone()).unwrap_or_default(),
-        "unresolved" => approval.map(|approval| approval.opened.unresolved.clone()).unwrap_or_default(),
+        "unresolved" => approval
+            .map(|approval| approval.opened.unresolved.clone())
+            .unwrap_or_default(),
         "excluded" => approval
             .map(|approval| approval.opened.excluded.iter().map(|out| out.user.clone()).collect())
             .unwrap_or_default(),
         "votes_counted" => {
-            vec![approval.map_or(0, |approval| approval.votes.iter().filter(|v| v.vote.counted).count()).to_string()]
+            vec![
+                approval
+                    .map_or(0, |approval| approval.votes.iter().filter(|v| v.vote.counted).count())
+                    .to_string(),
+            ]
         }
         "constraints" => view
             .decision
@@ -255,8 +327,17 @@ fn shown(view: &ActionView, word: &str) -> Result<Vec<String>, String> {
                 other => format!("{name}={other:?}"),
             })
             .collect(),
-        "violations" => view.outcome.as_ref().map(|outcome| outcome.2.violations.clone()).unwrap_or_default(),
-        "outcome" => vec![view.outcome.as_ref().map(|o| format!("{:?}", o.2.status).to_lowercase()).unwrap_or_default()],
+        "violations" => view
+            .outcome
+            .as_ref()
+            .map(|outcome| outcome.2.violations.clone())
+            .unwrap_or_default(),
+        "outcome" => vec![
+            view.outcome
+                .as_ref()
+                .map(|o| format!("{:?}", o.2.status).to_lowercase())
+                .unwrap_or_default(),
+        ],
         other => return Err(format!("nobody knows what to expect of `{other}`")),
     })
 }

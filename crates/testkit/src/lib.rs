@@ -81,26 +81,39 @@ impl World {
     /// Adds a person.
     pub fn user(&mut self, id: &str, roles: &[&str], teams: &[&str], duties: &[&str]) {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        let added =
-            UserAdded { duties: words(duties), roles: words(roles), teams: words(teams), user: id.to_owned() };
+        let added = UserAdded {
+            duties: words(duties),
+            roles: words(roles),
+            teams: words(teams),
+            user: id.to_owned(),
+        };
         self.done(Command::PutUser(Box::new(added), None, None));
     }
 
     /// Registers an agent.
     pub fn agent(&mut self, id: &str, owner: &str) {
-        let agent =
-            AgentRegistered { agent: id.to_owned(), labels: BTreeMap::new(), owner: owner.to_owned(), team: None };
+        let agent = AgentRegistered {
+            agent: id.to_owned(),
+            labels: BTreeMap::new(),
+            owner: owner.to_owned(),
+            team: None,
+        };
         self.done(Command::RegisterAgent(Box::new(agent), None));
     }
 
     /// Stores policy documents and makes them live.
     pub fn policy(&mut self, files: &[(&str, &str)]) {
-        let files: Vec<_> = files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()))
+            .collect();
         let (snapshot, _) = Snapshot::load(&files).unwrap_or_else(|problems| panic!("policy: {problems:#?}"));
         let hash: Arc<str> = snapshot.hash_text().into();
         self.snapshots.insert(hash.clone(), snapshot);
-        let uploaded =
-            countersign_core::event::SnapshotUploaded { documents: files.len() as u64, hash: hash.clone() };
+        let uploaded = countersign_core::event::SnapshotUploaded {
+            documents: files.len() as u64,
+            hash: hash.clone(),
+        };
         self.done(Command::UploadSnapshot(Box::new(uploaded)));
         self.done(Command::ActivateSnapshot { hash, rationale: None });
     }
@@ -112,7 +125,10 @@ impl World {
             self.now = self.now.max(due);
             let before = self.records.len();
             self.done(Command::Tick);
-            assert!(self.records.len() > before || self.state.next_due() != Some(due), "a timer that is due does nothing");
+            assert!(
+                self.records.len() > before || self.state.next_due() != Some(due),
+                "a timer that is due does nothing"
+            );
         }
         self.now = until;
     }
@@ -127,7 +143,12 @@ impl World {
 
     /// Gives a command.
     pub fn give(&mut self, actor: Actor, command: Command) -> (Answer, Vec<Record>) {
-        self.give_envelope(Envelope { actor, kid: None, idem: None, command })
+        self.give_envelope(Envelope {
+            actor,
+            kid: None,
+            idem: None,
+            command,
+        })
     }
 
     /// Gives a command with everything around it.
@@ -207,9 +228,10 @@ impl World {
 
     /// An action as its records tell it.
     pub fn view(&self, id: ActionId) -> ActionView {
-        let about = self.records.iter().filter(|record| {
-            countersign_core::view::subjects(&record.event).contains(&id.0)
-        });
+        let about = self
+            .records
+            .iter()
+            .filter(|record| countersign_core::view::subjects(&record.event).contains(&id.0));
         ActionView::fold(about).expect("there is such an action")
     }
 
@@ -237,7 +259,11 @@ impl World {
             let value = Value::Map([("text".to_owned(), Value::from(text))].into());
             store_value(&value, &self.redactor, &Kinds::default(), [3; 32], "default").0
         });
-        let action = self.payloads.get(&view.seq).and_then(|payload| stored_action(payload)).map(Box::new);
+        let action = self
+            .payloads
+            .get(&view.seq)
+            .and_then(|payload| stored_action(payload))
+            .map(Box::new);
         let vote = Vote {
             approval,
             user: user.to_owned(),
@@ -254,18 +280,34 @@ impl World {
     /// Redeems the permit of an action for the digest that was decided.
     pub fn redeem(&mut self, action: ActionId) -> Result<(), Refusal> {
         let view = self.view(action);
-        let digest = view.decision.remedy.as_ref().filter(|r| r.applied).map_or(view.decision.digest, |r| r.digest);
+        let digest = view
+            .decision
+            .remedy
+            .as_ref()
+            .filter(|r| r.applied)
+            .map_or(view.decision.digest, |r| r.digest);
         self.redeem_for(action, digest)
     }
 
     /// Redeems the permit of an action for a digest of one's choice.
     pub fn redeem_for(&mut self, action: ActionId, digest: Digest) -> Result<(), Refusal> {
         let view = self.view(action);
-        let stored = self.payloads.get(&view.seq).and_then(|payload| stored_action(payload)).map(Box::new);
+        let stored = self
+            .payloads
+            .get(&view.seq)
+            .and_then(|payload| stored_action(payload))
+            .map(Box::new);
         let agent = view.decision.agent.clone();
-        let redeem =
-            Redeem { permit: PermitId::from(action), digest, agent: Some(agent.clone()), action: stored };
-        outcome_of(self.give(by(ActorKind::Agent, &agent), Command::Redeem(Box::new(redeem))).0)
+        let redeem = Redeem {
+            permit: PermitId::from(action),
+            digest,
+            agent: Some(agent.clone()),
+            action: stored,
+        };
+        outcome_of(
+            self.give(by(ActorKind::Agent, &agent), Command::Redeem(Box::new(redeem)))
+                .0,
+        )
     }
 
     /// Reports what happened.
@@ -283,7 +325,10 @@ impl World {
             redact: BTreeMap::new(),
             view: Some(Box::new(view)),
         };
-        outcome_of(self.give(by(ActorKind::Agent, &agent), Command::ReportOutcome(Box::new(report))).0)
+        outcome_of(
+            self.give(by(ActorKind::Agent, &agent), Command::ReportOutcome(Box::new(report)))
+                .0,
+        )
     }
 
     /// Folds all records anew: what a restart does.
@@ -302,7 +347,9 @@ impl World {
 
     /// Whether an alert of this name was raised.
     pub fn alerted(&self, name: &str) -> bool {
-        self.records.iter().any(|record| matches!(&record.event, Event::AlertRaised(alert) if alert.name == name))
+        self.records
+            .iter()
+            .any(|record| matches!(&record.event, Event::AlertRaised(alert) if alert.name == name))
     }
 }
 
@@ -314,7 +361,12 @@ impl Default for World {
 
 /// An actor whose credential proves it.
 pub fn by(kind: ActorKind, id: &str) -> Actor {
-    Actor { auth: "test".into(), id: id.to_owned(), kind, verified: true }
+    Actor {
+        auth: "test".into(),
+        id: id.to_owned(),
+        kind,
+        verified: true,
+    }
 }
 
 fn outcome_of(answer: Answer) -> Result<(), Refusal> {

@@ -32,7 +32,11 @@ fn world() -> World {
 /// A ledger in which every type of record occurs. Every record goes through its canonical bytes on the way.
 fn everything() -> World {
     let mut world = world();
-    let receiver = match &world.done(Command::RegisterReceiver { url: "https://example.com/hook".into() })[0].event {
+    let receiver = match &world.done(Command::RegisterReceiver {
+        url: "https://example.com/hook".into(),
+    })[0]
+        .event
+    {
         Event::CallbackRegistered(registered) => registered.receiver,
         other => panic!("{other:?}"),
     };
@@ -46,19 +50,41 @@ fn everything() -> World {
     };
     world.done(Command::IssueKey(Box::new(key)));
     let callback = r#""callback_url":"https://example.com/hook/1""#;
-    let read = world.submit("bot", &format!(r#"{{"action":"read",{callback}}}"#)).unwrap();
+    let read = world
+        .submit("bot", &format!(r#"{{"action":"read",{callback}}}"#))
+        .unwrap();
     world.redeem(read.decision.action_id).unwrap();
     assert!(world.redeem(read.decision.action_id).is_err());
-    world.report(read.decision.action_id, OutcomeStatus::Succeeded, Some("1.50")).unwrap();
-    let refused = world.submit("bot", r#"{"action":"read","env":"x"}"#).unwrap().decision.action_id;
-    assert!(world.redeem_for(refused, countersign_core::digest::Digest([0; 32])).is_err());
+    world
+        .report(read.decision.action_id, OutcomeStatus::Succeeded, Some("1.50"))
+        .unwrap();
+    let refused = world
+        .submit("bot", r#"{"action":"read","env":"x"}"#)
+        .unwrap()
+        .decision
+        .action_id;
+    assert!(
+        world
+            .redeem_for(refused, countersign_core::digest::Digest([0; 32]))
+            .is_err()
+    );
     let delivery = delivery(&world);
     for (attempt, result) in [(1, Delivery::Retrying), (2, Delivery::Dead)] {
         let next = (result == Delivery::Retrying).then_some(world.now);
-        world.done(Command::NoteDelivery { delivery, attempt, detail: "500".into(), result, next });
+        world.done(Command::NoteDelivery {
+            delivery,
+            attempt,
+            detail: "500".into(),
+            result,
+            next,
+        });
     }
     world.done(Command::Resend(delivery));
-    let pay = world.submit("bot", r#"{"action":"pay","amount":"5"}"#).unwrap().decision.action_id;
+    let pay = world
+        .submit("bot", r#"{"action":"pay","amount":"5"}"#)
+        .unwrap()
+        .decision
+        .action_id;
     world.pass(Span::minutes(16));
     world.vote("dana", pay, Verb::Approve, None).unwrap();
     let ship = world.submit("bot", r#"{"action":"ship"}"#).unwrap();
@@ -71,7 +97,13 @@ fn everything() -> World {
         "default",
     );
     let parts = vec!["sources".to_owned()];
-    world.done(Command::Answer { approval, agent: "bot".into(), parts, stored: stored.0, redact: stored.1 });
+    world.done(Command::Answer {
+        approval,
+        agent: "bot".into(),
+        parts,
+        stored: stored.0,
+        redact: stored.1,
+    });
     drop(world.submit("stranger", r#"{"action":"read"}"#));
     for _ in 0..12 {
         drop(world.submit("bot", r#"{"action":"fly"}"#));
@@ -81,9 +113,15 @@ fn everything() -> World {
     let alert = *world.state.alerts().keys().next().unwrap();
     world.done(Command::AcknowledgeAlert(alert));
     world.user("bea", &["admin"], &[], &[]);
-    world.done(Command::Kill { scope: Scope::Tool("shell".into()), reason: None });
+    world.done(Command::Kill {
+        scope: Scope::Tool("shell".into()),
+        reason: None,
+    });
     for who in ["alex", "bea"] {
-        let release = Command::Release { scope: Scope::Tool("shell".into()), reason: None };
+        let release = Command::Release {
+            scope: Scope::Tool("shell".into()),
+            reason: None,
+        };
         assert_eq!(world.give(by(ActorKind::User, who), release).0, Answer::Done);
     }
     world.done(Command::NoteClockJump { shows: Time(0) });
@@ -105,7 +143,11 @@ fn every_type_of_record_occurs_is_canonical_and_folds_to_the_same_state() {
     let world = everything();
     let seen: BTreeSet<&str> = world.records.iter().map(|record| record.event.kind()).collect();
     let known: BTreeSet<&str> = Event::KINDS.iter().copied().collect();
-    assert_eq!(known.difference(&seen).collect::<Vec<_>>(), Vec::<&&str>::new(), "types that no test writes");
+    assert_eq!(
+        known.difference(&seen).collect::<Vec<_>>(),
+        Vec::<&&str>::new(),
+        "types that no test writes"
+    );
     assert_eq!(world.refolded().hash(), world.state.hash());
 }
 
@@ -116,7 +158,11 @@ fn a_ledger_of_every_released_version_folds_to_the_state_that_it_folded_to_then(
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let world = everything();
         std::fs::create_dir_all(&folder).unwrap();
-        let lines: Vec<Vec<u8>> = world.records.iter().map(|record| record.encode(ORIGIN).unwrap()).collect();
+        let lines: Vec<Vec<u8>> = world
+            .records
+            .iter()
+            .map(|record| record.encode(ORIGIN).unwrap())
+            .collect();
         std::fs::write(&ledger, [lines.join(&b'\n'), b"\n".to_vec()].concat()).unwrap();
         std::fs::write(&hash, format!("{}\n", world.state.hash())).unwrap();
     }
@@ -136,7 +182,11 @@ fn a_loaded_state_goes_on_as_the_one_that_was_stored() {
     let granted = world.submit("bot", r#"{"action":"read"}"#).unwrap().decision.action_id;
     world.redeem(granted).unwrap();
     world.submit("bot", r#"{"action":"ship"}"#).unwrap();
-    let approved = world.submit("bot", r#"{"action":"pay","amount":"2"}"#).unwrap().decision.action_id;
+    let approved = world
+        .submit("bot", r#"{"action":"pay","amount":"2"}"#)
+        .unwrap()
+        .decision
+        .action_id;
     world.vote("dana", approved, Verb::Approve, None).unwrap();
     let bytes = world.state.to_bytes();
     world.state = State::from_bytes(&bytes).unwrap();
@@ -150,19 +200,38 @@ fn a_loaded_state_goes_on_as_the_one_that_was_stored() {
 #[test]
 fn the_same_request_is_carried_out_once() {
     let mut world = world();
-    let idem = |body: u8| Some(Idempotency { body: Half([body; 16]), key: Half([1; 16]) });
+    let idem = |body: u8| {
+        Some(Idempotency {
+            body: Half([body; 16]),
+            key: Half([1; 16]),
+        })
+    };
     let submit = |world: &mut World, idem| {
         let submit = world.submission("bot", r#"{"action":"read"}"#).unwrap();
         let command = Command::Submit(Box::new(submit));
-        world.give_envelope(Envelope { actor: by(ActorKind::Agent, "bot"), kid: None, idem, command })
+        world.give_envelope(Envelope {
+            actor: by(ActorKind::Agent, "bot"),
+            kid: None,
+            idem,
+            command,
+        })
     };
     let (first, records) = submit(&mut world, idem(1));
     assert_eq!(first, Answer::Done);
-    assert_eq!(submit(&mut world, idem(1)), (Answer::Replayed(records[0].seq), Vec::new()));
-    assert!(matches!(submit(&mut world, idem(2)).0, Answer::Refused(refusal) if refusal.code == "idempotency_key_reused"));
+    assert_eq!(
+        submit(&mut world, idem(1)),
+        (Answer::Replayed(records[0].seq), Vec::new())
+    );
+    assert!(
+        matches!(submit(&mut world, idem(2)).0, Answer::Refused(refusal) if refusal.code == "idempotency_key_reused")
+    );
     world.pass(Span::hours(24));
     world.submit("bot", r#"{"action":"read","env":"a"}"#).unwrap();
-    assert_eq!(submit(&mut world, idem(2)).0, Answer::Done, "a key is remembered for a day");
+    assert_eq!(
+        submit(&mut world, idem(2)).0,
+        Answer::Done,
+        "a key is remembered for a day"
+    );
 }
 
 #[test]
@@ -182,7 +251,14 @@ fn a_revoked_or_expired_key_gives_no_command() {
     let submit = |world: &mut World, kid: &str| {
         let command = Command::Submit(Box::new(world.submission("bot", r#"{"action":"read"}"#).unwrap()));
         let actor = by(ActorKind::Agent, "bot");
-        world.give_envelope(Envelope { actor, kid: Some(kid.into()), idem: None, command }).0
+        world
+            .give_envelope(Envelope {
+                actor,
+                kid: Some(kid.into()),
+                idem: None,
+                command,
+            })
+            .0
     };
     assert_eq!(submit(&mut world, "good"), Answer::Done);
     assert_eq!(submit(&mut world, "old"), Answer::Done);
@@ -225,7 +301,9 @@ fn a_year_of_work_leaves_a_state_that_holds_only_what_is_open() {
 fn while_the_clock_is_in_doubt_no_timer_fires_and_decisions_go_on() {
     let mut world = world();
     let id = world.submit("bot", r#"{"action":"pay"}"#).unwrap().decision.action_id;
-    world.done(Command::NoteClockJump { shows: world.now + Span::hours(48) });
+    world.done(Command::NoteClockJump {
+        shows: world.now + Span::hours(48),
+    });
     world.pass(Span::hours(48));
     assert_eq!(world.view(id).status, countersign_core::event::Status::Pending);
     assert!(world.submit("bot", r#"{"action":"read"}"#).is_ok());
@@ -294,8 +372,15 @@ fn play(steps: &[Step], approving: bool) -> World {
             }
             Step::Pass(seconds) => world.pass(Span::seconds(i64::from(*seconds))),
             Step::Kill(which) => {
-                let scope = [Scope::Organization, Scope::Agent("bot".into()), Scope::Tool("pay".into())];
-                world.done(Command::Kill { scope: scope[usize::from(which % 3)].clone(), reason: None });
+                let scope = [
+                    Scope::Organization,
+                    Scope::Agent("bot".into()),
+                    Scope::Tool("pay".into()),
+                ];
+                world.done(Command::Kill {
+                    scope: scope[usize::from(which % 3)].clone(),
+                    reason: None,
+                });
             }
             Step::Release => {
                 for scope in world.state.kills().map(|kill| kill.scope.clone()).collect::<Vec<_>>() {

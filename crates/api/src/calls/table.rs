@@ -14,6 +14,7 @@ use crate::audit::{
     AuditAnswer, CheckpointAnswer, ConsistencyAnswer, ExplainAnswer, InclusionAnswer, KeySetAnswer, LogKeysAnswer,
     PayloadAnswer, SchemasAnswer,
 };
+use crate::bounded::MAX_WHOLE;
 use crate::operations::{
     AlertsAnswer, CallbacksAnswer, DeliveriesAnswer, DoneAnswer, HealthAnswer, KillAnswer, KillBody, KillsAnswer,
     NewCallbackBody, RegisteredCallback, ReleaseAnswer, ReleaseBody,
@@ -92,7 +93,11 @@ fn id_of(prefix: &str) -> Value {
 }
 
 fn index() -> Value {
-    json!({ "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_u64 })
+    json!({ "type": "integer", "minimum": 0, "maximum": MAX_WHOLE })
+}
+
+fn size() -> Value {
+    json!({ "type": "integer", "minimum": 1, "maximum": MAX_WHOLE })
 }
 
 fn word() -> Value {
@@ -389,7 +394,7 @@ pub static CALLS: &[Call] = &[
         .answers::<InclusionAnswer>(),
     Call::new("consistency", Get, "/v1/audit/consistency", people(&[Admin, Auditor]))
         .about("Proves that the ledger of `to` records extends the ledger of `from` records.")
-        .with(&[needed(query("from", "Records of the shorter.", index)), needed(query("to", "Records of the longer.", index))])
+        .with(&[needed(query("from", "Records of the shorter.", size)), needed(query("to", "Records of the longer.", size))])
         .answers::<ConsistencyAnswer>()
         .problems(&[(422, "invalid_range")]),
     Call::new("records", Get, "/v1/audit/records", people(&[Admin, Auditor]))

@@ -22,7 +22,11 @@ impl State {
         self.next_seq = record.seq + 1;
         self.last_ts = record.ts;
         if let Some(idem) = record.idem {
-            let entry = Remembered { at: record.ts, body: idem.body, seq: record.seq };
+            let entry = Remembered {
+                at: record.ts,
+                body: idem.body,
+                seq: record.seq,
+            };
             self.idempotency.insert(hex(&idem.key.0), entry);
             self.forget_keys.push_back((record.ts + IDEMPOTENCY_SPAN, idem.key));
         }
@@ -129,7 +133,11 @@ impl State {
             Event::PermitRefused(_) | Event::RefusalsRepeated(_) => {}
             Event::SnapshotActivated(e) => self.activated(record.ts, &e.hash),
             Event::SnapshotUploaded(e) => {
-                let stored = StoredSnapshot { activated: None, documents: e.documents, uploaded: record.ts };
+                let stored = StoredSnapshot {
+                    activated: None,
+                    documents: e.documents,
+                    uploaded: record.ts,
+                };
                 self.snapshots.entry(e.hash.clone()).or_insert(stored);
             }
             Event::StateSealed(e) => self.sealed = e.at,
@@ -139,8 +147,12 @@ impl State {
                 } else {
                     self.users.get(&e.user).and_then(|user| user.profile)
                 };
-                let user =
-                    User { duties: e.duties.clone(), profile, roles: e.roles.clone(), teams: e.teams.clone() };
+                let user = User {
+                    duties: e.duties.clone(),
+                    profile,
+                    roles: e.roles.clone(),
+                    teams: e.teams.clone(),
+                };
                 self.users.insert(e.user.clone(), user);
             }
             Event::UserRemoved(e) => {
@@ -170,7 +182,11 @@ impl State {
             self.forget_keys.pop_front();
             let name = hex(&key.0);
             // The same key may have been used again since.
-            if self.idempotency.get(&name).is_some_and(|entry| entry.at + IDEMPOTENCY_SPAN <= now) {
+            if self
+                .idempotency
+                .get(&name)
+                .is_some_and(|entry| entry.at + IDEMPOTENCY_SPAN <= now)
+            {
                 self.idempotency.remove(&name);
             }
         }
@@ -231,7 +247,14 @@ impl State {
                 window.count = 1;
             }
             None => {
-                self.refusals.insert(name, RefusalWindow { code, count: 1, start: now });
+                self.refusals.insert(
+                    name,
+                    RefusalWindow {
+                        code,
+                        count: 1,
+                        start: now,
+                    },
+                );
                 self.forget_refusals.push_back((now + REFUSAL_SPAN, e.digest));
             }
         }
@@ -273,7 +296,9 @@ impl State {
     }
 
     fn answered(&mut self, e: &ApprovalAnswered) {
-        let Some(mut approval) = self.approvals.remove(&e.approval) else { return };
+        let Some(mut approval) = self.approvals.remove(&e.approval) else {
+            return;
+        };
         self.disarm(e.approval, &approval);
         approval.missing = e.missing.clone();
         approval.sla_due = e.sla_due;
@@ -298,7 +323,9 @@ impl State {
             self.disarm(e.approval, &approval);
             self.release_place(e.action_id);
         }
-        let Some(action) = self.actions.get_mut(&e.action_id) else { return };
+        let Some(action) = self.actions.get_mut(&e.action_id) else {
+            return;
+        };
         if let Some(permit) = &action.permit {
             self.due.remove(&(permit.expires, Due::Lapse(e.action_id)));
         }
@@ -320,7 +347,9 @@ impl State {
     }
 
     fn redeemed(&mut self, record: &Record, e: &PermitRedeemed) {
-        let Some(action) = self.actions.get_mut(&e.action_id) else { return };
+        let Some(action) = self.actions.get_mut(&e.action_id) else {
+            return;
+        };
         action.redeemed = true;
         action.outcome_due = Some(e.outcome_due);
         if let Some(permit) = &action.permit {
@@ -437,7 +466,9 @@ impl State {
             if let (Some(due), false) = (action.outcome_due, action.outcome) {
                 self.due.insert((due, Due::Outcome(*id)));
             }
-            let approved = action.approval.is_some_and(|approval| !approvals.contains_key(&approval));
+            let approved = action
+                .approval
+                .is_some_and(|approval| !approvals.contains_key(&approval));
             if let (Some(permit), true, false) = (&action.permit, approved, action.redeemed) {
                 self.due.insert((permit.expires, Due::Lapse(*id)));
             }

@@ -120,7 +120,9 @@ impl State {
         let action_id = ActionId(ctx.ids.next(ctx.now));
         let mut events = Vec::with_capacity(2);
         if !self.agents.contains_key(&submit.agent) && self.agents.len() < self.users.len() + SIGHTED_AT_MOST {
-            events.push(Draft::observed(AgentSighted { agent: submit.agent.to_string() }));
+            events.push(Draft::observed(AgentSighted {
+                agent: submit.agent.to_string(),
+            }));
         }
         let mut ruling = ruling;
         let opened = match ruling.status {
@@ -142,7 +144,13 @@ impl State {
         if let Some(opened) = opened {
             if !opened.unresolved.is_empty() {
                 let summary = format!("no one is known as {}", quoted(&opened.unresolved));
-                events.extend(self.alert("unresolved_approvers", summary, Some(&opened.agent), Some(action_id), ctx));
+                events.extend(self.alert(
+                    "unresolved_approvers",
+                    summary,
+                    Some(&opened.agent),
+                    Some(action_id),
+                    ctx,
+                ));
             }
             let snapshot = self.live.clone();
             events.push(Draft::observed(opened).citing(snapshot));
@@ -188,7 +196,10 @@ impl State {
         now: Time,
     ) -> Verdict {
         let values = FactValues::of(agent, facts);
-        let currency = live.organization().and_then(|organization| organization.currency()).unwrap_or(&self.currency);
+        let currency = live
+            .organization()
+            .and_then(|organization| organization.currency())
+            .unwrap_or(&self.currency);
         live.evaluate(action, &values.context(agent, facts, currency, accept_remedy, now))
     }
 
@@ -232,11 +243,15 @@ impl State {
         }) else {
             return Ok(());
         };
-        let away = ctx.transient.turned_away.entry(submit.digest.digest).or_insert_with(|| TurnedAway {
-            agent: submit.agent.clone(),
-            count: 0,
-            since: ctx.now,
-        });
+        let away = ctx
+            .transient
+            .turned_away
+            .entry(submit.digest.digest)
+            .or_insert_with(|| TurnedAway {
+                agent: submit.agent.clone(),
+                count: 0,
+                since: ctx.now,
+            });
         away.count += 1;
         let seconds = (window.start + REFUSAL_SPAN - ctx.now).as_seconds() + 1;
         Err(Refusal::new(
@@ -244,10 +259,15 @@ impl State {
             "repeated_refusal",
             format!("this action was refused {REFUSAL_LIMIT} times within a minute with reason `{code}`"),
         )
-        .hint(format!("do not repeat it unchanged; it is decided again in {seconds} s")))
+        .hint(format!(
+            "do not repeat it unchanged; it is decided again in {seconds} s"
+        )))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is one part of the record that this writes")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one part of the record that this writes"
+    )]
     fn push_decision(
         &self,
         events: &mut Vec<Draft>,
@@ -263,7 +283,13 @@ impl State {
         let mut salt = submit.digest.salt;
         let mut offered = None;
         if let Some(remedy) = &ruling.remedy {
-            let digest = action_digest(ctx.digest_key, &self.organization, &submit.agent, &remedy.alternative, None);
+            let digest = action_digest(
+                ctx.digest_key,
+                &self.organization,
+                &submit.agent,
+                &remedy.alternative,
+                None,
+            );
             stored = with_alternative(&stored, &remedy.alternative, ctx.redactor, &Kinds::default());
             if remedy.applied {
                 salt = digest.salt;
@@ -329,11 +355,15 @@ impl State {
     fn receiver_for(&self, url: Option<&str>) -> Result<Option<CallbackTo>, Refusal> {
         let Some(url) = url else { return Ok(None) };
         let below = |base: &str| {
-            url.strip_prefix(base).is_some_and(|rest| rest.is_empty() || base.ends_with('/') || rest.starts_with('/'))
+            url.strip_prefix(base)
+                .is_some_and(|rest| rest.is_empty() || base.ends_with('/') || rest.starts_with('/'))
                 && !url.contains("/../")
         };
         match self.receivers.iter().find(|(_, base)| below(base)) {
-            Some((receiver, _)) => Ok(Some(CallbackTo { receiver: *receiver, url: url.to_owned() })),
+            Some((receiver, _)) => Ok(Some(CallbackTo {
+                receiver: *receiver,
+                url: url.to_owned(),
+            })),
             None => Err(Refusal::invalid(
                 "callback_not_registered",
                 "`callback_url` is neither a registered receiver nor below one",
@@ -403,8 +433,14 @@ pub fn explain(
     at: Time,
 ) -> Vec<countersign_policy::Trace> {
     let values = FactValues::of(&decision.agent, &decision.facts);
-    let currency = snapshot.organization().and_then(|organization| organization.currency()).unwrap_or(currency);
-    snapshot.explain(action, &values.context(&decision.agent, &decision.facts, currency, false, at))
+    let currency = snapshot
+        .organization()
+        .and_then(|organization| organization.currency())
+        .unwrap_or(currency);
+    snapshot.explain(
+        action,
+        &values.context(&decision.agent, &decision.facts, currency, false, at),
+    )
 }
 
 /// Facts of a record as the values that conditions compute with.
@@ -416,7 +452,10 @@ struct FactValues {
 impl FactValues {
     fn of(agent: &str, facts: &DecisionFacts) -> FactValues {
         let pii = Value::List(facts.pii.iter().map(|kind| Value::from(kind.as_str())).collect());
-        FactValues { agent: agent_value(agent, facts), pii }
+        FactValues {
+            agent: agent_value(agent, facts),
+            pii,
+        }
     }
 
     fn context<'a>(
@@ -447,10 +486,16 @@ impl FactValues {
 
 /// What conditions see as `agent`.
 fn agent_value(id: &str, facts: &DecisionFacts) -> Value {
-    let mut map: BTreeMap<String, Value> =
-        facts.agent.iter().map(|(name, word)| (name.clone(), Value::from(word.as_str()))).collect();
+    let mut map: BTreeMap<String, Value> = facts
+        .agent
+        .iter()
+        .map(|(name, word)| (name.clone(), Value::from(word.as_str())))
+        .collect();
     map.insert("id".to_owned(), Value::from(id));
-    let labels = facts.labels.iter().map(|(name, word)| (name.clone(), Value::from(word.as_str())));
+    let labels = facts
+        .labels
+        .iter()
+        .map(|(name, word)| (name.clone(), Value::from(word.as_str())));
     map.insert("labels".to_owned(), Value::Map(labels.collect()));
     Value::Map(map)
 }
@@ -462,8 +507,11 @@ fn shortened(reasons: Vec<Reason>, ctx: &Ctx<'_>) -> Vec<Reason> {
     reasons.truncate(REASONS_AT_MOST);
     for reason in &mut reasons {
         let text = ctx.redactor.redact_text(&reason.message, &kinds).text;
-        reason.message =
-            if text.len() > REASON_CHARS { text.chars().take(REASON_CHARS).collect() } else { text };
+        reason.message = if text.len() > REASON_CHARS {
+            text.chars().take(REASON_CHARS).collect()
+        } else {
+            text
+        };
     }
     reasons
 }
@@ -473,5 +521,9 @@ fn first_message(reasons: &[Reason]) -> &str {
 }
 
 fn quoted(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

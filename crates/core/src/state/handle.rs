@@ -31,7 +31,10 @@ pub struct Handled {
 impl Handled {
     /// It happened.
     pub(super) fn done(events: Vec<Draft>) -> Result<Handled, Refusal> {
-        Ok(Handled { events, answer: Answer::Done })
+        Ok(Handled {
+            events,
+            answer: Answer::Done,
+        })
     }
 
     /// One thing happened.
@@ -41,7 +44,10 @@ impl Handled {
 
     /// It was not carried out, and the ledger says so.
     pub(super) fn refused(events: Vec<Draft>, refusal: Refusal) -> Result<Handled, Refusal> {
-        Ok(Handled { events, answer: Answer::Refused(refusal) })
+        Ok(Handled {
+            events,
+            answer: Answer::Refused(refusal),
+        })
     }
 }
 
@@ -50,18 +56,32 @@ impl State {
     /// records, are applied.
     pub fn handle(&self, envelope: Envelope, ctx: &mut Ctx<'_>) -> Handled {
         match self.admitted(&envelope, ctx) {
-            Ok(Some(seq)) => return Handled { events: Vec::new(), answer: Answer::Replayed(seq) },
+            Ok(Some(seq)) => {
+                return Handled {
+                    events: Vec::new(),
+                    answer: Answer::Replayed(seq),
+                };
+            }
             Ok(None) => {}
-            Err(refusal) => return Handled { events: Vec::new(), answer: Answer::Refused(refusal) },
+            Err(refusal) => {
+                return Handled {
+                    events: Vec::new(),
+                    answer: Answer::Refused(refusal),
+                };
+            }
         }
         let actor = envelope.actor;
         let handled = match envelope.command {
             Command::Open(opened) => self.open(*opened),
             Command::Submit(submit) => self.decide(*submit, ctx),
             Command::Vote(vote) => self.vote(*vote, ctx),
-            Command::Answer { approval, agent, parts, stored, redact } => {
-                self.answer(approval, &agent, &parts, stored, redact, ctx)
-            }
+            Command::Answer {
+                approval,
+                agent,
+                parts,
+                stored,
+                redact,
+            } => self.answer(approval, &agent, &parts, stored, redact, ctx),
             Command::Cancel { approval, agent } => self.cancel(approval, agent.as_ref(), &actor, ctx),
             Command::Redeem(redeem) => self.redeem(*redeem, ctx),
             Command::ReportOutcome(report) => self.report_outcome(*report, ctx),
@@ -78,22 +98,34 @@ impl State {
             Command::AcknowledgeAlert(alert) => self.acknowledge(alert),
             Command::RegisterReceiver { url } => self.register_receiver(url, ctx),
             Command::RemoveReceiver(receiver, why) => self.remove_receiver(receiver, why),
-            Command::NoteDelivery { delivery, attempt, detail, result, next } => {
-                self.note_delivery(delivery, attempt, detail, result, next, ctx)
-            }
+            Command::NoteDelivery {
+                delivery,
+                attempt,
+                detail,
+                result,
+                next,
+            } => self.note_delivery(delivery, attempt, detail, result, next, ctx),
             Command::Resend(delivery) => self.resend(delivery, ctx),
             Command::Tick => self.tick(ctx),
             Command::NoteClockJump { shows } => self.note_clock_jump(shows),
             Command::ConfirmClock { by } => self.confirm_clock(by),
-            Command::Seal => Handled::one(StateSealed { at: self.next_seq, hash: self.hash() }),
-            Command::Close => Handled::one(OrganizationClosed { organization: self.organization.clone() }),
+            Command::Seal => Handled::one(StateSealed {
+                at: self.next_seq,
+                hash: self.hash(),
+            }),
+            Command::Close => Handled::one(OrganizationClosed {
+                organization: self.organization.clone(),
+            }),
         };
         match handled {
             Ok(mut handled) => {
                 self.alert_on(&mut handled.events, ctx);
                 handled
             }
-            Err(refusal) => Handled { events: Vec::new(), answer: Answer::Refused(refusal) },
+            Err(refusal) => Handled {
+                events: Vec::new(),
+                answer: Answer::Refused(refusal),
+            },
         }
     }
 
@@ -103,9 +135,10 @@ impl State {
         let mut alerts = Vec::new();
         for draft in events.iter() {
             let about = self.about(&draft.event);
-            let wanted = about.as_ref().and_then(|(agent, _)| live.mandate(agent)).is_some_and(|mandate| {
-                mandate.alert_events().iter().any(|event| event == draft.event.kind())
-            });
+            let wanted = about
+                .as_ref()
+                .and_then(|(agent, _)| live.mandate(agent))
+                .is_some_and(|mandate| mandate.alert_events().iter().any(|event| event == draft.event.kind()));
             if let Some((agent, action_id)) = about.filter(|_| wanted) {
                 let summary = format!("`{}` of `{agent}`", draft.event.kind());
                 alerts.extend(self.alert(draft.event.kind(), summary, Some(&agent), action_id, ctx));
@@ -131,9 +164,10 @@ impl State {
             Event::PermitRedeemed(e) => of_action(e.action_id),
             Event::PermitRefused(e) => of_action(e.action_id),
             Event::OutcomeReported(e) => of_action(e.action_id),
-            Event::CallbackAttempted(e) => {
-                self.deliveries.get(&e.delivery).and_then(|delivery| of_action(delivery.action_id))
-            }
+            Event::CallbackAttempted(e) => self
+                .deliveries
+                .get(&e.delivery)
+                .and_then(|delivery| of_action(delivery.action_id)),
             Event::AlertAcknowledged(_)
             | Event::AlertRaised(_)
             | Event::CallbackRegistered(_)
@@ -181,8 +215,10 @@ impl State {
     /// Whether a key is good at `ctx.now`.
     fn check_key(&self, kid: &Arc<str>, ctx: &Ctx<'_>) -> Result<(), Refusal> {
         let refuse = |why: &str| {
-            Err(Refusal::new(Category::Forbidden, "unauthenticated", format!("key `{kid}` {why}"))
-                .hint("ask an admin for a new key"))
+            Err(
+                Refusal::new(Category::Forbidden, "unauthenticated", format!("key `{kid}` {why}"))
+                    .hint("ask an admin for a new key"),
+            )
         };
         match self.keys.get(kid) {
             None => refuse("is not known"),

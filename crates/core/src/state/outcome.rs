@@ -18,16 +18,26 @@ impl State {
         }
         let view = report.view.as_deref();
         let (agent, approval, granted, redeemed, constraints) = match (open, view) {
-            (Some(action), _) => {
-                (&action.agent, action.approval, action.permit.is_some(), action.redeemed, &action.constraints)
-            }
+            (Some(action), _) => (
+                &action.agent,
+                action.approval,
+                action.permit.is_some(),
+                action.redeemed,
+                &action.constraints,
+            ),
             (None, Some(view)) => {
                 if view.outcome.is_some() {
                     return Err(reported());
                 }
                 let decision = &view.decision;
                 let granted = view.status == Status::Permitted;
-                (&decision.agent, decision.approval, granted, view.redeemed_at.is_some(), &decision.constraints)
+                (
+                    &decision.agent,
+                    decision.approval,
+                    granted,
+                    view.redeemed_at.is_some(),
+                    &decision.constraints,
+                )
             }
             (None, None) => return Err(Refusal::missing("action", id)),
         };
@@ -35,12 +45,16 @@ impl State {
             return Err(Refusal::missing("action", id));
         }
         if !granted && !redeemed {
-            return Err(Refusal::conflict("not_permitted", format!("`{id}` was never permitted"))
-                .hint("an outcome belongs to a permitted action; report an incident by other means"));
+            return Err(
+                Refusal::conflict("not_permitted", format!("`{id}` was never permitted"))
+                    .hint("an outcome belongs to a permitted action; report an incident by other means"),
+            );
         }
         if approval.is_some() && !redeemed {
-            return Err(Refusal::conflict("not_redeemed", format!("the permit of `{id}` was not redeemed"))
-                .hint("redeem the permit before the action runs, then report its outcome"));
+            return Err(
+                Refusal::conflict("not_redeemed", format!("the permit of `{id}` was not redeemed"))
+                    .hint("redeem the permit before the action runs, then report its outcome"),
+            );
         }
         let cost = report.cost.as_ref().map(|(amount, _)| *amount);
         let violations = constraint::check_outcome(constraints, cost, report.duration_ms);

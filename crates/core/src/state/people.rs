@@ -21,16 +21,17 @@ impl State {
             "team" => user.teams.iter().any(|team| team == bare),
             "role" | "duty" => user.duties.iter().any(|duty| duty == bare),
             _ => {
-                id == name
-                    || user.teams.iter().any(|team| team == name)
-                    || user.duties.iter().any(|duty| duty == name)
+                id == name || user.teams.iter().any(|team| team == name) || user.duties.iter().any(|duty| duty == name)
             }
         };
         self.people(|id, user| may_vote(user) && means(id, user))
     }
 
     fn people(&self, wanted: impl Fn(&str, &User) -> bool) -> Place {
-        (self.users.iter()).filter(|(id, user)| wanted(id, user)).map(|(id, _)| id.clone()).collect()
+        (self.users.iter())
+            .filter(|(id, user)| wanted(id, user))
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 
     /// People with permission `admin`: who decides where nobody else is named.
@@ -44,8 +45,11 @@ impl State {
         let mut unresolved = BTreeSet::new();
         let mut slots: Vec<Slot> = Vec::new();
         for demand in demands {
-            let (known, unknown): (Vec<_>, Vec<_>) =
-                demand.names.iter().cloned().partition(|name| !self.people_named(name).is_empty());
+            let (known, unknown): (Vec<_>, Vec<_>) = demand
+                .names
+                .iter()
+                .cloned()
+                .partition(|name| !self.people_named(name).is_empty());
             let missing = match demand.quorum {
                 // Each name has to be there.
                 Quorum::All => !unknown.is_empty(),
@@ -57,8 +61,16 @@ impl State {
             } else {
                 (known, demand.quorum)
             };
-            let slot = Slot { people: self.people_of(&names), names, quorum, source: demand.source.clone() };
-            match slots.iter_mut().find(|other| other.people == slot.people && other.quorum == slot.quorum) {
+            let slot = Slot {
+                people: self.people_of(&names),
+                names,
+                quorum,
+                source: demand.source.clone(),
+            };
+            match slots
+                .iter_mut()
+                .find(|other| other.people == slot.people && other.quorum == slot.quorum)
+            {
                 Some(same) => same.source = format!("{}, {}", same.source, slot.source),
                 None => slots.push(slot),
             }
@@ -103,7 +115,10 @@ impl State {
     /// Whether this person may decide an open request now.
     pub fn may_decide(&self, approval: &OpenApproval, user: &str) -> bool {
         approval.evidence_due.is_none()
-            && self.places(&approval.slots, &approval.excluded).iter().any(|place| place.contains(user))
+            && self
+                .places(&approval.slots, &approval.excluded)
+                .iter()
+                .any(|place| place.contains(user))
     }
 
     /// Whether people who may vote now, and said yes, fill every place.

@@ -10,21 +10,37 @@ use crate::refusal::{Category, Refusal};
 impl State {
     pub(super) fn redeem(&self, redeem: Redeem, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
         let action_id = ActionId::from(redeem.permit);
-        let gone = || Refusal::new(Category::Gone, "permit_expired", format!("`{}` has expired", redeem.permit));
+        let gone = || {
+            Refusal::new(
+                Category::Gone,
+                "permit_expired",
+                format!("`{}` has expired", redeem.permit),
+            )
+        };
         // A permit whose signature holds and that the state no longer knows is over.
-        let Some(action) = self.actions.get(&action_id) else { return Err(gone()) };
+        let Some(action) = self.actions.get(&action_id) else {
+            return Err(gone());
+        };
         if redeem.agent.as_ref().is_some_and(|agent| *agent != action.agent) {
             return Err(Refusal::missing("permit", redeem.permit));
         }
         if action.redeemed {
-            return Err(Refusal::conflict("already_redeemed", format!("`{}` was used before", redeem.permit)));
+            return Err(Refusal::conflict(
+                "already_redeemed",
+                format!("`{}` was used before", redeem.permit),
+            ));
         }
-        let Some(permit) = &action.permit else { return Err(gone()) };
+        let Some(permit) = &action.permit else {
+            return Err(gone());
+        };
         let reevaluated = match self.redeemable(&redeem, action, permit, ctx) {
             Ok(reevaluated) => reevaluated,
             Err(refusal) => {
-                let refused =
-                    PermitRefused { action_id, permit: redeem.permit, reason: refusal.code.to_owned() };
+                let refused = PermitRefused {
+                    action_id,
+                    permit: redeem.permit,
+                    reason: refusal.code.to_owned(),
+                };
                 let mut events = vec![Draft::observed(refused)];
                 if let (Some(approval), "policy_changed") = (action.approval, refusal.code) {
                     let why = refusal.detail.clone();
@@ -53,19 +69,35 @@ impl State {
         ctx: &Ctx<'_>,
     ) -> Result<bool, Refusal> {
         if permit.expires <= ctx.now {
-            let code = if action.approval.is_some() { "approval_lapsed" } else { "permit_expired" };
-            return Err(Refusal::new(Category::Gone, code, format!("`{}` ended at {}", redeem.permit, permit.expires)));
+            let code = if action.approval.is_some() {
+                "approval_lapsed"
+            } else {
+                "permit_expired"
+            };
+            return Err(Refusal::new(
+                Category::Gone,
+                code,
+                format!("`{}` ended at {}", redeem.permit, permit.expires),
+            ));
         }
         if redeem.digest != action.digest {
-            return Err(Refusal::conflict("digest_mismatch", "what is about to run is not what was decided")
-                .hint("ask for a decision on the action that is about to run"));
+            return Err(
+                Refusal::conflict("digest_mismatch", "what is about to run is not what was decided")
+                    .hint("ask for a decision on the action that is about to run"),
+            );
         }
         let killed = self.stopped_by(&action.agent, &action.tool).is_some();
         if killed || self.voided(permit.issued, &action.agent, &action.tool) {
-            return Err(Refusal::conflict("killed", "a kill switch was engaged after this permit was issued"));
+            return Err(Refusal::conflict(
+                "killed",
+                "a kill switch was engaged after this permit was issued",
+            ));
         }
         if self.agents.get(&action.agent).is_none_or(|agent| agent.quarantined) {
-            return Err(Refusal::conflict("agent_inactive", format!("agent `{}` is not active", action.agent)));
+            return Err(Refusal::conflict(
+                "agent_inactive",
+                format!("agent `{}` is not active", action.agent),
+            ));
         }
         if action.snapshot == self.live {
             return Ok(false);
@@ -84,9 +116,10 @@ impl State {
                 Decision::Allow | Decision::AllowWithConstraints => Ok(()),
                 // People have said yes; whether they are still the right ones was checked when they did.
                 Decision::RequireApproval if action.approval.is_some() => Ok(()),
-                Decision::RequireApproval | Decision::Remediate | Decision::Deny => {
-                    refuse(format!("the policy that is live now says {}", verdict.decision.as_str()))
-                }
+                Decision::RequireApproval | Decision::Remediate | Decision::Deny => refuse(format!(
+                    "the policy that is live now says {}",
+                    verdict.decision.as_str()
+                )),
             },
         }
     }

@@ -24,11 +24,21 @@ impl State {
         key: Option<Box<KeyIssued>>,
         ctx: &Ctx<'_>,
     ) -> Result<Handled, Refusal> {
-        if self.agents.get(agent.agent.as_str()).is_some_and(|known| !known.quarantined) && key.is_some() {
-            return Err(Refusal::conflict("already_registered", format!("agent `{}` is registered", agent.agent))
-                .hint("issue another key with `POST /v1/keys`, or change it with `PUT /v1/agents/{id}`"));
+        if self
+            .agents
+            .get(agent.agent.as_str())
+            .is_some_and(|known| !known.quarantined)
+            && key.is_some()
+        {
+            return Err(
+                Refusal::conflict("already_registered", format!("agent `{}` is registered", agent.agent))
+                    .hint("issue another key with `POST /v1/keys`, or change it with `PUT /v1/agents/{id}`"),
+            );
         }
-        if let Some(owner) = ctx.live.and_then(|live| live.mandate(&agent.agent)).and_then(|mandate| mandate.owner())
+        if let Some(owner) = ctx
+            .live
+            .and_then(|live| live.mandate(&agent.agent))
+            .and_then(|mandate| mandate.owner())
             && owner != agent.owner
         {
             return Err(Refusal::conflict(
@@ -53,8 +63,10 @@ impl State {
                 .hint(format!("roles are {}", ROLES.join(", "))));
         }
         if key.is_some() && self.users.contains_key(&user.user) {
-            return Err(Refusal::conflict("already_registered", format!("user `{}` exists", user.user))
-                .hint("change it with `PUT /v1/users/{id}`, or issue another key with `POST /v1/keys`"));
+            return Err(
+                Refusal::conflict("already_registered", format!("user `{}` exists", user.user))
+                    .hint("change it with `PUT /v1/users/{id}`, or issue another key with `POST /v1/keys`"),
+            );
         }
         let stays = user.roles.iter().any(|role| role == "admin");
         self.keep_an_admin(&user.user, stays)?;
@@ -68,7 +80,10 @@ impl State {
             return Err(Refusal::missing("user", user));
         }
         if actor.id == user {
-            return Err(Refusal::conflict("own_account", "a person cannot remove their own account"));
+            return Err(Refusal::conflict(
+                "own_account",
+                "a person cannot remove their own account",
+            ));
         }
         self.keep_an_admin(&user, false)?;
         Handled::one(UserRemoved { user })
@@ -87,7 +102,10 @@ impl State {
     pub(super) fn issue_key(&self, key: KeyIssued) -> Result<Handled, Refusal> {
         use crate::record::ActorKind;
         let known = match key.kind {
-            ActorKind::Agent => self.agents.get(key.subject.as_str()).is_some_and(|agent| !agent.quarantined),
+            ActorKind::Agent => self
+                .agents
+                .get(key.subject.as_str())
+                .is_some_and(|agent| !agent.quarantined),
             ActorKind::User => self.users.contains_key(&key.subject),
             ActorKind::Operator | ActorKind::System => false,
         };
@@ -100,9 +118,10 @@ impl State {
     pub(super) fn revoke_key(&self, kid: String) -> Result<Handled, Refusal> {
         match self.keys.get(kid.as_str()) {
             None => Err(Refusal::missing("key", kid)),
-            Some(key) if key.revoked => {
-                Err(Refusal::conflict("already_revoked", format!("key `{kid}` was revoked before")))
-            }
+            Some(key) if key.revoked => Err(Refusal::conflict(
+                "already_revoked",
+                format!("key `{kid}` was revoked before"),
+            )),
             Some(_) => Handled::one(KeyRevoked { kid }),
         }
     }
@@ -115,12 +134,10 @@ impl State {
         Handled::one(snapshot)
     }
 
-    pub(super) fn activate_snapshot(
-        &self,
-        hash: Arc<str>,
-        rationale: Option<Sealed>,
-    ) -> Result<Handled, Refusal> {
-        let Some(stored) = self.snapshots.get(&hash) else { return Err(Refusal::missing("snapshot", hash)) };
+    pub(super) fn activate_snapshot(&self, hash: Arc<str>, rationale: Option<Sealed>) -> Result<Handled, Refusal> {
+        let Some(stored) = self.snapshots.get(&hash) else {
+            return Err(Refusal::missing("snapshot", hash));
+        };
         if self.live.as_ref() == Some(&hash) {
             return Handled::done(Vec::new());
         }
@@ -129,20 +146,27 @@ impl State {
             previous: self.live.clone(),
             hash: hash.clone(),
         };
-        Handled::done(vec![Draft::observed(activated).with_payload(rationale).citing(Some(hash))])
+        Handled::done(vec![
+            Draft::observed(activated).with_payload(rationale).citing(Some(hash)),
+        ])
     }
 
     pub(super) fn roll_back(&self, rationale: Option<Sealed>) -> Result<Handled, Refusal> {
         match self.live_before.last() {
             Some(previous) => self.activate_snapshot(previous.clone(), rationale),
-            None => Err(Refusal::conflict("nothing_to_roll_back", "no other snapshot was live before this one")),
+            None => Err(Refusal::conflict(
+                "nothing_to_roll_back",
+                "no other snapshot was live before this one",
+            )),
         }
     }
 
     pub(super) fn register_receiver(&self, url: String, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
         if self.receivers.values().any(|known| *known == url) {
-            return Err(Refusal::conflict("already_registered", format!("a receiver at `{url}` is registered"))
-                .hint("remove it first to get a new secret"));
+            return Err(
+                Refusal::conflict("already_registered", format!("a receiver at `{url}` is registered"))
+                    .hint("remove it first to get a new secret"),
+            );
         }
         let receiver = ReceiverId(ctx.ids.next(ctx.now));
         Handled::one(CallbackRegistered { receiver, url })
@@ -152,7 +176,10 @@ impl State {
         if !self.receivers.contains_key(&receiver) {
             return Err(Refusal::missing("receiver", receiver));
         }
-        Handled::one(CallbackRemoved { receiver, why: why.to_owned() })
+        Handled::one(CallbackRemoved {
+            receiver,
+            why: why.to_owned(),
+        })
     }
 
     pub(super) fn note_delivery(
@@ -169,11 +196,19 @@ impl State {
         };
         // Two nodes may have tried at once: only the first report of a try counts.
         if attempt <= pending.attempts || pending.dead {
-            return Err(Refusal::conflict("already_noted", format!("try {attempt} of `{delivery}` is noted")));
+            return Err(Refusal::conflict(
+                "already_noted",
+                format!("try {attempt} of `{delivery}` is noted"),
+            ));
         }
         let detail: String = detail.chars().take(300).collect();
-        let mut events =
-            vec![Draft::observed(CallbackAttempted { attempt, delivery, detail: detail.clone(), next, result })];
+        let mut events = vec![Draft::observed(CallbackAttempted {
+            attempt,
+            delivery,
+            detail: detail.clone(),
+            next,
+            result,
+        })];
         if result == Delivery::Dead {
             events.push(Draft::observed(AlertRaised {
                 action_id: Some(pending.action_id),
@@ -219,7 +254,10 @@ impl State {
 
     pub(super) fn confirm_clock(&self, by: &str) -> Result<Handled, Refusal> {
         if !self.frozen {
-            return Err(Refusal::conflict("clock_is_fine", "the clock has not jumped; timers are running"));
+            return Err(Refusal::conflict(
+                "clock_is_fine",
+                "the clock has not jumped; timers are running",
+            ));
         }
         Handled::one(ClockConfirmed { by: by.to_owned() })
     }

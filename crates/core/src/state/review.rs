@@ -47,17 +47,31 @@ impl State {
         let route = default_route(ctx.live);
         let (slots, unresolved) = self.slots(demands, route.map_or(&[], |route| &route.to));
         let mut excluded = Vec::new();
-        if let Some(requester) = submit.action.principal.as_deref().filter(|id| self.users.contains_key(*id)) {
-            excluded.push(Excluded { reason: "requester".into(), user: requester.to_owned() });
+        if let Some(requester) = submit
+            .action
+            .principal
+            .as_deref()
+            .filter(|id| self.users.contains_key(*id))
+        {
+            excluded.push(Excluded {
+                reason: "requester".into(),
+                user: requester.to_owned(),
+            });
         }
         if !can_fill(&self.places(&slots, &excluded)) {
             return Err(Refusal::conflict("unroutable", "nobody who may decide this is left"));
         }
         // The agent's owner steps back once somebody else could decide.
-        let owner = self.agents.get(&submit.agent).and_then(|agent| agent.owner.strip_prefix("user:"));
+        let owner = self
+            .agents
+            .get(&submit.agent)
+            .and_then(|agent| agent.owner.strip_prefix("user:"));
         if let Some(owner) = owner.filter(|id| self.users.contains_key(*id)) {
             let mut without = excluded.clone();
-            without.push(Excluded { reason: "agent_owner".into(), user: owner.to_owned() });
+            without.push(Excluded {
+                reason: "agent_owner".into(),
+                user: owner.to_owned(),
+            });
             if can_fill(&self.places(&slots, &without)) {
                 excluded = without;
             }
@@ -76,7 +90,11 @@ impl State {
             missing: missing.to_vec(),
             sla_due: ctx.now + sla.min(deadline),
             slots,
-            state: if missing.is_empty() { ApprovalState::Pending } else { ApprovalState::NeedsEvidence },
+            state: if missing.is_empty() {
+                ApprovalState::Pending
+            } else {
+                ApprovalState::NeedsEvidence
+            },
             unresolved,
             valid_for_s: valid_for.as_seconds(),
         })
@@ -93,16 +111,38 @@ impl State {
     ) -> Result<Handled, Refusal> {
         let approval = self.approval_of_agent(id, agent)?;
         if approval.evidence_due.is_none() {
-            return Err(Refusal::conflict("evidence_is_complete", format!("`{id}` needs no more evidence")));
+            return Err(Refusal::conflict(
+                "evidence_is_complete",
+                format!("`{id}` needs no more evidence"),
+            ));
         }
         if approval.evidence_due.is_some_and(|due| due <= ctx.now) || approval.deadline <= ctx.now {
-            return Err(Refusal::new(Category::Gone, "expired", format!("the time for evidence of `{id}` is over")));
+            return Err(Refusal::new(
+                Category::Gone,
+                "expired",
+                format!("the time for evidence of `{id}` is over"),
+            ));
         }
-        let missing: Vec<String> = approval.missing.iter().filter(|part| !parts.contains(part)).cloned().collect();
-        let state = if missing.is_empty() { ApprovalState::Pending } else { ApprovalState::NeedsEvidence };
+        let missing: Vec<String> = approval
+            .missing
+            .iter()
+            .filter(|part| !parts.contains(part))
+            .cloned()
+            .collect();
+        let state = if missing.is_empty() {
+            ApprovalState::Pending
+        } else {
+            ApprovalState::NeedsEvidence
+        };
         let sla = default_route(ctx.live).and_then(|route| route.sla).map_or(SLA, Span);
         let sla_due = (ctx.now + sla).min(approval.deadline);
-        let answered = ApprovalAnswered { action_id: approval.action_id, approval: id, missing, sla_due, state };
+        let answered = ApprovalAnswered {
+            action_id: approval.action_id,
+            approval: id,
+            missing,
+            sla_due,
+            state,
+        };
         let mut draft = Draft::observed(answered).with_payload(Some(stored));
         draft.prov = Provenance::Reported;
         draft.redact = redact;
@@ -129,13 +169,17 @@ impl State {
         self.approvals
             .get(&id)
             .filter(|approval| {
-                self.actions.get(&approval.action_id).is_some_and(|action| action.agent == *agent)
+                self.actions
+                    .get(&approval.action_id)
+                    .is_some_and(|action| action.agent == *agent)
             })
             .ok_or_else(|| Refusal::missing("open approval", id))
     }
 
     pub(super) fn vote(&self, vote: Vote, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
-        let Some(approval) = self.approvals.get(&vote.approval) else { return late_vote(vote) };
+        let Some(approval) = self.approvals.get(&vote.approval) else {
+            return late_vote(vote);
+        };
         let action = self.actions.get(&approval.action_id);
         let cast = |counted: bool, not_counted: Option<&str>| {
             let voted = ApprovalVoted {
@@ -148,7 +192,9 @@ impl State {
                 verb: vote.verb,
             };
             let snapshot = action.and_then(|action| action.snapshot.clone());
-            Draft::observed(voted).with_payload(vote.comment.clone()).citing(snapshot)
+            Draft::observed(voted)
+                .with_payload(vote.comment.clone())
+                .citing(snapshot)
         };
         if vote.verb == Verb::Comment {
             return Handled::done(vec![cast(false, Some("comment"))]);
@@ -179,33 +225,58 @@ impl State {
     /// Whether this vote counts: the right thing was seen, by somebody entitled now, in time, for the first time.
     fn may_count(&self, vote: &Vote, approval: &OpenApproval, ctx: &Ctx<'_>) -> Result<(), Refusal> {
         let Some(action) = self.actions.get(&approval.action_id) else {
-            return Err(Refusal::conflict("approval_closed", format!("`{}` has ended", vote.approval)));
+            return Err(Refusal::conflict(
+                "approval_closed",
+                format!("`{}` has ended", vote.approval),
+            ));
         };
         if vote.digest != action.digest {
-            return Err(Refusal::conflict("digest_mismatch", "the vote is for another action than this one")
-                .hint("read the request again and vote for the `action_digest` that it shows"));
+            return Err(
+                Refusal::conflict("digest_mismatch", "the vote is for another action than this one")
+                    .hint("read the request again and vote for the `action_digest` that it shows"),
+            );
         }
         if Some(vote.snapshot.as_str()) != action.snapshot.as_deref() {
-            return Err(Refusal::conflict("snapshot_mismatch", "the vote names another snapshot than this request")
-                .hint("read the request again and vote with the `snapshot` that it shows"));
+            return Err(
+                Refusal::conflict("snapshot_mismatch", "the vote names another snapshot than this request")
+                    .hint("read the request again and vote with the `snapshot` that it shows"),
+            );
         }
         if let Some(out) = approval.excluded.iter().find(|out| out.user == vote.user) {
-            let role = if out.reason == "requester" { "asked for this action" } else { "owns the agent" };
+            let role = if out.reason == "requester" {
+                "asked for this action"
+            } else {
+                "owns the agent"
+            };
             let detail = format!("`{}` {role} and cannot decide on it", vote.user);
             return Err(Refusal::forbidden("self_approval", detail).hint("ask somebody else who may decide"));
         }
-        if !self.places(&approval.slots, &approval.excluded).iter().any(|place| place.contains(&vote.user)) {
+        if !self
+            .places(&approval.slots, &approval.excluded)
+            .iter()
+            .any(|place| place.contains(&vote.user))
+        {
             let detail = format!("`{}` is not among the people who may decide this", vote.user);
             return Err(Refusal::forbidden("not_eligible", detail));
         }
         if approval.deadline <= ctx.now {
-            return Err(Refusal::new(Category::Gone, "expired", format!("`{}` has expired", vote.approval)));
+            return Err(Refusal::new(
+                Category::Gone,
+                "expired",
+                format!("`{}` has expired", vote.approval),
+            ));
         }
         if approval.evidence_due.is_some() {
-            return Err(Refusal::conflict("needs_evidence", "the agent has to complete the evidence first"));
+            return Err(Refusal::conflict(
+                "needs_evidence",
+                "the agent has to complete the evidence first",
+            ));
         }
         if vote.verb == Verb::Reject && vote.comment.is_none() {
-            return Err(Refusal::invalid("reason_required", "a rejection needs a comment that says why"));
+            return Err(Refusal::invalid(
+                "reason_required",
+                "a rejection needs a comment that says why",
+            ));
         }
         if approval.votes.contains_key(&vote.user) {
             return Err(Refusal::conflict("already_voted", format!("`{}` has voted", vote.user)));
@@ -216,7 +287,9 @@ impl State {
     /// What a complete set of votes comes to: a permit, unless the world changed meanwhile.
     fn grant(&self, vote: &Vote, approval: &OpenApproval, ctx: &mut Ctx<'_>) -> Vec<Draft> {
         let id = approval.action_id;
-        let Some(action) = self.actions.get(&id) else { return Vec::new() };
+        let Some(action) = self.actions.get(&id) else {
+            return Vec::new();
+        };
         if let Some(scope) = self.stopped_by(&action.agent, &action.tool) {
             let why = format!("a kill switch is engaged on {scope}");
             return self.end_approval(vote.approval, ApprovalState::Cancelled, "killed", why, ctx);
@@ -261,7 +334,10 @@ impl State {
                 let route = default_route(ctx.live);
                 let (slots, _) = self.slots(&verdict.demands, route.map_or(&[], |route| &route.to));
                 let known = |slot: &crate::event::Slot| {
-                    approval.slots.iter().any(|old| old.names == slot.names && old.quorum == slot.quorum)
+                    approval
+                        .slots
+                        .iter()
+                        .any(|old| old.names == slot.names && old.quorum == slot.quorum)
                 };
                 if slots.iter().all(known) {
                     Ok(())
@@ -269,9 +345,10 @@ impl State {
                     Err("the policy that is live now asks for other approvers".into())
                 }
             }
-            Decision::Remediate | Decision::Deny => {
-                Err(format!("the policy that is live now says {}", verdict.decision.as_str()))
-            }
+            Decision::Remediate | Decision::Deny => Err(format!(
+                "the policy that is live now says {}",
+                verdict.decision.as_str()
+            )),
         }
     }
 
@@ -287,7 +364,10 @@ impl State {
         let live = ctx.live.ok_or("no policy is live")?;
         let facts = self.agent_facts(&action.agent, &action.identity, Vec::new());
         let verdict = self.evaluate(live, &action.agent, stored, &facts, false, ctx.now);
-        let granting = matches!(verdict.decision, Decision::Allow | Decision::AllowWithConstraints | Decision::RequireApproval);
+        let granting = matches!(
+            verdict.decision,
+            Decision::Allow | Decision::AllowWithConstraints | Decision::RequireApproval
+        );
         if granting && verdict.constraints != action.constraints {
             return Err("the policy that is live now sets other limits".into());
         }
@@ -296,7 +376,13 @@ impl State {
 
     /// The events that expire an undecided request.
     pub(super) fn expire(&self, id: ApprovalId, ctx: &mut Ctx<'_>) -> Vec<Draft> {
-        self.end_approval(id, ApprovalState::Expired, "expired", "nobody decided in time".into(), ctx)
+        self.end_approval(
+            id,
+            ApprovalState::Expired,
+            "expired",
+            "nobody decided in time".into(),
+            ctx,
+        )
     }
 }
 
@@ -307,7 +393,9 @@ fn default_route(live: Option<&Snapshot>) -> Option<&DefaultRoute> {
 
 /// A vote on a request that has ended is recorded and does not count.
 fn late_vote(vote: Vote) -> Result<Handled, Refusal> {
-    let Some(view) = &vote.view else { return Err(Refusal::missing("approval", vote.approval)) };
+    let Some(view) = &vote.view else {
+        return Err(Refusal::missing("approval", vote.approval));
+    };
     let voted = ApprovalVoted {
         action_id: view.decision.action_id,
         approval: vote.approval,
@@ -317,7 +405,12 @@ fn late_vote(vote: Vote) -> Result<Handled, Refusal> {
         user: vote.user,
         verb: vote.verb,
     };
-    let draft = Draft::observed(voted).with_payload(vote.comment).citing(view.snapshot.clone());
-    let refusal = Refusal::conflict("approval_closed", format!("`{}` has ended; the vote does not count", vote.approval));
+    let draft = Draft::observed(voted)
+        .with_payload(vote.comment)
+        .citing(view.snapshot.clone());
+    let refusal = Refusal::conflict(
+        "approval_closed",
+        format!("`{}` has ended; the vote does not count", vote.approval),
+    );
     Handled::refused(vec![draft], refusal)
 }

@@ -4,9 +4,7 @@ use countersign_policy::{Snapshot, TwoPerson};
 
 use super::{Ctx, Handled, State};
 use crate::command::Sealed;
-use crate::event::{
-    ApprovalResolved, ApprovalState, KillEngaged, KillReleaseRequested, KillReleased, Scope, Status,
-};
+use crate::event::{ApprovalResolved, ApprovalState, KillEngaged, KillReleaseRequested, KillReleased, Scope, Status};
 use crate::record::{Actor, Draft};
 use crate::refusal::Refusal;
 
@@ -26,7 +24,9 @@ impl State {
             Scope::Tool(name) => name == tool,
         };
         let approvals = self.approvals.iter().filter(|(_, approval)| {
-            self.actions.get(&approval.action_id).is_some_and(|action| hit(&action.agent, &action.tool))
+            self.actions
+                .get(&approval.action_id)
+                .is_some_and(|action| hit(&action.agent, &action.tool))
         });
         for (id, _) in approvals.take(CANCEL_AT_ONCE) {
             events.extend(self.end_approval(
@@ -49,15 +49,24 @@ impl State {
     ) -> Result<Handled, Refusal> {
         let name = scope.to_string();
         let Some(kill) = self.kills.get(&name) else {
-            return Err(Refusal::conflict("not_killed", format!("no kill switch is engaged on {name}")));
+            return Err(Refusal::conflict(
+                "not_killed",
+                format!("no kill switch is engaged on {name}"),
+            ));
         };
         if !self.takes_two(live) {
-            let released = KillReleased { scope, single_person: true };
+            let released = KillReleased {
+                scope,
+                single_person: true,
+            };
             return Handled::done(vec![Draft::observed(released).with_payload(reason)]);
         }
         match &kill.release_requested_by {
             Some(first) if *first != actor.id && self.users.contains_key(first) => {
-                let released = KillReleased { scope, single_person: false };
+                let released = KillReleased {
+                    scope,
+                    single_person: false,
+                };
                 Handled::done(vec![Draft::observed(released).with_payload(reason)])
             }
             Some(first) if *first == actor.id => Err(Refusal::conflict(
@@ -65,7 +74,10 @@ impl State {
                 format!("`{first}` asked for the release; another admin has to confirm it"),
             )),
             Some(_) | None => {
-                let requested = KillReleaseRequested { by: actor.id.clone(), scope };
+                let requested = KillReleaseRequested {
+                    by: actor.id.clone(),
+                    scope,
+                };
                 Handled::done(vec![Draft::observed(requested).with_payload(reason)])
             }
         }
@@ -73,7 +85,10 @@ impl State {
 
     /// Whether a rule for two people applies: once there are two who could, unless the organization says otherwise.
     pub(super) fn takes_two(&self, live: Option<&Snapshot>) -> bool {
-        match live.and_then(|live| live.organization()).map(|organization| organization.two_person()) {
+        match live
+            .and_then(|live| live.organization())
+            .map(|organization| organization.two_person())
+        {
             Some(TwoPerson::Always) => true,
             Some(TwoPerson::Never) => false,
             Some(TwoPerson::Auto) | None => self.admins().len() >= 2,
@@ -85,8 +100,15 @@ impl State {
         if self.kills.is_empty() {
             return None;
         }
-        let names = [Scope::Organization, Scope::Agent(agent.to_owned()), Scope::Tool(tool.to_owned())];
-        names.iter().find_map(|scope| self.kills.get(&scope.to_string())).map(|kill| &kill.scope)
+        let names = [
+            Scope::Organization,
+            Scope::Agent(agent.to_owned()),
+            Scope::Tool(tool.to_owned()),
+        ];
+        names
+            .iter()
+            .find_map(|scope| self.kills.get(&scope.to_string()))
+            .map(|kill| &kill.scope)
     }
 
     /// Whether a kill came after the record at `seq` that concerns this agent or tool.
@@ -94,8 +116,16 @@ impl State {
         if self.last_kill.is_empty() {
             return false;
         }
-        let names = [Scope::Organization, Scope::Agent(agent.to_owned()), Scope::Tool(tool.to_owned())];
-        names.iter().any(|scope| self.last_kill.get(&scope.to_string()).is_some_and(|killed| *killed > seq))
+        let names = [
+            Scope::Organization,
+            Scope::Agent(agent.to_owned()),
+            Scope::Tool(tool.to_owned()),
+        ];
+        names.iter().any(|scope| {
+            self.last_kill
+                .get(&scope.to_string())
+                .is_some_and(|killed| *killed > seq)
+        })
     }
 
     /// The events that end a request without a permit.
@@ -107,7 +137,9 @@ impl State {
         why: String,
         ctx: &mut Ctx<'_>,
     ) -> Vec<Draft> {
-        let Some(approval) = self.approvals.get(&id) else { return Vec::new() };
+        let Some(approval) = self.approvals.get(&id) else {
+            return Vec::new();
+        };
         self.resolve(approval.action_id, id, state, reason_code, why, ctx)
     }
 

@@ -57,7 +57,11 @@ impl State {
         let Some(approval) = self.approvals.get(&id).filter(|approval| approval.deadline > ctx.now) else {
             return Vec::new();
         };
-        let overdue = ApprovalOverdue { action_id: approval.action_id, approval: id, sla_due: approval.sla_due };
+        let overdue = ApprovalOverdue {
+            action_id: approval.action_id,
+            approval: id,
+            sla_due: approval.sla_due,
+        };
         let agent: Option<&Arc<str>> = self.actions.get(&approval.action_id).map(|action| &action.agent);
         let summary = format!("`{id}` waits for a decision since its target {}", approval.sla_due);
         let alert = self.alert("approval_overdue", summary, agent, Some(approval.action_id), ctx);
@@ -71,9 +75,16 @@ impl State {
             .filter(|(_, away)| away.since + REFUSAL_SPAN <= now)
             .map(|(digest, _)| *digest)
             .collect();
-        let told = over.into_iter().filter_map(|digest| Some((digest, ctx.transient.turned_away.remove(&digest)?)));
+        let told = over
+            .into_iter()
+            .filter_map(|digest| Some((digest, ctx.transient.turned_away.remove(&digest)?)));
         told.map(|(digest, away)| {
-            Draft::observed(RefusalsRepeated { agent: away.agent, count: away.count, digest, since: away.since })
+            Draft::observed(RefusalsRepeated {
+                agent: away.agent,
+                count: away.count,
+                digest,
+                since: away.since,
+            })
         })
         .collect()
     }

@@ -69,7 +69,7 @@ async fn upload(asked: Asked<Caller>) -> Answer {
     let answer = on_the_wire(checked, &files);
     if answer.hash.is_none() {
         let mut refused = Problem::invalid("policy_invalid", "the documents do not load");
-        refused.policy = answer.problems;
+        refused.policy = answer.problems.into();
         return Err(refused.hint("`problems` says what is wrong, and where"));
     }
     Ok(json(&answer)?.created())
