@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use axum::extract::Query;
 use axum::http::Uri;
+use countersign_api::bounded::MAX_WHOLE;
 use countersign_core::Time;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -79,7 +80,7 @@ pub(crate) struct Search {
     pub min_seq: Option<u64>,
 }
 
-fn invalid(detail: impl Into<String>) -> Problem {
+pub(crate) fn invalid(detail: impl Into<String>) -> Problem {
     Problem::invalid("invalid_parameter", detail)
 }
 
@@ -121,6 +122,24 @@ pub(crate) fn within(name: &str, number: Option<usize>, or: usize, most: usize) 
         None => Ok(or),
         Some(number) if (1..=most).contains(&number) => Ok(number),
         Some(_) => Err(invalid(format!("`{name}` is from 1 to {most}"))),
+    }
+}
+
+/// A number that every reader of JSON sees as the same.
+pub(crate) fn whole(name: &str, number: u64) -> Result<u64, Problem> {
+    if number > MAX_WHOLE {
+        return Err(invalid(format!("`{name}` is at most {MAX_WHOLE}")));
+    }
+    Ok(number)
+}
+
+/// A word to search for.
+pub(crate) fn word(name: &str, text: Option<String>) -> Result<Option<String>, Problem> {
+    match &text {
+        Some(text) if text.is_empty() || text.chars().count() > 512 => {
+            Err(invalid(format!("`{name}` has 1 to 512 characters")))
+        }
+        Some(_) | None => Ok(text),
     }
 }
 

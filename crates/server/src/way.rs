@@ -282,26 +282,51 @@ pub(crate) async fn unknown_method(app: Arc<App>, request: Request) -> Response<
     with_allow(response, &methods_of(request.uri().path()))
 }
 
-/// The methods that a path takes, from the table.
+/// The methods that a path takes, from the table. A path that is spelled out goes before one with a parameter.
 fn methods_of(path: &str) -> String {
-    let fits = |call: &&Call| {
-        let mut wanted = call.path.split('/');
-        let mut given = path.split('/');
-        let slashes = call.params.iter().any(|param| param.slashes);
-        loop {
-            match (wanted.next(), given.next()) {
-                (None, None) => return true,
-                (Some(part), Some(_)) if part.starts_with('{') && slashes => return true,
-                (Some(part), Some(value)) if part == value || part.starts_with('{') => {}
-                _ => return false,
-            }
-        }
+    let exact: Vec<&Call> = CALLS.iter().filter(|call| call.path == path).collect();
+    let fitting = if exact.is_empty() {
+        CALLS.iter().filter(|call| fits(call, path)).collect()
+    } else {
+        exact
     };
-    let mut methods: Vec<&str> = CALLS.iter().filter(fits).map(|call| call.method.as_str()).collect();
+    let mut methods: Vec<&str> = fitting.iter().map(|call| call.method.as_str()).collect();
     if methods.contains(&"GET") {
         methods.push("HEAD");
     }
     methods.sort_unstable();
     methods.dedup();
     methods.join(", ")
+}
+
+fn fits(call: &Call, path: &str) -> bool {
+    let (mut wanted, mut given) = (call.path.split('/'), path.split('/'));
+    let slashes = call.params.iter().any(|param| param.slashes);
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(part), Some(_)) if part.starts_with('{') && slashes => return true,
+            (Some(part), Some(value)) if part == value || part.starts_with('{') => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_of_a_handler_is_an_answer() {
+        let answer = contained(Box::pin(async { panic!("on purpose") })).await;
+        let problem = answer.err().map(|problem| (problem.status, problem.code));
+        assert_eq!(problem, Some((500, "internal")));
+    }
+
+    #[test]
+    fn a_path_that_is_spelled_out_goes_before_one_with_a_parameter() {
+        assert_eq!(methods_of("/v1/callbacks/deliveries"), "GET, HEAD");
+        assert_eq!(methods_of("/v1/callbacks/rcv_1"), "DELETE");
+        assert_eq!(methods_of("/v1/agents/a/b/c"), "GET, HEAD, PUT");
+    }
 }

@@ -298,7 +298,7 @@ async fn watched(config: &Config, engine: &Engine) -> Result<Option<Watched>> {
 
 fn tls(config: &Config) -> Option<TlsFiles> {
     match (&config.tls_cert, &config.tls_key) {
-        (Some(cert), Some(key)) => Some(TlsFiles { cert: cert.clone(), key: key.clone() }),
+        (Some(cert), Some(key)) => Some(TlsFiles { certificate: cert.clone(), key: key.clone() }),
         (Some(_) | None, Some(_) | None) => None,
     }
 }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::handlers;
 use crate::problem::Problem;
-use crate::query::{Page, Search, Span, id, time, within};
+use crate::query::{Page, Search, Span, id, invalid, time, whole, within, word};
 use crate::reply::{Answer, Reply, json};
 use crate::way::Asked;
 
@@ -41,13 +41,20 @@ async fn search(asked: Asked<Caller>) -> Answer {
         let detail = format!("`{}` is not a decision", crate::body::clip(decision, 64));
         return Err(Problem::invalid("invalid_parameter", detail).hint(DECISIONS.join(", ")));
     }
+    if let Some(min_seq) = search.min_seq {
+        // What is not there yet is not waited for: only the search lags behind, never the ledger.
+        let (size, _) = asked.app.engine.checkpoint(&asked.caller).await?;
+        if min_seq >= size {
+            return Err(invalid(format!("`min_seq`: the ledger has {size} records")));
+        }
+    }
     let query = Query {
-        action: search.action,
-        agent: search.agent,
-        before: search.cursor,
+        action: word("action", search.action)?,
+        agent: word("agent", search.agent)?,
+        before: search.cursor.map(|cursor| whole("cursor", cursor)).transpose()?,
         decision: search.decision,
         from: time("from", search.from.as_deref())?,
-        kind: search.kind,
+        kind: word("type", search.kind)?,
         limit: within("limit", search.limit, 50, 500)?,
         to: time("to", search.to.as_deref())?,
     };
@@ -89,6 +96,7 @@ async fn inclusion(asked: Asked<Caller>) -> Answer {
 
 async fn consistency(asked: Asked<Caller>) -> Answer {
     let Span { from, to } = asked.query()?;
+    let (from, to) = (whole("from", from)?, whole("to", to)?);
     let hashes = asked.app.engine.consistency(&asked.caller, from, to).await?;
     json(&ConsistencyAnswer {
         from,
@@ -99,6 +107,7 @@ async fn consistency(asked: Asked<Caller>) -> Answer {
 
 async fn records(asked: Asked<Caller>) -> Answer {
     let Page { from, limit } = asked.query()?;
+    let from = whole("from", from)?;
     let limit = within("limit", limit, 1000, 10_000)?;
     let records = asked.app.engine.records(&asked.caller, from, limit).await?;
     let mut lines = Vec::with_capacity(records.iter().map(|record| record.len() + 1).sum());

@@ -350,7 +350,8 @@ async fn bad_bodies_of_other_calls_get_a_clear_problem() {
     for (body, code) in [
         (json!({ "status": "unknown" }), "invalid_value"),
         (json!({ "status": "failed", "duration_ms": -1 }), "invalid_value"),
-        (json!({ "status": "failed", "duration_ms": 1.5 }), "wrong_type"),
+        (json!({ "status": "failed", "duration_ms": 1.5 }), "invalid_value"),
+        (json!({ "status": "failed", "duration_ms": "1" }), "wrong_type"),
         (
             json!({ "status": "failed", "cost": { "amount": "-1", "currency": "USD" } }),
             "invalid_value",
@@ -406,6 +407,9 @@ async fn bad_parameters_get_a_clear_problem() {
         "/v1/audit?cursor=-1",
         "/v1/audit?colour=red",
         "/v1/audit?agent=a&agent=b",
+        "/v1/audit?type=",
+        "/v1/audit?min_seq=99999999",
+        "/v1/audit/records?from=9007199254740992",
         "/v1/audit/consistency",
         "/v1/audit/records?from=-1",
         "/v1/approvals?mine=perhaps",

@@ -137,5 +137,5 @@ fn api_keys() {
 
 #[test]
 fn permits() {
-    fuzz("permit", seeds::permits(), targets::permit);
+    fuzz("permit", seeds::permits().to_vec(), targets::permit);
 }

@@ -1,0 +1,289 @@
+//! `countersign doctor`: looks a data folder over, a line for each thing, and says what to do.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use countersign_core::Record;
+use countersign_engine::Vault;
+use countersign_store::Store;
+use countersign_store_sqlite::SqliteStore;
+use countersign_tlog::{Checkpoint, VerifyingKey, leaf_hash};
+use serde_json::{Value, json};
+
+use crate::console::Console;
+use crate::failure::{NO, Result};
+use crate::folder::{Folder, Taken, mode};
+use crate::policies;
+use crate::progress::Progress;
+
+/// Records that are read and hashed again.
+const RECORDS: u64 = 10_000;
+
+#[derive(Args)]
+pub(super) struct Doctor {
+    /// The data folder
+    #[arg(long)]
+    data: PathBuf,
+    /// The instance key, if it is not in the data folder
+    #[arg(long)]
+    key_file: Option<PathBuf>,
+    /// A folder of policy documents to check as well [default: DATA/policies, if it is there]
+    #[arg(long)]
+    policies: Option<PathBuf>,
+    /// How many of the newest records of each ledger to verify
+    #[arg(long, default_value_t = RECORDS)]
+    records: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ok,
+    Warn,
+    Fail,
+}
+
+struct Finding {
+    state: State,
+    about: &'static str,
+    what: String,
+    next: Option<String>,
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn ok(&mut self, about: &'static str, what: impl Into<String>) {
+        self.0.push(Finding { state: State::Ok, about, what: what.into(), next: None });
+    }
+
+    fn warn(&mut self, about: &'static str, what: impl Into<String>, next: impl Into<String>) {
+        self.0.push(Finding { state: State::Warn, about, what: what.into(), next: Some(next.into()) });
+    }
+
+    fn fail(&mut self, about: &'static str, what: impl Into<String>, next: impl Into<String>) {
+        self.0.push(Finding { state: State::Fail, about, what: what.into(), next: Some(next.into()) });
+    }
+}
+
+impl Doctor {
+    pub(super) async fn run(self, console: &Console) -> Result<ExitCode> {
+        let mut findings = Findings::default();
+        self.examine(&mut findings);
+        let word = |state: State| match state {
+            State::Ok => "ok",
+            State::Warn => "warn",
+            State::Fail => "fail",
+        };
+        let values: Vec<Value> = findings
+            .0
+            .iter()
+            .map(|finding| {
+                json!({ "state": word(finding.state), "about": finding.about, "what": finding.what, "next": finding.next })
+            })
+            .collect();
+        let lines: Vec<String> = findings
+            .0
+            .iter()
+            .map(|finding| {
+                let next = finding.next.as_ref().map(|next| format!("\n                    → {next}")).unwrap_or_default();
+                format!("{:<4}  {:<12}  {}{next}", word(finding.state), finding.about, finding.what)
+            })
+            .collect();
+        console.answer(&json!({ "findings": values }), lines.join("\n"));
+        let failed = findings.0.iter().any(|finding| finding.state == State::Fail);
+        Ok(if failed { ExitCode::from(NO) } else { ExitCode::SUCCESS })
+    }
+
+    fn examine(&self, findings: &mut Findings) {
+        let folder = Folder::new(&self.data, self.key_file.as_deref());
+        if let Err(failure) = folder.must_exist() {
+            findings.fail("folder", failure.what, failure.next.unwrap_or_default());
+            return;
+        }
+        permissions(&folder, findings);
+        space(&folder.root, findings);
+        clock(findings);
+        let vault = match Vault::from_file(&folder.key_file, false) {
+            Ok(vault) => {
+                findings.ok("key file", format!("{} has 32 bytes", folder.key_file.display()));
+                Some(vault)
+            }
+            Err(error) => {
+                let next = "bring the key back from where it was kept; without it API keys and secrets are of no use";
+                findings.fail("key file", error.to_string(), next);
+                None
+            }
+        };
+        self.documents(findings);
+        // What a server has open is looked at by the server; two of us on one folder would be one too many.
+        match folder.lock() {
+            Ok(lock) => {
+                findings.ok("lock", "nobody has the folder");
+                ledgers(&folder.root, vault.as_ref(), self.records, findings);
+                drop(lock);
+            }
+            Err(taken @ Taken::By { .. }) => {
+                findings.ok("lock", taken.failure(&folder.root).what);
+                let next = "stop the server and run this again to have the records read and hashed";
+                findings.warn("ledger", "not verified: a server has the folder", next);
+            }
+            Err(taken @ Taken::Failed(_)) => {
+                let failure = taken.failure(&folder.root);
+                findings.fail("lock", failure.what, "check who owns the folder and its files");
+            }
+        }
+    }
+
+    fn documents(&self, findings: &mut Findings) {
+        let folder = self.policies.clone().unwrap_or_else(|| self.data.join("policies"));
+        if self.policies.is_none() && !folder.is_dir() {
+            return;
+        }
+        let files = match policies::read(&folder) {
+            Ok(files) => files,
+            Err(failure) => {
+                findings.fail("policies", failure.what, failure.next.unwrap_or_default());
+                return;
+            }
+        };
+        let checked = policies::check(&files);
+        let next = format!("see everything with `countersign policy test {}`", folder.display());
+        match (checked.first_fault(&folder), &checked.snapshot) {
+            (Some(fault), _) => findings.fail("policies", fault, next),
+            (None, Some(snapshot)) => {
+                let what = format!(
+                    "{} documents in {} load, {} tests pass: {}",
+                    files.len(),
+                    folder.display(),
+                    checked.tests.len(),
+                    snapshot.hash_text()
+                );
+                findings.ok("policies", what);
+            }
+            (None, None) => findings.fail("policies", "the documents do not load", next),
+        }
+    }
+}
+
+fn permissions(folder: &Folder, findings: &mut Findings) {
+    let places = [
+        (folder.root.clone(), 0o700),
+        (folder.key_file.clone(), 0o600),
+        (folder.root.join("ledger.db"), 0o600),
+        (folder.root.join("local.json"), 0o600),
+    ];
+    let mut open = Vec::new();
+    for (path, wanted) in places {
+        if let Ok(found) = mode(&path)
+            && found & !wanted != 0
+        {
+            open.push(format!("chmod {wanted:o} {}", path.display()));
+        }
+    }
+    if open.is_empty() {
+        findings.ok("permissions", "only the owner reads the folder and its key");
+    } else {
+        findings.warn("permissions", "others may read or change what only the owner should", open.join(" && "));
+    }
+}
+
+fn space(root: &Path, findings: &mut Findings) {
+    match rustix::fs::statvfs(root) {
+        Err(error) => findings.warn("disk", format!("free space is not known: {error}"), "check it by hand"),
+        Ok(stat) => {
+            let free_mib = stat.f_bavail.saturating_mul(stat.f_frsize) / (1024 * 1024);
+            let what = format!("{free_mib} MiB are free");
+            match free_mib {
+                0..200 => findings.fail("disk", what, "make room: a full disk makes the server refuse to decide"),
+                200..2048 => findings.warn("disk", what, "make room soon"),
+                _ => findings.ok("disk", what),
+            }
+        }
+    }
+}
+
+/// The latest release of this program is younger than this: a clock before it is wrong.
+const BUILT_AFTER_S: i64 = 1_767_225_600;
+
+fn clock(findings: &mut Findings) {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
+    let shown = countersign_core::Time(now.saturating_mul(1_000_000));
+    if now < BUILT_AFTER_S {
+        findings.fail("clock", format!("the host's clock shows {shown}"), "set it; records carry its time");
+    } else {
+        findings.ok("clock", format!("the host's clock shows {shown}"));
+    }
+}
+
+fn ledgers(root: &Path, vault: Option<&Vault>, records: u64, findings: &mut Findings) {
+    let store = match SqliteStore::open(root) {
+        Ok(store) => store,
+        Err(error) => {
+            findings.fail("store", error.to_string(), "bring the folder back from a backup, or ask for help with this message");
+            return;
+        }
+    };
+    findings.ok("store", "SQLite opens, in WAL mode with full synchronous commits");
+    let organizations = match store.organizations() {
+        Ok(organizations) => organizations,
+        Err(error) => {
+            findings.fail("store", error.to_string(), "bring the folder back from a backup");
+            return;
+        }
+    };
+    if organizations.is_empty() {
+        findings.warn("ledger", "there is no organization", "make one with `countersign org add NAME`");
+    }
+    let _progress = Progress::start("verifying records");
+    for row in organizations {
+        match verify(&store, vault, &row.name, records) {
+            Ok(what) => findings.ok("ledger", format!("{}: {what}", row.name)),
+            Err(what) => {
+                let next = "stop using this folder, keep a copy of it, and compare with your latest export or backup";
+                findings.fail("ledger", format!("{}: {what}", row.name), next);
+            }
+        }
+    }
+}
+
+/// Reads the newest records of a ledger, hashes them again, and checks the checkpoint's signature.
+fn verify(store: &SqliteStore, vault: Option<&Vault>, org: &str, count: u64) -> std::result::Result<String, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let head = store.head(org).map_err(|error| text(&error))?.ok_or("it has no end")?;
+    let first = store.records(org, 0, 1).map_err(|error| text(&error))?;
+    let first = first.first().ok_or("it has no first record")?;
+    let opened: Value = serde_json::from_slice(&first.leaf).map_err(|error| text(&error))?;
+    let vkey = opened.pointer("/data/vkey").and_then(Value::as_str).ok_or("its first record names no key")?;
+    let key: VerifyingKey = vkey.parse().map_err(|error| format!("its key: {error}"))?;
+    let checkpoint = Checkpoint::open(&key, &head.checkpoint).map_err(|error| format!("its checkpoint: {error}"))?;
+    if checkpoint.size != head.size {
+        return Err(format!("its checkpoint covers {} records, it has {}", checkpoint.size, head.size));
+    }
+    let from = head.size.saturating_sub(count);
+    let mut next = from;
+    while next < head.size {
+        let page = store.records(org, next, 1000).map_err(|error| text(&error))?;
+        if page.is_empty() {
+            return Err(format!("record {next} is missing"));
+        }
+        for stored in page {
+            if stored.seq != next {
+                return Err(format!("record {next} is missing"));
+            }
+            if leaf_hash(&stored.leaf).to_string() != stored.leaf_hash.to_string() {
+                return Err(format!("record {next} does not have its hash"));
+            }
+            Record::decode(&stored.leaf).map_err(|error| text(&error))?;
+            next += 1;
+        }
+    }
+    if let Some(vault) = vault {
+        let sealed = store.secret(org, "key", "log").map_err(|error| text(&error))?;
+        if let Some(sealed) = sealed {
+            vault.open(org, "key", "log", &sealed).map_err(|error| text(&error))?;
+        }
+    }
+    Ok(format!("{} records, the newest {} read and hashed again, the checkpoint's signature holds", head.size, head.size - from))
+}
