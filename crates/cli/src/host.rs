@@ -18,7 +18,8 @@ use crate::local::Local;
 pub(crate) struct Hosted {
     /// Where it is, and the token that it takes.
     pub(crate) local: Local,
-    instance: Instance,
+    /// The engine and the lock.
+    pub(crate) instance: Instance,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -27,9 +28,13 @@ impl Hosted {
     /// Starts it over a folder under a lock that was taken.
     pub(crate) async fn start(folder: &Folder, lock: FolderLock) -> Result<Hosted> {
         let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let settings = Settings { base_url: format!("http://{}", address(&listener)?), ..Settings::default() };
+        Hosted::serve(Instance::open(folder, lock, settings, false)?, listener)
+    }
+
+    /// Serves an instance at a loopback listener.
+    pub(crate) fn serve(instance: Instance, listener: TcpListener) -> Result<Hosted> {
         let local = Local::new(&format!("http://{}", address(&listener)?))?;
-        let settings = Settings { base_url: local.address.clone(), ..Settings::default() };
-        let instance = Instance::open(folder, lock, settings, false)?;
         let server = ServerSettings { local_token: Some(local.token.clone()), ..ServerSettings::default() };
         let router = countersign_server::router(instance.engine.clone(), server);
         let (stop, stopped) = oneshot::channel();

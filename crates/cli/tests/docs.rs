@@ -149,6 +149,28 @@ fn every_policy_in_the_documents_loads_and_its_tests_hold() {
     assert!(count > 0, "no document shows a policy");
 }
 
+#[test]
+fn every_example_and_the_starter_load_and_their_tests_hold() {
+    let mut folders = vec![root().join("crates/cli/starter")];
+    for entry in fs::read_dir(root().join("examples"))
+        .expect("there are examples")
+        .flatten()
+    {
+        folders.push(entry.path().join("policies"));
+    }
+    for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
+        let mut paths = Vec::new();
+        gather(&folder, &mut paths);
+        let read = |path: PathBuf| {
+            (
+                path.display().to_string(),
+                fs::read(&path).expect("a policy can be read"),
+            )
+        };
+        must_load(&paths.into_iter().map(read).collect::<Vec<_>>());
+    }
+}
+
 fn must_load(files: &[(String, Vec<u8>)]) {
     let snapshot = match Snapshot::load(files) {
         Ok((snapshot, _)) => snapshot,

@@ -71,9 +71,9 @@ pub enum Provenance {
 /// The idempotency key of the request, hashed with its scope, and the hash of the request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Idempotency {
-    /// First half of SHA-256 over credential, route and key.
-    pub body: Half,
     /// First half of SHA-256 over the body's bytes.
+    pub body: Half,
+    /// First half of SHA-256 over credential, route and key.
     pub key: Half,
 }
 

@@ -186,6 +186,8 @@ impl Ledger {
                 bytes: self.state.to_bytes(),
             });
         }
+        // Only what happened is remembered: a refusal is looked at anew when the request is repeated.
+        let idem = idem.filter(|_| handled.answer == Answer::Done);
         let mut entries = Vec::with_capacity(handled.events.len());
         let mut encoded = Vec::with_capacity(handled.events.len());
         for (place, draft) in handled.events.into_iter().enumerate() {

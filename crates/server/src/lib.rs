@@ -1,6 +1,6 @@
 //! The HTTP face.
 //!
-//! Every call stands in one table, [`countersign_api::CALLS`]. The router is made from it, and [`way`] takes each request
+//! Every call stands in one table, [`countersign_api::CALLS`]. The router is made from it, and `way` takes each request
 //! the same way: who calls, may they, the body within its limits, then the handler in `routes/`, which receives a caller
 //! that is already authorized and so cannot forget to ask.
 

@@ -84,11 +84,15 @@ mod tests {
     #[test]
     fn a_handler_gets_the_kind_of_caller_that_its_call_lets_in() {
         for call in CALLS {
-            let fits = match (handler(call.id).expect("each call has a handler"), call.permission) {
-                (Handler::Visitor(_), Permission::Anyone) | (Handler::Operator(_), Permission::LocalOperator) => true,
-                (Handler::Caller(_), Permission::Holder | Permission::Voter | Permission::Those { .. }) => true,
-                _ => false,
-            };
+            let fits = matches!(
+                (handler(call.id).expect("each call has a handler"), call.permission),
+                (Handler::Visitor(_), Permission::Anyone)
+                    | (Handler::Operator(_), Permission::LocalOperator)
+                    | (
+                        Handler::Caller(_),
+                        Permission::Holder | Permission::Voter | Permission::Those { .. }
+                    )
+            );
             assert!(fits, "{}", call.id);
         }
     }

@@ -167,6 +167,7 @@ impl World {
                 transient: &mut self.transient,
             },
         );
+        let idem = idem.filter(|_| handled.answer == Answer::Done);
         let mut records = Vec::new();
         for (place, draft) in handled.events.into_iter().enumerate() {
             let record = Record {
