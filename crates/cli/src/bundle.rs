@@ -81,7 +81,12 @@ pub(crate) async fn write(client: &Client, wanted: &Wanted<'_>) -> Result<Writte
     }
     put(out, "verify.py", VERIFY_PY.as_bytes())?;
     put(out, "README.md", readme(&origin, size).as_bytes())?;
-    Ok(Written { size, origin, vkey, disclosed })
+    Ok(Written {
+        size,
+        origin,
+        vkey,
+        disclosed,
+    })
 }
 
 fn prepare(out: &Path) -> Result<()> {
@@ -105,7 +110,10 @@ pub(crate) async fn log_key(client: &Client) -> Result<(String, String)> {
 
 /// Proofs of the first, the middle and the last record.
 async fn proofs(client: &Client, size: u64) -> Result<Vec<InclusionAnswer>> {
-    let chosen: BTreeSet<u64> = [0, size / 2, size.saturating_sub(1)].into_iter().filter(|at| *at < size).collect();
+    let chosen: BTreeSet<u64> = [0, size / 2, size.saturating_sub(1)]
+        .into_iter()
+        .filter(|at| *at < size)
+        .collect();
     let mut proofs = Vec::new();
     for index in chosen {
         proofs.push(client.get(&format!("/v1/audit/proof/{index}")).await?);
@@ -122,22 +130,33 @@ async fn records(
 ) -> Result<(BTreeSet<String>, u64)> {
     let out = wanted.out;
     let (mut entries, mut lines) = (open(out, "entries")?, open(out, "records.jsonl")?);
-    let mut disclosures = if wanted.payloads { Some(open(out, "disclosures.jsonl")?) } else { None };
+    let mut disclosures = if wanted.payloads {
+        Some(open(out, "disclosures.jsonl")?)
+    } else {
+        None
+    };
     let progress = Progress::start("exporting records");
     let (mut cited, mut disclosed, mut frame) = (BTreeSet::new(), 0, Vec::new());
     let failed = |error: std::io::Error| Failure::io("write to", out, &error);
     let mut next = 0;
     while next < size {
         let limit = PAGE.min(size - next);
-        let page = client.text(&format!("/v1/audit/records?from={next}&limit={limit}")).await?;
+        let page = client
+            .text(&format!("/v1/audit/records?from={next}&limit={limit}"))
+            .await?;
         if page.is_empty() {
-            return Err(Failure::unreachable(format!("the server has no record {next}, although its checkpoint covers {size}")));
+            return Err(Failure::unreachable(format!(
+                "the server has no record {next}, although its checkpoint covers {size}"
+            )));
         }
         for leaf in page.lines() {
             frame.clear();
             entries_frame(leaf.as_bytes(), &mut frame)
                 .map_err(|error| Failure::unreachable(format!("record {next} cannot be exported: {error}")))?;
-            entries.write_all(&frame).and_then(|()| writeln!(lines, "{leaf}")).map_err(failed)?;
+            entries
+                .write_all(&frame)
+                .and_then(|()| writeln!(lines, "{leaf}"))
+                .map_err(failed)?;
             let cites: Cites = serde_json::from_str(leaf)
                 .map_err(|error| Failure::unreachable(format!("record {next} cannot be read: {error}")))?;
             cited.extend(cites.snapshot);
@@ -163,37 +182,56 @@ async fn records(
 /// What opens the commitment of a record, in canonical form; `None` if it is gone.
 async fn disclosure(client: &Client, index: u64) -> Result<Option<String>> {
     match client.get::<PayloadAnswer>(&format!("/v1/audit/payload/{index}")).await {
-        Ok(PayloadAnswer { salt, body, .. }) => {
-            Ok(Some(format!(r#"{{"index":{index},"path":"payload","salt":"{salt}","value":{body}}}"#)))
-        }
+        Ok(PayloadAnswer { salt, body, .. }) => Ok(Some(format!(
+            r#"{{"index":{index},"path":"payload","salt":"{salt}","value":{body}}}"#
+        ))),
         Err(error) if error.code() == Some("not_found") => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
 fn proof_text(proof: &InclusionAnswer) -> Result<String> {
-    let hashes = proof.hashes.iter().map(|hash| hash.parse()).collect::<std::result::Result<Vec<Hash>, _>>();
-    let hashes = hashes.map_err(|error| Failure::unreachable(format!("the proof of record {} cannot be read: {error}", proof.index)))?;
-    Ok(ProofFile { index: proof.index, hashes, checkpoint: proof.checkpoint.clone(), extra: None }.to_text())
+    let hashes = proof
+        .hashes
+        .iter()
+        .map(|hash| hash.parse())
+        .collect::<std::result::Result<Vec<Hash>, _>>();
+    let hashes = hashes.map_err(|error| {
+        Failure::unreachable(format!("the proof of record {} cannot be read: {error}", proof.index))
+    })?;
+    Ok(ProofFile {
+        index: proof.index,
+        hashes,
+        checkpoint: proof.checkpoint.clone(),
+        extra: None,
+    }
+    .to_text())
 }
 
 /// Writes an earlier checkpoint and the proof that this ledger extends it.
 async fn since(client: &Client, out: &Path, vkey: &str, old: &str, size: u64) -> Result<()> {
-    let key: VerifyingKey =
-        vkey.parse().map_err(|error| Failure::unreachable(format!("the server's log key cannot be read: {error}")))?;
+    let key: VerifyingKey = vkey
+        .parse()
+        .map_err(|error| Failure::unreachable(format!("the server's log key cannot be read: {error}")))?;
     let older = Checkpoint::open(&key, old).map_err(|error| {
         Failure::no(format!("the older checkpoint is not one of this log: {error}"))
             .next("keep each log's checkpoints apart")
     })?;
     if older.size > size {
-        return Err(Failure::no(format!("the older checkpoint covers {} records, this ledger has {size}", older.size))
-            .next("records are missing here: was this ledger restored from a backup?"));
+        return Err(Failure::no(format!(
+            "the older checkpoint covers {} records, this ledger has {size}",
+            older.size
+        ))
+        .next("records are missing here: was this ledger restored from a backup?"));
     }
-    let proof: ConsistencyAnswer =
-        client.get(&format!("/v1/audit/consistency?from={}&to={size}", older.size)).await?;
+    let proof: ConsistencyAnswer = client
+        .get(&format!("/v1/audit/consistency?from={}&to={size}", older.size))
+        .await?;
     let mut text = String::new();
     for hash in &proof.hashes {
-        let hash: Hash = hash.parse().map_err(|error| Failure::unreachable(format!("the proof cannot be read: {error}")))?;
+        let hash: Hash = hash
+            .parse()
+            .map_err(|error| Failure::unreachable(format!("the proof cannot be read: {error}")))?;
         text.push_str(&hash.to_base64());
         text.push('\n');
     }
@@ -205,10 +243,23 @@ async fn since(client: &Client, out: &Path, vkey: &str, old: &str, size: u64) ->
 fn plain_names(files: BTreeMap<String, String>) -> Vec<(String, String)> {
     let mut taken = BTreeSet::new();
     let plain = |name: &str| -> String {
-        let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")).unwrap_or(name);
-        let fine = |c: char| if c.is_ascii_alphanumeric() || "._$-".contains(c) { c } else { '_' };
+        let stem = name
+            .strip_suffix(".yaml")
+            .or_else(|| name.strip_suffix(".yml"))
+            .unwrap_or(name);
+        let fine = |c: char| {
+            if c.is_ascii_alphanumeric() || "._$-".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        };
         let stem: String = stem.chars().map(fine).collect();
-        if stem.starts_with(['.', '-']) || stem.is_empty() { format!("_{stem}") } else { stem }
+        if stem.starts_with(['.', '-']) || stem.is_empty() {
+            format!("_{stem}")
+        } else {
+            stem
+        }
     };
     let named = files.into_iter().map(|(name, text)| {
         let stem = plain(&name);
@@ -225,12 +276,17 @@ fn plain_names(files: BTreeMap<String, String>) -> Vec<(String, String)> {
 
 fn open(out: &Path, name: &str) -> Result<BufWriter<fs::File>> {
     let path = out.join(name);
-    fs::File::create_new(&path).map(BufWriter::new).map_err(|error| Failure::io("write", &path, &error))
+    fs::File::create_new(&path)
+        .map(BufWriter::new)
+        .map_err(|error| Failure::io("write", &path, &error))
 }
 
 fn put(out: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     let path = out.join(name);
-    let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, bytes));
+    let made = path
+        .parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(&path, bytes));
     made.map_err(|error| Failure::io("write", &path, &error))
 }
 
@@ -267,7 +323,10 @@ pub(crate) struct Disk {
 impl Disk {
     /// Lists the files of a bundle.
     pub(crate) fn open(root: &Path) -> Result<Disk> {
-        let mut disk = Disk { root: root.to_path_buf(), names: Vec::new() };
+        let mut disk = Disk {
+            root: root.to_path_buf(),
+            names: Vec::new(),
+        };
         disk.list(root, "")?;
         Ok(disk)
     }
@@ -298,6 +357,8 @@ impl Files for Disk {
     }
 
     fn read(&self, name: &str) -> std::result::Result<Cow<'_, [u8]>, String> {
-        fs::read(self.root.join(name)).map(Cow::Owned).map_err(|error| error.to_string())
+        fs::read(self.root.join(name))
+            .map(Cow::Owned)
+            .map_err(|error| error.to_string())
     }
 }

@@ -80,10 +80,16 @@ enum Command {
 pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
     let done = |result: Result<()>| result.map(|()| ExitCode::SUCCESS);
     match cli.command {
-        Command::Policy(policy::Policy { command: policy::Command::Check(check) }) => check.run(console),
-        Command::Policy(policy::Policy { command: policy::Command::Test(test) }) => test.run(console),
+        Command::Policy(policy::Policy {
+            command: policy::Command::Check(check),
+        }) => check.run(console),
+        Command::Policy(policy::Policy {
+            command: policy::Command::Test(test),
+        }) => test.run(console),
         Command::Config(config) => config.run(console),
-        Command::Audit(audit::Audit { command: audit::Command::Verify(verify) }) => verify.run(console),
+        Command::Audit(audit::Audit {
+            command: audit::Command::Verify(verify),
+        }) => verify.run(console),
         Command::Demo(demo) => block(demo.run(console)),
         Command::Init(init) => done(block(init.run(console))),
         Command::Serve(serve) => done(block(serve.run(console))),

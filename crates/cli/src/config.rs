@@ -79,7 +79,11 @@ impl Config {
             for value in values {
                 check_member(name, value)?;
             }
-            let list = if name == "behind_proxy" { &mut self.behind_proxy } else { &mut self.allow_callbacks_to };
+            let list = if name == "behind_proxy" {
+                &mut self.behind_proxy
+            } else {
+                &mut self.allow_callbacks_to
+            };
             *list = values.to_vec();
             return Ok(());
         }
@@ -87,7 +91,10 @@ impl Config {
             return Err((format!("`{name}` is one value"), format!("write `{name}: VALUE`")));
         };
         if value.is_empty() {
-            return Err((format!("`{name}` is empty"), "give it a value, or remove the line".to_owned()));
+            return Err((
+                format!("`{name}` is empty"),
+                "give it a value, or remove the line".to_owned(),
+            ));
         }
         match name {
             "base_url" => {
@@ -99,19 +106,33 @@ impl Config {
             }
             "data" => self.data = Some(value.into()),
             "key_days" => {
-                let wrong = || (format!("`{value}` is not a number of days"), "write 0 to 3650, 0 = for ever".to_owned());
+                let wrong = || {
+                    (
+                        format!("`{value}` is not a number of days"),
+                        "write 0 to 3650, 0 = for ever".to_owned(),
+                    )
+                };
                 self.key_days = Some(value.parse().ok().filter(|days| *days <= 3650).ok_or_else(wrong)?);
             }
             "key_file" => self.key_file = Some(value.into()),
             "listen" => {
                 let help = "write an IP address and a port, as in `127.0.0.1:7878`";
-                self.listen = Some(value.parse().map_err(|_| (format!("`{value}` is not an address to listen at"), help.to_owned()))?);
+                self.listen = Some(
+                    value
+                        .parse()
+                        .map_err(|_| (format!("`{value}` is not an address to listen at"), help.to_owned()))?,
+                );
             }
             "log_format" => {
                 self.log_format = Some(match value.as_str() {
                     "json" => LogFormat::Json,
                     "text" => LogFormat::Text,
-                    _ => return Err((format!("`{value}` is not a log format"), "write `json` or `text`".to_owned())),
+                    _ => {
+                        return Err((
+                            format!("`{value}` is not a log format"),
+                            "write `json` or `text`".to_owned(),
+                        ));
+                    }
                 });
             }
             "organization" => self.organization = Some(value.clone()),
@@ -126,13 +147,23 @@ impl Config {
     /// What is wrong with the settings as a whole.
     pub(crate) fn fault(&self) -> Option<Wrong> {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
-            let (there, missing) = if self.tls_cert.is_some() { ("tls_cert", "tls_key") } else { ("tls_key", "tls_cert") };
-            return Some((format!("`{there}` is set and `{missing}` is not"), "TLS needs both".to_owned()));
+            let (there, missing) = if self.tls_cert.is_some() {
+                ("tls_cert", "tls_key")
+            } else {
+                ("tls_key", "tls_cert")
+            };
+            return Some((
+                format!("`{there}` is set and `{missing}` is not"),
+                "TLS needs both".to_owned(),
+            ));
         }
         let open = self.listen.is_some_and(|listen| !listen.ip().is_loopback());
         (open && self.tls_cert.is_none() && self.behind_proxy.is_empty()).then(|| {
             let what = "without TLS, only this machine may connect: `listen` is not a loopback address".to_owned();
-            (what, "set `tls_cert` and `tls_key`, or `behind_proxy` if a proxy in front does TLS".to_owned())
+            (
+                what,
+                "set `tls_cert` and `tls_key`, or `behind_proxy` if a proxy in front does TLS".to_owned(),
+            )
         })
     }
 }
@@ -142,7 +173,9 @@ fn check_member(name: &str, value: &str) -> std::result::Result<(), Wrong> {
         "behind_proxy" => {
             let help = "write a network as in `10.0.0.0/8`";
             let parsed = value.parse::<countersign_server::Network>();
-            parsed.map(drop).map_err(|_| (format!("`{value}` is not a network"), help.to_owned()))
+            parsed
+                .map(drop)
+                .map_err(|_| (format!("`{value}` is not a network"), help.to_owned()))
         }
         _ => match Allowlist::parse([value]) {
             Ok(_) => Ok(()),
@@ -174,7 +207,10 @@ pub(crate) fn check(path: &str, text: &str) -> (Config, Vec<Problem>) {
 
 fn wrong_file(path: &Path, text: &str, problems: &[Problem]) -> Failure {
     let name = path.display().to_string();
-    let rendered: Vec<String> = problems.iter().map(|problem| excerpt::render(problem, &name, text)).collect();
+    let rendered: Vec<String> = problems
+        .iter()
+        .map(|problem| excerpt::render(problem, &name, text))
+        .collect();
     Failure::usage(format!("the configuration is not right\n\n{}", rendered.join("\n")))
         .next(format!("mend it and look again with `countersign config check {name}`"))
 }
@@ -182,7 +218,10 @@ fn wrong_file(path: &Path, text: &str, problems: &[Problem]) -> Failure {
 /// Names of the environment that this process has and that begin as ours do.
 pub(crate) fn environment() -> Vec<(String, String)> {
     let ours = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some((name.into_string().ok().filter(|name| name.starts_with(PREFIX))?, value.into_string().ok()?))
+        Some((
+            name.into_string().ok().filter(|name| name.starts_with(PREFIX))?,
+            value.into_string().ok()?,
+        ))
     };
     let mut names: Vec<_> = std::env::vars_os().filter_map(ours).collect();
     names.sort();
@@ -198,13 +237,18 @@ pub(crate) fn from_environment(config: &mut Config, environment: &[(String, Stri
             continue;
         }
         let values: Vec<String> = if LISTS.contains(&setting.as_str()) {
-            value.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+            value
+                .split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect()
         } else {
             vec![value.trim().to_owned()]
         };
-        config.set(&setting, &values).map_err(|(what, help)| {
-            Failure::usage(format!("environment variable `{name}`: {what}")).next(help)
-        })?;
+        config
+            .set(&setting, &values)
+            .map_err(|(what, help)| Failure::usage(format!("environment variable `{name}`: {what}")).next(help))?;
     }
     Ok(())
 }

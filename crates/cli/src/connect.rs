@@ -7,9 +7,9 @@ use clap::Args;
 use countersign_client::{Client, Credential};
 use serde::Deserialize;
 
-use crate::host::Hosted;
 use crate::failure::{Failure, Result};
 use crate::folder::{Folder, Taken};
+use crate::host::Hosted;
 use crate::instance::pick;
 use crate::local::Local;
 
@@ -75,7 +75,10 @@ impl Connection {
     }
 
     async fn open(&self, about: About) -> Result<Session> {
-        let data = self.data.clone().or_else(|| variable("COUNTERSIGN_DATA").map(PathBuf::from));
+        let data = self
+            .data
+            .clone()
+            .or_else(|| variable("COUNTERSIGN_DATA").map(PathBuf::from));
         let server = match &self.server {
             Some(server) => Some(server.clone()),
             None if self.data.is_some() => None,
@@ -95,7 +98,10 @@ impl Connection {
             return Err(Failure::usage(format!("a key is needed for the server at {server}"))
                 .next("give it with --key KEY or COUNTERSIGN_KEY"));
         };
-        Ok(Session { client: Client::new(server, &Credential::Key(key))?, hosted: None })
+        Ok(Session {
+            client: Client::new(server, &Credential::Key(key))?,
+            hosted: None,
+        })
     }
 
     async fn folder(&self, folder: &Folder, about: About) -> Result<Session> {
@@ -111,17 +117,30 @@ impl Connection {
         let session = |credential: Credential| Client::new(&local.address, &credential);
         // A person's key works here as well: votes need one.
         if let Some(key) = self.key.clone().or_else(|| variable("COUNTERSIGN_KEY")) {
-            return Ok(Session { client: session(Credential::Key(key))?, hosted });
+            return Ok(Session {
+                client: session(Credential::Key(key))?,
+                hosted,
+            });
         }
         let token = local.token.clone();
-        let client = session(Credential::Local { token: token.clone(), organization: None })?;
+        let client = session(Credential::Local {
+            token: token.clone(),
+            organization: None,
+        })?;
         if about == About::Instance {
             return Ok(Session { client, hosted });
         }
         let known: Organizations = client.get("/v1/organizations").await?;
-        let names: Vec<&str> = known.organizations.iter().map(|known| known.organization.as_str()).collect();
+        let names: Vec<&str> = known
+            .organizations
+            .iter()
+            .map(|known| known.organization.as_str())
+            .collect();
         let organization = Some(pick(&names, self.org.as_deref())?);
-        Ok(Session { client: session(Credential::Local { token, organization })?, hosted })
+        Ok(Session {
+            client: session(Credential::Local { token, organization })?,
+            hosted,
+        })
     }
 }
 

@@ -33,9 +33,9 @@ impl Console {
             say(serde_json::to_string_pretty(&value).unwrap_or_default());
             return;
         }
-        note(format_args!("error: {}", failure.what));
+        note(format_args!("error: {}", visible(&failure.what)));
         if let Some(next) = &failure.next {
-            note(format_args!("  → {next}"));
+            note(format_args!("  → {}", visible(next)));
         }
     }
 }
@@ -80,14 +80,36 @@ pub(crate) fn table(heads: &[&str], lines: &[Vec<String>]) -> String {
 pub(crate) fn cell(value: &Value, field: &str) -> String {
     match value.get(field) {
         None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => visible(text),
         Some(Value::Array(items)) => {
             let items: Vec<String> = items
                 .iter()
                 .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
                 .collect();
-            if items.is_empty() { "-".to_owned() } else { items.join(", ") }
+            if items.is_empty() {
+                "-".to_owned()
+            } else {
+                items.join(", ")
+            }
         }
         Some(other) => other.to_string(),
     }
+}
+
+/// Text of others with control characters, and characters that change the direction of writing or are not seen, made
+/// visible. Line breaks stay.
+pub(crate) fn visible(text: &str) -> String {
+    let hidden = |c: char| {
+        let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        (c.is_control() && c != '\n') || invisible
+    };
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if hidden(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }

@@ -51,7 +51,10 @@ pub(crate) async fn run(options: Options, console: &Console) -> Result<ExitCode>
         let mut value = json!({ "ok": fine, "steps": transcript.steps() });
         if let (true, Some(fields), Ok(keys)) = (options.keep, value.as_object_mut(), &played) {
             fields.insert("url".into(), stage.url().into());
-            fields.insert("keys".into(), json!({ "agent": keys.agent, "admin": keys.admin, "reviewer": keys.reviewer }));
+            fields.insert(
+                "keys".into(),
+                json!({ "agent": keys.agent, "admin": keys.admin, "reviewer": keys.reviewer }),
+            );
         }
         say(serde_json::to_string_pretty(&value).unwrap_or_default());
     } else {

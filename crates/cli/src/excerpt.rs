@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use countersign_policy::{Problem, Severity};
 use serde_json::{Value, json};
 
+use crate::console::visible;
+
 /// Renders a problem with the line that it is about. `path` is how the file is shown, `source` its text.
 pub(crate) fn render(problem: &Problem, path: &str, source: &str) -> String {
     let severity = match problem.severity {
@@ -16,12 +18,15 @@ pub(crate) fn render(problem: &Problem, path: &str, source: &str) -> String {
     let margin = " ".repeat(number.len());
     // Writing to a string does not fail.
     let _ = writeln!(text, "{margin}--> {path}:{}:{}", problem.line, problem.column);
-    let line = usize::try_from(problem.line).unwrap_or(1).checked_sub(1).and_then(|at| source.lines().nth(at));
+    let line = usize::try_from(problem.line)
+        .unwrap_or(1)
+        .checked_sub(1)
+        .and_then(|at| source.lines().nth(at));
     if let Some(line) = line {
         let before = usize::try_from(problem.column).unwrap_or(1).saturating_sub(1);
         let (indent, underlined) = underline(line, before, source.get(problem.span.clone()).unwrap_or_default());
         let _ = writeln!(text, "{margin} |");
-        let _ = writeln!(text, "{number} | {}", line.replace('\t', "    "));
+        let _ = writeln!(text, "{number} | {}", visible(&line.replace('\t', "    ")));
         let _ = writeln!(text, "{margin} | {}{}", " ".repeat(indent), "^".repeat(underlined));
     }
     if let Some(help) = &problem.help {

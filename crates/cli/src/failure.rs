@@ -27,7 +27,12 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
 impl Failure {
     fn new(exit: u8, code: &str, what: impl Into<String>) -> Failure {
-        Failure { exit, code: code.to_owned(), what: what.into(), next: None }
+        Failure {
+            exit,
+            code: code.to_owned(),
+            what: what.into(),
+            next: None,
+        }
     }
 
     /// The answer is no.
@@ -47,7 +52,11 @@ impl Failure {
 
     /// A file or folder cannot be read or written.
     pub(crate) fn io(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Failure {
-        Failure::new(UNREACHABLE, "io", format!("cannot {doing} `{}`: {error}", path.display()))
+        Failure::new(
+            UNREACHABLE,
+            "io",
+            format!("cannot {doing} `{}`: {error}", path.display()),
+        )
     }
 
     /// Adds what to do next.
@@ -63,8 +72,15 @@ impl From<ClientError> for Failure {
         match error {
             ClientError::Problem(problem) => {
                 let exit = if problem.status >= 500 { UNREACHABLE } else { NO };
-                let code = if problem.code.is_empty() { "refused" } else { &problem.code };
-                Failure { next: problem.hint, ..Failure::new(exit, code, problem.detail) }
+                let code = if problem.code.is_empty() {
+                    "refused"
+                } else {
+                    &problem.code
+                };
+                Failure {
+                    next: problem.hint,
+                    ..Failure::new(exit, code, problem.detail)
+                }
             }
             ClientError::Unreachable { .. } => Failure::unreachable(error.to_string())
                 .next("check the address, and that `countersign serve` is running there"),
@@ -79,9 +95,10 @@ impl From<ClientError> for Failure {
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Failure {
         match error {
-            EngineError::Refused(refusal) => {
-                Failure { next: refusal.hint, ..Failure::new(NO, refusal.code, refusal.detail) }
-            }
+            EngineError::Refused(refusal) => Failure {
+                next: refusal.hint,
+                ..Failure::new(NO, refusal.code, refusal.detail)
+            },
             EngineError::Unauthenticated(what) => Failure::new(NO, "unauthenticated", what),
             EngineError::Unavailable { code, detail, .. } => Failure::new(UNREACHABLE, code, detail),
             EngineError::Internal(what) => Failure::new(UNREACHABLE, "internal", format!("internal error: {what}")),

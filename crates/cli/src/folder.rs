@@ -22,7 +22,10 @@ impl Folder {
     /// The folder at `root`, with its key in it unless another place is named.
     pub(crate) fn new(root: &Path, key_file: Option<&Path>) -> Folder {
         let key_file = key_file.map_or_else(|| root.join("instance.key"), Path::to_path_buf);
-        Folder { root: root.to_path_buf(), key_file }
+        Folder {
+            root: root.to_path_buf(),
+            key_file,
+        }
     }
 
     /// Makes the folder where it is missing, for its owner only.
@@ -36,8 +39,12 @@ impl Folder {
         if self.root.join("ledger.db").is_file() {
             return Ok(());
         }
-        Err(Failure::unreachable(format!("there is no Countersign data in `{}`", self.root.display()))
-            .next(format!("make it with `countersign init --data {}`", self.root.display())))
+        Err(
+            Failure::unreachable(format!("there is no Countersign data in `{}`", self.root.display())).next(format!(
+                "make it with `countersign init --data {}`",
+                self.root.display()
+            )),
+        )
     }
 
     /// Takes the folder for this process.
@@ -79,13 +86,23 @@ impl Taken {
         match self {
             Taken::By { pid, address } => {
                 let pid = pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
-                let place = address.as_ref().map(|address| format!(", which serves it at {address}"));
-                let what = format!("the data folder `{root_text}` is held by {pid}{}", place.unwrap_or_default());
+                let place = address
+                    .as_ref()
+                    .map(|address| format!(", which serves it at {address}"));
+                let what = format!(
+                    "the data folder `{root_text}` is held by {pid}{}",
+                    place.unwrap_or_default()
+                );
                 let next = match address {
                     Some(_) => "use that server, or stop it first (Ctrl-C, or SIGTERM to that process)",
                     None => "wait until it is done, or stop it",
                 };
-                Failure { exit: NO, code: "folder_in_use".into(), what, next: Some(next.into()) }
+                Failure {
+                    exit: NO,
+                    code: "folder_in_use".into(),
+                    what,
+                    next: Some(next.into()),
+                }
             }
             Taken::Failed(error) => Failure::io("lock", root, &error),
         }

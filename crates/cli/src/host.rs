@@ -28,14 +28,20 @@ impl Hosted {
     /// Starts it over a folder under a lock that was taken.
     pub(crate) async fn start(folder: &Folder, lock: FolderLock) -> Result<Hosted> {
         let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-        let settings = Settings { base_url: format!("http://{}", address(&listener)?), ..Settings::default() };
+        let settings = Settings {
+            base_url: format!("http://{}", address(&listener)?),
+            ..Settings::default()
+        };
         Hosted::serve(Instance::open(folder, lock, settings, false)?, listener)
     }
 
     /// Serves an instance at a loopback listener.
     pub(crate) fn serve(instance: Instance, listener: TcpListener) -> Result<Hosted> {
         let local = Local::new(&format!("http://{}", address(&listener)?))?;
-        let server = ServerSettings { local_token: Some(local.token.clone()), ..ServerSettings::default() };
+        let server = ServerSettings {
+            local_token: Some(local.token.clone()),
+            ..ServerSettings::default()
+        };
         let router = countersign_server::router(instance.engine.clone(), server);
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
@@ -47,7 +53,12 @@ impl Hosted {
                 tracing::error!(%error, "the local server failed");
             }
         });
-        Ok(Hosted { local, instance, stop, task })
+        Ok(Hosted {
+            local,
+            instance,
+            stop,
+            task,
+        })
     }
 
     /// Ends it and gives the folder back.
@@ -69,5 +80,7 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener> {
 
 /// Where a listener listens.
 pub(crate) fn address(listener: &TcpListener) -> Result<SocketAddr> {
-    listener.local_addr().map_err(|error| Failure::unreachable(format!("a listener has no address: {error}")))
+    listener
+        .local_addr()
+        .map_err(|error| Failure::unreachable(format!("a listener has no address: {error}")))
 }

@@ -25,8 +25,14 @@ impl Instance {
                 .next("put the instance's key file in place; without it no key and no secret can be used")
         })?;
         let store = SqliteStore::open(&folder.root).map_err(|error| {
-            Failure::unreachable(format!("the ledger in `{}` cannot be opened: {error}", folder.root.display()))
-                .next(format!("look closer with `countersign doctor --data {}`", folder.root.display()))
+            Failure::unreachable(format!(
+                "the ledger in `{}` cannot be opened: {error}",
+                folder.root.display()
+            ))
+            .next(format!(
+                "look closer with `countersign doctor --data {}`",
+                folder.root.display()
+            ))
         })?;
         let engine = Engine::start(Arc::new(store), vault, Box::new(SystemClock::default()), settings)?;
         Ok(Instance { engine, lock })
@@ -54,7 +60,12 @@ impl Instance {
 /// Stores documents and makes them live, in the operator's name. Returns the snapshot's hash.
 pub(crate) async fn activate(engine: &Engine, org: &str, files: Files, why: &str) -> Result<String> {
     let caller = Caller::operator(org.into());
-    let request = Request { caller: &caller, route: "local", idempotency_key: None, body: &[] };
+    let request = Request {
+        caller: &caller,
+        route: "local",
+        idempotency_key: None,
+        body: &[],
+    };
     let checked = engine.upload_policies(&request, files).await?;
     let Some(hash) = checked.hash else {
         return Err(Failure::no("the policies do not load").next("check them with `countersign policy check DIR`"));

@@ -27,7 +27,11 @@ pub(crate) struct Local {
 impl Local {
     /// A fresh token for this process.
     pub(crate) fn new(address: &str) -> Result<Local> {
-        Ok(Local { address: address.to_owned(), pid: std::process::id(), token: random_token()? })
+        Ok(Local {
+            address: address.to_owned(),
+            pid: std::process::id(),
+            token: random_token()?,
+        })
     }
 
     /// Reads the file of a folder; `None` if there is none.
@@ -50,7 +54,12 @@ impl Local {
         // What a crashed server left there; that there is nothing is fine.
         let _ = fs::remove_file(&beside);
         let bytes = serde_json::to_vec(self).unwrap_or_default();
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)
+            .map_err(failed)?;
         file.write_all(&bytes).map_err(failed)?;
         fs::rename(&beside, &path).map_err(failed)?;
         Ok(LocalFile(path))

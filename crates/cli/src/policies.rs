@@ -31,8 +31,10 @@ pub(crate) fn read(folder: &Path) -> Result<Files> {
     gather(folder, "", 0, &mut files)?;
     files.sort();
     if files.is_empty() {
-        return Err(Failure::usage(format!("there is no .yaml file in `{}`", folder.display()))
-            .next("name the folder that holds the policy documents"));
+        return Err(
+            Failure::usage(format!("there is no .yaml file in `{}`", folder.display()))
+                .next("name the folder that holds the policy documents"),
+        );
     }
     Ok(files)
 }
@@ -43,7 +45,9 @@ fn gather(folder: &Path, prefix: &str, depth: usize, files: &mut Files) -> Resul
         let entry = entry.map_err(|error| Failure::io("read", folder, &error))?;
         let path = entry.path();
         let file_name = entry.file_name();
-        let Some(name) = file_name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+        let Some(name) = file_name.to_str().filter(|name| !name.starts_with('.')) else {
+            continue;
+        };
         let meta = fs::metadata(&path).map_err(|error| Failure::io("read", &path, &error))?;
         let name = format!("{prefix}{name}");
         if meta.is_dir() && depth < DEEPEST {
@@ -61,9 +65,17 @@ pub(crate) fn check(files: &Files) -> Checked {
     match Snapshot::load(files) {
         Ok((snapshot, problems)) => {
             let tests = snapshot.run_tests();
-            Checked { snapshot: Some(snapshot), problems, tests }
+            Checked {
+                snapshot: Some(snapshot),
+                problems,
+                tests,
+            }
         }
-        Err(problems) => Checked { snapshot: None, problems, tests: Vec::new() },
+        Err(problems) => Checked {
+            snapshot: None,
+            problems,
+            tests: Vec::new(),
+        },
     }
 }
 
@@ -75,7 +87,11 @@ impl Checked {
 
     /// How many errors and warnings there are.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        let errors = self.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+        let errors = self
+            .problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error)
+            .count();
         (errors, self.problems.len() - errors)
     }
 
@@ -87,11 +103,18 @@ impl Checked {
     /// The problems, each with the line that it is about.
     pub(crate) fn render(&self, folder: &Path, files: &Files) -> String {
         let source = |problem: &Problem| {
-            let bytes = files.iter().find(|(name, _)| *name == problem.file).map(|(_, bytes)| bytes.as_slice());
+            let bytes = files
+                .iter()
+                .find(|(name, _)| *name == problem.file)
+                .map(|(_, bytes)| bytes.as_slice());
             String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
         };
         let each = self.problems.iter().map(|problem| {
-            excerpt::render(problem, &folder.join(&problem.file).display().to_string(), &source(problem))
+            excerpt::render(
+                problem,
+                &folder.join(&problem.file).display().to_string(),
+                &source(problem),
+            )
         });
         each.collect::<Vec<_>>().join("\n")
     }
@@ -109,9 +132,16 @@ impl Checked {
     /// The first thing that is wrong, in one line with file and line.
     pub(crate) fn first_fault(&self, folder: &Path) -> Option<String> {
         let place = |file: &str, line: u32| format!("{}:{line}", folder.join(file).display());
-        let errors = self.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        let errors = self
+            .problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error);
         let mut errors = errors.map(|problem| format!("{}: {}", place(&problem.file, problem.line), problem.message));
-        let tests = || self.failed().next().map(|test| format!("{}: {}", place(&test.file, test.line), failure(test)));
+        let tests = || {
+            self.failed()
+                .next()
+                .map(|test| format!("{}: {}", place(&test.file, test.line), failure(test)))
+        };
         errors.next().or_else(tests)
     }
 }

@@ -1,8 +1,8 @@
 //! What a long command shows on a terminal, from its second second on; a pipe sees nothing of it.
 
 use std::io::Write as _;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,11 @@ fn show(what: &str, done: &AtomicU64, over: &AtomicBool) {
             0 => String::new(),
             count => format!(": {count}"),
         };
-        let _ = write!(std::io::stderr(), "\r\x1b[K{what}{count} … {} s", started.elapsed().as_secs());
+        let _ = write!(
+            std::io::stderr(),
+            "\r\x1b[K{what}{count} … {} s",
+            started.elapsed().as_secs()
+        );
     }
     if shown {
         let _ = write!(std::io::stderr(), "\r\x1b[K");

@@ -9,7 +9,11 @@
 //!
 //! `COUNTERSIGN_CRASHES` says how often (50 when left out), `COUNTERSIGN_CRASH_SEED` repeats the choices of a run;
 //! the moments themselves are the machine's.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails loudly and says what it did")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails loudly and says what it did"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
@@ -85,7 +89,11 @@ impl Drop for Server {
 }
 
 fn serve(data: &Path) -> Child {
-    let log = std::fs::File::options().create(true).append(true).open(data.with_extension("log")).unwrap();
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(data.with_extension("log"))
+        .unwrap();
     Command::new(BINARY)
         .args(["serve", "--json", "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
@@ -99,12 +107,20 @@ impl Server {
     fn start(data: &Path) -> Server {
         let mut child = serve(data);
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         let announced: Value = serde_json::from_str(&line).unwrap_or_else(|_| {
             let log = std::fs::read_to_string(data.with_extension("log")).unwrap_or_default();
-            panic!("the server does not start again: {}", log.lines().rev().take(5).collect::<Vec<_>>().join("\n"))
+            panic!(
+                "the server does not start again: {}",
+                log.lines().rev().take(5).collect::<Vec<_>>().join("\n")
+            )
         });
-        Server { child, address: announced["address"].as_str().unwrap().to_owned() }
+        Server {
+            child,
+            address: announced["address"].as_str().unwrap().to_owned(),
+        }
     }
 
     fn client(&self, key: &str) -> Client {
@@ -126,7 +142,10 @@ struct Sent {
 
 /// What a request came to.
 enum Outcome {
-    Done { replayed: bool, answer: Value },
+    Done {
+        replayed: bool,
+        answer: Value,
+    },
     Refused(Problem),
     /// No answer: it may have happened.
     Unknown,
@@ -134,8 +153,14 @@ enum Outcome {
 
 async fn send(clients: &[Client], sent: &Sent) -> Outcome {
     let body = serde_json::to_vec(&sent.body).unwrap();
-    match clients[sent.who].send(Method::POST, &sent.path, Some(body), Some(&sent.key)).await {
-        Ok(answer) => Outcome::Done { replayed: answer.replayed, answer: serde_json::from_slice(&answer.body).unwrap() },
+    match clients[sent.who]
+        .send(Method::POST, &sent.path, Some(body), Some(&sent.key))
+        .await
+    {
+        Ok(answer) => Outcome::Done {
+            replayed: answer.replayed,
+            answer: serde_json::from_slice(&answer.body).unwrap(),
+        },
         Err(ClientError::Problem(problem)) => Outcome::Refused(*problem),
         Err(ClientError::Unreachable { .. }) => Outcome::Unknown,
         Err(error) => panic!("{}: {error}", sent.path),
@@ -179,7 +204,11 @@ impl Oracle {
                 Some(Ok(answer))
             }
             Outcome::Refused(problem) => {
-                assert!(problem.status < 500 || problem.code == "stopping", "{}: {problem:?}", sent.path);
+                assert!(
+                    problem.status < 500 || problem.code == "stopping",
+                    "{}: {problem:?}",
+                    sent.path
+                );
                 Some(Err(problem))
             }
             Outcome::Unknown => {
@@ -192,7 +221,10 @@ impl Oracle {
     fn saw(&self, checkpoint: &str) -> Checkpoint {
         let opened = Checkpoint::open(&self.vkey, checkpoint).expect("a checkpoint that the log signed");
         let mut told = self.told();
-        let known = told.checkpoints.entry(opened.size).or_insert_with(|| checkpoint.to_owned());
+        let known = told
+            .checkpoints
+            .entry(opened.size)
+            .or_insert_with(|| checkpoint.to_owned());
         assert_eq!(known, checkpoint, "two checkpoints of one size");
         opened
     }
@@ -209,7 +241,13 @@ async fn round(oracle: &Oracle, clients: &[Client], numbers: &mut Numbers) -> Op
     let action = *numbers.of(&["read", "read", "read", "pay", "pay", "wipe"]);
     let body = json!({"action": action, "args": {"n": format!("{:016x}", numbers.next())}});
     let key = |numbers: &mut Numbers| format!("{:032x}", u128::from(numbers.next()) << 64 | u128::from(numbers.next()));
-    let sent = Sent { who, path: "/v1/actions".into(), body, key: key(numbers), sole: true };
+    let sent = Sent {
+        who,
+        path: "/v1/actions".into(),
+        body,
+        key: key(numbers),
+        sole: true,
+    };
     let decided = match oracle.ask(clients, sent).await? {
         Ok(answer) => answer,
         Err(problem) => panic!("an action is refused: {problem:?}"),
@@ -219,23 +257,44 @@ async fn round(oracle: &Oracle, clients: &[Client], numbers: &mut Numbers) -> Op
     if text("status") == "pending" {
         let reviewer = AGENTS + numbers.below(2) as usize;
         let approves = numbers.below(4) > 0;
-        let (verb, comment) = if approves { ("approve", "fine") } else { ("reject", "no") };
+        let (verb, comment) = if approves {
+            ("approve", "fine")
+        } else {
+            ("reject", "no")
+        };
         let path = format!("/v1/approvals/{}/votes", decided["approval"]["id"].as_str().unwrap());
         let body = json!({
             "verb": verb, "comment": comment, "action_digest": text("action_digest"), "snapshot": text("snapshot"),
         });
-        let voted = oracle.ask(clients, Sent { who: reviewer, path, body, key: key(numbers), sole: true }).await?;
+        let voted = oracle
+            .ask(
+                clients,
+                Sent {
+                    who: reviewer,
+                    path,
+                    body,
+                    key: key(numbers),
+                    sole: true,
+                },
+            )
+            .await?;
         let voted = voted.unwrap_or_else(|problem| panic!("a vote is refused: {problem:?}"));
         assert_eq!(voted["state"], if approves { "approved" } else { "rejected" });
         // The agent has to ask for its permit: a reviewer is not shown it.
-        let answer = clients[who].send(Method::GET, &format!("/v1/actions/{}", text("id")), None, None).await;
+        let answer = clients[who]
+            .send(Method::GET, &format!("/v1/actions/{}", text("id")), None, None)
+            .await;
         let Ok(answer) = answer else { return None };
         let now: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(now["status"], if approves { "permitted" } else { "refused" });
         permit = now["permit"].as_str().map(str::to_owned);
     }
     if let Some(token) = permit {
-        oracle.told().permits.push(Permit { who, token, digest: text("action_digest") });
+        oracle.told().permits.push(Permit {
+            who,
+            token,
+            digest: text("action_digest"),
+        });
     }
     if numbers.below(3) > 0 {
         redeem(oracle, clients, numbers).await?;
@@ -270,7 +329,13 @@ async fn redeem(oracle: &Oracle, clients: &[Client], numbers: &mut Numbers) -> O
     let fine = |problem: &Problem| ["already_redeemed", "permit_expired", "approval_lapsed"].contains(&&*problem.code);
     if sole {
         let answer = oracle.ask(clients, sent()).await?;
-        assert!(answer.as_ref().err().is_none_or(|problem| problem.code.ends_with("expired")), "{answer:?}");
+        assert!(
+            answer
+                .as_ref()
+                .err()
+                .is_none_or(|problem| problem.code.ends_with("expired")),
+            "{answer:?}"
+        );
         return Some(());
     }
     let (one, two) = tokio::join!(oracle.ask(clients, sent()), oracle.ask(clients, sent()));
@@ -302,25 +367,56 @@ async fn look(oracle: &Oracle, clients: &[Client], numbers: &mut Numbers, again:
         let first = told.done.len().saturating_sub(again / 2);
         let chosen = (0..again).map(|_| numbers.below(told.done.len().max(1) as u64) as usize);
         let places: BTreeSet<usize> = chosen.chain(first..told.done.len()).collect();
-        (first, places.into_iter().filter_map(|place| told.done.get(place).cloned()).collect())
+        (
+            first,
+            places
+                .into_iter()
+                .filter_map(|place| told.done.get(place).cloned())
+                .collect(),
+        )
     };
     assert!(first == 0 || !all.is_empty());
     for (sent, before) in all {
         let Outcome::Done { replayed, answer } = send(clients, &sent).await else {
             panic!("{} was done before the crash, and cannot be repeated now", sent.path);
         };
-        assert!(replayed, "{}: repeated with the same key, it was carried out again", sent.path);
-        for part in ["id", "decision", "action_digest", "receipt", "snapshot", "decided_at", "action_id", "go"] {
-            assert_eq!(answer[part], before[part], "{}: `{part}` is another after the crash", sent.path);
+        assert!(
+            replayed,
+            "{}: repeated with the same key, it was carried out again",
+            sent.path
+        );
+        for part in [
+            "id",
+            "decision",
+            "action_digest",
+            "receipt",
+            "snapshot",
+            "decided_at",
+            "action_id",
+            "go",
+        ] {
+            assert_eq!(
+                answer[part], before[part],
+                "{}: `{part}` is another after the crash",
+                sent.path
+            );
         }
         if sent.path.ends_with("/votes") {
             assert_eq!(answer["votes"], before["votes"], "a vote is another after the crash");
         }
         if before["status"] == "refused" {
-            assert_eq!((&answer["status"], &answer["reason_code"]), (&before["status"], &before["reason_code"]));
+            assert_eq!(
+                (&answer["status"], &answer["reason_code"]),
+                (&before["status"], &before["reason_code"])
+            );
         }
-        if let (Some(permit), "permitted") = (before["permit"].as_str(), answer["status"].as_str().unwrap_or_default()) {
-            assert_eq!(answer["permit"].as_str(), Some(permit), "a permit is another after the crash");
+        if let (Some(permit), "permitted") = (before["permit"].as_str(), answer["status"].as_str().unwrap_or_default())
+        {
+            assert_eq!(
+                answer["permit"].as_str(),
+                Some(permit),
+                "a permit is another after the crash"
+            );
         }
     }
     // The ledger goes on where it was.
@@ -329,28 +425,45 @@ async fn look(oracle: &Oracle, clients: &[Client], numbers: &mut Numbers, again:
     let head = oracle.saw(answer["checkpoint"].as_str().unwrap());
     let known: Vec<String> = {
         let told = oracle.told();
-        told.checkpoints.range(..head.size).next_back().into_iter().map(|(_, text)| text.clone()).collect()
+        told.checkpoints
+            .range(..head.size)
+            .next_back()
+            .into_iter()
+            .map(|(_, text)| text.clone())
+            .collect()
     };
-    assert!(oracle.told().checkpoints.range(head.size + 1..).next().is_none(), "the ledger is shorter than a checkpoint");
+    assert!(
+        oracle.told().checkpoints.range(head.size + 1..).next().is_none(),
+        "the ledger is shorter than a checkpoint"
+    );
     for text in known {
         let old = Checkpoint::open(&oracle.vkey, &text).unwrap();
         let path = format!("/v1/audit/consistency?from={}&to={}", old.size, head.size);
         let proof: Value = admin.get(&path).await.unwrap();
-        let hashes: Vec<Hash> =
-            proof["hashes"].as_array().unwrap().iter().map(|hash| read_hash(hash.as_str().unwrap())).collect();
+        let hashes: Vec<Hash> = proof["hashes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|hash| read_hash(hash.as_str().unwrap()))
+            .collect();
         verify_consistency(old.size, old.root, head.size, head.root, &hashes).expect("the ledger extends what it was");
     }
 }
 
 fn read_hash(hex: &str) -> Hash {
-    Hash(std::array::from_fn(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap()))
+    Hash(std::array::from_fn(|at| {
+        u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap()
+    }))
 }
 
 /// Compares everything that was told with every record of the ledger.
 async fn audit(oracle: &Oracle, admin: &Client) -> (u64, usize) {
     let (mut leaves, mut from) = (Vec::new(), 0);
     loop {
-        let text = admin.text(&format!("/v1/audit/records?from={from}&limit=10000")).await.unwrap();
+        let text = admin
+            .text(&format!("/v1/audit/records?from={from}&limit=10000"))
+            .await
+            .unwrap();
         let before = leaves.len();
         leaves.extend(text.lines().map(|line| line.as_bytes().to_vec()));
         if leaves.len() == before {
@@ -358,14 +471,23 @@ async fn audit(oracle: &Oracle, admin: &Client) -> (u64, usize) {
         }
         from = leaves.len();
     }
-    let records: Vec<Value> = leaves.iter().map(|leaf| serde_json::from_slice(leaf).unwrap()).collect();
+    let records: Vec<Value> = leaves
+        .iter()
+        .map(|leaf| serde_json::from_slice(leaf).unwrap())
+        .collect();
     let (mut redeemed, mut decided) = (BTreeSet::new(), BTreeSet::new());
     for (seq, record) in records.iter().enumerate() {
         assert_eq!(record["seq"], seq, "the ledger has a gap");
         let data = &record["data"];
         match record["type"].as_str().unwrap() {
-            "permit.redeemed" => assert!(redeemed.insert(data["permit"].to_string()), "a permit is redeemed twice"),
-            "decision.made" => assert!(decided.insert(data["action_id"].to_string()), "an action is decided twice"),
+            "permit.redeemed" => assert!(
+                redeemed.insert(data["permit"].to_string()),
+                "a permit is redeemed twice"
+            ),
+            "decision.made" => assert!(
+                decided.insert(data["action_id"].to_string()),
+                "an action is decided twice"
+            ),
             _ => {}
         }
     }
@@ -378,7 +500,11 @@ async fn audit(oracle: &Oracle, admin: &Client) -> (u64, usize) {
         }
         size = *wanted;
         let checkpoint = Checkpoint::open(&oracle.vkey, text).unwrap();
-        assert_eq!(edge.root(), checkpoint.root, "the checkpoint of {wanted} records is of another ledger");
+        assert_eq!(
+            edge.root(),
+            checkpoint.root,
+            "the checkpoint of {wanted} records is of another ledger"
+        );
     }
     for (sent, answer) in &told.done {
         let (receipt, data) = match sent.path.as_str() {
@@ -386,14 +512,28 @@ async fn audit(oracle: &Oracle, admin: &Client) -> (u64, usize) {
                 let votes = answer["votes"].as_array().unwrap();
                 let index = votes.last().unwrap()["index"].as_u64().unwrap();
                 let record = &records[index as usize];
-                assert_eq!((&record["type"], &record["data"]["verb"]), (&json!("vote.cast"), &sent.body["verb"]));
+                assert_eq!(
+                    (&record["type"], &record["data"]["verb"]),
+                    (&json!("approval.voted"), &sent.body["verb"])
+                );
                 continue;
             }
-            _ => (&answer["receipt"], &records[answer["receipt"]["index"].as_u64().unwrap() as usize]["data"]),
+            _ => (
+                &answer["receipt"],
+                &records[answer["receipt"]["index"].as_u64().unwrap() as usize]["data"],
+            ),
         };
         let index = receipt["index"].as_u64().unwrap() as usize;
-        assert_eq!(receipt["leaf_hash"], leaf_hash(&leaves[index]).to_string(), "record {index} is another than was told");
-        let id = if sent.path == "/v1/actions" { &answer["id"] } else { &answer["action_id"] };
+        assert_eq!(
+            receipt["leaf_hash"],
+            leaf_hash(&leaves[index]).to_string(),
+            "record {index} is another than was told"
+        );
+        let id = if sent.path == "/v1/actions" {
+            &answer["id"]
+        } else {
+            &answer["action_id"]
+        };
         assert_eq!(data["action_id"], *id);
         if sent.path == "/v1/actions" {
             assert_eq!(data["decision"], answer["decision"]);
@@ -404,13 +544,18 @@ async fn audit(oracle: &Oracle, admin: &Client) -> (u64, usize) {
 
 fn run(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output().unwrap();
-    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, error) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{program} {args:?}: {out}{error}");
     out.into_owned()
 }
 
 fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number")))
 }
 
 /// Makes the folder, the agents and the people.
@@ -419,30 +564,52 @@ async fn prepare(folder: &Path) -> (PathBuf, Oracle) {
     std::fs::create_dir_all(&policies).unwrap();
     std::fs::write(policies.join("gate.yaml"), POLICY).unwrap();
     let (at, from) = (data.to_str().unwrap(), policies.to_str().unwrap());
-    let made: Value = serde_json::from_str(&run(BINARY, &["init", "--json", "--data", at, "--policies", from])).unwrap();
+    let made: Value =
+        serde_json::from_str(&run(BINARY, &["init", "--json", "--data", at, "--policies", from])).unwrap();
     let admin_key = made["admin_key"].as_str().unwrap().to_owned();
     let server = Server::start(&data);
     let admin = server.client(&admin_key);
     let mut keys = Vec::new();
     for number in 0..AGENTS {
-        let answer: Value = admin.post("/v1/agents", &json!({"id": format!("bot-{number}"), "owner": "team:ops"})).await.unwrap();
+        let answer: Value = admin
+            .post(
+                "/v1/agents",
+                &json!({"id": format!("bot-{number}"), "owner": "team:ops"}),
+            )
+            .await
+            .unwrap();
         keys.push(answer["key"].as_str().unwrap().to_owned());
     }
     for id in ["dana", "erin"] {
-        let answer: Value =
-            admin.post("/v1/users", &json!({"id": id, "roles": ["reviewer"], "teams": ["leads"]})).await.unwrap();
+        let answer: Value = admin
+            .post(
+                "/v1/users",
+                &json!({"id": id, "roles": ["reviewer"], "teams": ["leads"]}),
+            )
+            .await
+            .unwrap();
         keys.push(answer["key"].as_str().unwrap().to_owned());
     }
     keys.push(admin_key);
     let vkey = made["vkey"].as_str().unwrap().parse().unwrap();
-    (data, Oracle { told: Mutex::default(), keys, vkey })
+    (
+        data,
+        Oracle {
+            told: Mutex::default(),
+            keys,
+            vkey,
+        },
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_survives_every_kill() {
     let crashes = setting("COUNTERSIGN_CRASHES").unwrap_or(50);
     let seed = setting("COUNTERSIGN_CRASH_SEED").unwrap_or_else(|| {
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros() as u64
+        SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_micros() as u64
     });
     println!("{crashes} crashes, seed={seed} (COUNTERSIGN_CRASH_SEED)");
     let started = Instant::now();
@@ -461,12 +628,14 @@ async fn what_was_acknowledged_survives_every_kill() {
         let server = Server::start(&data);
         let clients: Arc<Vec<Client>> = Arc::new(oracle.keys.iter().map(|key| server.client(key)).collect());
         look(&oracle, &clients, &mut numbers, AGAIN.0).await;
-        let tasks: Vec<_> =
-            (0..TASKS).map(|_| tokio::spawn(live(oracle.clone(), clients.clone(), numbers.next()))).collect();
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|_| tokio::spawn(live(oracle.clone(), clients.clone(), numbers.next())))
+            .collect();
         tokio::time::sleep(Duration::from_millis(5 + numbers.below(196))).await;
         drop(server);
         for task in tasks {
-            task.await.unwrap_or_else(|error| panic!("seed={seed}, crash {crash}: {error}"));
+            task.await
+                .unwrap_or_else(|error| panic!("seed={seed}, crash {crash}: {error}"));
         }
         if crash % 10 == 0 {
             let told = oracle.told();
@@ -488,7 +657,19 @@ async fn what_was_acknowledged_survives_every_kill() {
     let (out, older) = (out.to_str().unwrap(), folder.0.join("older"));
     std::fs::write(&older, oracle.told().checkpoints.values().next().unwrap()).unwrap();
     let older = older.to_str().unwrap();
-    run(BINARY, &["audit", "export", "--out", out, "--server", &server.address, "--key", oracle.keys.last().unwrap()]);
+    run(
+        BINARY,
+        &[
+            "audit",
+            "export",
+            "--out",
+            out,
+            "--server",
+            &server.address,
+            "--key",
+            oracle.keys.last().unwrap(),
+        ],
+    );
     run(BINARY, &["audit", "verify", "--vkey", &vkey, "--older", older, out]);
     run("python3", &[&format!("{out}/verify.py"), &vkey, out]);
     let told = oracle.told();

@@ -17,7 +17,9 @@ impl Client {
         idempotency_key: Option<&str>,
     ) -> Result<ActionAnswer, ClientError> {
         let body = serde_json::to_vec(action).map_err(|error| ClientError::Setup(error.to_string()))?;
-        let answer = self.send(Method::POST, "/v1/actions", Some(body), idempotency_key).await?;
+        let answer = self
+            .send(Method::POST, "/v1/actions", Some(body), idempotency_key)
+            .await?;
         self.read(&answer)
     }
 
@@ -34,7 +36,11 @@ impl Client {
     /// # Errors
     /// As [`Client::send`].
     pub async fn action(&self, id: &str, wait_s: u64) -> Result<ActionAnswer, ClientError> {
-        let wait = if wait_s == 0 { String::new() } else { format!("?wait={wait_s}s") };
+        let wait = if wait_s == 0 {
+            String::new()
+        } else {
+            format!("?wait={wait_s}s")
+        };
         self.get(&format!("/v1/actions/{}{wait}", segment(id))).await
     }
 
@@ -75,7 +81,8 @@ impl Client {
     /// # Errors
     /// As [`Client::send`].
     pub async fn report(&self, id: &str, outcome: &OutcomeRequestBody) -> Result<ActionAnswer, ClientError> {
-        self.post(&format!("/v1/actions/{}/outcome", segment(id)), outcome).await
+        self.post(&format!("/v1/actions/{}/outcome", segment(id)), outcome)
+            .await
     }
 }
 

@@ -23,7 +23,11 @@ impl Problem {
         problem.status = status;
         if problem.detail.is_empty() {
             let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
-            problem.detail = if text.trim().is_empty() { format!("the server answered {status}") } else { text };
+            problem.detail = if text.trim().is_empty() {
+                format!("the server answered {status}")
+            } else {
+                text
+            };
         }
         problem
     }

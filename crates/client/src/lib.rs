@@ -63,7 +63,9 @@ impl Client {
     pub fn new(base: &str, credential: &Credential) -> Result<Client, ClientError> {
         let base = base.trim_end_matches('/').to_owned();
         if !base.starts_with("http://") && !base.starts_with("https://") {
-            return Err(ClientError::Setup(format!("`{base}` is not the address of a server: it has to begin with http:// or https://")));
+            return Err(ClientError::Setup(format!(
+                "`{base}` is not the address of a server: it has to begin with http:// or https://"
+            )));
         }
         let mut headers = HeaderMap::new();
         match credential {
@@ -71,7 +73,11 @@ impl Client {
             Credential::Local { token, organization } => {
                 insert(&mut headers, AUTHORIZATION, &format!("Bearer {token}"))?;
                 if let Some(organization) = organization {
-                    insert(&mut headers, HeaderName::from_static("countersign-organization"), organization)?;
+                    insert(
+                        &mut headers,
+                        HeaderName::from_static("countersign-organization"),
+                        organization,
+                    )?;
                 }
             }
             Credential::Nobody => {}
@@ -101,7 +107,10 @@ impl Client {
         if let Some(key) = idempotency_key {
             insert(&mut headers, HeaderName::from_static("idempotency-key"), key)?;
         }
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).timeout(TIMEOUT);
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.base))
+            .timeout(TIMEOUT);
         if let Some(body) = body {
             insert(&mut headers, CONTENT_TYPE, "application/json")?;
             request = request.body(body);
@@ -176,18 +185,28 @@ impl Client {
 
     fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, ClientError> {
         // An answer without a body reads as `null`, which `()` and `Value` take.
-        let body = if answer.body.is_empty() { b"null".as_slice() } else { &answer.body };
+        let body = if answer.body.is_empty() {
+            b"null".as_slice()
+        } else {
+            &answer.body
+        };
         serde_json::from_slice(body).map_err(|error| self.unreadable(&error.to_string()))
     }
 
     fn unreadable(&self, why: &str) -> ClientError {
-        ClientError::Unreadable { url: self.base.clone(), why: why.to_owned() }
+        ClientError::Unreadable {
+            url: self.base.clone(),
+            why: why.to_owned(),
+        }
     }
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) -> Result<(), ClientError> {
-    let mut parsed = HeaderValue::from_str(value)
-        .map_err(|_| ClientError::Setup(format!("the value for `{name}` has characters that a header cannot hold")))?;
+    let mut parsed = HeaderValue::from_str(value).map_err(|_| {
+        ClientError::Setup(format!(
+            "the value for `{name}` has characters that a header cannot hold"
+        ))
+    })?;
     parsed.set_sensitive(name == AUTHORIZATION);
     headers.insert(name, parsed);
     Ok(())
@@ -200,9 +219,14 @@ fn http_client(tls: bool) -> Result<reqwest::Client, String> {
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("cannot set up TLS: {error}"))?;
     let config = if tls {
-        config.with_platform_verifier().map_err(|error| format!("cannot set up TLS: {error}"))?.with_no_client_auth()
+        config
+            .with_platform_verifier()
+            .map_err(|error| format!("cannot set up TLS: {error}"))?
+            .with_no_client_auth()
     } else {
-        config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+        config
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth()
     };
     reqwest::Client::builder()
         .tls_backend_preconfigured(config)

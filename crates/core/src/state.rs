@@ -6,7 +6,9 @@
 //! fold of the same records gives the same state, byte for byte.
 
 mod apply;
+mod caches;
 mod decide;
+mod facts;
 mod handle;
 mod outcome;
 mod people;
@@ -23,7 +25,8 @@ use countersign_policy::Snapshot;
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use serde::{Deserialize, Serialize};
 
-pub use self::decide::{Ruling, explain};
+pub use self::decide::Ruling;
+pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};
 pub use self::people::eligible_names;
 use crate::digest::{Digest, DigestKey};

@@ -12,18 +12,16 @@ use countersign_core::policy::Value;
 use countersign_core::stored::stored_action;
 use countersign_core::token::{Claims, Grant};
 use countersign_core::view::ActionView;
-use countersign_core::{Answer, Command, Envelope, Record, Refusal};
+use countersign_core::{Command, Record, Refusal};
 use countersign_store::{Org, StoredRecord};
 
 use crate::auth::Caller;
 use crate::error::EngineError;
-use crate::intake::{Request, parse_body, received};
+use crate::inbox::Lane;
+use crate::intake::{Request, received};
 use crate::ledger::{Beside, Entry};
-use crate::sequencer::Lane;
 use crate::{Engine, Inner, OrgHandle, blocking};
 
-/// Items that one batch takes at most.
-pub const BATCH_AT_MOST: usize = 1000;
 /// The longest wait for a final answer.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -67,68 +65,6 @@ impl Engine {
                 false,
             )),
         }
-    }
-
-    /// Decides several actions, in order.
-    pub async fn decide_batch(
-        &self,
-        request: &Request<'_>,
-    ) -> Result<(Vec<Result<ActionAnswer, EngineError>>, bool), EngineError> {
-        let Value::Map(mut fields) = parse_body(request.body)? else {
-            return Err(Refusal::invalid("wrong_type", "the body has to be an object with `actions`").into());
-        };
-        let Some(Value::List(items)) = fields.remove("actions") else {
-            return Err(Refusal::invalid("missing_field", "`actions` has to be a list of actions").into());
-        };
-        if let Some(name) = fields.keys().next() {
-            return Err(
-                Refusal::invalid("unknown_field", format!("there is no field `{name}` beside `actions`")).into(),
-            );
-        }
-        if items.is_empty() || items.len() > BATCH_AT_MOST {
-            let detail = format!("a batch has 1 to {BATCH_AT_MOST} actions, not {}", items.len());
-            return Err(Refusal::invalid("batch_size", detail).into());
-        }
-        let handle = self.inner.org(&request.caller.org)?;
-        let mut waiting = Vec::with_capacity(items.len());
-        for (place, item) in items.into_iter().enumerate() {
-            let submission = countersign_core::action::receive(item)
-                .map_err(EngineError::from)
-                .and_then(|received| self.submission(&handle, request.caller, received));
-            let sent = submission.and_then(|(submit, actor)| {
-                let envelope = Envelope {
-                    actor,
-                    kid: request.caller.kid.clone(),
-                    idem: request.idempotency(place as u64 + 1),
-                    command: Command::Submit(Box::new(submit)),
-                };
-                self.send(Lane::Write, &request.caller.org, envelope)
-            });
-            waiting.push(sent);
-        }
-        let mut answers = Vec::with_capacity(waiting.len());
-        let mut replayed = false;
-        for sent in waiting {
-            answers.push(match sent {
-                Ok(answer) => match answer
-                    .await
-                    .map_err(EngineError::internal)
-                    .and_then(|committed| committed)
-                {
-                    Ok(committed) => match committed.answer {
-                        Answer::Done => self.answer_of(&handle, &request.caller.org, &committed.entries).await,
-                        Answer::Refused(refusal) => Err(refusal.into()),
-                        Answer::Replayed(seq) => {
-                            replayed = true;
-                            self.replayed_action(&request.caller.org, seq).await
-                        }
-                    },
-                    Err(error) => Err(error),
-                },
-                Err(error) => Err(error),
-            });
-        }
-        Ok((answers, replayed))
     }
 
     /// What would be decided. Nothing is recorded, reserved or asked.
@@ -350,7 +286,7 @@ impl Engine {
         .await
     }
 
-    async fn replayed_action(&self, org: &Org, seq: u64) -> Result<ActionAnswer, EngineError> {
+    pub(crate) async fn replayed_action(&self, org: &Org, seq: u64) -> Result<ActionAnswer, EngineError> {
         let (inner, name) = (self.inner.clone(), org.clone());
         let (view, leaf_hash) = blocking(move || {
             // The first record of a submission may be about its agent; the decision follows.
@@ -371,7 +307,12 @@ impl Engine {
     }
 
     /// The answer that a command's own records make.
-    async fn answer_of(&self, handle: &OrgHandle, org: &Org, entries: &[Entry]) -> Result<ActionAnswer, EngineError> {
+    pub(crate) async fn answer_of(
+        &self,
+        handle: &OrgHandle,
+        org: &Org,
+        entries: &[Entry],
+    ) -> Result<ActionAnswer, EngineError> {
         let view = ActionView::fold(entries.iter().map(|entry| &entry.record))
             .ok_or_else(|| EngineError::internal("a submission left no decision"))?;
         let leaf_hash = entries
@@ -412,26 +353,6 @@ impl Engine {
             })
         })
         .await
-    }
-
-    fn send(
-        &self,
-        lane: Lane,
-        org: &Org,
-        envelope: Envelope,
-    ) -> Result<tokio::sync::oneshot::Receiver<Result<crate::Committed, EngineError>>, EngineError> {
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        let beside = Beside::default();
-        self.inner.inbox.put(
-            lane,
-            crate::Job::Command {
-                org: org.clone(),
-                envelope,
-                beside,
-                reply,
-            },
-        )?;
-        Ok(answer)
     }
 }
 

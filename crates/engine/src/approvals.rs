@@ -14,9 +14,9 @@ use countersign_store::Org;
 
 use crate::auth::Caller;
 use crate::error::EngineError;
+use crate::inbox::Lane;
 use crate::intake::Request;
 use crate::ledger::Beside;
-use crate::sequencer::Lane;
 use crate::{Engine, Inner, blocking};
 
 /// Requests that one page of a list has at most.

@@ -12,8 +12,8 @@ use countersign_notify::{Attempt, Ed25519Key, Keys, Message, Secret, Sender, Tar
 use countersign_store::Org;
 
 use crate::error::EngineError;
+use crate::inbox::Lane;
 use crate::ledger::Beside;
-use crate::sequencer::Lane;
 use crate::{Engine, OrgHandle, blocking, by_system};
 
 /// How often due callbacks are looked for when nothing wakes the task.

@@ -6,10 +6,12 @@ mod actions;
 mod approvals;
 mod audit;
 mod auth;
+mod batch;
 mod clock;
 mod committer;
 mod effects;
 mod error;
+mod inbox;
 mod index;
 mod intake;
 mod ledger;
@@ -33,25 +35,28 @@ use countersign_policy::Snapshot;
 use countersign_store::{Org, Store};
 use tokio::sync::{Notify, oneshot};
 
-pub use actions::{BATCH_AT_MOST, LONGEST_WAIT, OutcomeReport, RedeemRequest, Redeemed};
+pub use actions::{LONGEST_WAIT, OutcomeReport, RedeemRequest, Redeemed};
 pub use approvals::VoteRequest;
 pub use audit::{AuditEntry, ExportFile, InclusionProof, SearchPage};
 pub use auth::{Caller, Credential, NewKey};
+pub use batch::BATCH_AT_MOST;
 pub use clock::{Clock, Reading, SystemClock};
 pub use error::EngineError;
+pub use inbox::Lane;
 pub use intake::{MAX_BODY_BYTES, Request, parse_body};
 pub use ledger::{Entry, Keys};
 pub use metrics::{BUCKETS, DECISIONS, Histogram, Metrics};
 pub use organizations::{NewOrganization, Opened};
 pub use policies::{PolicyCheck, SnapshotRow, check as check_policies};
 pub use registry::{NewUser, Registered};
-pub use sequencer::{Committed, Lane};
+pub use sequencer::Committed;
 pub use settings::Settings;
 pub use vault::{Vault, VaultError};
 
+use crate::inbox::Inbox;
 use crate::ledger::{Beside, Ledger};
 use crate::random::Salts;
-use crate::sequencer::{Inbox, Job};
+use crate::sequencer::Job;
 
 /// Locks a mutex. A panic elsewhere while it was held leaves plain values behind, which stay usable.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

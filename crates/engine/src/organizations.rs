@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use crate::auth::{Caller, NewKey};
 use crate::error::EngineError;
 use crate::ledger::{Beside, KEY_NAMES, Keys, Ledger};
-use crate::sequencer::{Job, Lane};
+use crate::inbox::Lane;
+use crate::sequencer::Job;
 use crate::{Engine, blocking, by_system, random};
 
 /// An organization to create.

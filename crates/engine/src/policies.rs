@@ -10,9 +10,9 @@ use countersign_store::{Org, SnapshotFiles};
 
 use crate::auth::Caller;
 use crate::error::EngineError;
+use crate::inbox::Lane;
 use crate::intake::Request;
 use crate::ledger::Beside;
-use crate::sequencer::Lane;
 use crate::{Engine, Inner, blocking};
 
 /// What a check of policy documents found.

@@ -15,9 +15,9 @@ use countersign_store::SealedSecret;
 use crate::Engine;
 use crate::auth::{Caller, NewKey, StoredKey};
 use crate::error::EngineError;
+use crate::inbox::Lane;
 use crate::intake::Request;
 use crate::ledger::Beside;
-use crate::sequencer::Lane;
 
 /// What a key may be used for. Agents' keys decide, report and redeem for themselves without naming a scope.
 pub const SCOPES: [&str; 2] = ["redeem", "outcome"];

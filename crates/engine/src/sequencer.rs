@@ -8,10 +8,9 @@
 //! A failed commit throws away every ledger that ran ahead of the store; they are folded anew, and the callers of the
 //! batch are told that nothing happened, unless the ledger says otherwise.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use countersign_core::{Actor, Answer, Command, Envelope, State, Time};
 use countersign_store::{Append, Org};
@@ -19,14 +18,11 @@ use tokio::sync::oneshot;
 
 use crate::Inner;
 use crate::error::EngineError;
+use crate::inbox::Next;
 use crate::ledger::{Beside, Entry, Ledger};
 
 /// How many commands one batch takes at most.
 const BATCH_BOUND: usize = 512;
-/// How many commands may wait in each lane.
-const LANE_BOUND: usize = 4096;
-/// How often timers are looked at when nothing else happens.
-const TIMER_STEP: Duration = Duration::from_millis(100);
 /// After so many unsealed records the state is sealed in the next quiet moment. Hashing a large state takes longer than
 /// a caller should wait.
 const SEAL_WHEN_QUIET: u64 = 50_000;
@@ -38,17 +34,6 @@ const QUIET: countersign_core::Span = countersign_core::Span::seconds(2);
 const SEAL_WHEN_STOPPING: u64 = 1_000;
 /// A ledger without timers that nobody used for so long is let go.
 const LET_GO_AFTER: countersign_core::Span = countersign_core::Span::minutes(10);
-
-/// What is served before what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lane {
-    /// Kill, revoke, vote, redeem.
-    Urgent,
-    /// Decide, and everything else that writes.
-    Write,
-    /// Reads of the state.
-    Read,
-}
 
 /// What a command came to, durably.
 #[derive(Debug)]
@@ -105,85 +90,6 @@ impl Batch {
     }
 }
 
-#[derive(Default)]
-struct Waiting {
-    lanes: [VecDeque<Job>; 3],
-    handed_over: Option<Batch>,
-    committer_busy: bool,
-    /// The last commit failed: ledgers in memory are ahead of the store.
-    failed: bool,
-    stopping: bool,
-    committer_gone: bool,
-    /// The sequencer sleeps; waking it when it does not would cost every request a system call.
-    sequencer_sleeps: bool,
-}
-
-/// What faces put commands into.
-#[derive(Default)]
-pub(crate) struct Inbox {
-    waiting: Mutex<Waiting>,
-    /// There is something for the sequencer.
-    work: Condvar,
-    /// There is something for the committer.
-    batch: Condvar,
-}
-
-impl Inbox {
-    /// Puts a job into its lane; refuses it when the lane is full or the engine stops.
-    pub fn put(&self, lane: Lane, job: Job) -> Result<(), EngineError> {
-        let mut waiting = crate::lock(&self.waiting);
-        if waiting.stopping {
-            return Err(EngineError::unavailable("stopping", "the server is stopping"));
-        }
-        let jobs = &mut waiting.lanes[lane as usize];
-        if jobs.len() >= LANE_BOUND {
-            return Err(EngineError::unavailable("overloaded", "too many requests are waiting"));
-        }
-        jobs.push_back(job);
-        let sleeps = std::mem::take(&mut waiting.sequencer_sleeps);
-        drop(waiting);
-        if sleeps {
-            self.work.notify_one();
-        }
-        Ok(())
-    }
-
-    /// The next batch for the committer; `None` when there will be no more.
-    pub fn next_batch(&self) -> Option<Batch> {
-        let mut waiting = crate::lock(&self.waiting);
-        loop {
-            if let Some(batch) = waiting.handed_over.take() {
-                return Some(batch);
-            }
-            if waiting.committer_gone {
-                return None;
-            }
-            waiting = self.batch.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// The committer is free again.
-    pub fn committed(&self, fine: bool) {
-        let mut waiting = crate::lock(&self.waiting);
-        waiting.committer_busy = false;
-        waiting.failed |= !fine;
-        drop(waiting);
-        self.work.notify_one();
-    }
-
-    /// How many jobs wait, by lane.
-    pub fn depths(&self) -> [usize; 3] {
-        let waiting = crate::lock(&self.waiting);
-        [waiting.lanes[0].len(), waiting.lanes[1].len(), waiting.lanes[2].len()]
-    }
-
-    /// Lets everything that waits be carried out, then ends both threads.
-    pub fn stop(&self) {
-        crate::lock(&self.waiting).stopping = true;
-        self.work.notify_one();
-    }
-}
-
 /// Starts the two threads.
 pub(crate) fn start(inner: &Arc<Inner>) -> std::io::Result<[JoinHandle<()>; 2]> {
     let (sequencing, committing) = (inner.clone(), inner.clone());
@@ -206,15 +112,6 @@ struct Sequencer {
     timers_looked_at: Time,
     /// The states were sealed because the engine stops.
     sealed_to_stop: bool,
-}
-
-enum Next {
-    Jobs(Vec<Job>),
-    HandOver,
-    Failed,
-    Idle,
-    SealToStop,
-    Stop,
 }
 
 impl Sequencer {
@@ -250,44 +147,7 @@ impl Sequencer {
     /// Waits for something to do.
     fn next(&mut self) -> Next {
         let room = BATCH_BOUND.saturating_sub(self.batch.len());
-        let has_batch = self.batch.len() > 0;
-        let inbox = &self.inner.inbox;
-        let mut waiting = crate::lock(&inbox.waiting);
-        loop {
-            if waiting.failed && !waiting.committer_busy {
-                waiting.failed = false;
-                return Next::Failed;
-            }
-            let jobs = if waiting.failed {
-                Vec::new()
-            } else {
-                take_by_lane(&mut waiting.lanes, room)
-            };
-            if !jobs.is_empty() {
-                return Next::Jobs(jobs);
-            }
-            if has_batch && !waiting.committer_busy {
-                return Next::HandOver;
-            }
-            if waiting.stopping && !has_batch && !waiting.committer_busy {
-                if !self.sealed_to_stop {
-                    return Next::SealToStop;
-                }
-                waiting.committer_gone = true;
-                inbox.batch.notify_one();
-                return Next::Stop;
-            }
-            waiting.sequencer_sleeps = true;
-            let (again, timeout) = inbox
-                .work
-                .wait_timeout(waiting, TIMER_STEP)
-                .unwrap_or_else(PoisonError::into_inner);
-            waiting = again;
-            waiting.sequencer_sleeps = false;
-            if timeout.timed_out() && !has_batch {
-                return Next::Idle;
-            }
-        }
+        self.inner.inbox.next(room, self.batch.len() > 0, self.sealed_to_stop)
     }
 
     fn take(&mut self, job: Job) {
@@ -464,11 +324,7 @@ impl Sequencer {
         }
         // Locks and rows are taken in one order everywhere.
         batch.shares.sort_by(|a, b| a.org.cmp(&b.org));
-        let mut waiting = crate::lock(&self.inner.inbox.waiting);
-        waiting.handed_over = Some(batch);
-        waiting.committer_busy = true;
-        drop(waiting);
-        self.inner.inbox.batch.notify_one();
+        self.inner.inbox.hand_over(batch);
     }
 
     /// After a failed commit: nothing of what runs ahead of the store happened.
@@ -481,15 +337,6 @@ impl Sequencer {
             &EngineError::unavailable("store_failed", "the store failed; nothing happened"),
         );
     }
-}
-
-fn take_by_lane(lanes: &mut [VecDeque<Job>; 3], room: usize) -> Vec<Job> {
-    let mut jobs = Vec::new();
-    for lane in lanes {
-        let count = lane.len().min(room - jobs.len());
-        jobs.extend(lane.drain(..count));
-    }
-    jobs
 }
 
 pub(crate) fn fail(batch: Batch, error: &EngineError) {

@@ -253,11 +253,18 @@ async fn an_action_is_governed_end_to_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_redemption_stays_refused_when_it_is_repeated() {
     let fixture = fixture().await;
-    let (allowed, _) = fixture.engine.decide(&request(&fixture.agent, br#"{"action":"read"}"#, None)).await.unwrap();
+    let (allowed, _) = fixture
+        .engine
+        .decide(&request(&fixture.agent, br#"{"action":"read"}"#, None))
+        .await
+        .unwrap();
     let permit = allowed.permit.unwrap();
     for _ in 0..2 {
         let other = RedeemRequest::Digest(countersign_core::digest::Digest([1; 32]));
-        let refused = fixture.engine.redeem(&request(&fixture.agent, b"{}", Some("same")), &permit, other).await;
+        let refused = fixture
+            .engine
+            .redeem(&request(&fixture.agent, b"{}", Some("same")), &permit, other)
+            .await;
         assert!(matches!(refused, Err(EngineError::Refused(refusal)) if refusal.code == "digest_mismatch"));
     }
     fixture.engine.stop();

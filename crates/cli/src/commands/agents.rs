@@ -51,13 +51,23 @@ impl Agents {
             Command::List(list) => {
                 let read = async |session: &Session| Ok(session.client.get::<Value>("/v1/agents").await?);
                 let value = list.connection.with(About::Organization, read).await?;
-                let rows = value.get("agents").and_then(Value::as_array).cloned().unwrap_or_default();
+                let rows = value
+                    .get("agents")
+                    .and_then(Value::as_array)
+                    .cloned()
+                    .unwrap_or_default();
                 let lines: Vec<Vec<String>> = rows
                     .iter()
                     .map(|row| {
                         let quarantined = row.get("quarantined") == Some(&Value::Bool(true));
                         let standing = if quarantined { "quarantined" } else { "active" };
-                        vec![cell(row, "id"), standing.into(), cell(row, "owner"), cell(row, "team"), cell(row, "since")]
+                        vec![
+                            cell(row, "id"),
+                            standing.into(),
+                            cell(row, "owner"),
+                            cell(row, "team"),
+                            cell(row, "since"),
+                        ]
                     })
                     .collect();
                 console.answer(&value, table(&["AGENT", "STANDING", "OWNER", "TEAM", "SINCE"], &lines));
@@ -82,7 +92,11 @@ impl Add {
         }
         let call = async |session: &Session| Ok(session.client.post::<Value>("/v1/agents", &body).await?);
         let value = self.connection.with(About::Organization, call).await?;
-        let text = format!("agent  {}\nkey    {}\n\nThe key is shown this once.", self.id, cell(&value, "key"));
+        let text = format!(
+            "agent  {}\nkey    {}\n\nThe key is shown this once.",
+            self.id,
+            cell(&value, "key")
+        );
         console.answer(&value, text);
         Ok(())
     }

@@ -42,10 +42,16 @@ impl Alerts {
             Command::List(list) => {
                 let read = async |session: &Session| Ok(session.client.get::<Value>("/v1/alerts").await?);
                 let value = list.connection.with(About::Organization, read).await?;
-                let rows = value.get("alerts").and_then(Value::as_array).cloned().unwrap_or_default();
+                let rows = value
+                    .get("alerts")
+                    .and_then(Value::as_array)
+                    .cloned()
+                    .unwrap_or_default();
                 let fields = ["id", "name", "agent", "raised", "summary"];
-                let lines: Vec<Vec<String>> =
-                    rows.iter().map(|row| fields.iter().map(|field| cell(row, field)).collect()).collect();
+                let lines: Vec<Vec<String>> = rows
+                    .iter()
+                    .map(|row| fields.iter().map(|field| cell(row, field)).collect())
+                    .collect();
                 console.answer(&value, table(&["ALERT", "KIND", "AGENT", "RAISED", "WHAT"], &lines));
                 Ok(())
             }

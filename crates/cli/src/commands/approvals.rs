@@ -9,7 +9,7 @@ use countersign_api::bounded::{Hex64, SnapshotHash, Text};
 use serde_json::json;
 
 use crate::connect::{About, Connection, Session};
-use crate::console::{Console, table};
+use crate::console::{Console, table, visible};
 use crate::failure::Result;
 
 #[derive(Args)]
@@ -68,7 +68,11 @@ impl Approvals {
                     .approvals
                     .iter()
                     .map(|approval| {
-                        let waits = approval.action.approval.as_ref().map(|approval| approval.waiting_for.clone());
+                        let waits = approval
+                            .action
+                            .approval
+                            .as_ref()
+                            .map(|approval| approval.waiting_for.clone());
                         vec![
                             approval.id.clone(),
                             approval.state.clone(),
@@ -109,7 +113,10 @@ impl Vote {
         };
         let approval = self.connection.with(About::Organization, call).await?;
         let status = &approval.action.status;
-        console.answer(&json!(approval), format!("{}: {}; the action is {status}", approval.id, approval.state));
+        console.answer(
+            &json!(approval),
+            format!("{}: {}; the action is {status}", approval.id, approval.state),
+        );
         Ok(())
     }
 }
@@ -120,7 +127,7 @@ fn describe(approval: &ApprovalAnswer) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
     let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "{name:<12}{}", shown(value));
+        let _ = writeln!(text, "{name:<12}{}", visible(value));
     };
     line("request", &approval.id);
     line("state", &approval.state);
@@ -130,12 +137,23 @@ fn describe(approval: &ApprovalAnswer) -> String {
         line("tool", tool);
     }
     for reason in &action.reasons {
-        let place = if reason.line == 0 { String::new() } else { format!(" ({} line {})", reason.document, reason.line) };
+        let place = if reason.line == 0 {
+            String::new()
+        } else {
+            format!(" ({} line {})", reason.document, reason.line)
+        };
         line("because", &format!("{}{place}", reason.message));
     }
     for slot in &approval.slots {
-        let names = if slot.names.is_empty() { "the admins".to_owned() } else { slot.names.join(", ") };
-        line("decided by", &format!("{} of {names}: {}", slot.quorum, slot.people.join(", ")));
+        let names = if slot.names.is_empty() {
+            "the admins".to_owned()
+        } else {
+            slot.names.join(", ")
+        };
+        line(
+            "decided by",
+            &format!("{} of {names}: {}", slot.quorum, slot.people.join(", ")),
+        );
     }
     for (person, why) in &approval.excluded {
         line("not by", &format!("{person} ({why})"));
@@ -146,22 +164,20 @@ fn describe(approval: &ApprovalAnswer) -> String {
     line("until", &approval.deadline);
     for vote in &approval.votes {
         let counted = if vote.counted { "" } else { ", does not count" };
-        let comment = vote.comment.as_deref().map(|comment| format!(": {comment}")).unwrap_or_default();
+        let comment = vote
+            .comment
+            .as_deref()
+            .map(|comment| format!(": {comment}"))
+            .unwrap_or_default();
         line("vote", &format!("{} {}{counted}{comment}", vote.user, vote.verb));
     }
     line("digest", &approval.action_digest);
     line("policy", approval.snapshot.as_deref().unwrap_or("-"));
     let stored = serde_json::to_string_pretty(&approval.stored).unwrap_or_default();
-    let _ = write!(text, "\nThe action as it is kept; what the agent says is data, not instructions:\n{}", shown_lines(&stored));
+    let _ = write!(
+        text,
+        "\nThe action as it is kept; what the agent says is data, not instructions:\n{}",
+        visible(&stored)
+    );
     text
-}
-
-/// Text of others with control characters, and characters that change the direction of writing, made visible.
-fn shown(text: &str) -> String {
-    let hidden = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    text.chars().map(|c| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
-}
-
-fn shown_lines(text: &str) -> String {
-    text.lines().map(shown).collect::<Vec<_>>().join("\n")
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::bundle::{self, Disk, Wanted};
 use crate::connect::{About, Connection, Session};
-use crate::console::Console;
+use crate::console::{Console, visible};
 use crate::failure::{Failure, NO, Result};
 use crate::progress::Progress;
 use crate::sentences;
@@ -75,7 +75,11 @@ impl Audit {
             Command::Verify(_) => Ok(()),
             Command::Export(export) => {
                 let since = export.since.as_ref().map(text).transpose()?;
-                let wanted = Wanted { out: &export.out, payloads: export.payloads, since };
+                let wanted = Wanted {
+                    out: &export.out,
+                    payloads: export.payloads,
+                    since,
+                };
                 let work = async |session: &Session| bundle::write(&session.client, &wanted).await;
                 let written = export.connection.with(About::Organization, work).await?;
                 let out = export.out.display();
@@ -96,8 +100,10 @@ impl Audit {
             Command::Show(show) => {
                 let work = async |session: &Session| sentences::of(&session.client, &show.id).await;
                 let answers = show.connection.with(About::Organization, work).await?;
-                let texts: Vec<String> =
-                    answers.iter().map(|(question, answer)| format!("{question}\n  {answer}")).collect();
+                let texts: Vec<String> = answers
+                    .iter()
+                    .map(|(question, answer)| format!("{question}\n  {}", visible(answer)))
+                    .collect();
                 let values: Vec<Value> = answers
                     .iter()
                     .map(|(question, answer)| json!({ "question": question, "answer": answer }))
@@ -129,7 +135,10 @@ impl Verify {
                 let text = [
                     lines("ok         ", &report.checked),
                     lines("not covered", &report.not_covered),
-                    vec![format!("\nVERIFIED: {} records of {}\nroot {}", report.size, report.origin, report.root)],
+                    vec![format!(
+                        "\nVERIFIED: {} records of {}\nroot {}",
+                        report.size, report.origin, report.root
+                    )],
                 ];
                 console.answer(&value, text.concat().join("\n"));
                 Ok(ExitCode::SUCCESS)
@@ -138,7 +147,8 @@ impl Verify {
                 let value = json!({
                     "verified": false, "file": error.file, "record": error.record, "what": error.what,
                 });
-                let text = format!("NOT VERIFIED: {error}\nDo not rely on this bundle; keep it, and ask where it comes from.");
+                let text =
+                    format!("NOT VERIFIED: {error}\nDo not rely on this bundle; keep it, and ask where it comes from.");
                 console.answer(&value, text);
                 Ok(ExitCode::from(NO))
             }

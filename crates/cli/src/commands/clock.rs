@@ -38,15 +38,20 @@ impl Clock {
             Err(Taken::By { pid, .. }) => pid,
             Err(taken) => return Err(taken.failure(&folder.root)),
             Ok(_) => {
-                return Err(Failure::unreachable(format!("no server has the data folder `{}`", data.display()))
-                    .next("a server takes the clock as it is when it starts: start it"));
+                return Err(
+                    Failure::unreachable(format!("no server has the data folder `{}`", data.display()))
+                        .next("a server takes the clock as it is when it starts: start it"),
+                );
             }
         };
         let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         let pid = pid.ok_or_else(|| Failure::unreachable("the server has not noted its process id yet"))?;
         kill_process(pid, Signal::USR1)
             .map_err(|error| Failure::unreachable(format!("the server could not be told: {error}")))?;
-        console.answer(&json!({ "confirmed": true }), "the server was told; its log says what became of it");
+        console.answer(
+            &json!({ "confirmed": true }),
+            "the server was told; its log says what became of it",
+        );
         Ok(())
     }
 }

@@ -43,7 +43,10 @@ impl Config {
                 }
             }
             let count = problems.len();
-            console.answer(&value, format!("{name}: {count} problem{}", if count == 1 { "" } else { "s" }));
+            console.answer(
+                &value,
+                format!("{name}: {count} problem{}", if count == 1 { "" } else { "s" }),
+            );
             return Ok(ExitCode::from(NO));
         }
         config::from_environment(&mut settings, &config::environment())?;

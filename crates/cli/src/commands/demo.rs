@@ -24,6 +24,14 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) async fn run(self, console: &Console) -> Result<ExitCode> {
-        demo::run(demo::Options { interactive: self.interactive, keep: self.keep, data: self.data }, console).await
+        demo::run(
+            demo::Options {
+                interactive: self.interactive,
+                keep: self.keep,
+                data: self.data,
+            },
+            console,
+        )
+        .await
     }
 }

@@ -55,15 +55,30 @@ struct Findings(Vec<Finding>);
 
 impl Findings {
     fn ok(&mut self, about: &'static str, what: impl Into<String>) {
-        self.0.push(Finding { state: State::Ok, about, what: what.into(), next: None });
+        self.0.push(Finding {
+            state: State::Ok,
+            about,
+            what: what.into(),
+            next: None,
+        });
     }
 
     fn warn(&mut self, about: &'static str, what: impl Into<String>, next: impl Into<String>) {
-        self.0.push(Finding { state: State::Warn, about, what: what.into(), next: Some(next.into()) });
+        self.0.push(Finding {
+            state: State::Warn,
+            about,
+            what: what.into(),
+            next: Some(next.into()),
+        });
     }
 
     fn fail(&mut self, about: &'static str, what: impl Into<String>, next: impl Into<String>) {
-        self.0.push(Finding { state: State::Fail, about, what: what.into(), next: Some(next.into()) });
+        self.0.push(Finding {
+            state: State::Fail,
+            about,
+            what: what.into(),
+            next: Some(next.into()),
+        });
     }
 }
 
@@ -87,8 +102,17 @@ impl Doctor {
             .0
             .iter()
             .map(|finding| {
-                let next = finding.next.as_ref().map(|next| format!("\n                    → {next}")).unwrap_or_default();
-                format!("{:<4}  {:<12}  {}{next}", word(finding.state), finding.about, finding.what)
+                let next = finding
+                    .next
+                    .as_ref()
+                    .map(|next| format!("\n                    → {next}"))
+                    .unwrap_or_default();
+                format!(
+                    "{:<4}  {:<12}  {}{next}",
+                    word(finding.state),
+                    finding.about,
+                    finding.what
+                )
             })
             .collect();
         console.answer(&json!({ "findings": values }), lines.join("\n"));
@@ -185,7 +209,11 @@ fn permissions(folder: &Folder, findings: &mut Findings) {
     if open.is_empty() {
         findings.ok("permissions", "only the owner reads the folder and its key");
     } else {
-        findings.warn("permissions", "others may read or change what only the owner should", open.join(" && "));
+        findings.warn(
+            "permissions",
+            "others may read or change what only the owner should",
+            open.join(" && "),
+        );
     }
 }
 
@@ -211,7 +239,11 @@ fn clock(findings: &mut Findings) {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
     let shown = countersign_core::Time(now.saturating_mul(1_000_000));
     if now < BUILT_AFTER_S {
-        findings.fail("clock", format!("the host's clock shows {shown}"), "set it; records carry its time");
+        findings.fail(
+            "clock",
+            format!("the host's clock shows {shown}"),
+            "set it; records carry its time",
+        );
     } else {
         findings.ok("clock", format!("the host's clock shows {shown}"));
     }
@@ -221,7 +253,11 @@ fn ledgers(root: &Path, vault: Option<&Vault>, records: u64, findings: &mut Find
     let store = match SqliteStore::open(root) {
         Ok(store) => store,
         Err(error) => {
-            findings.fail("store", error.to_string(), "bring the folder back from a backup, or ask for help with this message");
+            findings.fail(
+                "store",
+                error.to_string(),
+                "bring the folder back from a backup, or ask for help with this message",
+            );
             return;
         }
     };
@@ -234,7 +270,11 @@ fn ledgers(root: &Path, vault: Option<&Vault>, records: u64, findings: &mut Find
         }
     };
     if organizations.is_empty() {
-        findings.warn("ledger", "there is no organization", "make one with `countersign org add NAME`");
+        findings.warn(
+            "ledger",
+            "there is no organization",
+            "make one with `countersign org add NAME`",
+        );
     }
     let _progress = Progress::start("verifying records");
     for row in organizations {
@@ -255,11 +295,17 @@ fn verify(store: &SqliteStore, vault: Option<&Vault>, org: &str, count: u64) -> 
     let first = store.records(org, 0, 1).map_err(|error| text(&error))?;
     let first = first.first().ok_or("it has no first record")?;
     let opened: Value = serde_json::from_slice(&first.leaf).map_err(|error| text(&error))?;
-    let vkey = opened.pointer("/data/vkey").and_then(Value::as_str).ok_or("its first record names no key")?;
+    let vkey = opened
+        .pointer("/data/vkey")
+        .and_then(Value::as_str)
+        .ok_or("its first record names no key")?;
     let key: VerifyingKey = vkey.parse().map_err(|error| format!("its key: {error}"))?;
     let checkpoint = Checkpoint::open(&key, &head.checkpoint).map_err(|error| format!("its checkpoint: {error}"))?;
     if checkpoint.size != head.size {
-        return Err(format!("its checkpoint covers {} records, it has {}", checkpoint.size, head.size));
+        return Err(format!(
+            "its checkpoint covers {} records, it has {}",
+            checkpoint.size, head.size
+        ));
     }
     let from = head.size.saturating_sub(count);
     let mut next = from;
@@ -285,5 +331,9 @@ fn verify(store: &SqliteStore, vault: Option<&Vault>, org: &str, count: u64) -> 
             vault.open(org, "key", "log", &sealed).map_err(|error| text(&error))?;
         }
     }
-    Ok(format!("{} records, the newest {} read and hashed again, the checkpoint's signature holds", head.size, head.size - from))
+    Ok(format!(
+        "{} records, the newest {} read and hashed again, the checkpoint's signature holds",
+        head.size,
+        head.size - from
+    ))
 }

@@ -18,7 +18,10 @@ const STARTER: [(&str, &str); 5] = [
     ("organization.yaml", include_str!("../../starter/organization.yaml")),
     ("tools.yaml", include_str!("../../starter/tools.yaml")),
     ("first-agent.yaml", include_str!("../../starter/first-agent.yaml")),
-    ("production-writes.yaml", include_str!("../../starter/production-writes.yaml")),
+    (
+        "production-writes.yaml",
+        include_str!("../../starter/production-writes.yaml"),
+    ),
     ("tests.yaml", include_str!("../../starter/tests.yaml")),
 ];
 
@@ -56,23 +59,18 @@ pub(super) struct Init {
 impl Init {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         let folder = Folder::new(&self.data, self.key_file.as_deref());
-        if self.data.join("ledger.db").exists() {
-            return Err(Failure::no(format!("`{}` is a data folder already", self.data.display()))
-                .next("add another organization with `countersign org add NAME`, or choose another folder"));
-        }
         // Everything that can be wrong is looked at before anything is made.
         let (source, files) = match &self.policies {
             Some(folder) => (folder.clone(), policies::read(folder)?),
-            None => (self.data.join("policies"), starter()),
+            None => (self.data.join("policies"), starter(&self.org)),
         };
         must_be_fine(&source, &files)?;
         folder.create()?;
         let lock = folder.own()?;
-        if self.policies.is_none() {
-            write_starter(&source)?;
-        }
-        let instance = Instance::open(&folder, lock, Settings::default(), true)?;
-        let made = self.make(&instance, files).await;
+        // A folder that is there may lack its key, and must not get another one.
+        let fresh = !self.data.join("ledger.db").exists();
+        let instance = Instance::open(&folder, lock, Settings::default(), fresh)?;
+        let made = self.make(&instance, &source, files).await;
         instance.stop().await;
         let (opened, snapshot) = made?;
         let value = json!({
@@ -91,18 +89,34 @@ impl Init {
              \x20             from {source}\n\n\
              The admin key is shown this once. Keep the log key somewhere else: whoever verifies an export needs it.\n\n\
              Next:  countersign serve --data {data}\n\
-             \x20      countersign agents add my-agent --owner user:{admin} --data {data}",
+             \x20      countersign agents add {agent} --data {data}",
             org = opened.organization,
             admin = self.admin,
             key = opened.admin_key.text,
             vkey = opened.vkey,
             source = source.display(),
+            agent = if self.policies.is_none() { "first-agent --owner team:support" } else { "AGENT --owner team:TEAM" },
         );
         console.answer(&value, text);
         Ok(())
     }
 
-    async fn make(&self, instance: &Instance, files: Files) -> Result<(countersign_engine::Opened, String)> {
+    async fn make(
+        &self,
+        instance: &Instance,
+        source: &Path,
+        files: Files,
+    ) -> Result<(countersign_engine::Opened, String)> {
+        // An `init` that failed halfway may be repeated; one that succeeded may not.
+        if !instance.engine.organizations().await?.is_empty() {
+            return Err(
+                Failure::no(format!("`{}` is a data folder already", self.data.display()))
+                    .next("add another organization with `countersign org add NAME`, or choose another folder"),
+            );
+        }
+        if self.policies.is_none() {
+            write_starter(source, &files)?;
+        }
         let new = NewOrganization {
             name: self.org.clone(),
             instance: self.name.clone(),
@@ -111,30 +125,48 @@ impl Init {
             admin: self.admin.clone(),
         };
         let opened = instance.engine.create_organization(new).await?;
-        let snapshot = instance.activate(&self.org, files, "first policies, by `countersign init`").await?;
+        let snapshot = instance
+            .activate(&self.org, files, "first policies, by `countersign init`")
+            .await?;
         Ok((opened, snapshot))
     }
 }
 
-/// The starter bundle as files.
-fn starter() -> Files {
-    STARTER.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect()
+/// The starter bundle as files, for this organization.
+fn starter(org: &str) -> Files {
+    let named = |text: &str| text.replace("\norganization: main\n", &format!("\norganization: {org}\n"));
+    STARTER
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), named(text).into_bytes()))
+        .collect()
 }
 
 fn must_be_fine(folder: &Path, files: &Files) -> Result<()> {
     let checked = policies::check(files);
     match checked.first_fault(folder) {
         None => Ok(()),
-        Some(fault) => Err(Failure::no(format!("the policies are not right: {fault}"))
-            .next(format!("see everything with `countersign policy test {}`", folder.display()))),
+        Some(fault) => Err(
+            Failure::no(format!("the policies are not right: {fault}")).next(format!(
+                "see everything with `countersign policy test {}`",
+                folder.display()
+            )),
+        ),
     }
 }
 
-fn write_starter(folder: &Path) -> Result<()> {
+/// Writes the files where there are none: what somebody wrote there is not overwritten.
+fn write_starter(folder: &Path, files: &Files) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| Failure::io("make", folder, &error))?;
-    for (name, text) in STARTER {
+    for (name, bytes) in files {
         let path = folder.join(name);
-        fs::write(&path, text).map_err(|error| Failure::io("write", &path, &error))?;
+        match fs::read(&path) {
+            Ok(found) if found == *bytes => {}
+            Ok(_) => {
+                return Err(Failure::no(format!("`{}` is there already, and is not the starter's", path.display()))
+                    .next(format!("use what is there with `--policies {}`", folder.display())));
+            }
+            Err(_) => fs::write(&path, bytes).map_err(|error| Failure::io("write", &path, &error))?,
+        }
     }
     Ok(())
 }

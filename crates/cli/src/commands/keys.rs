@@ -68,7 +68,10 @@ impl Keys {
                 }
                 let call = async |session: &Session| Ok(session.client.post::<Value>("/v1/keys", &body).await?);
                 let value = add.connection.with(About::Organization, call).await?;
-                console.answer(&value, format!("key  {}\n\nThe key is shown this once.", cell(&value, "key")));
+                console.answer(
+                    &value,
+                    format!("key  {}\n\nThe key is shown this once.", cell(&value, "key")),
+                );
                 Ok(())
             }
             Command::List(list) => {
@@ -90,14 +93,20 @@ impl Keys {
                         ]
                     })
                     .collect();
-                console.answer(&value, table(&["KID", "STATE", "KIND", "WHOSE", "SCOPES", "EXPIRES"], &lines));
+                console.answer(
+                    &value,
+                    table(&["KID", "STATE", "KIND", "WHOSE", "SCOPES", "EXPIRES"], &lines),
+                );
                 Ok(())
             }
             Command::Revoke(revoke) => {
                 let path = format!("/v1/keys/{}", segment(&revoke.kid));
                 let call = async |session: &Session| Ok(session.client.delete(&path).await?);
                 revoke.connection.with(About::Organization, call).await?;
-                console.answer(&json!({ "revoked": revoke.kid }), format!("key {} is revoked", revoke.kid));
+                console.answer(
+                    &json!({ "revoked": revoke.kid }),
+                    format!("key {} is revoked", revoke.kid),
+                );
                 Ok(())
             }
         }

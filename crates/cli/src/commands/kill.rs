@@ -77,24 +77,40 @@ impl Kill {
         if self.list {
             let read = async |session: &Session| Ok(session.client.get::<Value>("/v1/kill").await?);
             let value = self.connection.with(About::Organization, read).await?;
-            let rows = value.get("kills").and_then(Value::as_array).cloned().unwrap_or_default();
+            let rows = value
+                .get("kills")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default();
             let fields = ["scope", "name", "by", "since", "release_requested_by"];
-            let lines: Vec<Vec<String>> =
-                rows.iter().map(|row| fields.iter().map(|field| cell(row, field)).collect()).collect();
-            console.answer(&value, table(&["STOPPED", "NAME", "BY", "SINCE", "RELEASE ASKED BY"], &lines));
+            let lines: Vec<Vec<String>> = rows
+                .iter()
+                .map(|row| fields.iter().map(|field| cell(row, field)).collect())
+                .collect();
+            console.answer(
+                &value,
+                table(&["STOPPED", "NAME", "BY", "SINCE", "RELEASE ASKED BY"], &lines),
+            );
             return Ok(());
         }
         let (body, words) = scope(self.agent.as_deref(), self.tool.as_deref(), self.reason.as_deref());
         let call = async |session: &Session| Ok(session.client.post::<Value>("/v1/kill", &body).await?);
         let value = self.connection.with(About::Organization, call).await?;
-        console.answer(&value, format!("stopped: {words}. No permit is issued or used any more."));
+        console.answer(
+            &value,
+            format!("stopped: {words}. No permit is issued or used any more."),
+        );
         Ok(())
     }
 }
 
 impl Resume {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
-        let (body, words) = scope(self.what.agent.as_deref(), self.what.tool.as_deref(), Some(&self.reason));
+        let (body, words) = scope(
+            self.what.agent.as_deref(),
+            self.what.tool.as_deref(),
+            Some(&self.reason),
+        );
         let call = async |session: &Session| Ok(session.client.post::<Value>("/v1/kill/release", &body).await?);
         let value = self.connection.with(About::Organization, call).await?;
         let text = if value.get("released") == Some(&Value::Bool(true)) {

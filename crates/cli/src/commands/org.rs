@@ -65,7 +65,8 @@ impl Org {
                 let body = json!({
                     "name": add.name, "currency": add.currency, "zone": add.zone, "admin": add.admin,
                 });
-                let call = async |session: &Session| Ok(session.client.post::<Value>("/v1/organizations", &body).await?);
+                let call =
+                    async |session: &Session| Ok(session.client.post::<Value>("/v1/organizations", &body).await?);
                 let value = add.connection.with(About::Instance, call).await?;
                 let text = format!(
                     "organization  {}\nadmin         {}\nadmin key     {}\nlog key       {}\n\n\
@@ -83,10 +84,16 @@ impl Org {
             Command::List(list) => {
                 let read = async |session: &Session| Ok(session.client.get::<Value>("/v1/organizations").await?);
                 let value = list.connection.with(About::Instance, read).await?;
-                let rows = value.get("organizations").and_then(Value::as_array).cloned().unwrap_or_default();
+                let rows = value
+                    .get("organizations")
+                    .and_then(Value::as_array)
+                    .cloned()
+                    .unwrap_or_default();
                 let fields = ["organization", "created", "origin"];
-                let lines: Vec<Vec<String>> =
-                    rows.iter().map(|row| fields.iter().map(|field| cell(row, field)).collect()).collect();
+                let lines: Vec<Vec<String>> = rows
+                    .iter()
+                    .map(|row| fields.iter().map(|field| cell(row, field)).collect())
+                    .collect();
                 console.answer(&value, table(&["ORGANIZATION", "CREATED", "LOG"], &lines));
                 Ok(())
             }
@@ -101,7 +108,10 @@ impl Org {
                 } else {
                     format!("organization {name} is closed; its ledger stays, and can be exported")
                 };
-                console.answer(&json!({ "organization": name, "closed": true, "removed": delete.remove }), text);
+                console.answer(
+                    &json!({ "organization": name, "closed": true, "removed": delete.remove }),
+                    text,
+                );
                 Ok(())
             }
         }

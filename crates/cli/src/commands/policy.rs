@@ -96,11 +96,21 @@ impl Check {
             note(checked.render(&self.folder, &files));
         }
         let summary = match &checked.snapshot {
-            Some(snapshot) => format!("{}: {} documents, {}\n{}", self.folder.display(), files.len(), counted(0, warnings), snapshot.hash_text()),
+            Some(snapshot) => format!(
+                "{}: {} documents, {}\n{}",
+                self.folder.display(),
+                files.len(),
+                counted(0, warnings),
+                snapshot.hash_text()
+            ),
             None => format!("{}: {}", self.folder.display(), counted(errors, warnings)),
         };
         console.answer(&checked.value(), summary);
-        Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(NO) })
+        Ok(if errors == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(NO)
+        })
     }
 }
 
@@ -113,7 +123,12 @@ impl Test {
                 note(checked.render(&self.folder, &files));
             }
             for test in checked.failed() {
-                note(format_args!("{}:{}: {}", self.folder.join(&test.file).display(), test.line, failure(test)));
+                note(format_args!(
+                    "{}:{}: {}",
+                    self.folder.join(&test.file).display(),
+                    test.line,
+                    failure(test)
+                ));
             }
         }
         let failed = checked.failed().count();
@@ -122,10 +137,19 @@ impl Test {
             Some(_) if checked.tests.is_empty() => {
                 format!("{}: no tests; add a document with `tests:`", self.folder.display())
             }
-            Some(_) => format!("{}: {} tests, {} passed, {failed} failed", self.folder.display(), checked.tests.len(), checked.tests.len() - failed),
+            Some(_) => format!(
+                "{}: {} tests, {} passed, {failed} failed",
+                self.folder.display(),
+                checked.tests.len(),
+                checked.tests.len() - failed
+            ),
         };
         console.answer(&checked.value(), summary);
-        Ok(if checked.is_fine() { ExitCode::SUCCESS } else { ExitCode::from(NO) })
+        Ok(if checked.is_fine() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(NO)
+        })
     }
 }
 
@@ -156,16 +180,33 @@ impl Policy {
             Command::List(list) => {
                 let read = async |session: &Session| Ok(session.client.get::<Value>("/v1/policies").await?);
                 let value = list.connection.with(About::Organization, read).await?;
-                let rows = value.get("snapshots").and_then(Value::as_array).cloned().unwrap_or_default();
+                let rows = value
+                    .get("snapshots")
+                    .and_then(Value::as_array)
+                    .cloned()
+                    .unwrap_or_default();
                 let lines: Vec<Vec<String>> = rows
                     .iter()
                     .map(|row| {
-                        let live = if row.get("live") == Some(&Value::Bool(true)) { "live" } else { "" };
+                        let live = if row.get("live") == Some(&Value::Bool(true)) {
+                            "live"
+                        } else {
+                            ""
+                        };
                         let field = |name| cell(row, name);
-                        vec![live.into(), field("hash"), field("documents"), field("uploaded"), field("activated")]
+                        vec![
+                            live.into(),
+                            field("hash"),
+                            field("documents"),
+                            field("uploaded"),
+                            field("activated"),
+                        ]
                     })
                     .collect();
-                console.answer(&value, table(&["", "SNAPSHOT", "DOCUMENTS", "UPLOADED", "ACTIVATED"], &lines));
+                console.answer(
+                    &value,
+                    table(&["", "SNAPSHOT", "DOCUMENTS", "UPLOADED", "ACTIVATED"], &lines),
+                );
                 Ok(())
             }
         }
@@ -187,15 +228,22 @@ impl Upload {
         let files = policies::read(&self.folder)?;
         let checked = policies::check(&files);
         if let Some(fault) = checked.first_fault(&self.folder) {
-            return Err(Failure::no(format!("the policies are not right: {fault}"))
-                .next(format!("see everything with `countersign policy test {}`", self.folder.display())));
+            return Err(
+                Failure::no(format!("the policies are not right: {fault}")).next(format!(
+                    "see everything with `countersign policy test {}`",
+                    self.folder.display()
+                )),
+            );
         }
         let body = json!({ "files": texts(&files)? });
         let work = async |session: &Session| {
             let mut value: Value = session.client.post("/v1/policies", &body).await?;
             let hash = cell(&value, "hash");
             if self.activate {
-                let why = self.reason.as_ref().map_or_else(|| json!({}), |reason| json!({ "rationale": reason }));
+                let why = self
+                    .reason
+                    .as_ref()
+                    .map_or_else(|| json!({}), |reason| json!({ "rationale": reason }));
                 let path = format!("/v1/policies/{}/activate", segment(&hash));
                 let live: Value = session.client.post(&path, &why).await?;
                 if let (Some(fields), Some(live)) = (value.as_object_mut(), live.get("live")) {
@@ -222,5 +270,8 @@ fn texts(files: &Files) -> Result<BTreeMap<&str, &str>> {
         Err(_) => Err(Failure::usage(format!("`{name}` is not UTF-8"))),
     };
     files.iter().try_for_each(text)?;
-    Ok(files.iter().filter_map(|(name, bytes)| Some((name.as_str(), std::str::from_utf8(bytes).ok()?))).collect())
+    Ok(files
+        .iter()
+        .filter_map(|(name, bytes)| Some((name.as_str(), std::str::from_utf8(bytes).ok()?)))
+        .collect())
 }

@@ -104,12 +104,21 @@ impl Serve {
 fn start_log(format: Option<LogFormat>) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("COUNTERSIGN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let format = format.unwrap_or(if crate::console::is_watched() { LogFormat::Text } else { LogFormat::Json });
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let format = format.unwrap_or(if crate::console::is_watched() {
+        LogFormat::Text
+    } else {
+        LogFormat::Json
+    });
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // It fails where a log is set up already, which is then good enough.
     let _ = match format {
         LogFormat::Json => log.json().flatten_event(true).with_current_span(false).try_init(),
-        LogFormat::Text => log.with_ansi(crate::console::is_watched()).with_target(false).try_init(),
+        LogFormat::Text => log
+            .with_ansi(crate::console::is_watched())
+            .with_target(false)
+            .try_init(),
     };
 }
 
@@ -158,7 +167,11 @@ impl Server {
         let main = address(&listener)?;
         let tls = tls(&config);
         // Commands on this machine talk to a loopback address without TLS.
-        let inner = if tls.is_some() || !main.ip().is_loopback() { Some(listen_inside().await?) } else { None };
+        let inner = if tls.is_some() || !main.ip().is_loopback() {
+            Some(listen_inside().await?)
+        } else {
+            None
+        };
         let inside = inner.as_ref().map_or(Ok(main), address)?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let public = config.base_url.clone().unwrap_or_else(|| format!("{scheme}://{main}"));
@@ -168,7 +181,11 @@ impl Server {
             Some(days) => Some(days),
             None => Settings::default().key_days,
         };
-        let settings = Settings { base_url: public.clone(), callbacks, key_days };
+        let settings = Settings {
+            base_url: public.clone(),
+            callbacks,
+            key_days,
+        };
         let lifted: Vec<String> = settings.callbacks.targets().collect();
         let instance = Instance::open(&folder, lock, settings, false)?;
         let policies = watched(&config, &instance.engine).await?;
@@ -176,8 +193,15 @@ impl Server {
             watched.take_up(&instance.engine).await?;
         }
         let local = Local::new(&format!("http://{inside}"))?;
-        instance.lock.note_address(&local.address).map_err(|error| Failure::io("note the address in", data, &error))?;
-        let server = ServerSettings { local_token: Some(local.token.clone()), behind_proxy, ..ServerSettings::default() };
+        instance
+            .lock
+            .note_address(&local.address)
+            .map_err(|error| Failure::io("note the address in", data, &error))?;
+        let server = ServerSettings {
+            local_token: Some(local.token.clone()),
+            behind_proxy,
+            ..ServerSettings::default()
+        };
         let router = countersign_server::router(instance.engine.clone(), server);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = vec![(listener, tls)];
@@ -189,14 +213,24 @@ impl Server {
                     // That the other end is gone means the same as its word.
                     let _ = stopped.wait_for(|stop| *stop).await;
                 };
-                countersign_server::serve(listener, router, tls, shutdown).await.map_err(std::io::Error::other)
+                countersign_server::serve(listener, router, tls, shutdown)
+                    .await
+                    .map_err(std::io::Error::other)
             })
         });
         let tasks: Vec<_> = tasks.collect();
         let callbacks = tokio::spawn(instance.engine.clone().deliver_callbacks(sender));
         let local = local.write(&folder.root)?;
         announce(&format!("{scheme}://{main}"), &public, &lifted, console);
-        Ok(Server { instance, signals, stop, tasks, callbacks, policies, _local: local })
+        Ok(Server {
+            instance,
+            signals,
+            stop,
+            tasks,
+            callbacks,
+            policies,
+            _local: local,
+        })
     }
 
     async fn run(mut self) -> Result<()> {
@@ -231,7 +265,9 @@ impl Server {
             return;
         };
         match watched.take_up(&self.instance.engine).await {
-            Ok(hash) => tracing::info!(snapshot = hash, folder = %watched.folder.display(), "policies were read again and are live"),
+            Ok(hash) => {
+                tracing::info!(snapshot = hash, folder = %watched.folder.display(), "policies were read again and are live")
+            }
             Err(failure) => {
                 tracing::error!(folder = %watched.folder.display(), "policies were not changed: {}", failure.what);
             }
@@ -278,27 +314,47 @@ impl Watched {
     async fn take_up(&self, engine: &Engine) -> Result<String> {
         let files = policies::read(&self.folder)?;
         let checked = policies::check(&files);
-        for warning in checked.problems.iter().filter(|problem| problem.severity == countersign_policy::Severity::Warning) {
+        for warning in checked
+            .problems
+            .iter()
+            .filter(|problem| problem.severity == countersign_policy::Severity::Warning)
+        {
             let place = format!("{}:{}", self.folder.join(&warning.file).display(), warning.line);
             tracing::warn!(place, "{}", warning.message);
         }
         if let Some(fault) = checked.first_fault(&self.folder) {
-            return Err(Failure::no(fault)
-                .next(format!("see everything with `countersign policy test {}`", self.folder.display())));
+            return Err(Failure::no(fault).next(format!(
+                "see everything with `countersign policy test {}`",
+                self.folder.display()
+            )));
         }
-        activate(engine, &self.org, files, "read from the folder of policies by `countersign serve`").await
+        activate(
+            engine,
+            &self.org,
+            files,
+            "read from the folder of policies by `countersign serve`",
+        )
+        .await
     }
 }
 
 async fn watched(config: &Config, engine: &Engine) -> Result<Option<Watched>> {
-    let Some(folder) = &config.policies else { return Ok(None) };
+    let Some(folder) = &config.policies else {
+        return Ok(None);
+    };
     let org = organization(engine, config.organization.as_deref()).await?;
-    Ok(Some(Watched { folder: Path::to_path_buf(folder), org }))
+    Ok(Some(Watched {
+        folder: Path::to_path_buf(folder),
+        org,
+    }))
 }
 
 fn tls(config: &Config) -> Option<TlsFiles> {
     match (&config.tls_cert, &config.tls_key) {
-        (Some(cert), Some(key)) => Some(TlsFiles { certificate: cert.clone(), key: key.clone() }),
+        (Some(cert), Some(key)) => Some(TlsFiles {
+            certificate: cert.clone(),
+            key: key.clone(),
+        }),
         (Some(_) | None, Some(_) | None) => None,
     }
 }
@@ -315,6 +371,8 @@ fn announce(address: &str, public: &str, lifted: &[String], console: &Console) {
     }
     say(format_args!("countersign serves at {address}"));
     for target in lifted {
-        note(format_args!("callbacks may go to {target}, which is not public: --allow-callbacks-to"));
+        note(format_args!(
+            "callbacks may go to {target}, which is not public: --allow-callbacks-to"
+        ));
     }
 }

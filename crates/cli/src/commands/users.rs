@@ -80,10 +80,16 @@ impl Users {
             Command::List(list) => {
                 let read = async |session: &Session| Ok(session.client.get::<Value>("/v1/users").await?);
                 let value = list.connection.with(About::Organization, read).await?;
-                let rows = value.get("users").and_then(Value::as_array).cloned().unwrap_or_default();
+                let rows = value
+                    .get("users")
+                    .and_then(Value::as_array)
+                    .cloned()
+                    .unwrap_or_default();
                 let fields = ["id", "roles", "teams", "duties"];
-                let lines: Vec<Vec<String>> =
-                    rows.iter().map(|row| fields.iter().map(|field| cell(row, field)).collect()).collect();
+                let lines: Vec<Vec<String>> = rows
+                    .iter()
+                    .map(|row| fields.iter().map(|field| cell(row, field)).collect())
+                    .collect();
                 console.answer(&value, table(&["PERSON", "ROLES", "TEAMS", "DUTIES"], &lines));
                 Ok(())
             }
@@ -102,7 +108,11 @@ impl Add {
         }
         let call = async |session: &Session| Ok(session.client.post::<Value>("/v1/users", &body).await?);
         let value = self.connection.with(About::Organization, call).await?;
-        let text = format!("person  {}\nkey     {}\n\nThe key is shown this once.", self.id, cell(&value, "key"));
+        let text = format!(
+            "person  {}\nkey     {}\n\nThe key is shown this once.",
+            self.id,
+            cell(&value, "key")
+        );
         console.answer(&value, text);
         Ok(())
     }

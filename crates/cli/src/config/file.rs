@@ -19,17 +19,31 @@ struct Text<'a> {
 
 /// Reads a file into `config`. Returns everything that is wrong with it.
 pub(super) fn read(config: &mut Config, path: &str, text: &str) -> Vec<Problem> {
-    let mut file = Text { path, text, problems: Vec::new() };
+    let mut file = Text {
+        path,
+        text,
+        problems: Vec::new(),
+    };
     let mut seen = BTreeSet::new();
     let mut last = 0..0;
     for ((name, place), values) in file.entries() {
         last = place.clone();
         if !NAMES.contains(&name.as_str()) {
-            file.wrong("unknown_setting", place, format!("there is no setting `{name}`"), suggestion(&name));
+            file.wrong(
+                "unknown_setting",
+                place,
+                format!("there is no setting `{name}`"),
+                suggestion(&name),
+            );
             continue;
         }
         if !seen.insert(name.clone()) {
-            file.wrong("duplicate_setting", place, format!("`{name}` is set twice"), "keep one of them".to_owned());
+            file.wrong(
+                "duplicate_setting",
+                place,
+                format!("`{name}` is set twice"),
+                "keep one of them".to_owned(),
+            );
             continue;
         }
         let at = values.first().map_or(place, |(_, place)| place.clone());
@@ -38,7 +52,9 @@ pub(super) fn read(config: &mut Config, path: &str, text: &str) -> Vec<Problem> 
             file.wrong("invalid_value", at, what, help);
         }
     }
-    if file.problems.is_empty() && let Some((what, help)) = config.fault() {
+    if file.problems.is_empty()
+        && let Some((what, help)) = config.fault()
+    {
         file.wrong("contradiction", last, what, help);
     }
     file.problems.sort_by_key(|problem| problem.span.start);
@@ -65,7 +81,12 @@ impl Text<'_> {
 
     /// The bytes of a span; the parser counts characters.
     fn bytes(&self, span: Span) -> Range<usize> {
-        let offset = |index: usize| self.text.char_indices().nth(index).map_or(self.text.len(), |(at, _)| at);
+        let offset = |index: usize| {
+            self.text
+                .char_indices()
+                .nth(index)
+                .map_or(self.text.len(), |(at, _)| at)
+        };
         let (start, end) = (offset(span.start.index()), offset(span.end.index()));
         let written = self.text.get(start..end).unwrap_or_default().trim_end().len();
         start..start + written
@@ -82,7 +103,10 @@ impl Text<'_> {
             let (event, span) = match event {
                 Ok(event) => event,
                 Err(error) => {
-                    let at = text.char_indices().nth(error.marker().index()).map_or(text.len(), |(at, _)| at);
+                    let at = text
+                        .char_indices()
+                        .nth(error.marker().index())
+                        .map_or(text.len(), |(at, _)| at);
                     let help = "settings are lines `name: value`".to_owned();
                     self.wrong("invalid_yaml", at..at, error.info().to_owned(), help);
                     return Vec::new();
@@ -111,7 +135,12 @@ impl Text<'_> {
                 }
                 Event::Scalar(..) | Event::MappingStart(..) | Event::SequenceStart(..) | Event::Alias(_) => {
                     let help = "settings are lines `name: value`; lists are `[one, two]`".to_owned();
-                    self.wrong("invalid_value", place, "this is not the value of a setting".to_owned(), help);
+                    self.wrong(
+                        "invalid_value",
+                        place,
+                        "this is not the value of a setting".to_owned(),
+                        help,
+                    );
                     return Vec::new();
                 }
                 _ => {}

@@ -50,7 +50,12 @@ impl Receiver {
                 }
             }
         });
-        Ok(Receiver { address, secret, received, task })
+        Ok(Receiver {
+            address,
+            secret,
+            received,
+            task,
+        })
     }
 
     /// The secret that was shown when the receiver was registered.
@@ -75,15 +80,33 @@ impl Drop for Receiver {
 async fn take(mut stream: TcpStream, secret: &OnceLock<Secret>) -> Option<Received> {
     let (head, body) = read(&mut stream).await?;
     let header = |name: &str| {
-        let found = head.lines().skip(1).filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = head
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(':'))
+            .find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
     };
     let id = header(ID_HEADER);
-    let doubt = verify(secret.get(), &id, &header(TIMESTAMP_HEADER), &header(SIGNATURE_HEADER), &body);
-    let status = if doubt.is_none() { "204 No Content" } else { "401 Unauthorized" };
+    let doubt = verify(
+        secret.get(),
+        &id,
+        &header(TIMESTAMP_HEADER),
+        &header(SIGNATURE_HEADER),
+        &body,
+    );
+    let status = if doubt.is_none() {
+        "204 No Content"
+    } else {
+        "401 Unauthorized"
+    };
     let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     stream.write_all(answer.as_bytes()).await.ok()?;
-    Some(Received { id, doubt, body: serde_json::from_slice(&body).unwrap_or_default() })
+    Some(Received {
+        id,
+        doubt,
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    })
 }
 
 async fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
@@ -92,7 +115,9 @@ async fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(bytes.get(..end)?).into_owned();
             let length = head.lines().filter_map(|line| line.split_once(':'));
-            let length = length.filter(|(key, _)| key.eq_ignore_ascii_case("content-length")).map(|(_, value)| value.trim().parse());
+            let length = length
+                .filter(|(key, _)| key.eq_ignore_ascii_case("content-length"))
+                .map(|(_, value)| value.trim().parse());
             let length: usize = length.last()?.ok().filter(|length| *length <= MOST)?;
             let body = bytes.get(end + 4..)?;
             if body.len() >= length {
@@ -113,8 +138,12 @@ pub(crate) fn verify(
     signatures: &str,
     body: &[u8],
 ) -> Option<&'static str> {
-    let Some(secret) = secret else { return Some("the secret is not known yet") };
-    let Ok(at) = timestamp.parse::<i64>() else { return Some("it has no time") };
+    let Some(secret) = secret else {
+        return Some("the secret is not known yet");
+    };
+    let Ok(at) = timestamp.parse::<i64>() else {
+        return Some("it has no time");
+    };
     let good = secret.sign(id, at, body);
     // Both are public as soon as one of them was sent; a comparison that takes its time gives nothing away here.
     if !signatures.split(' ').any(|signature| signature == good) {

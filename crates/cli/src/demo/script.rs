@@ -65,7 +65,10 @@ impl Answer {
     }
 
     fn index(&self) -> u64 {
-        self.value.pointer("/receipt/index").and_then(Value::as_u64).unwrap_or_default()
+        self.value
+            .pointer("/receipt/index")
+            .and_then(Value::as_u64)
+            .unwrap_or_default()
     }
 }
 
@@ -74,11 +77,17 @@ async fn ask(party: &Party, method: Method, path: &str, body: Option<&Value>) ->
     match party.client.send(method, path, bytes, None).await {
         Ok(answer) => {
             let value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            Ok(Answer { status: answer.status, value })
+            Ok(Answer {
+                status: answer.status,
+                value,
+            })
         }
         Err(ClientError::Problem(problem)) => {
             let value = json!({ "code": problem.code, "detail": problem.detail, "hint": problem.hint });
-            Ok(Answer { status: problem.status, value })
+            Ok(Answer {
+                status: problem.status,
+                value,
+            })
         }
         Err(error) => Err(error.into()),
     }
@@ -88,7 +97,10 @@ async fn ask(party: &Party, method: Method, path: &str, body: Option<&Value>) ->
 async fn prepare(party: &Party, path: &str, body: Value) -> Result<Value> {
     let answer = ask(party, Method::POST, path, Some(&body)).await?;
     if answer.status >= 300 {
-        return Err(Failure::no(format!("the demonstration cannot be prepared: {path}: {}", answer.text("/detail"))));
+        return Err(Failure::no(format!(
+            "the demonstration cannot be prepared: {path}: {}",
+            answer.text("/detail")
+        )));
     }
     Ok(answer.value)
 }
@@ -102,7 +114,13 @@ impl<'a> Script<'a> {
     pub(crate) async fn new(stage: &'a Stage, transcript: &'a mut Transcript, interactive: bool) -> Result<Script<'a>> {
         let receiver = stage.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
         let receiver = receiver.ok_or_else(|| Failure::unreachable("there is no receiver of callbacks"))?;
-        let party = |name, key: String| Ok::<_, Failure>(Party { name, client: stage.client(&key)?, key });
+        let party = |name, key: String| {
+            Ok::<_, Failure>(Party {
+                name,
+                client: stage.client(&key)?,
+                key,
+            })
+        };
         let admin = party("alex", stage.admin_key.clone())?;
         let dana = json!({ "id": "dana", "roles": ["reviewer"], "teams": ["support"], "duties": ["support-lead"] });
         let riley = json!({ "id": "riley", "roles": ["reviewer"], "duties": ["support-lead"] });
@@ -136,7 +154,11 @@ impl<'a> Script<'a> {
         let refund = self.refund().await?;
         self.kill_switch().await?;
         self.proof(&refund).await?;
-        Ok(Keys { agent: self.agent.key.clone(), admin: self.admin.key.clone(), reviewer: self.dana.key.clone() })
+        Ok(Keys {
+            agent: self.agent.key.clone(),
+            admin: self.admin.key.clone(),
+            reviewer: self.dana.key.clone(),
+        })
     }
 
     /// A call by somebody, shown.
@@ -166,52 +188,85 @@ impl<'a> Script<'a> {
     }
 
     async fn simple_decisions(&mut self) -> Result<()> {
-        self.transcript.step("Reading a ticket is harmless, and the agent's mandate lists it: it is allowed.");
-        let answer = self.act(json!({ "tool": "crm/read_ticket", "args": { "ticket": "T-881" } })).await?;
-        self.transcript.expect("allow, permitted", answer.is("allow", "permitted"));
+        self.transcript
+            .step("Reading a ticket is harmless, and the agent's mandate lists it: it is allowed.");
+        let answer = self
+            .act(json!({ "tool": "crm/read_ticket", "args": { "ticket": "T-881" } }))
+            .await?;
+        self.transcript
+            .expect("allow, permitted", answer.is("allow", "permitted"));
 
-        self.transcript.step("A mail to a customer may go out within limits, which travel with the permit.");
+        self.transcript
+            .step("A mail to a customer may go out within limits, which travel with the permit.");
         let mail = json!({ "tool": "mail/send", "args": { "to": "ann@example.com", "text": "We look into it." } });
         let answer = self.act(mail).await?;
-        self.transcript.expect("allow_with_constraints, permitted", answer.is("allow_with_constraints", "permitted"));
+        self.transcript.expect(
+            "allow_with_constraints, permitted",
+            answer.is("allow_with_constraints", "permitted"),
+        );
 
-        self.transcript.step("A note holds a card number. Policy sees it; what is kept does not have it.");
+        self.transcript
+            .step("A note holds a card number. Policy sees it; what is kept does not have it.");
         let note = json!({ "tool": "crm/add_note", "args": { "ticket": "T-881", "text": format!("Card {CARD}, charged twice") } });
         let answer = self.act(note).await?;
-        self.transcript.expect("allow, permitted", answer.is("allow", "permitted"));
+        self.transcript
+            .expect("allow, permitted", answer.is("allow", "permitted"));
         let path = format!("/v1/audit/payload/{}", answer.index());
         let stored = ask(&self.admin, Method::GET, &path, None).await?;
         let body: Value = serde_json::from_str(stored.text("/body")).unwrap_or_default();
         let kept = body.pointer("/action/args/text").cloned().unwrap_or_default();
         self.transcript.note(&format!("what is kept of the text: {kept}"));
         let bare = stored.value.to_string().contains("1111 1111");
-        self.transcript.expect("the stored text without the card number", stored.status == 200 && !kept.is_null() && !bare);
+        self.transcript.expect(
+            "the stored text without the card number",
+            stored.status == 200 && !kept.is_null() && !bare,
+        );
 
-        self.transcript.step("Deleting a customer is what this agent must never do. A deny is an answer, not an error.");
-        let answer = self.act(json!({ "tool": "crm/delete_customer", "args": { "customer": "C-7" } })).await?;
+        self.transcript
+            .step("Deleting a customer is what this agent must never do. A deny is an answer, not an error.");
+        let answer = self
+            .act(json!({ "tool": "crm/delete_customer", "args": { "customer": "C-7" } }))
+            .await?;
         self.transcript.expect("deny, refused", answer.is("deny", "refused"));
         let alerts = self.call(Who::Alex, Method::GET, "/v1/alerts", None).await?;
-        let raised = alerts.value.pointer("/alerts").and_then(Value::as_array).into_iter().flatten();
+        let raised = alerts
+            .value
+            .pointer("/alerts")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         let raised = raised.filter(|alert| text(alert, "name") == "delete_attempt").count();
         self.transcript.expect("an alert `delete_attempt`", raised == 1);
 
-        self.transcript.step("Exporting all customer data is not allowed as asked; policy offers a safer way.");
-        let answer = self.act(json!({ "tool": "crm/export_customers", "args": { "segment": "all" } })).await?;
-        self.transcript.expect("remediate, refused", answer.is("remediate", "refused"));
+        self.transcript
+            .step("Exporting all customer data is not allowed as asked; policy offers a safer way.");
+        let answer = self
+            .act(json!({ "tool": "crm/export_customers", "args": { "segment": "all" } }))
+            .await?;
+        self.transcript
+            .expect("remediate, refused", answer.is("remediate", "refused"));
         let alternative = answer.value.pointer("/remedy/alternative").cloned().unwrap_or_default();
         self.transcript.note(&format!("the safer way: {alternative}"));
-        self.transcript.expect("a remedy that masks", alternative.pointer("/args/masked") == Some(&Value::Bool(true)));
+        self.transcript.expect(
+            "a remedy that masks",
+            alternative.pointer("/args/masked") == Some(&Value::Bool(true)),
+        );
 
-        self.transcript.step("The agent says that it takes the safer way, and gets a permit for that one only.");
+        self.transcript
+            .step("The agent says that it takes the safer way, and gets a permit for that one only.");
         let accepting = json!({ "tool": "crm/export_customers", "args": { "segment": "all" }, "accept_remedy": true });
         let answer = self.act(accepting).await?;
         let applied = answer.value.pointer("/remedy/applied") == Some(&Value::Bool(true));
-        self.transcript.expect("a permit for the safer way", answer.text("/status") == "permitted" && applied);
+        self.transcript.expect(
+            "a permit for the safer way",
+            answer.text("/status") == "permitted" && applied,
+        );
         Ok(())
     }
 
     async fn kill_switch(&mut self) -> Result<()> {
-        self.transcript.step("Something is wrong with the agent: alex pulls the kill switch. It takes effect at once.");
+        self.transcript
+            .step("Something is wrong with the agent: alex pulls the kill switch. It takes effect at once.");
         let kill = json!({ "scope": "agent", "name": AGENT, "reason": "it writes the same mail again and again" });
         let answer = self.call(Who::Alex, Method::POST, "/v1/kill", Some(kill)).await?;
         self.transcript.expect("200", answer.status == 200);
@@ -220,12 +275,19 @@ impl<'a> Script<'a> {
         let killed = answer.is("deny", "refused") && answer.text("/reason_code") == "killed";
         self.transcript.expect("deny, refused (killed)", killed);
 
-        self.transcript.step("The loop is mended; alex releases the switch, and the agent works again.");
+        self.transcript
+            .step("The loop is mended; alex releases the switch, and the agent works again.");
         let release = json!({ "scope": "agent", "name": AGENT, "reason": "the loop is mended" });
-        let answer = self.call(Who::Alex, Method::POST, "/v1/kill/release", Some(release)).await?;
-        self.transcript.expect("released", answer.value.pointer("/released") == Some(&Value::Bool(true)));
+        let answer = self
+            .call(Who::Alex, Method::POST, "/v1/kill/release", Some(release))
+            .await?;
+        self.transcript.expect(
+            "released",
+            answer.value.pointer("/released") == Some(&Value::Bool(true)),
+        );
         let answer = self.act(read()).await?;
-        self.transcript.expect("allow, permitted", answer.is("allow", "permitted"));
+        self.transcript
+            .expect("allow, permitted", answer.is("allow", "permitted"));
         Ok(())
     }
 }

@@ -22,12 +22,30 @@ pub(crate) const ORG: &str = "acme";
 pub(crate) const AGENT: &str = "support-refunds";
 
 const POLICIES: [(&str, &str); 6] = [
-    ("large-refunds.yaml", include_str!("../../../../examples/support-refunds/policies/large-refunds.yaml")),
-    ("masked-exports.yaml", include_str!("../../../../examples/support-refunds/policies/masked-exports.yaml")),
-    ("organization.yaml", include_str!("../../../../examples/support-refunds/policies/organization.yaml")),
-    ("support-refunds.yaml", include_str!("../../../../examples/support-refunds/policies/support-refunds.yaml")),
-    ("tests.yaml", include_str!("../../../../examples/support-refunds/policies/tests.yaml")),
-    ("tools.yaml", include_str!("../../../../examples/support-refunds/policies/tools.yaml")),
+    (
+        "large-refunds.yaml",
+        include_str!("../../../../examples/support-refunds/policies/large-refunds.yaml"),
+    ),
+    (
+        "masked-exports.yaml",
+        include_str!("../../../../examples/support-refunds/policies/masked-exports.yaml"),
+    ),
+    (
+        "organization.yaml",
+        include_str!("../../../../examples/support-refunds/policies/organization.yaml"),
+    ),
+    (
+        "support-refunds.yaml",
+        include_str!("../../../../examples/support-refunds/policies/support-refunds.yaml"),
+    ),
+    (
+        "tests.yaml",
+        include_str!("../../../../examples/support-refunds/policies/tests.yaml"),
+    ),
+    (
+        "tools.yaml",
+        include_str!("../../../../examples/support-refunds/policies/tools.yaml"),
+    ),
 ];
 
 /// Everything that runs.
@@ -50,7 +68,10 @@ impl Stage {
     pub(crate) async fn set(data: Option<&Path>, keep: bool) -> Result<Stage> {
         let root = match data {
             Some(data) => data.to_path_buf(),
-            None => std::env::temp_dir().join(format!("countersign-demo-{}", random_token()?.get(..12).unwrap_or_default())),
+            None => std::env::temp_dir().join(format!(
+                "countersign-demo-{}",
+                random_token()?.get(..12).unwrap_or_default()
+            )),
         };
         if root.exists() {
             return Err(Failure::usage(format!("`{}` is there already", root.display()))
@@ -59,17 +80,27 @@ impl Stage {
         let folder = Folder::new(&root, None);
         folder.create()?;
         let lock = folder.own()?;
-        let receiver = Receiver::start().await.map_err(|error| Failure::unreachable(format!("cannot listen for callbacks: {error}")))?;
+        let receiver = Receiver::start()
+            .await
+            .map_err(|error| Failure::unreachable(format!("cannot listen for callbacks: {error}")))?;
         let target = receiver.address.to_string();
         let callbacks = Allowlist::parse([target.as_str()]).map_err(|error| Failure::unreachable(error.to_string()))?;
         let loopback = std::net::Ipv4Addr::LOCALHOST;
-        let usual = if keep { tokio::net::TcpListener::bind((loopback, 7878)).await.ok() } else { None };
+        let usual = if keep {
+            tokio::net::TcpListener::bind((loopback, 7878)).await.ok()
+        } else {
+            None
+        };
         let listener = match usual {
             Some(listener) => listener,
             None => crate::host::listen((loopback, 0).into()).await?,
         };
         let base_url = format!("http://{}", address(&listener)?);
-        let settings = Settings { base_url, callbacks, ..Settings::default() };
+        let settings = Settings {
+            base_url,
+            callbacks,
+            ..Settings::default()
+        };
         let instance = Instance::open(&folder, lock, settings, true)?;
         let new = NewOrganization {
             name: ORG.into(),
@@ -79,8 +110,13 @@ impl Stage {
             admin: "alex".into(),
         };
         let opened = instance.engine.create_organization(new).await?;
-        let files: Files = POLICIES.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
-        instance.activate(ORG, files, "the policies of the demonstration").await?;
+        let files: Files = POLICIES
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()))
+            .collect();
+        instance
+            .activate(ORG, files, "the policies of the demonstration")
+            .await?;
         let sender = Sender::new().map_err(|error| Failure::unreachable(error.to_string()))?;
         let callbacks = tokio::spawn(instance.engine.clone().deliver_callbacks(sender));
         Ok(Stage {

@@ -29,7 +29,12 @@ pub(crate) struct Call<'a> {
 
 impl Transcript {
     pub(crate) fn new(quiet: bool) -> Transcript {
-        Transcript { quiet, steps: Vec::new(), failures: 0, calls: 0 }
+        Transcript {
+            quiet,
+            steps: Vec::new(),
+            failures: 0,
+            calls: 0,
+        }
     }
 
     /// Says something.
@@ -41,21 +46,29 @@ impl Transcript {
 
     /// Begins a step.
     pub(crate) fn step(&mut self, sentence: &str) {
-        self.steps.push(json!({ "step": self.steps.len() + 1, "what": sentence, "calls": [], "ok": true }));
+        self.steps
+            .push(json!({ "step": self.steps.len() + 1, "what": sentence, "calls": [], "ok": true }));
         self.tell(&format!("{:>2}. {sentence}", self.steps.len()));
     }
 
     /// Shows a call and its answer.
     pub(crate) fn call(&mut self, call: &Call<'_>) {
         self.calls += 1;
-        let body = call.body.map(|body| format!("  {}", clip(&body.to_string()))).unwrap_or_default();
+        let body = call
+            .body
+            .map(|body| format!("  {}", clip(&body.to_string())))
+            .unwrap_or_default();
         self.tell(&format!("    → {} {} {}{body}", call.who, call.method, clip(call.path)));
         self.tell(&format!("    ← {} {}", call.status, words(call.answer)));
         let shown = json!({
             "who": call.who, "method": call.method, "path": call.path, "status": call.status,
             "answer": words(call.answer),
         });
-        if let Some(calls) = self.last().and_then(|step| step.get_mut("calls")).and_then(Value::as_array_mut) {
+        if let Some(calls) = self
+            .last()
+            .and_then(|step| step.get_mut("calls"))
+            .and_then(Value::as_array_mut)
+        {
             calls.push(shown);
         }
     }
@@ -66,7 +79,11 @@ impl Transcript {
             self.tell(&format!("      {line}"));
         }
         if let Some(fields) = self.last().and_then(Value::as_object_mut) {
-            let noted = fields.get("note").and_then(Value::as_str).map(|noted| format!("{noted}\n")).unwrap_or_default();
+            let noted = fields
+                .get("note")
+                .and_then(Value::as_str)
+                .map(|noted| format!("{noted}\n"))
+                .unwrap_or_default();
             fields.insert("note".into(), format!("{noted}{text}").into());
         }
     }
@@ -100,7 +117,9 @@ impl Transcript {
         let (steps, calls) = (self.steps.len(), self.calls);
         match self.failures {
             0 => format!("\n{steps} steps, {calls} calls over HTTP, and every one came out as it should."),
-            failures => format!("\n{steps} steps, {calls} calls over HTTP; {failures} did NOT come out as they should."),
+            failures => {
+                format!("\n{steps} steps, {calls} calls over HTTP; {failures} did NOT come out as they should.")
+            }
         }
     }
 }
@@ -121,7 +140,11 @@ fn words(answer: &Value) -> String {
         return format!("{code}: {}", field("detail").unwrap_or_default());
     }
     // A request for a decision holds its action.
-    let action = if answer.get("slots").is_some() { answer.get("action").unwrap_or(answer) } else { answer };
+    let action = if answer.get("slots").is_some() {
+        answer.get("action").unwrap_or(answer)
+    } else {
+        answer
+    };
     let field = |name: &str| action.get(name).and_then(Value::as_str);
     if let (Some(decision), Some(status)) = (field("decision"), field("status")) {
         let mut text = format!("decision {decision}, status {status}");
@@ -131,7 +154,11 @@ fn words(answer: &Value) -> String {
         if let Some(state) = answer.get("state").and_then(Value::as_str) {
             let _ = write!(text, ", request {state}");
         }
-        if let Some(constraints) = action.get("constraints").and_then(Value::as_object).filter(|limits| !limits.is_empty()) {
+        if let Some(constraints) = action
+            .get("constraints")
+            .and_then(Value::as_object)
+            .filter(|limits| !limits.is_empty())
+        {
             let limits = serde_json::to_string(constraints).unwrap_or_default();
             let _ = write!(text, ", limits {limits}");
         }
@@ -141,10 +168,19 @@ fn words(answer: &Value) -> String {
         if action.pointer("/remedy/applied") == Some(&Value::Bool(true)) {
             text.push_str(", for the safer way");
         }
-        let permit = if field("permit").is_some() { ", with a permit" } else { "" };
+        let permit = if field("permit").is_some() {
+            ", with a permit"
+        } else {
+            ""
+        };
         text.push_str(permit);
         let reasons = action.get("reasons").and_then(Value::as_array);
-        let reason = reasons.and_then(|reasons| reasons.iter().find(|reason| reason.get("decision") == action.get("decision")).or(reasons.first()));
+        let reason = reasons.and_then(|reasons| {
+            reasons
+                .iter()
+                .find(|reason| reason.get("decision") == action.get("decision"))
+                .or(reasons.first())
+        });
         if let Some(reason) = reason {
             let _ = write!(text, "\n      because {}", because(reason));
         }
@@ -154,12 +190,24 @@ fn words(answer: &Value) -> String {
         return "go: it may run now, this once".to_owned();
     }
     if let Some(alerts) = answer.get("alerts").and_then(Value::as_array) {
-        let names = alerts.iter().filter_map(|alert| Some(format!("{}: {}", alert.get("name")?.as_str()?, alert.get("summary")?.as_str()?)));
+        let names = alerts.iter().filter_map(|alert| {
+            Some(format!(
+                "{}: {}",
+                alert.get("name")?.as_str()?,
+                alert.get("summary")?.as_str()?
+            ))
+        });
         let names: Vec<String> = names.collect();
         return clip(&format!("{} open: {}", names.len(), names.join("; ")));
     }
-    if let (Some(scope), Some(by)) = (answer.get("scope").and_then(Value::as_str), answer.get("by").and_then(Value::as_str)) {
-        return format!("stopped: {scope} {}, by {by}", answer.get("name").and_then(Value::as_str).unwrap_or_default());
+    if let (Some(scope), Some(by)) = (
+        answer.get("scope").and_then(Value::as_str),
+        answer.get("by").and_then(Value::as_str),
+    ) {
+        return format!(
+            "stopped: {scope} {}, by {by}",
+            answer.get("name").and_then(Value::as_str).unwrap_or_default()
+        );
     }
     if answer.get("released") == Some(&Value::Bool(true)) {
         return "released".to_owned();

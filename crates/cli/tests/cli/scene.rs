@@ -12,7 +12,10 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
 
 /// The root of the repository.
 pub(crate) fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository is there")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .expect("the repository is there")
 }
 
 /// A folder of a test, removed with the value.
@@ -48,13 +51,19 @@ impl Ran {
 #[track_caller]
 pub(crate) fn text(value: &Value, pointer: &str) -> String {
     let found = value.pointer(pointer).and_then(Value::as_str);
-    found.unwrap_or_else(|| panic!("no text at {pointer} of {value}")).to_owned()
+    found
+        .unwrap_or_else(|| panic!("no text at {pointer} of {value}"))
+        .to_owned()
 }
 
 impl Scene {
     pub(crate) fn new() -> Scene {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("countersign-cli-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "countersign-cli-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         let root = std::env::temp_dir().join(name);
         std::fs::create_dir(&root).expect("a folder for the test");
         Scene { root }
@@ -95,21 +104,44 @@ impl Scene {
     /// Verifies a bundle with the plain Python verifier; `None` where there is no Python.
     pub(crate) fn python_verifies(&self, vkey: &str, bundle: &str) -> Option<bool> {
         self.write("verify.py", countersign_tlog::VERIFY_PY);
-        let output = Command::new("python3").current_dir(&self.root).args(["verify.py", vkey, bundle]).output();
+        let output = Command::new("python3")
+            .current_dir(&self.root)
+            .args(["verify.py", vkey, bundle])
+            .output();
         output.ok().map(|output| output.status.success())
     }
 
     /// Starts a server on `data`, at a free port.
     pub(crate) fn serve(&self, more: &[&str]) -> Server {
-        let arguments = [&["serve", "--data", "data", "--listen", "127.0.0.1:0", "--log-format", "json"], more].concat();
+        let arguments = [
+            &[
+                "serve",
+                "--data",
+                "data",
+                "--listen",
+                "127.0.0.1:0",
+                "--log-format",
+                "json",
+            ],
+            more,
+        ]
+        .concat();
         let mut command = self.command(&arguments);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the server starts");
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
         let mut out = BufReader::new(child.stdout.take().expect("its output is piped"));
         let err = BufReader::new(child.stderr.take().expect("its log is piped"));
         let mut line = String::new();
         out.read_line(&mut line).expect("it says something");
         let url = line.trim().strip_prefix("countersign serves at ").map(str::to_owned);
-        let mut server = Server { url: String::new(), child, log: err };
+        let mut server = Server {
+            url: String::new(),
+            child,
+            log: err,
+        };
         match url {
             Some(url) => server.url = url,
             None => panic!("the server did not start: {line}{}", server.rest_of_log()),
@@ -134,7 +166,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
+        let pid = i32::try_from(self.child.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("a process id");
         kill_process(pid, signal).expect("the server can be told");
     }
 

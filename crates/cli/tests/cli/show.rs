@@ -13,7 +13,15 @@ fn the_demonstration_comes_out_as_it_should() {
     let scene = Scene::new();
     let shown = scene.run(&["demo"]);
     assert_eq!(shown.code, 0, "{}{}", shown.out, shown.err);
-    for words in ["remediate", "require_approval", "self_approval", "digest_mismatch", "already_redeemed", "killed", "Rust    verified"] {
+    for words in [
+        "remediate",
+        "require_approval",
+        "self_approval",
+        "digest_mismatch",
+        "already_redeemed",
+        "killed",
+        "Rust    verified",
+    ] {
         assert!(shown.out.contains(words), "{words} is not in\n{}", shown.out);
     }
     assert!(!shown.out.contains('✗'), "{}", shown.out);
@@ -25,12 +33,24 @@ fn the_demonstration_comes_out_as_it_should() {
 fn whoever_watches_the_demonstration_may_decide() {
     let scene = Scene::new();
     let mut command = scene.command(&["demo", "--interactive"]);
-    let mut demo = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    demo.stdin.take().expect("its input is piped").write_all(b"what?\nr\n").expect("it listens");
+    let mut demo = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    demo.stdin
+        .take()
+        .expect("its input is piped")
+        .write_all(b"what?\nr\n")
+        .expect("it listens");
     let output = demo.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("You are dana") && said.contains("status refused (rejected)"), "{said}");
+    assert!(
+        said.contains("You are dana") && said.contains("status refused (rejected)"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -48,7 +68,10 @@ fn a_demonstration_that_is_kept_can_be_played_with() {
     let run = |action: &str| {
         let mut python = Command::new("python3");
         python.arg(repository().join("examples/python/client.py")).arg(action);
-        python.env("COUNTERSIGN_SERVER", &url).env("COUNTERSIGN_KEY", &agent).output()
+        python
+            .env("COUNTERSIGN_SERVER", &url)
+            .env("COUNTERSIGN_KEY", &agent)
+            .output()
     };
     if let Ok(allowed) = run(r#"{"tool": "crm/read_ticket", "args": {"ticket": "T-1"}}"#) {
         assert!(allowed.status.success(), "{}", String::from_utf8_lossy(&allowed.stderr));
@@ -56,7 +79,10 @@ fn a_demonstration_that_is_kept_can_be_played_with() {
         let said = String::from_utf8_lossy(&denied.stderr).into_owned();
         assert!(!denied.status.success() && said.contains("refused: denied"), "{said}");
     }
-    let pid = i32::try_from(demo.id()).ok().and_then(Pid::from_raw).expect("a process id");
+    let pid = i32::try_from(demo.id())
+        .ok()
+        .and_then(Pid::from_raw)
+        .expect("a process id");
     kill_process(pid, Signal::INT).expect("it can be told");
     assert!(demo.wait().expect("it ends").success());
     assert!(scene.root.join("kept/ledger.db").exists(), "its folder stays");

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
-use countersign_policy::{Action, Context, Decision, Demand, Reason, Snapshot, Standing, Value, Verdict};
+use countersign_policy::{Decision, Demand, Reason, Snapshot, Verdict};
 
-use super::{Agent, Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State, TurnedAway};
+use super::{Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State, TurnedAway};
 use crate::command::Submit;
 use crate::digest::{action_digest, hex};
 use crate::event::{
@@ -183,52 +183,6 @@ impl State {
             }
         }
         ruling
-    }
-
-    /// Evaluates an action under a snapshot, with what the ledger knows of its agent.
-    pub(super) fn evaluate(
-        &self,
-        live: &Snapshot,
-        agent: &str,
-        action: &Action,
-        facts: &DecisionFacts,
-        accept_remedy: bool,
-        now: Time,
-    ) -> Verdict {
-        let values = FactValues::of(agent, facts);
-        let currency = live
-            .organization()
-            .and_then(|organization| organization.currency())
-            .unwrap_or(&self.currency);
-        live.evaluate(action, &values.context(agent, facts, currency, accept_remedy, now))
-    }
-
-    /// What an evaluation reads of things outside the action.
-    fn facts(&self, submit: &Submit) -> DecisionFacts {
-        let identity = if submit.verified { "verified" } else { "claimed" };
-        let pii = submit.redact.keys().cloned().collect();
-        self.agent_facts(&submit.agent, identity, pii)
-    }
-
-    pub(super) fn agent_facts(&self, agent: &str, identity: &str, pii: Vec<String>) -> DecisionFacts {
-        let known = self.agents.get(agent);
-        let mut words = BTreeMap::from([("identity".to_owned(), identity.to_owned())]);
-        if let Some(agent) = known.filter(|agent| !agent.quarantined) {
-            words.insert("owner".to_owned(), agent.owner.clone());
-            words.extend(agent.team.clone().map(|team| ("team".to_owned(), team)));
-        }
-        DecisionFacts {
-            agent: words,
-            labels: known.map(|agent| agent.labels.clone()).unwrap_or_default(),
-            pii,
-            principal_verified: false,
-            standing: match standing(known) {
-                Standing::Active => "active",
-                Standing::Quarantined => "quarantined",
-                Standing::Unregistered => "unregistered",
-            }
-            .to_owned(),
-        }
     }
 
     /// The same agent with the same refused action more than ten times a minute gets no decision and no record.
@@ -413,91 +367,6 @@ impl State {
             summary: summary.chars().take(REASON_CHARS).collect(),
         }))
     }
-}
-
-fn standing(agent: Option<&Agent>) -> Standing {
-    match agent {
-        None => Standing::Unregistered,
-        Some(agent) if agent.quarantined => Standing::Quarantined,
-        Some(_) => Standing::Active,
-    }
-}
-
-/// Every rule that a recorded decision looked at, from the snapshot that it cites, the stored form of its action and
-/// the facts in its record.
-pub fn explain(
-    snapshot: &Snapshot,
-    action: &Action,
-    decision: &DecisionMade,
-    currency: &str,
-    at: Time,
-) -> Vec<countersign_policy::Trace> {
-    let values = FactValues::of(&decision.agent, &decision.facts);
-    let currency = snapshot
-        .organization()
-        .and_then(|organization| organization.currency())
-        .unwrap_or(currency);
-    snapshot.explain(
-        action,
-        &values.context(&decision.agent, &decision.facts, currency, false, at),
-    )
-}
-
-/// Facts of a record as the values that conditions compute with.
-struct FactValues {
-    agent: Value,
-    pii: Value,
-}
-
-impl FactValues {
-    fn of(agent: &str, facts: &DecisionFacts) -> FactValues {
-        let pii = Value::List(facts.pii.iter().map(|kind| Value::from(kind.as_str())).collect());
-        FactValues {
-            agent: agent_value(agent, facts),
-            pii,
-        }
-    }
-
-    fn context<'a>(
-        &'a self,
-        agent: &'a str,
-        facts: &DecisionFacts,
-        currency: &'a str,
-        accept_remedy: bool,
-        now: Time,
-    ) -> Context<'a> {
-        Context {
-            agent_id: agent,
-            standing: match facts.standing.as_str() {
-                "active" => Standing::Active,
-                "quarantined" => Standing::Quarantined,
-                _ => Standing::Unregistered,
-            },
-            agent: &self.agent,
-            principal_verified: facts.principal_verified,
-            pii: &self.pii,
-            counters: None,
-            now: now.0,
-            currency,
-            accept_remedy,
-        }
-    }
-}
-
-/// What conditions see as `agent`.
-fn agent_value(id: &str, facts: &DecisionFacts) -> Value {
-    let mut map: BTreeMap<String, Value> = facts
-        .agent
-        .iter()
-        .map(|(name, word)| (name.clone(), Value::from(word.as_str())))
-        .collect();
-    map.insert("id".to_owned(), Value::from(id));
-    let labels = facts
-        .labels
-        .iter()
-        .map(|(name, word)| (name.clone(), Value::from(word.as_str())));
-    map.insert("labels".to_owned(), Value::Map(labels.collect()));
-    Value::Map(map)
 }
 
 /// Reasons as a record shows them: bounded, and without what must not be kept.

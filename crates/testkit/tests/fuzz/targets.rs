@@ -152,12 +152,20 @@ pub fn json(data: &[u8]) -> bool {
             let theirs = theirs.unwrap_or_else(|error| panic!("taken here, refused elsewhere: {error}"));
             let mut again = String::new();
             json::to_json(&value, &mut again);
-            assert_eq!(json::parse(again.as_bytes(), &Limits::default()).as_ref(), Ok(&value), "{again}");
+            assert_eq!(
+                json::parse(again.as_bytes(), &Limits::default()).as_ref(),
+                Ok(&value),
+                "{again}"
+            );
             assert_canonical(&value, &theirs);
             let redactor = Redactor::standard();
             let kinds = Kinds::default();
             let once = redactor.redact(&value, &kinds);
-            assert_eq!(redactor.redact(&once.value, &kinds).value, once.value, "redacting again changes something");
+            assert_eq!(
+                redactor.redact(&once.value, &kinds).value,
+                once.value,
+                "redacting again changes something"
+            );
             assert_eq!(once.found.is_empty(), once.value == value);
             let (sealed, _) = store_value(&value, &redactor, &kinds, [1; 32], "default");
             assert_eq!(sealed.1.size, sealed.0.body.len() as u64);
@@ -202,7 +210,11 @@ pub fn action(data: &[u8]) -> bool {
     assert_eq!(digest(&again.action), digest(&action));
     let bound = canonical_action("acme", "bot", &action, None);
     let read: serde_json::Value = serde_json::from_slice(&bound).expect("the text of a digest is JSON");
-    assert_eq!(text(&canonical_json(&read).expect("and finite")), text(&bound), "the text of a digest is not canonical");
+    assert_eq!(
+        text(&canonical_json(&read).expect("and finite")),
+        text(&bound),
+        "the text of a digest is not canonical"
+    );
     for (agent, org) in [("bot", "acmf"), ("bou", "acme")] {
         assert_ne!(action_digest(&key, org, agent, &action, None), digest(&action));
     }
@@ -221,7 +233,11 @@ pub fn action(data: &[u8]) -> bool {
         Some(kept) if stored.redact.is_empty() => assert!(kept == action, "an action is stored as another"),
         Some(kept) => {
             let once = store_action(&kept, &Redactor::standard(), &Kinds::default(), [9; 32], "default").sealed;
-            assert_eq!(text(&once.0.body), text(&stored.sealed.0.body), "storing again changes something");
+            assert_eq!(
+                text(&once.0.body),
+                text(&stored.sealed.0.body),
+                "storing again changes something"
+            );
         }
         None => assert!(!stored.redact.is_empty(), "a stored action cannot be read"),
     }
@@ -371,7 +387,9 @@ pub fn bundle(data: &[u8]) -> bool {
             // Fewer lines, or lines in another order, open the same commitments.
             "disclosures.jsonl" => {
                 let signed = text(&original[name]);
-                text(content).lines().all(|line| signed.lines().any(|signed| signed == line))
+                text(content)
+                    .lines()
+                    .all(|line| signed.lines().any(|signed| signed == line))
             }
             // Only their bytes are covered, not their names.
             name if name.starts_with("schemas/") || name.starts_with("snapshots/") => {

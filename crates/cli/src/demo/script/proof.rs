@@ -14,24 +14,39 @@ use crate::sentences;
 
 impl Script<'_> {
     pub(super) async fn proof(&mut self, refund: &Refund) -> Result<()> {
-        self.transcript.step("Later somebody asks what happened with that refund. The record answers in five sentences.");
+        self.transcript
+            .step("Later somebody asks what happened with that refund. The record answers in five sentences.");
         let sentences = sentences::of(&self.admin.client, &refund.id).await?;
         for (question, answer) in &sentences {
             self.transcript.note(&format!("{question} {answer}"));
         }
         self.transcript.expect("five answers", sentences.len() == 5);
 
-        self.transcript.step("An auditor trusts nobody: the whole record is exported, with proofs.");
+        self.transcript
+            .step("An auditor trusts nobody: the whole record is exported, with proofs.");
         let out = self.stage.folder.join("export");
-        let wanted = Wanted { out: &out, payloads: true, since: None };
+        let wanted = Wanted {
+            out: &out,
+            payloads: true,
+            since: None,
+        };
         let written = bundle::write(&self.admin.client, &wanted).await?;
-        self.transcript.note(&format!("{} records and {} disclosures are in {}", written.size, written.disclosed, out.display()));
-        self.transcript.expect("the log's key that was shown at the beginning", written.vkey == self.stage.vkey);
+        self.transcript.note(&format!(
+            "{} records and {} disclosures are in {}",
+            written.size,
+            written.disclosed,
+            out.display()
+        ));
+        self.transcript.expect(
+            "the log's key that was shown at the beginning",
+            written.vkey == self.stage.vkey,
+        );
 
         self.transcript.step("It is verified with the key that was noted at the very beginning: by this program, and by a page of Python that shares no code with it.");
         self.verified(&out, true)?;
 
-        self.transcript.step("Now one byte of the record is changed, in a copy. Both see it.");
+        self.transcript
+            .step("Now one byte of the record is changed, in a copy. Both see it.");
         let copy = self.stage.folder.join("tampered");
         copy_folder(&out, &copy)?;
         tamper(&copy.join("entries"))?;
@@ -47,7 +62,10 @@ impl Script<'_> {
         let vkey = self.stage.vkey.clone();
         let holds = match verify(&vkey, &Disk::open(folder)?, None) {
             Ok(report) => {
-                self.transcript.note(&format!("Rust    verified {} records, root {}", report.size, report.root));
+                self.transcript.note(&format!(
+                    "Rust    verified {} records, root {}",
+                    report.size, report.root
+                ));
                 true
             }
             Err(error) => {
@@ -55,19 +73,34 @@ impl Script<'_> {
                 false
             }
         };
-        self.transcript.expect(if should_hold { "that it holds" } else { "a refusal" }, holds == should_hold);
+        self.transcript.expect(
+            if should_hold { "that it holds" } else { "a refusal" },
+            holds == should_hold,
+        );
         // From this program, not from the bundle: whoever changed the bundle could have changed its verifier.
         let verifier = self.stage.folder.join("verify.py");
         fs::write(&verifier, countersign_tlog::VERIFY_PY).map_err(|error| Failure::io("write", &verifier, &error))?;
         match Command::new("python3").arg(&verifier).arg(&vkey).arg(folder).output() {
-            Err(_) => self.transcript.note("Python  is not installed here; the verifier is verify.py in the export"),
+            Err(_) => self
+                .transcript
+                .note("Python  is not installed here; the verifier is verify.py in the export"),
             Ok(output) => {
-                let said = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
+                let said = if output.stdout.is_empty() {
+                    &output.stderr
+                } else {
+                    &output.stdout
+                };
                 let said = String::from_utf8_lossy(said);
                 let holds = output.status.success();
                 let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-                self.transcript.note(&format!("Python  {}: {last}", if holds { "verified" } else { "refused" }));
-                self.transcript.expect(if should_hold { "that it holds" } else { "a refusal" }, holds == should_hold);
+                self.transcript.note(&format!(
+                    "Python  {}: {last}",
+                    if holds { "verified" } else { "refused" }
+                ));
+                self.transcript.expect(
+                    if should_hold { "that it holds" } else { "a refusal" },
+                    holds == should_hold,
+                );
             }
         }
         Ok(())

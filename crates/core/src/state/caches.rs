@@ -1,0 +1,98 @@
+//! Timers and indexes: made from what the state holds, never part of it.
+
+use super::{Due, IDEMPOTENCY_SPAN, OpenApproval, REFUSAL_SPAN, State};
+use crate::digest::{Digest, hex, read_hex};
+use crate::ids::ApprovalId;
+use crate::record::Half;
+use crate::time::Time;
+
+impl State {
+    /// Lets go of what is over by `now`.
+    pub(super) fn leave(&mut self, now: Time) {
+        while let Some((at, id)) = self.leaving.first().copied() {
+            if at > now {
+                break;
+            }
+            self.leaving.pop_first();
+            self.actions.remove(&id);
+        }
+        while let Some((at, key)) = self.forget_keys.front().copied() {
+            if at > now {
+                break;
+            }
+            self.forget_keys.pop_front();
+            let name = hex(&key.0);
+            // The same key may have been used again since.
+            if self
+                .idempotency
+                .get(&name)
+                .is_some_and(|entry| entry.at + IDEMPOTENCY_SPAN <= now)
+            {
+                self.idempotency.remove(&name);
+            }
+        }
+        while let Some((at, digest)) = self.forget_refusals.front().copied() {
+            if at > now {
+                break;
+            }
+            self.forget_refusals.pop_front();
+            self.refusals.remove(&digest.to_string());
+        }
+    }
+
+    pub(super) fn arm(&mut self, id: ApprovalId, approval: &OpenApproval) {
+        self.due.insert((approval.deadline, Due::Deadline(id)));
+        match approval.evidence_due {
+            Some(due) => self.due.insert((due, Due::Evidence(id))),
+            None if approval.overdue => false,
+            None => self.due.insert((approval.sla_due, Due::Sla(id))),
+        };
+    }
+
+    pub(super) fn disarm(&mut self, id: ApprovalId, approval: &OpenApproval) {
+        self.due.remove(&(approval.deadline, Due::Deadline(id)));
+        self.due.remove(&(approval.sla_due, Due::Sla(id)));
+        if let Some(due) = approval.evidence_due {
+            self.due.remove(&(due, Due::Evidence(id)));
+        }
+    }
+
+    /// Makes timers and indexes from what the state holds.
+    pub(super) fn rebuild_caches(&mut self) {
+        let approvals = std::mem::take(&mut self.approvals);
+        self.approvals_of_agent.clear();
+        self.due.clear();
+        self.leaving.clear();
+        for (id, approval) in &approvals {
+            self.arm(*id, approval);
+            if let Some(action) = self.actions.get(&approval.action_id) {
+                *self.approvals_of_agent.entry(action.agent.clone()).or_default() += 1;
+            }
+        }
+        for (id, action) in &self.actions {
+            if action.leaves < Time(i64::MAX) {
+                self.leaving.insert((action.leaves, *id));
+            }
+            if let (Some(due), false) = (action.outcome_due, action.outcome) {
+                self.due.insert((due, Due::Outcome(*id)));
+            }
+            let approved = action
+                .approval
+                .is_some_and(|approval| !approvals.contains_key(&approval));
+            if let (Some(permit), true, false) = (&action.permit, approved, action.redeemed) {
+                self.due.insert((permit.expires, Due::Lapse(*id)));
+            }
+        }
+        self.approvals = approvals;
+        let mut keys: Vec<(Time, Half)> = (self.idempotency.iter())
+            .filter_map(|(key, entry)| Some((entry.at + IDEMPOTENCY_SPAN, Half(read_hex(key)?))))
+            .collect();
+        keys.sort();
+        self.forget_keys = keys.into();
+        let mut refusals: Vec<(Time, Digest)> = (self.refusals.iter())
+            .filter_map(|(name, window)| Some((window.start + REFUSAL_SPAN, name.parse().ok()?)))
+            .collect();
+        refusals.sort();
+        self.forget_refusals = refusals.into();
+    }
+}

@@ -1,0 +1,143 @@
+//! What an evaluation reads outside the action: recorded with the decision, so that it can be derived again.
+
+use std::collections::BTreeMap;
+
+use countersign_policy::{Action, Context, Snapshot, Standing, Value, Verdict};
+
+use super::{Agent, State};
+use crate::command::Submit;
+use crate::event::{DecisionFacts, DecisionMade};
+use crate::time::Time;
+
+impl State {
+    /// Evaluates an action under a snapshot, with what the ledger knows of its agent.
+    pub(super) fn evaluate(
+        &self,
+        live: &Snapshot,
+        agent: &str,
+        action: &Action,
+        facts: &DecisionFacts,
+        accept_remedy: bool,
+        now: Time,
+    ) -> Verdict {
+        let values = FactValues::of(agent, facts);
+        let currency = live
+            .organization()
+            .and_then(|organization| organization.currency())
+            .unwrap_or(&self.currency);
+        live.evaluate(action, &values.context(agent, facts, currency, accept_remedy, now))
+    }
+
+    /// What an evaluation reads of things outside the action.
+    pub(super) fn facts(&self, submit: &Submit) -> DecisionFacts {
+        let identity = if submit.verified { "verified" } else { "claimed" };
+        let pii = submit.redact.keys().cloned().collect();
+        self.agent_facts(&submit.agent, identity, pii)
+    }
+
+    pub(super) fn agent_facts(&self, agent: &str, identity: &str, pii: Vec<String>) -> DecisionFacts {
+        let known = self.agents.get(agent);
+        let mut words = BTreeMap::from([("identity".to_owned(), identity.to_owned())]);
+        if let Some(agent) = known.filter(|agent| !agent.quarantined) {
+            words.insert("owner".to_owned(), agent.owner.clone());
+            words.extend(agent.team.clone().map(|team| ("team".to_owned(), team)));
+        }
+        DecisionFacts {
+            agent: words,
+            labels: known.map(|agent| agent.labels.clone()).unwrap_or_default(),
+            pii,
+            principal_verified: false,
+            standing: match standing(known) {
+                Standing::Active => "active",
+                Standing::Quarantined => "quarantined",
+                Standing::Unregistered => "unregistered",
+            }
+            .to_owned(),
+        }
+    }
+}
+
+fn standing(agent: Option<&Agent>) -> Standing {
+    match agent {
+        None => Standing::Unregistered,
+        Some(agent) if agent.quarantined => Standing::Quarantined,
+        Some(_) => Standing::Active,
+    }
+}
+
+/// Every rule that a recorded decision looked at, from the snapshot that it cites, the stored form of its action and
+/// the facts in its record.
+pub fn explain(
+    snapshot: &Snapshot,
+    action: &Action,
+    decision: &DecisionMade,
+    currency: &str,
+    at: Time,
+) -> Vec<countersign_policy::Trace> {
+    let values = FactValues::of(&decision.agent, &decision.facts);
+    let currency = snapshot
+        .organization()
+        .and_then(|organization| organization.currency())
+        .unwrap_or(currency);
+    snapshot.explain(
+        action,
+        &values.context(&decision.agent, &decision.facts, currency, false, at),
+    )
+}
+
+/// Facts of a record as the values that conditions compute with.
+struct FactValues {
+    agent: Value,
+    pii: Value,
+}
+
+impl FactValues {
+    fn of(agent: &str, facts: &DecisionFacts) -> FactValues {
+        let pii = Value::List(facts.pii.iter().map(|kind| Value::from(kind.as_str())).collect());
+        FactValues {
+            agent: agent_value(agent, facts),
+            pii,
+        }
+    }
+
+    fn context<'a>(
+        &'a self,
+        agent: &'a str,
+        facts: &DecisionFacts,
+        currency: &'a str,
+        accept_remedy: bool,
+        now: Time,
+    ) -> Context<'a> {
+        Context {
+            agent_id: agent,
+            standing: match facts.standing.as_str() {
+                "active" => Standing::Active,
+                "quarantined" => Standing::Quarantined,
+                _ => Standing::Unregistered,
+            },
+            agent: &self.agent,
+            principal_verified: facts.principal_verified,
+            pii: &self.pii,
+            counters: None,
+            now: now.0,
+            currency,
+            accept_remedy,
+        }
+    }
+}
+
+/// What conditions see as `agent`.
+fn agent_value(id: &str, facts: &DecisionFacts) -> Value {
+    let mut map: BTreeMap<String, Value> = facts
+        .agent
+        .iter()
+        .map(|(name, word)| (name.clone(), Value::from(word.as_str())))
+        .collect();
+    map.insert("id".to_owned(), Value::from(id));
+    let labels = facts
+        .labels
+        .iter()
+        .map(|(name, word)| (name.clone(), Value::from(word.as_str())));
+    map.insert("labels".to_owned(), Value::Map(labels.collect()));
+    Value::Map(map)
+}
