@@ -16,7 +16,7 @@ use crate::local::Local;
 /// How to reach the ledger.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Connection {
-    /// Address of a server, such as https://countersign.example.com [env: COUNTERSIGN_SERVER]
+    /// Address of a server, https or (on this machine) http [env: COUNTERSIGN_SERVER]
     #[arg(long, conflicts_with = "data", value_name = "URL")]
     pub(crate) server: Option<String>,
     /// API key; better given as COUNTERSIGN_KEY, where other users of the machine do not see it

@@ -100,7 +100,8 @@ pub(crate) fn cell(value: &Value, field: &str) -> String {
 /// visible. Line breaks stay.
 pub(crate) fn visible(text: &str) -> String {
     let hidden = |c: char| {
-        let invisible = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        let invisible =
+            matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
         (c.is_control() && c != '\n') || invisible
     };
     let mut shown = String::with_capacity(text.len());

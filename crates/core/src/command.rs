@@ -11,6 +11,7 @@ use crate::event::{
 };
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId, ReceiverId};
 use crate::record::{Actor, Commitment, Idempotency, Payload};
+use crate::redact::Kinds;
 use crate::stored::Shown;
 use crate::time::Time;
 use crate::view::ActionView;
@@ -36,6 +37,10 @@ pub struct Submit {
     pub agent: Arc<str>,
     /// The credential proves who acts.
     pub verified: bool,
+    /// The person whose credential it is, where a person's is used: the requester, who does not decide.
+    pub person: Option<String>,
+    /// What redaction looks for in this agent's actions.
+    pub kinds: Kinds,
     /// The action as received; never stored.
     pub action: Action,
     /// Its digest.

@@ -333,6 +333,8 @@ pub struct DecisionFacts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemedyOffered {
+    /// The alternative's operation.
+    pub action: String,
     /// The permit is for the alternative.
     pub applied: bool,
     /// What it changes: JSON pointers.
@@ -427,7 +429,7 @@ pub struct DecisionMade {
 pub struct Slot {
     /// Names of teams, duties or people; empty = the people with permission `admin`.
     pub names: Vec<String>,
-    /// Who that was then. Eligibility is looked up again at the vote.
+    /// Who that was then, the first fifty. Eligibility is looked up again at the vote.
     pub people: Vec<String>,
     /// How many of them.
     pub quorum: Quorum,
@@ -768,7 +770,7 @@ pub struct RefusalsRepeated {
     pub since: Time,
 }
 
-/// `callback.registered`; the address is the payload, its secret lies with the secrets.
+/// `callback.registered`; its secret lies with the secrets. An address in which redaction finds something is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallbackRegistered {

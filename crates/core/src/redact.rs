@@ -175,6 +175,7 @@ impl Pass {
             return None;
         }
         let mut kept = map.clone();
+        let mut taken = BTreeMap::new();
         for (key, new_key, new_value) in changed {
             match new_key {
                 None => {
@@ -184,7 +185,7 @@ impl Pass {
                 }
                 Some(new_key) => {
                     if let Some(value) = kept.remove(key) {
-                        kept.insert(free(&kept, new_key), new_value.unwrap_or(value));
+                        kept.insert(free(&kept, &mut taken, new_key), new_value.unwrap_or(value));
                     }
                 }
             }
@@ -280,12 +281,18 @@ fn is_whole(text: &str, hit: &Hit) -> bool {
 }
 
 /// `key`, or `key#2`, `key#3` … where that is taken: two different secrets must not make one entry.
-fn free(map: &BTreeMap<String, Value>, key: String) -> String {
+///
+/// `taken` remembers the last number of each key, so that many equal ones do not make each look past all before it.
+fn free(map: &BTreeMap<String, Value>, taken: &mut BTreeMap<String, u32>, key: String) -> String {
     if !map.contains_key(&key) {
         return key;
     }
-    (2_u32..)
-        .map(|n| format!("{key}#{n}"))
-        .find(|key| !map.contains_key(key))
-        .unwrap_or(key)
+    let last = taken.entry(key.clone()).or_insert(1);
+    loop {
+        *last += 1;
+        let next = format!("{key}#{last}");
+        if !map.contains_key(&next) {
+            return next;
+        }
+    }
 }

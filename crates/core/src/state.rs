@@ -168,10 +168,18 @@ pub struct OpenAction {
     pub permit: Option<OpenPermit>,
     /// The permit was used.
     pub redeemed: bool,
+    /// Redaction replaced parts of it: its stored form is not all of it.
+    pub redacted: bool,
+    /// How often its permit was shown and refused.
+    pub refused: u32,
     /// Index of the decision.
     pub seq: u64,
+    /// Who had to approve, if people were asked.
+    pub slots: Vec<Slot>,
     /// The snapshot that the decision cites.
     pub snapshot: Option<Arc<str>>,
+    /// The operation.
+    pub operation: Arc<str>,
     /// The tool, or the operation where there is none.
     pub tool: Arc<str>,
 }
@@ -195,6 +203,8 @@ pub struct OpenApproval {
     pub sla_due: Time,
     /// Who has to approve.
     pub slots: Vec<Slot>,
+    /// Votes that did not count, so far.
+    pub uncounted: u32,
     /// How long an approval may be used.
     pub valid_for_s: i64,
     /// Votes that count, by person.

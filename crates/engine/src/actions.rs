@@ -9,7 +9,7 @@ use countersign_core::event::{OutcomeStatus, Status};
 use countersign_core::ids::{ActionId, PermitId};
 use countersign_core::money::{is_currency, parse_decimal};
 use countersign_core::policy::Value;
-use countersign_core::stored::stored_action;
+use countersign_core::stored::{stored_action, stored_alternative};
 use countersign_core::token::{Claims, Grant};
 use countersign_core::view::ActionView;
 use countersign_core::{Command, Record, Refusal};
@@ -112,18 +112,24 @@ impl Engine {
     pub async fn action(&self, caller: &Caller, id: ActionId, wait: Duration) -> Result<ActionAnswer, EngineError> {
         let handle = self.inner.org(&caller.org)?;
         let until = tokio::time::Instant::now() + wait.min(LONGEST_WAIT);
-        loop {
+        let (view, leaf_hash) = self.view(&caller.org, id).await?;
+        self.check_reader(caller, &view)?;
+        if view.status != Status::Pending || wait.is_zero() {
+            return self.render(&handle, &caller.org, &view, leaf_hash).await;
+        }
+        let answered = loop {
             let waiter = handle.waiter(id.0);
             let news = waiter.notified();
             tokio::pin!(news);
             news.as_mut().enable();
+            // Read again after listening, so that no news is missed in between.
             let (view, leaf_hash) = self.view(&caller.org, id).await?;
-            self.check_reader(caller, &view)?;
-            let pending = view.status == Status::Pending;
-            if !pending || tokio::time::timeout_at(until, news).await.is_err() {
-                return self.render(&handle, &caller.org, &view, leaf_hash).await;
+            if view.status != Status::Pending || tokio::time::timeout_at(until, news).await.is_err() {
+                break (view, leaf_hash);
             }
-        }
+        };
+        handle.forget_waiter(id.0);
+        self.render(&handle, &caller.org, &answered.0, answered.1).await
     }
 
     /// An agent sees its own actions; whoever else has the right to read sees all.
@@ -191,7 +197,8 @@ impl Engine {
             None
         } else {
             let (view, _) = self.view(&caller.org, ActionId::from(permit)).await?;
-            self.stored_action(&caller.org, view.seq).await?
+            let applied = view.decision.remedy.as_ref().is_some_and(|remedy| remedy.applied);
+            self.stored_form(&caller.org, view.seq, applied).await?
         };
         let agent = caller
             .agent()
@@ -237,7 +244,7 @@ impl Engine {
         let (view, _) = self.view(&caller.org, id).await?;
         let (stored, redact) = match &report.details {
             Some(details) => {
-                let (stored, redact) = self.store_foreign(details);
+                let (stored, redact) = self.store_foreign(details, &self.kinds(&handle, &view.decision.agent));
                 (Some(stored), redact)
             }
             None => (None, Default::default()),
@@ -271,19 +278,16 @@ impl Engine {
         blocking(move || inner.view(&org, id)).await
     }
 
-    pub(crate) async fn stored_action(
+    /// The stored form of an action, or of the alternative that a permit is for.
+    pub(crate) async fn stored_form(
         &self,
         org: &Org,
         seq: u64,
+        alternative: bool,
     ) -> Result<Option<countersign_core::policy::Action>, EngineError> {
         let (inner, org) = (self.inner.clone(), org.clone());
-        blocking(move || {
-            Ok(inner
-                .store
-                .payload(&org, seq)?
-                .and_then(|payload| stored_action(&payload.body)))
-        })
-        .await
+        let read = if alternative { stored_alternative } else { stored_action };
+        blocking(move || Ok(inner.store.payload(&org, seq)?.and_then(|payload| read(&payload.body)))).await
     }
 
     pub(crate) async fn replayed_action(&self, org: &Org, seq: u64) -> Result<ActionAnswer, EngineError> {

@@ -21,14 +21,6 @@ use crate::{Engine, Inner, blocking};
 
 /// Requests that one page of a list has at most.
 pub const PAGE_AT_MOST: usize = 100;
-const PARTS: [&str; 6] = [
-    "sources",
-    "references",
-    "confidence",
-    "alternatives",
-    "reason",
-    "next_step",
-];
 
 /// What a vote says.
 pub struct VoteRequest {
@@ -87,14 +79,15 @@ impl Engine {
         let caller = request.caller;
         let view = self.view_of_approval(&caller.org, id).await?;
         let action_id = view.decision.action_id;
-        let action = self.stored_action(&caller.org, view.seq).await?;
+        let action = self.stored_form(&caller.org, view.seq, false).await?;
+        let kinds = self.kinds(&*self.inner.org(&caller.org)?, &view.decision.agent);
         let vote = Vote {
             approval: id,
             user: caller.actor.id.clone(),
             verb: vote.verb,
             digest: vote.digest,
             snapshot: vote.snapshot,
-            comment: self.words(vote.comment.as_deref()),
+            comment: self.words_about(vote.comment.as_deref(), &kinds),
             action: action.map(Box::new),
             view: Some(Box::new(view)),
         };
@@ -123,8 +116,9 @@ impl Engine {
             Some(_) | None if caller.may_act_for(&acting) => acting,
             Some(_) | None => return Err(Refusal::missing("approval", id).into()),
         };
-        let parts = complete_parts(&evidence);
-        let (stored, redact) = self.store_foreign(&evidence);
+        let parts = countersign_policy::complete_evidence(&evidence);
+        let kinds = self.kinds(&*self.inner.org(&caller.org)?, &view.decision.agent);
+        let (stored, redact) = self.store_foreign(&evidence, &kinds);
         let envelope = request.envelope(Command::Answer {
             approval: id,
             agent,
@@ -168,7 +162,9 @@ impl Engine {
             let stored = inner.store.by_subject(&org, id.0)?;
             let first = stored.first().ok_or_else(|| Refusal::missing("approval", id))?;
             match Record::decode(&first.leaf).map_err(EngineError::internal)?.0.event {
-                Event::DecisionMade(decision) => Ok(inner.view(&org, decision.action_id)?.0),
+                Event::DecisionMade(decision) if decision.approval == Some(id) => {
+                    Ok(inner.view(&org, decision.action_id)?.0)
+                }
                 _other => Err(Refusal::missing("approval", id).into()),
             }
         })
@@ -222,20 +218,4 @@ impl Inner {
             .get("text")
             .map(|text| text.as_str().map_or_else(|| text.to_string(), str::to_owned)))
     }
-}
-
-/// Which parts of evidence are there: an empty text, list or object counts as missing.
-fn complete_parts(evidence: &Value) -> Vec<String> {
-    let there = |part: &&str| match evidence.get(part) {
-        None | Some(Value::Null) => false,
-        Some(Value::String(text)) => !text.trim().is_empty(),
-        Some(Value::List(items)) => !items.is_empty(),
-        Some(Value::Map(map)) => !map.is_empty(),
-        Some(_) => true,
-    };
-    PARTS
-        .iter()
-        .filter(|part| there(part))
-        .map(|part| (*part).to_owned())
-        .collect()
 }

@@ -184,7 +184,8 @@ impl Engine {
             return Ok(None);
         };
         let (id, subject, kind) = (kid.to_owned(), stored.subject.clone(), stored.kind);
-        let roles = self.look(&org, move |state| {
+        // An admin who wants to pull a switch must not wait behind what the switch is to stop.
+        let roles = self.look_in(crate::Lane::Urgent, &org, move |state| {
             let good = state.keys().get(id.as_str()).is_some_and(|key| !key.revoked) && !state.is_closed();
             let roles = match kind {
                 ActorKind::User => state.users().get(&subject).map(|user| user.roles.clone()),

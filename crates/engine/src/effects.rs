@@ -53,7 +53,11 @@ impl Engine {
         let now = self.inner.clock.read().now;
         let (due, waiting) = self
             .look(org, move |state| {
-                let alive = state.deliveries().iter().filter(|(_, pending)| !pending.dead);
+                // A closed organization notes nothing any more, so nothing is sent for it either.
+                let alive = state
+                    .deliveries()
+                    .iter()
+                    .filter(|(_, pending)| !pending.dead && !state.is_closed());
                 let due = alive.clone().filter(|(_, pending)| pending.next <= now).take(AT_ONCE);
                 let due = due.map(|(id, pending)| Due {
                     id: *id,
@@ -91,14 +95,21 @@ impl Engine {
         now: Time,
     ) -> Result<(), EngineError> {
         let attempt = due.attempts + 1;
-        let (result, detail, retry_after) = match self.attempt(org, handle, sender, &due, now).await? {
-            Attempt::Delivered { status } => (Delivery::Delivered, format!("answered {status}"), None),
-            Attempt::Retry { reason, retry_after } => (Delivery::Retrying, reason.to_string(), retry_after),
-            Attempt::Refused { reason } => (Delivery::Retrying, reason.to_string(), None),
-            Attempt::Gone => {
+        let (result, detail, retry_after) = match self.attempt(org, handle, sender, &due, now).await {
+            Ok(Some(Attempt::Delivered { status })) => (Delivery::Delivered, format!("answered {status}"), None),
+            Ok(Some(Attempt::Retry { reason, retry_after })) => (Delivery::Retrying, reason.to_string(), retry_after),
+            Ok(Some(Attempt::Refused { reason })) => (Delivery::Retrying, reason.to_string(), None),
+            Ok(Some(Attempt::Gone)) => {
                 self.remove_gone(org, due.receiver).await;
                 (Delivery::Dead, "answered 410: the receiver is gone".to_owned(), None)
             }
+            Ok(None) => (
+                Delivery::Dead,
+                "the receiver was removed, or its address is not allowed".to_owned(),
+                None,
+            ),
+            // What cannot be made now is tried again like what cannot be delivered, and ends with the dead letters.
+            Err(error) => (Delivery::Retrying, error.to_string(), None),
         };
         let pause = match result {
             Delivery::Retrying if attempt < TRIES => {
@@ -131,11 +142,9 @@ impl Engine {
         sender: &Sender,
         due: &Due,
         now: Time,
-    ) -> Result<Attempt, EngineError> {
+    ) -> Result<Option<Attempt>, EngineError> {
         // A receiver that was removed meanwhile gets nothing more.
-        let Some(base) = &due.receiver_url else {
-            return Ok(Attempt::Gone);
-        };
+        let Some(base) = &due.receiver_url else { return Ok(None) };
         let (inner, name, place) = (self.inner.clone(), org.clone(), base.clone());
         let secret = blocking(move || {
             let sealed = inner.store.secret(&name, "webhook", &place)?;
@@ -151,7 +160,7 @@ impl Engine {
             .and_then(|text| Secret::parse(text).ok());
         let secret = secret.ok_or_else(|| EngineError::internal("a receiver's secret is damaged"))?;
         let Ok(target) = Target::parse(&due.url, &self.inner.settings.callbacks) else {
-            return Ok(Attempt::Gone);
+            return Ok(None);
         };
         let body = self.callback_body(org, handle, due, now).await?;
         let message = Message::new(due.id.to_string(), now.unix_seconds(), body).map_err(EngineError::internal)?;
@@ -160,7 +169,7 @@ impl Engine {
             secrets: std::slice::from_ref(&secret),
             ed25519: Some(&ed25519),
         };
-        Ok(sender.deliver(&target, &message, &keys).await)
+        Ok(Some(sender.deliver(&target, &message, &keys).await))
     }
 
     /// What a callback says: the action as it stands, and the checkpoint that covers it.

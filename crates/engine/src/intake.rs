@@ -10,6 +10,8 @@ use countersign_core::record::{Actor, Half, Idempotency};
 use countersign_core::redact::Kinds;
 use countersign_core::stored::{store_action, store_value};
 use countersign_core::{Command, Envelope, Refusal};
+use countersign_notify::Target;
+use countersign_policy::Snapshot;
 
 use crate::auth::Caller;
 use crate::error::EngineError;
@@ -93,16 +95,17 @@ impl Engine {
             accept_remedy,
         } = received;
         let (agent, actor) = self.acting_agent(caller, agent)?;
+        let callback_url = callback_url.map(|url| self.callback_target(&url)).transpose()?;
         let live = handle.live();
         let mandate = live.as_ref().and_then(|live| live.mandate(&agent));
-        // A kind that redaction does not know was refused when the policy was loaded.
-        let kinds = mandate.and_then(|mandate| Kinds::with_names(mandate.redact().iter().map(String::as_str)).ok());
-        let kinds = kinds.unwrap_or_default();
+        let kinds = kinds_of(live.as_deref(), &agent);
         let class = mandate.and_then(|mandate| mandate.retention()).unwrap_or(DEFAULT_CLASS);
         let stored = store_action(&action, &self.inner.redactor, &kinds, self.inner.salts.next(), class);
         let digest = action_digest(&handle.keys.digest, &caller.org, &agent, &action, None);
         let submit = Submit {
             verified: actor.verified,
+            person: (caller.actor.kind == countersign_core::ActorKind::User).then(|| caller.actor.id.clone()),
+            kinds,
             agent,
             action,
             digest,
@@ -167,23 +170,63 @@ impl Engine {
         Ok(())
     }
 
+    /// What redaction looks for in what belongs to an agent's actions.
+    pub(crate) fn kinds(&self, handle: &OrgHandle, agent: &str) -> Kinds {
+        kinds_of(handle.live().as_deref(), agent)
+    }
+
+    /// The normalized address of a callback, if callbacks may go there and it holds nothing that must not be kept.
+    pub(crate) fn callback_target(&self, url: &str) -> Result<String, Refusal> {
+        let refused = |why: String| {
+            Refusal::invalid(
+                "callback_refused",
+                format!("callbacks cannot go to this address: {why}"),
+            )
+            .hint("use https and a public host, or start the server with --allow-callbacks-to HOST:PORT")
+        };
+        let target = Target::parse(url, &self.inner.settings.callbacks).map_err(|error| refused(error.to_string()))?;
+        if !self.inner.redactor.redact_text(url, &Kinds::all()).found.is_empty() {
+            return Err(refused(
+                "it holds personal or secret data, and addresses are kept".into(),
+            ));
+        }
+        Ok(target.as_str().to_owned())
+    }
+
     /// The stored form of a person's words, as the payload `{"text": …}`.
     pub(crate) fn words(&self, text: Option<&str>) -> Option<Sealed> {
+        self.words_about(text, &Kinds::default())
+    }
+
+    /// The stored form of a person's words about an agent's action.
+    pub(crate) fn words_about(&self, text: Option<&str>, kinds: &Kinds) -> Option<Sealed> {
         let text = text.map(str::trim).filter(|text| !text.is_empty())?;
         let value = Value::Map([("text".to_owned(), Value::from(text))].into());
-        Some(self.store_foreign(&value).0)
+        Some(self.store_foreign(&value, kinds).0)
     }
 
     /// The stored form of any foreign value, with what redaction replaced.
-    pub(crate) fn store_foreign(&self, value: &Value) -> (Sealed, std::collections::BTreeMap<String, u32>) {
+    pub(crate) fn store_foreign(
+        &self,
+        value: &Value,
+        kinds: &Kinds,
+    ) -> (Sealed, std::collections::BTreeMap<String, u32>) {
         store_value(
             value,
             &self.inner.redactor,
-            &Kinds::default(),
+            kinds,
             self.inner.salts.next(),
             DEFAULT_CLASS,
         )
     }
+}
+
+/// What redaction looks for in what belongs to an agent's actions: the standard kinds, and what its mandate adds.
+fn kinds_of(live: Option<&Snapshot>, agent: &str) -> Kinds {
+    let mandate = live.and_then(|live| live.mandate(agent));
+    // A kind that redaction does not know was refused when the policy was loaded.
+    let named = mandate.and_then(|mandate| Kinds::with_names(mandate.redact().iter().map(String::as_str)).ok());
+    named.unwrap_or_default()
 }
 
 /// Makes an action from a request's body.

@@ -297,7 +297,7 @@ impl Ledger {
 
     /// Nothing waits: the state may be let go and folded again when somebody asks.
     pub fn is_quiet(&self) -> bool {
-        self.next_due().is_none() && self.state.deliveries().is_empty()
+        self.next_due().is_none() && self.state.deliveries().is_empty() && !self.state.frozen()
     }
 }
 

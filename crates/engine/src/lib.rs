@@ -24,7 +24,7 @@ mod sequencer;
 mod settings;
 mod vault;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -92,6 +92,8 @@ pub(crate) struct Inner {
     pub index_wanted: index::Signal,
     pub effects_wanted: Notify,
     clock_confirmed: AtomicBool,
+    /// Organizations whose timers have to be looked at, because nobody knows what is due in them.
+    pub wake: Mutex<BTreeSet<Org>>,
     orgs: RwLock<HashMap<Org, Arc<OrgHandle>>>,
 }
 
@@ -123,6 +125,7 @@ impl Engine {
             index_wanted: index::Signal::default(),
             effects_wanted: Notify::new(),
             clock_confirmed: AtomicBool::new(false),
+            wake: Mutex::new(BTreeSet::new()),
             orgs: RwLock::new(HashMap::new()),
         });
         let mut threads = Vec::from(sequencer::start(&inner).map_err(EngineError::internal)?);
@@ -224,6 +227,16 @@ impl Engine {
         org: &Org,
         read: impl FnOnce(&State) -> T + Send + 'static,
     ) -> Result<T, EngineError> {
+        self.look_in(Lane::Read, org, read).await
+    }
+
+    /// Reads the state in a lane of one's choice.
+    pub(crate) async fn look_in<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        org: &Org,
+        read: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
         let (reply, answer) = oneshot::channel();
         let look = Box::new(move |state: Result<&State, EngineError>| {
             let value = state.map(read);
@@ -231,7 +244,7 @@ impl Engine {
                 drop(reply.send(durable.and(value)));
             }) as Box<dyn FnOnce(Result<(), EngineError>) + Send>
         });
-        self.inner.inbox.put(Lane::Read, Job::Look { org: org.clone(), look })?;
+        self.inner.inbox.put(lane, Job::Look { org: org.clone(), look })?;
         answer
             .await
             .map_err(|_| EngineError::unavailable("stopping", "the server is stopping"))?
@@ -326,8 +339,13 @@ impl Inner {
         Ok(ledger)
     }
 
+    /// The clock has jumped anew: an earlier confirmation is over.
+    pub fn clock_jumped(&self) {
+        self.clock_confirmed.store(false, Ordering::Relaxed);
+    }
+
     pub fn clock_was_confirmed(&self) -> bool {
-        self.clock_confirmed.swap(false, Ordering::Relaxed)
+        self.clock_confirmed.load(Ordering::Relaxed)
     }
 
     /// Tells everybody who waits that records are durable.
@@ -375,6 +393,17 @@ impl OrgHandle {
     /// The live snapshot as of the last commit.
     pub fn live(&self) -> Option<Arc<Snapshot>> {
         self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets go of a waiter that nobody waits on any more.
+    pub fn forget_waiter(&self, subject: u128) {
+        let mut waiters = lock(&self.waiters);
+        if waiters
+            .get(&subject)
+            .is_some_and(|waiter| Arc::strong_count(waiter) == 1)
+        {
+            waiters.remove(&subject);
+        }
     }
 
     /// Something to wait on for news of an action. Ask before reading, so that no news is missed.

@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 use crate::auth::{Caller, NewKey};
 use crate::error::EngineError;
-use crate::ledger::{Beside, KEY_NAMES, Keys, Ledger};
 use crate::inbox::Lane;
+use crate::ledger::{Beside, KEY_NAMES, Keys, Ledger};
 use crate::sequencer::Job;
 use crate::{Engine, blocking, by_system, random};
 
@@ -222,10 +222,7 @@ impl Engine {
         for row in self.inner.store.organizations()? {
             self.inner.org(&row.name)?;
             self.inner.index_wanted.raise(&row.name, &[]);
-            let look = Box::new(|_: Result<&countersign_core::State, EngineError>| {
-                Box::new(|_: Result<(), EngineError>| {}) as Box<dyn FnOnce(Result<(), EngineError>) + Send>
-            });
-            self.inner.inbox.put(Lane::Read, Job::Look { org: row.name, look })?;
+            crate::lock(&self.inner.wake).insert(row.name);
         }
         Ok(())
     }

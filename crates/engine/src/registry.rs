@@ -8,8 +8,8 @@ use countersign_core::ids::{AlertId, DeliveryId, ReceiverId};
 use countersign_core::key::ApiKey;
 use countersign_core::policy::Value;
 use countersign_core::record::ActorKind;
+use countersign_core::redact::Kinds;
 use countersign_core::{Command, Refusal, Span, Time};
-use countersign_notify::Target;
 use countersign_store::SealedSecret;
 
 use crate::Engine;
@@ -135,7 +135,7 @@ impl Engine {
                 profile.insert(name.to_owned(), Value::from(text.as_str()));
             }
         }
-        let profile = (!profile.is_empty()).then(|| self.store_foreign(&Value::Map(profile)).0);
+        let profile = (!profile.is_empty()).then(|| self.store_foreign(&Value::Map(profile), &Kinds::default()).0);
         let sorted = |mut names: Vec<String>| {
             names.sort();
             names.dedup();
@@ -315,29 +315,22 @@ impl Engine {
         request: &Request<'_>,
         url: &str,
     ) -> Result<(ReceiverId, Option<String>), EngineError> {
-        Target::parse(url, &self.inner.settings.callbacks).map_err(|error| {
-            Refusal::invalid(
-                "callback_refused",
-                format!("callbacks cannot go to this address: {error}"),
-            )
-            .hint("use https and a public host, or start the server with --allow-callbacks-to HOST:PORT")
-        })?;
+        let url = self.callback_target(url)?;
         let secret = countersign_notify::Secret::from_bytes(crate::random::bytes::<32>());
         // The id is made by the core, so the secret lies under the address, which is as unique.
         let sealed = self
             .inner
             .vault
-            .seal(&request.caller.org, "webhook", url, secret.reveal().as_bytes());
+            .seal(&request.caller.org, "webhook", &url, secret.reveal().as_bytes());
         let beside = Beside {
             secrets: vec![sealed],
             ..Beside::default()
         };
-        let envelope = request.envelope(Command::RegisterReceiver { url: url.to_owned() });
+        let envelope = request.envelope(Command::RegisterReceiver { url: url.clone() });
         let done = self.perform(Lane::Write, &request.caller.org, envelope, beside).await?;
         match (done.entries.first().map(|entry| &entry.record.event), done.replayed) {
             (Some(Event::CallbackRegistered(e)), _) => Ok((e.receiver, Some(secret.reveal().to_string()))),
             (_, Some(_)) => {
-                let url = url.to_owned();
                 let known = self.look(&request.caller.org, move |state| {
                     state
                         .receivers()

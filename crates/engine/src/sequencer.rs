@@ -32,6 +32,8 @@ const SEAL_ANYWAY: u64 = 4_000_000;
 const QUIET: countersign_core::Span = countersign_core::Span::seconds(2);
 /// After so many the state is sealed when the engine stops.
 const SEAL_WHEN_STOPPING: u64 = 1_000;
+/// How many organizations are loaded at once to look at their timers.
+const WAKE_AT_ONCE: usize = 4;
 /// A ledger without timers that nobody used for so long is let go.
 const LET_GO_AFTER: countersign_core::Span = countersign_core::Span::minutes(10);
 
@@ -176,8 +178,12 @@ impl Sequencer {
                 self.batch.replies.push((org, reply, Committed { entries, answer }));
             }
             Job::Look { org, look } => {
+                let now = self.inner.clock.read().now;
                 let release = match self.ledger(&org) {
-                    Ok(ledger) => look(Ok(&ledger.state)),
+                    Ok(ledger) => {
+                        ledger.last_used = ledger.last_used.max(now);
+                        look(Ok(&ledger.state))
+                    }
                     Err(error) => look(Err(error)),
                 };
                 self.batch.releases.push(release);
@@ -191,8 +197,9 @@ impl Sequencer {
     /// The ledger of an organization, folded if it is not in memory, with its clock and policy as they are now.
     fn ledger(&mut self, org: &Org) -> Result<&mut Ledger, EngineError> {
         if !self.ledgers.contains_key(org) {
-            let ledger = self.inner.load_ledger(org)?;
+            let mut ledger = self.inner.load_ledger(org)?;
             self.inner.clock.not_before(ledger.state.last_ts());
+            ledger.last_used = self.inner.clock.read().now;
             self.ledgers.insert(org.clone(), ledger);
         }
         self.ledgers
@@ -208,14 +215,10 @@ impl Sequencer {
                 .get(org)
                 .is_some_and(|ledger| ledger.state.frozen() || ledger.state.next_seq() == 0)
         {
+            self.inner.clock_jumped();
             self.by_itself(org, Command::NoteClockJump { shows }, reading.now);
-        } else if reading.jumped.is_none() && self.ledgers.get(org).is_some_and(|ledger| ledger.state.frozen()) {
-            let by = if self.inner.clock_was_confirmed() {
-                "operator"
-            } else {
-                "caught_up"
-            };
-            self.by_itself(org, Command::ConfirmClock { by }, reading.now);
+        } else if reading.jumped.is_none() {
+            self.confirm_clock(org, reading.now);
         }
         let Some(ledger) = self.ledgers.get_mut(org) else {
             return (
@@ -229,6 +232,36 @@ impl Sequencer {
         }
         let share = self.shares.entry(org.clone()).or_insert_with(|| ledger.begin());
         ledger.carry_out(envelope, beside, reading.now, share)
+    }
+
+    /// Lets the timers of a ledger run again, now that the clock is fine.
+    fn confirm_clock(&mut self, org: &Org, now: Time) {
+        if self.ledgers.get(org).is_some_and(|ledger| ledger.state.frozen()) {
+            let by = if self.inner.clock_was_confirmed() {
+                "operator"
+            } else {
+                "caught_up"
+            };
+            self.by_itself(org, Command::ConfirmClock { by }, now);
+        }
+    }
+
+    /// Loads organizations of which nobody knows what is due; one that cannot be read is tried again.
+    fn wake(&mut self) {
+        let some: Vec<Org> = {
+            let mut wake = crate::lock(&self.inner.wake);
+            let some: Vec<Org> = wake.iter().take(WAKE_AT_ONCE).cloned().collect();
+            some.iter().for_each(|org| drop(wake.remove(org)));
+            some
+        };
+        for org in some {
+            if let Err(error) = self.ledger(&org).map(drop) {
+                tracing::warn!(org = &*org, %error, "an organization's timers cannot be looked at yet");
+                if self.inner.org(&org).is_ok() {
+                    crate::lock(&self.inner.wake).insert(org);
+                }
+            }
+        }
     }
 
     /// Carries out a command of Countersign's own.
@@ -252,11 +285,24 @@ impl Sequencer {
     }
 
     fn look_at_timers(&mut self) {
-        let now = self.inner.clock.read().now;
+        let reading = self.inner.clock.read();
+        let now = reading.now;
         if now < self.timers_looked_at + countersign_core::Span(50_000) {
             return;
         }
         self.timers_looked_at = now;
+        self.wake();
+        if reading.jumped.is_none() {
+            let frozen: Vec<Org> = self
+                .ledgers
+                .values()
+                .filter(|ledger| ledger.state.frozen())
+                .map(|ledger| ledger.org.clone())
+                .collect();
+            for org in frozen {
+                self.confirm_clock(&org, now);
+            }
+        }
         let due = |ledger: &Ledger| ledger.next_due().is_some_and(|at| at <= now);
         let orgs: Vec<Org> = self
             .ledgers
@@ -329,7 +375,8 @@ impl Sequencer {
 
     /// After a failed commit: nothing of what runs ahead of the store happened.
     fn start_over(&mut self) {
-        self.ledgers.clear();
+        // Their timers go on as soon as they can be read again.
+        crate::lock(&self.inner.wake).extend(self.ledgers.drain().map(|(org, _)| org));
         self.shares.clear();
         let batch = std::mem::take(&mut self.batch);
         fail(

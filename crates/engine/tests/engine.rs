@@ -403,6 +403,87 @@ async fn a_commit_whose_outcome_is_unknown_is_looked_up_before_anybody_is_answer
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn timers_go_on_after_a_failed_commit() {
+    let fixture = fixture().await;
+    let engine = &fixture.engine;
+    let files = vec![
+        ("gate.yaml".to_owned(), POLICY.as_bytes().to_vec()),
+        (
+            "org.yaml".to_owned(),
+            b"organization: acme\ndefault_route: { to: [alex], sla: 1s, deadline: 1s }\n".to_vec(),
+        ),
+    ];
+    let checked = engine
+        .upload_policies(&request(&fixture.admin, b"{}", None), files)
+        .await
+        .unwrap();
+    engine
+        .activate_policy(
+            &request(&fixture.admin, b"{}", None),
+            &checked.hash.unwrap(),
+            Some("short"),
+        )
+        .await
+        .unwrap();
+    let (pending, _) = engine
+        .decide(&request(&fixture.agent, br#"{"action":"pay"}"#, None))
+        .await
+        .unwrap();
+    fixture.store.mode.store(FULL, Ordering::SeqCst);
+    assert!(
+        engine
+            .decide(&request(&fixture.agent, br#"{"action":"read"}"#, None))
+            .await
+            .is_err()
+    );
+    fixture.store.mode.store(FINE, Ordering::SeqCst);
+    let id: ActionId = pending.id.unwrap().parse().unwrap();
+    let ended = engine
+        .action(&fixture.agent, id, Duration::from_secs(10))
+        .await
+        .unwrap();
+    assert_eq!(ended.reason_code.as_deref(), Some("expired"));
+    engine.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_does_not_decide_on_what_their_own_key_asked_for() {
+    let fixture = fixture().await;
+    let engine = &fixture.engine;
+    reviewer(&fixture, "dana").await;
+    let scopes = ["act_for:bot".to_owned()];
+    let issued = engine
+        .issue_key(
+            &request(&fixture.admin, b"{}", None),
+            countersign_core::ActorKind::User,
+            "dana",
+            &scopes,
+            None,
+        )
+        .await
+        .unwrap();
+    let dana = engine
+        .authenticate(Credential(&issued.key.unwrap().text))
+        .await
+        .unwrap();
+    reviewer(&fixture, "erin").await;
+    let (pending, _) = engine
+        .decide(&request(&dana, br#"{"action":"pay","agent":"bot"}"#, None))
+        .await
+        .unwrap();
+    let vote = VoteRequest {
+        verb: Verb::Approve,
+        comment: None,
+        digest: pending.action_digest.parse().unwrap(),
+        snapshot: pending.snapshot.clone().unwrap(),
+    };
+    let approval = pending.approval.unwrap().id.parse().unwrap();
+    let refused = engine.vote(&request(&dana, b"{}", None), approval, vote).await;
+    assert!(matches!(refused, Err(EngineError::Refused(refusal)) if refusal.code == "self_approval"));
+    engine.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn commands_that_wait_become_one_batch() {
     let fixture = fixture().await;
     let before = fixture.store.appends.load(Ordering::SeqCst);

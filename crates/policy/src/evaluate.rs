@@ -226,3 +226,8 @@ fn general(scene: &Scene<'_>, tally: &mut Tally) {
         );
     }
 }
+
+/// The parts of evidence that say something, in the canonical order.
+pub fn complete_evidence(evidence: &crate::value::Value) -> Vec<String> {
+    tally::complete_parts(evidence)
+}

@@ -32,6 +32,7 @@ pub mod yaml;
 pub use action::{Access, Action, Resource};
 pub use document::mandate_audit::{EVENTS as ALERT_EVENTS, REDACT_KINDS};
 pub use document::{DefaultRoute, Mandate, Organization, TwoPerson};
+pub use evaluate::complete_evidence;
 pub use evaluate::explain::Trace;
 pub use facts::{Context, Facts, Root, Standing};
 pub use problem::{Problem, Severity};

@@ -218,6 +218,8 @@ impl World {
             digest: action_digest(&self.key, "acme", agent, &received.action, None),
             agent: agent.into(),
             verified: true,
+            person: None,
+            kinds: Kinds::default(),
             action: received.action,
             stored: stored.sealed,
             redact: stored.redact,

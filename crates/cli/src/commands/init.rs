@@ -95,7 +95,11 @@ impl Init {
             key = opened.admin_key.text,
             vkey = opened.vkey,
             source = source.display(),
-            agent = if self.policies.is_none() { "first-agent --owner team:support" } else { "AGENT --owner team:TEAM" },
+            agent = if self.policies.is_none() {
+                "first-agent --owner team:support"
+            } else {
+                "AGENT --owner team:TEAM"
+            },
         );
         console.answer(&value, text);
         Ok(())
@@ -115,7 +119,7 @@ impl Init {
             );
         }
         if self.policies.is_none() {
-            write_starter(source, &files)?;
+            must_be_free(source, &files)?;
         }
         let new = NewOrganization {
             name: self.org.clone(),
@@ -125,6 +129,9 @@ impl Init {
             admin: self.admin.clone(),
         };
         let opened = instance.engine.create_organization(new).await?;
+        if self.policies.is_none() {
+            write_starter(source, &files)?;
+        }
         let snapshot = instance
             .activate(&self.org, files, "first policies, by `countersign init`")
             .await?;
@@ -154,19 +161,26 @@ fn must_be_fine(folder: &Path, files: &Files) -> Result<()> {
     }
 }
 
-/// Writes the files where there are none: what somebody wrote there is not overwritten.
+/// Fails where somebody wrote other documents: they are not overwritten.
+fn must_be_free(folder: &Path, files: &Files) -> Result<()> {
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        if fs::read(&path).is_ok_and(|found| found != *bytes) {
+            return Err(Failure::no(format!(
+                "`{}` is there already, and is not the starter's",
+                path.display()
+            ))
+            .next(format!("use what is there with `--policies {}`", folder.display())));
+        }
+    }
+    Ok(())
+}
+
 fn write_starter(folder: &Path, files: &Files) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| Failure::io("make", folder, &error))?;
     for (name, bytes) in files {
         let path = folder.join(name);
-        match fs::read(&path) {
-            Ok(found) if found == *bytes => {}
-            Ok(_) => {
-                return Err(Failure::no(format!("`{}` is there already, and is not the starter's", path.display()))
-                    .next(format!("use what is there with `--policies {}`", folder.display())));
-            }
-            Err(_) => fs::write(&path, bytes).map_err(|error| Failure::io("write", &path, &error))?,
-        }
+        fs::write(&path, bytes).map_err(|error| Failure::io("write", &path, &error))?;
     }
     Ok(())
 }

@@ -115,10 +115,10 @@ async fn read(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(bytes.get(..end)?).into_owned();
             let length = head.lines().filter_map(|line| line.split_once(':'));
-            let length = length
+            let mut length = length
                 .filter(|(key, _)| key.eq_ignore_ascii_case("content-length"))
                 .map(|(_, value)| value.trim().parse());
-            let length: usize = length.last()?.ok().filter(|length| *length <= MOST)?;
+            let length: usize = length.next()?.ok().filter(|length| *length <= MOST)?;
             let body = bytes.get(end + 4..)?;
             if body.len() >= length {
                 return Some((head, body.get(..length)?.to_vec()));

@@ -121,5 +121,9 @@ fn an_init_that_failed_halfway_can_be_repeated() {
     let wrong = scene.run(&["init", "--data", "data", "--currency", "dollars"]);
     assert!(wrong.code == 1 && wrong.err.contains("ISO 4217"), "{}", wrong.err);
     scene.run(&["init", "--data", "data", "--org", "acme", "--json"]).json();
-    assert!(scene.read("data/policies/organization.yaml").contains("\norganization: acme\n"));
+    assert!(
+        scene
+            .read("data/policies/organization.yaml")
+            .contains("\norganization: acme\n")
+    );
 }

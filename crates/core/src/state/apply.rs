@@ -130,7 +130,12 @@ impl State {
             Event::OrganizationClosed(_) => self.closed = true,
             Event::OutcomeReported(e) => self.reported(record, e),
             Event::PermitRedeemed(e) => self.redeemed(record, e),
-            Event::PermitRefused(_) | Event::RefusalsRepeated(_) => {}
+            Event::PermitRefused(e) => {
+                if let Some(action) = self.actions.get_mut(&e.action_id) {
+                    action.refused = action.refused.saturating_add(1);
+                }
+            }
+            Event::RefusalsRepeated(_) => {}
             Event::SnapshotActivated(e) => self.activated(record.ts, &e.hash),
             Event::SnapshotUploaded(e) => {
                 let stored = StoredSnapshot {
@@ -182,6 +187,11 @@ impl State {
             Some(_) | None => (e.digest, e.tool.as_deref().unwrap_or(&e.action)),
         };
         let tool = tool.into();
+        let operation = match &e.remedy {
+            Some(remedy) if remedy.applied => remedy.action.as_str(),
+            Some(_) | None => e.action.as_str(),
+        };
+        let operation = operation.into();
         let action = OpenAction {
             agent: e.agent.clone(),
             approval: e.approval,
@@ -194,8 +204,12 @@ impl State {
             outcome: false,
             permit,
             redeemed: false,
+            redacted: !record.redact.is_empty(),
+            refused: 0,
             seq: record.seq,
+            slots: Vec::new(),
             snapshot: record.snapshot.clone(),
+            operation,
             tool,
         };
         self.actions.insert(e.action_id, action);
@@ -237,9 +251,13 @@ impl State {
             overdue: false,
             sla_due: e.sla_due,
             slots: e.slots.clone(),
+            uncounted: 0,
             valid_for_s: e.valid_for_s,
             votes: Default::default(),
         };
+        if let Some(action) = self.actions.get_mut(&e.action_id) {
+            action.slots = e.slots.clone();
+        }
         *self.approvals_of_agent.entry(e.agent.clone()).or_default() += 1;
         self.arm(e.approval, &approval);
         self.approvals.insert(e.approval, approval);
@@ -260,11 +278,16 @@ impl State {
     }
 
     fn voted(&mut self, e: &ApprovalVoted) {
-        if let Some(approval) = self.approvals.get_mut(&e.approval)
-            && e.counted
-            && matches!(e.verb, Verb::Approve | Verb::Reject)
-        {
-            approval.votes.insert(e.user.clone(), e.verb);
+        let Some(approval) = self.approvals.get_mut(&e.approval) else {
+            return;
+        };
+        match e.verb {
+            Verb::Approve | Verb::Reject if e.counted => {
+                approval.votes.insert(e.user.clone(), e.verb);
+            }
+            Verb::Approve | Verb::Reject | Verb::Abstain | Verb::Comment => {
+                approval.uncounted = approval.uncounted.saturating_add(u32::from(!e.counted));
+            }
         }
     }
 
@@ -340,8 +363,12 @@ impl State {
                     outcome: true,
                     permit: None,
                     redeemed: true,
+                    redacted: false,
+                    refused: 0,
                     seq: record.seq,
+                    slots: Vec::new(),
                     snapshot: None,
+                    operation: "".into(),
                     tool: "".into(),
                 };
                 self.leaving.insert((tombstone.leaves, e.action_id));

@@ -16,7 +16,7 @@ use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId};
 use crate::record::{Draft, Provenance};
 use crate::redact::Kinds;
 use crate::refusal::{Category, Refusal};
-use crate::stored::with_alternative;
+use crate::stored::{Shown, with_alternative};
 use crate::time::Time;
 
 /// Open requests that one agent may have at once.
@@ -27,7 +27,7 @@ const SIGHTED_AT_MOST: usize = 1000;
 const ALERT_SPAN: crate::time::Span = crate::time::Span::minutes(1);
 /// Reasons that a record shows; an answer never needs more.
 const REASONS_AT_MOST: usize = 12;
-const REASON_CHARS: usize = 300;
+const TEXT_BYTES: usize = 300;
 
 /// What was decided, before it becomes records.
 pub struct Ruling {
@@ -115,7 +115,6 @@ impl State {
         let callback = self.receiver_for(submit.callback_url.as_deref())?;
         let facts = self.facts(&submit);
         let ruling = self.rule(&submit, &facts, ctx.live, ctx.now);
-        self.turn_away_repetition(&submit, &ruling, ctx)?;
 
         let action_id = ActionId(ctx.ids.next(ctx.now));
         let mut events = Vec::with_capacity(2);
@@ -125,6 +124,7 @@ impl State {
             }));
         }
         let mut ruling = ruling;
+        // A request that nobody can be asked for is a refusal as well, so repetition is looked at after it.
         let opened = match ruling.status {
             Status::Pending => Some(self.open_approval(&submit, &ruling.demands, &ruling.missing, action_id, ctx)),
             Status::Permitted | Status::Refused => None,
@@ -139,6 +139,7 @@ impl State {
             }
             None => None,
         };
+        self.turn_away_repetition(&submit, &ruling, ctx)?;
         let approval = opened.as_ref().map(|opened| opened.approval);
         self.push_decision(&mut events, submit, ruling, facts, action_id, approval, callback, ctx);
         if let Some(opened) = opened {
@@ -166,7 +167,7 @@ impl State {
     /// What policy and the switches above it say.
     fn rule(&self, submit: &Submit, facts: &DecisionFacts, live: Option<&Snapshot>, now: Time) -> Ruling {
         let tool = submit.action.tool.as_deref().unwrap_or(&submit.action.action);
-        if let Some(scope) = self.stopped_by(&submit.agent, tool) {
+        if let Some(scope) = self.stopped_by(&submit.agent, tool, &submit.action.action) {
             return Ruling::deny("killed", "kill_switch", format!("a kill switch is engaged on {scope}"));
         }
         let Some(live) = live else {
@@ -178,7 +179,7 @@ impl State {
         // A remedy that was applied may have led to another tool.
         if let Some(remedy) = ruling.remedy.as_ref().filter(|remedy| remedy.applied) {
             let tool = remedy.alternative.tool.as_deref().unwrap_or(&remedy.alternative.action);
-            if let Some(scope) = self.stopped_by(&submit.agent, tool) {
+            if let Some(scope) = self.stopped_by(&submit.agent, tool, &remedy.alternative.action) {
                 return Ruling::deny("killed", "kill_switch", format!("a kill switch is engaged on {scope}"));
             }
         }
@@ -244,21 +245,22 @@ impl State {
                 &remedy.alternative,
                 None,
             );
-            stored = with_alternative(&stored, &remedy.alternative, ctx.redactor, &Kinds::default());
+            stored = with_alternative(&stored, &remedy.alternative, ctx.redactor, &submit.kinds);
             if remedy.applied {
                 salt = digest.salt;
             }
             let name = remedy.alternative.tool.as_deref().unwrap_or(&remedy.alternative.action);
             offered = Some(RemedyOffered {
+                action: ctx.redactor.redact_text(&remedy.alternative.action, &submit.kinds).text,
                 applied: remedy.applied,
                 changed: remedy.changed.clone(),
                 digest: digest.digest,
                 source: remedy.source.clone(),
-                tool: ctx.redactor.redact_text(name, &Kinds::default()).text,
+                tool: ctx.redactor.redact_text(name, &submit.kinds).text,
             });
         }
         let permit = (ruling.status == Status::Permitted).then(|| Permit {
-            audience: submit.shown.tool.clone().unwrap_or_else(|| submit.shown.action.clone()),
+            audience: audience(offered.as_ref(), &submit.shown),
             expires: ctx.now + PERMIT_SPAN,
             id: PermitId::from(action_id),
             r#use: ruling.permit_use,
@@ -280,7 +282,7 @@ impl State {
             facts,
             permit,
             reason_code,
-            reasons: shortened(ruling.reasons, ctx),
+            reasons: shortened(ruling.reasons, &submit.kinds, ctx),
             remedy: offered,
             reported: ruling.reported,
             resource_type: submit.shown.resource_type,
@@ -364,25 +366,39 @@ impl State {
             agent: agent.cloned(),
             alert: AlertId(ctx.ids.next(ctx.now)),
             name: name.to_owned(),
-            summary: summary.chars().take(REASON_CHARS).collect(),
+            summary: bounded(summary),
         }))
     }
 }
 
 /// Reasons as a record shows them: bounded, and without what must not be kept.
-fn shortened(reasons: Vec<Reason>, ctx: &Ctx<'_>) -> Vec<Reason> {
-    let kinds = Kinds::default();
+fn shortened(reasons: Vec<Reason>, kinds: &Kinds, ctx: &Ctx<'_>) -> Vec<Reason> {
     let mut reasons = reasons;
     reasons.truncate(REASONS_AT_MOST);
     for reason in &mut reasons {
-        let text = ctx.redactor.redact_text(&reason.message, &kinds).text;
-        reason.message = if text.len() > REASON_CHARS {
-            text.chars().take(REASON_CHARS).collect()
-        } else {
-            text
-        };
+        let text = ctx.redactor.redact_text(&reason.message, kinds).text;
+        reason.message = bounded(text);
     }
     reasons
+}
+
+/// For whom a permit is: the tool that will run, or the operation where there is none.
+fn audience(offered: Option<&RemedyOffered>, shown: &Shown) -> String {
+    match offered.filter(|remedy| remedy.applied) {
+        Some(remedy) => remedy.tool.clone(),
+        None => shown.tool.clone().unwrap_or_else(|| shown.action.clone()),
+    }
+}
+
+/// The text, or as much of it as a record shows.
+fn bounded(text: String) -> String {
+    let end = (0..=TEXT_BYTES.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or_default();
+    let mut text = text;
+    text.truncate(end);
+    text
 }
 
 fn first_message(reasons: &[Reason]) -> &str {

@@ -8,6 +8,9 @@ use countersign_policy::verdict::Quorum;
 use super::{OpenApproval, State, User};
 use crate::event::{Excluded, Slot, Verb};
 
+/// How many people of a slot its record names.
+const PEOPLE_SHOWN: usize = 50;
+
 /// People who may fill one place of a slot.
 pub(super) type Place = BTreeSet<String>;
 
@@ -39,8 +42,8 @@ impl State {
         self.people(|_, user| user.roles.iter().any(|role| role == "admin"))
     }
 
-    /// The slots that `demands` come to now, and the names that mean nobody. Demands that come to the same people are
-    /// one slot, so that one person is not asked twice for one thing.
+    /// The slots that `demands` come to now, and the names that mean nobody. Demands for the same names are one slot, so
+    /// that one person is not asked twice for one thing.
     pub(super) fn slots(&self, demands: &[Demand], default_route: &[String]) -> (Vec<Slot>, Vec<String>) {
         let mut unresolved = BTreeSet::new();
         let mut slots: Vec<Slot> = Vec::new();
@@ -50,29 +53,25 @@ impl State {
                 .iter()
                 .cloned()
                 .partition(|name| !self.people_named(name).is_empty());
-            let missing = match demand.quorum {
-                // Each name has to be there.
-                Quorum::All => !unknown.is_empty(),
-                Quorum::Any(_) => known.is_empty(),
-            };
-            unresolved.extend(unknown);
-            let (names, quorum) = if missing || demand.names.is_empty() {
-                (self.default_names(default_route), Quorum::Any(1))
-            } else {
-                (known, demand.quorum)
-            };
-            let slot = Slot {
-                people: self.people_of(&names),
-                names,
-                quorum,
-                source: demand.source.clone(),
-            };
-            match slots
-                .iter_mut()
-                .find(|other| other.people == slot.people && other.quorum == slot.quorum)
-            {
-                Some(same) => same.source = format!("{}, {}", same.source, slot.source),
-                None => slots.push(slot),
+            unresolved.extend(unknown.iter().cloned());
+            let default = || self.default_names(default_route);
+            match demand.quorum {
+                // Each name has to be there; the default route stands in for each that is not.
+                Quorum::All => {
+                    if !known.is_empty() {
+                        add(&mut slots, known, Quorum::All, &demand.source, self);
+                    }
+                    let stand_ins = u32::try_from(unknown.len())
+                        .unwrap_or(u32::MAX)
+                        .max(u32::from(demand.names.is_empty()));
+                    if stand_ins > 0 {
+                        add(&mut slots, default(), Quorum::Any(stand_ins), &demand.source, self);
+                    }
+                }
+                Quorum::Any(count) if known.is_empty() => {
+                    add(&mut slots, default(), Quorum::Any(count), &demand.source, self);
+                }
+                Quorum::Any(count) => add(&mut slots, known, Quorum::Any(count), &demand.source, self),
             }
         }
         (slots, unresolved.into_iter().collect())
@@ -99,7 +98,9 @@ impl State {
             match slot.quorum {
                 Quorum::Any(count) => {
                     let people: Place = self.people_of(&slot.names).into_iter().collect();
-                    for _ in 0..count.max(1) {
+                    // One place more than there are people cannot be filled; more need not be tried.
+                    let most = u32::try_from(people.len()).unwrap_or(u32::MAX).saturating_add(1);
+                    for _ in 0..count.clamp(1, most) {
                         places.push(people.clone());
                     }
                 }
@@ -133,6 +134,26 @@ impl State {
             place.retain(|user| voters.contains(user));
         }
         can_fill(&places)
+    }
+}
+
+/// Adds a slot, unless one for the same names is there.
+fn add(slots: &mut Vec<Slot>, names: Vec<String>, quorum: Quorum, source: &str, state: &State) {
+    match slots
+        .iter_mut()
+        .find(|other| other.names == names && other.quorum == quorum)
+    {
+        Some(same) => same.source = format!("{}, {source}", same.source),
+        None => {
+            let mut people = state.people_of(&names);
+            people.truncate(PEOPLE_SHOWN);
+            slots.push(Slot {
+                names,
+                people,
+                quorum,
+                source: source.to_owned(),
+            });
+        }
     }
 }
 

@@ -7,6 +7,9 @@ use crate::ids::ActionId;
 use crate::record::Draft;
 use crate::refusal::{Category, Refusal};
 
+/// How often one permit is refused before its refusals leave no more records.
+const REFUSALS_PER_PERMIT: u32 = 10;
+
 impl State {
     pub(super) fn redeem(&self, redeem: Redeem, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
         let action_id = ActionId::from(redeem.permit);
@@ -33,6 +36,15 @@ impl State {
         let Some(permit) = &action.permit else {
             return Err(gone());
         };
+        if action.snapshot != self.live && redeem.action.is_none() {
+            // The caller looked at the policy a moment before it changed; with the stored form it can be told.
+            let detail = "the policy is being changed";
+            return Err(Refusal::new(Category::Unavailable, "policy_changing", detail).hint("try again"));
+        }
+        if action.refused >= REFUSALS_PER_PERMIT {
+            let detail = format!("`{}` was shown and refused {REFUSALS_PER_PERMIT} times", redeem.permit);
+            return Err(Refusal::new(Category::Throttled, "repeated_refusal", detail).hint("ask for a new decision"));
+        }
         let reevaluated = match self.redeemable(&redeem, action, permit, ctx) {
             Ok(reevaluated) => reevaluated,
             Err(refusal) => {
@@ -86,8 +98,10 @@ impl State {
                     .hint("ask for a decision on the action that is about to run"),
             );
         }
-        let killed = self.stopped_by(&action.agent, &action.tool).is_some();
-        if killed || self.voided(permit.issued, &action.agent, &action.tool) {
+        let killed = self
+            .stopped_by(&action.agent, &action.tool, &action.operation)
+            .is_some();
+        if killed || self.voided(permit.issued, &action.agent, &action.tool, &action.operation) {
             return Err(Refusal::conflict(
                 "killed",
                 "a kill switch was engaged after this permit was issued",
@@ -114,8 +128,9 @@ impl State {
             Err(why) => refuse(why),
             Ok(verdict) => match verdict.decision {
                 Decision::Allow | Decision::AllowWithConstraints => Ok(()),
-                // People have said yes; whether they are still the right ones was checked when they did.
-                Decision::RequireApproval if action.approval.is_some() => Ok(()),
+                Decision::RequireApproval if action.approval.is_some() => {
+                    self.same_demand(&verdict, &action.slots, ctx).or_else(refuse)
+                }
                 Decision::RequireApproval | Decision::Remediate | Decision::Deny => refuse(format!(
                     "the policy that is live now says {}",
                     verdict.decision.as_str()

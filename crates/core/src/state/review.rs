@@ -1,16 +1,17 @@
 //! Requests for a human decision: opening, evidence, votes, withdrawal. Nothing here approves but people's votes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use countersign_policy::{Decision, DefaultRoute, Demand, Snapshot};
+use countersign_policy::{Decision, DefaultRoute, Demand, Snapshot, Verdict};
 
 use super::decide::OPEN_APPROVALS_PER_AGENT;
 use super::people::can_fill;
 use super::{Ctx, Handled, OpenApproval, State};
 use crate::command::{Sealed, Submit, Vote};
 use crate::event::{
-    ApprovalAnswered, ApprovalOpened, ApprovalResolved, ApprovalState, ApprovalVoted, Excluded, Permit, Status, Verb,
+    ApprovalAnswered, ApprovalOpened, ApprovalResolved, ApprovalState, ApprovalVoted, Excluded, Permit, Slot, Status,
+    Verb,
 };
 use crate::ids::{ActionId, ApprovalId, PermitId};
 use crate::record::{Actor, Draft, Provenance};
@@ -23,6 +24,8 @@ pub(super) const SLA: Span = Span::minutes(15);
 pub(super) const DEADLINE: Span = Span::minutes(60);
 /// How long an approval may be used.
 pub(super) const VALID_FOR: Span = Span::minutes(15);
+/// How many votes on one request that do not count leave a record.
+const UNCOUNTED_PER_REQUEST: u32 = 100;
 /// How long the agent has to complete its evidence.
 pub(super) const EVIDENCE_SPAN: Span = Span::minutes(15);
 
@@ -47,25 +50,22 @@ impl State {
         let route = default_route(ctx.live);
         let (slots, unresolved) = self.slots(demands, route.map_or(&[], |route| &route.to));
         let mut excluded = Vec::new();
-        if let Some(requester) = submit
-            .action
-            .principal
-            .as_deref()
-            .filter(|id| self.users.contains_key(*id))
-        {
+        // Who asked: the person on whose behalf the agent acts, and the person whose credential was used.
+        let requesters: BTreeSet<&String> = submit.action.principal.iter().chain(&submit.person).collect();
+        for requester in requesters.into_iter().filter(|id| self.users.contains_key(*id)) {
             excluded.push(Excluded {
                 reason: "requester".into(),
-                user: requester.to_owned(),
+                user: requester.clone(),
             });
         }
         if !can_fill(&self.places(&slots, &excluded)) {
             return Err(Refusal::conflict("unroutable", "nobody who may decide this is left"));
         }
         // The agent's owner steps back once somebody else could decide.
-        let owner = self
-            .agents
-            .get(&submit.agent)
-            .and_then(|agent| agent.owner.strip_prefix("user:"));
+        let owner = self.agents.get(&submit.agent).map(|agent| {
+            let owner = agent.owner.as_str();
+            owner.strip_prefix("user:").unwrap_or(owner)
+        });
         if let Some(owner) = owner.filter(|id| self.users.contains_key(*id)) {
             let mut without = excluded.clone();
             without.push(Excluded {
@@ -200,6 +200,10 @@ impl State {
             return Handled::done(vec![cast(false, Some("comment"))]);
         }
         if let Err(refusal) = self.may_count(&vote, approval, ctx) {
+            if approval.uncounted >= UNCOUNTED_PER_REQUEST && refusal.code != "expired" {
+                // It is told, and leaves no more records: a loop must not fill the disk.
+                return Err(refusal);
+            }
             let mut events = vec![cast(false, Some(refusal.code))];
             if refusal.code == "expired" {
                 events.extend(self.expire(vote.approval, ctx));
@@ -290,8 +294,12 @@ impl State {
         let Some(action) = self.actions.get(&id) else {
             return Vec::new();
         };
-        if let Some(scope) = self.stopped_by(&action.agent, &action.tool) {
+        if let Some(scope) = self.stopped_by(&action.agent, &action.tool, &action.operation) {
             let why = format!("a kill switch is engaged on {scope}");
+            return self.end_approval(vote.approval, ApprovalState::Cancelled, "killed", why, ctx);
+        }
+        if self.voided(action.seq, &action.agent, &action.tool, &action.operation) {
+            let why = "a kill switch was engaged after this request was opened".to_owned();
             return self.end_approval(vote.approval, ApprovalState::Cancelled, "killed", why, ctx);
         }
         if action.snapshot != self.live
@@ -330,25 +338,27 @@ impl State {
         let verdict = self.reevaluate(stored, id, ctx)?;
         match verdict.decision {
             Decision::Allow | Decision::AllowWithConstraints => Ok(()),
-            Decision::RequireApproval => {
-                let route = default_route(ctx.live);
-                let (slots, _) = self.slots(&verdict.demands, route.map_or(&[], |route| &route.to));
-                let known = |slot: &crate::event::Slot| {
-                    approval
-                        .slots
-                        .iter()
-                        .any(|old| old.names == slot.names && old.quorum == slot.quorum)
-                };
-                if slots.iter().all(known) {
-                    Ok(())
-                } else {
-                    Err("the policy that is live now asks for other approvers".into())
-                }
-            }
+            Decision::RequireApproval => self.same_demand(&verdict, &approval.slots, ctx),
             Decision::Remediate | Decision::Deny => Err(format!(
                 "the policy that is live now says {}",
                 verdict.decision.as_str()
             )),
+        }
+    }
+
+    /// Whether the policy that is live now asks for nobody whom these slots do not ask for.
+    pub(super) fn same_demand(&self, verdict: &Verdict, slots: &[Slot], ctx: &Ctx<'_>) -> Result<(), String> {
+        let route = default_route(ctx.live);
+        let (wanted, _) = self.slots(&verdict.demands, route.map_or(&[], |route| &route.to));
+        let known = |slot: &Slot| {
+            slots
+                .iter()
+                .any(|old| old.names == slot.names && old.quorum == slot.quorum)
+        };
+        if wanted.iter().all(known) {
+            Ok(())
+        } else {
+            Err("the policy that is live now asks for other approvers".into())
         }
     }
 
@@ -358,10 +368,15 @@ impl State {
         stored: Option<&countersign_policy::Action>,
         id: ActionId,
         ctx: &Ctx<'_>,
-    ) -> Result<countersign_policy::Verdict, String> {
+    ) -> Result<Verdict, String> {
         let action = self.actions.get(&id).ok_or("the action has left the state")?;
         let stored = stored.ok_or("the policy has changed, and the action's stored form is gone")?;
         let live = ctx.live.ok_or("no policy is live")?;
+        if action.redacted {
+            return Err(
+                "the policy has changed, and parts of the action were not kept, so it cannot be evaluated again".into(),
+            );
+        }
         let facts = self.agent_facts(&action.agent, &action.identity, Vec::new());
         let verdict = self.evaluate(live, &action.agent, stored, &facts, false, ctx.now);
         let granting = matches!(

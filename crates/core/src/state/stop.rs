@@ -2,7 +2,7 @@
 
 use countersign_policy::{Snapshot, TwoPerson};
 
-use super::{Ctx, Handled, State};
+use super::{Ctx, Handled, OpenAction, State};
 use crate::command::Sealed;
 use crate::event::{ApprovalResolved, ApprovalState, KillEngaged, KillReleaseRequested, KillReleased, Scope, Status};
 use crate::record::{Actor, Draft};
@@ -18,24 +18,22 @@ impl State {
             return Handled::done(Vec::new());
         }
         let mut events = vec![Draft::observed(KillEngaged { scope: scope.clone() }).with_payload(reason)];
-        let hit = |agent: &str, tool: &str| match &scope {
+        let hit = |action: &OpenAction| match &scope {
             Scope::Organization => true,
-            Scope::Agent(name) => name == agent,
-            Scope::Tool(name) => name == tool,
+            Scope::Agent(name) => *name == *action.agent,
+            Scope::Tool(name) => tool_names(&action.tool, &action.operation).contains(&name.as_str()),
         };
-        let approvals = self.approvals.iter().filter(|(_, approval)| {
-            self.actions
-                .get(&approval.action_id)
-                .is_some_and(|action| hit(&action.agent, &action.tool))
-        });
-        for (id, _) in approvals.take(CANCEL_AT_ONCE) {
-            events.extend(self.end_approval(
-                *id,
-                ApprovalState::Cancelled,
-                "killed",
-                format!("stopped by the kill switch on {scope}"),
-                ctx,
-            ));
+        let why = || format!("stopped by the kill switch on {scope}");
+        let open = self
+            .actions
+            .iter()
+            .filter(|(_, action)| action.approval.is_some() && !action.redeemed && hit(action));
+        for (id, action) in open.take(CANCEL_AT_ONCE) {
+            let Some(approval) = action.approval else { continue };
+            // Asked, or approved and not used yet; what has ended otherwise stays as it ended.
+            if self.approvals.contains_key(&approval) || action.permit.is_some() {
+                events.extend(self.resolve(*id, approval, ApprovalState::Cancelled, "killed", why(), ctx));
+            }
         }
         Handled::done(events)
     }
@@ -95,37 +93,22 @@ impl State {
         }
     }
 
-    /// The engaged kill switch that stops this agent or tool, if one does.
-    pub(super) fn stopped_by(&self, agent: &str, tool: &str) -> Option<&Scope> {
+    /// The engaged kill switch that stops this agent, tool or operation, if one does.
+    pub(super) fn stopped_by(&self, agent: &str, tool: &str, operation: &str) -> Option<&Scope> {
         if self.kills.is_empty() {
             return None;
         }
-        let names = [
-            Scope::Organization,
-            Scope::Agent(agent.to_owned()),
-            Scope::Tool(tool.to_owned()),
-        ];
-        names
-            .iter()
-            .find_map(|scope| self.kills.get(&scope.to_string()))
+        scopes(agent, tool, operation)
+            .find_map(|scope| self.kills.get(&scope))
             .map(|kill| &kill.scope)
     }
 
-    /// Whether a kill came after the record at `seq` that concerns this agent or tool.
-    pub(super) fn voided(&self, seq: u64, agent: &str, tool: &str) -> bool {
+    /// Whether a kill came after the record at `seq` that concerns this agent, tool or operation.
+    pub(super) fn voided(&self, seq: u64, agent: &str, tool: &str, operation: &str) -> bool {
         if self.last_kill.is_empty() {
             return false;
         }
-        let names = [
-            Scope::Organization,
-            Scope::Agent(agent.to_owned()),
-            Scope::Tool(tool.to_owned()),
-        ];
-        names.iter().any(|scope| {
-            self.last_kill
-                .get(&scope.to_string())
-                .is_some_and(|killed| *killed > seq)
-        })
+        scopes(agent, tool, operation).any(|scope| self.last_kill.get(&scope).is_some_and(|killed| *killed > seq))
     }
 
     /// The events that end a request without a permit.
@@ -168,4 +151,21 @@ impl State {
         events.extend(self.callback_due(action_id, action.and_then(|action| action.callback.as_ref()), ctx));
         events
     }
+}
+
+/// Names by which a kill switch on a tool finds an action: its tool, the last part of the tool's name, its operation.
+/// An action that is called otherwise by naming another tool is still the same operation.
+fn tool_names<'a>(tool: &'a str, operation: &'a str) -> [&'a str; 3] {
+    [tool, tool.rsplit('/').next().unwrap_or(tool), operation]
+}
+
+/// Every scope that an action lies in, as the state's maps name them.
+fn scopes(agent: &str, tool: &str, operation: &str) -> impl Iterator<Item = String> {
+    let tools = tool_names(tool, operation).map(|name| Scope::Tool(name.to_owned()).to_string());
+    [
+        Scope::Organization.to_string(),
+        Scope::Agent(agent.to_owned()).to_string(),
+    ]
+    .into_iter()
+    .chain(tools)
 }

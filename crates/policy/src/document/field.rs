@@ -10,6 +10,9 @@ use crate::condition::{Condition, Declarations, closest};
 use crate::problem::{Problem, Severity};
 use crate::yaml::{Kind, Node, Source, decimal};
 
+/// Most people that a rule may ask for.
+const MOST_PEOPLE: u32 = 100;
+
 /// Longest name or selector, in bytes.
 const MAX_NAME: usize = 256;
 
@@ -258,9 +261,9 @@ impl<'a> Reader<'a> {
         let count = node
             .text()
             .and_then(|text| text.parse::<u32>().ok())
-            .filter(|count| *count > 0);
+            .filter(|count| (1..=MOST_PEOPLE).contains(count));
         if count.is_none() {
-            self.wrong_type(node, "a whole number from 1");
+            self.wrong_type(node, "a whole number from 1 to 100");
         }
         count
     }

@@ -274,6 +274,12 @@ fn missing_evidence(action: &Action) -> Vec<String> {
         .collect()
 }
 
+/// The parts of evidence that say something: an empty text, or a list or map of nothing, does not.
+pub(crate) fn complete_parts(evidence: &Value) -> Vec<String> {
+    let there = |part: &&&str| evidence.get(part).is_some_and(says_something);
+    EVIDENCE.iter().filter(there).map(|part| (*part).to_owned()).collect()
+}
+
 fn says_something(value: &Value) -> bool {
     match value {
         Value::Null => false,

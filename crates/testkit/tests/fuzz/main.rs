@@ -13,7 +13,7 @@ mod mutate;
 mod seeds;
 mod targets;
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::time::{Duration, Instant};
 
 use mutate::{Numbers, mutate};
@@ -67,17 +67,43 @@ fn fuzz(name: &str, seeds: Vec<Vec<u8>>, target: fn(&[u8]) -> bool) {
 
 fn run(name: &str, seed: u64, case: u64, target: fn(&[u8]) -> bool, input: &[u8]) -> bool {
     let started = Instant::now();
-    let shown = || format!("{name}: seed={seed} case={case}, input:\n{}", input.escape_ascii());
+    let shown = |input: &[u8]| format!("{name}: seed={seed} case={case}, input:\n{}", input.escape_ascii());
     match catch_unwind(AssertUnwindSafe(|| target(input))) {
         Ok(taken) => {
-            assert!(started.elapsed() < LONGEST, "{} took {:?}", shown(), started.elapsed());
+            assert!(started.elapsed() < LONGEST, "{} took {:?}", shown(input), started.elapsed());
             taken
         }
         Err(panic) => {
-            println!("{}", shown());
+            let small = shrink(target, input);
+            println!("{}\n\nmade smaller:\n{}", shown(input), small.escape_ascii());
+            // Once more, so that the message is of the smaller one.
+            target(&small);
             resume_unwind(panic)
         }
     }
+}
+
+/// A smaller input that still breaks a law, found by leaving out parts for a few seconds.
+fn shrink(target: fn(&[u8]) -> bool, input: &[u8]) -> Vec<u8> {
+    let hook = take_hook();
+    set_hook(Box::new(|_| {}));
+    let (started, mut input) = (Instant::now(), input.to_vec());
+    let mut width = input.len() / 2;
+    while width > 0 && started.elapsed() < LONGEST {
+        let mut at = 0;
+        while at < input.len() && started.elapsed() < LONGEST {
+            let mut less = input.clone();
+            less.drain(at..(at + width).min(less.len()));
+            if catch_unwind(AssertUnwindSafe(|| target(&less))).is_err() {
+                input = less;
+            } else {
+                at += width;
+            }
+        }
+        width /= 2;
+    }
+    set_hook(hook);
+    input
 }
 
 #[test]
