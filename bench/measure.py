@@ -1,5 +1,6 @@
 """Runs the measurements and writes bench/results.md. Started by run.sh: measure.py COUNTERSIGN BINARIES full|quick."""
 
+import atexit
 import concurrent.futures
 import datetime
 import json
@@ -36,6 +37,7 @@ def say(text):
 
 def start(command, log):
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=log, text=True)
+    atexit.register(process.kill)
     return process, json.loads(process.stdout.readline())["address"]
 
 
@@ -50,8 +52,8 @@ def call(address, key, method, path, body=None):
         request.data = json.dumps(body).encode()
         request.add_header("content-type", "application/json")
     with urllib.request.urlopen(request, timeout=60) as answer:
-        text = answer.read().decode()
-    return json.loads(text) if text.startswith(("{", "[")) else text
+        said = answer.read().decode()
+    return json.loads(said) if said.startswith(("{", "[")) else said
 
 
 def resident_mib(process):
@@ -88,7 +90,7 @@ def first_decision(folder, log, key):
     """Milliseconds from the start of the process to the answer of a first decision."""
     begin = time.perf_counter()
     process, address = serve(folder, log)
-    body = {"tool": "tool-001", "action": "update", "env": "production", "amount": "1", "args": {"at": time.time_ns()}}
+    body = {"tool": "tool-001", "action": "update", "env": "production", "amount": "1", "args": {"at": str(time.time_ns())}}
     answer = call(address, key, "POST", "/v1/actions", body)
     took = (time.perf_counter() - begin) * 1e3
     assert answer["status"] == "permitted", answer

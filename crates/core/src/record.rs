@@ -90,8 +90,8 @@ impl Serialize for Half {
 impl<'de> Deserialize<'de> for Half {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        let number = u128::from_str_radix(&text, 16).map_err(serde::de::Error::custom)?;
-        Ok(Half(number.to_be_bytes()))
+        let half = crate::digest::read_hex(&text).map(Half);
+        half.ok_or_else(|| serde::de::Error::custom("not 32 lower-case hexadecimal digits"))
     }
 }
 

@@ -100,9 +100,15 @@ impl Serialize for Time {
 }
 
 impl<'de> Deserialize<'de> for Time {
+    /// Takes only the form that [`Time`] prints, so that what is read back has one text.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        let time: Time = text.parse().map_err(D::Error::custom)?;
+        if time.to_string() == *text {
+            Ok(time)
+        } else {
+            Err(D::Error::custom(TimeError(text.into_owned())))
+        }
     }
 }
 

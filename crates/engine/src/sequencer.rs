@@ -251,7 +251,7 @@ impl Sequencer {
         let some: Vec<Org> = {
             let mut wake = crate::lock(&self.inner.wake);
             let some: Vec<Org> = wake.iter().take(WAKE_AT_ONCE).cloned().collect();
-            some.iter().for_each(|org| drop(wake.remove(org)));
+            wake.retain(|org| !some.contains(org));
             some
         };
         for org in some {

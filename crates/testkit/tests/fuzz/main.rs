@@ -70,7 +70,12 @@ fn run(name: &str, seed: u64, case: u64, target: fn(&[u8]) -> bool, input: &[u8]
     let shown = |input: &[u8]| format!("{name}: seed={seed} case={case}, input:\n{}", input.escape_ascii());
     match catch_unwind(AssertUnwindSafe(|| target(input))) {
         Ok(taken) => {
-            assert!(started.elapsed() < LONGEST, "{} took {:?}", shown(input), started.elapsed());
+            assert!(
+                started.elapsed() < LONGEST,
+                "{} took {:?}",
+                shown(input),
+                started.elapsed()
+            );
             taken
         }
         Err(panic) => {
