@@ -42,7 +42,16 @@ fn asks(tools: usize) -> Vec<(Ask, Answer)> {
                 _ => (12_050, "/srv/data/report", Answer::Allow),
             };
             let tool = format!("tool-{:03}", (n * 7) % tools);
-            (Ask { tool, env: "production", cents, team: "support", path: format!("{path}-{n}") }, answer)
+            (
+                Ask {
+                    tool,
+                    env: "production",
+                    cents,
+                    team: "support",
+                    path: format!("{path}-{n}"),
+                },
+                answer,
+            )
         })
         .collect()
 }
@@ -130,7 +139,12 @@ fn ours(tools: usize) -> impl FnMut(&Ask) -> Answer {
         .collect();
     let begin = Instant::now();
     let (snapshot, _) = Snapshot::load(&files).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    println!("loaded {} {} {}", "countersign", tools * RULES.len(), begin.elapsed().as_micros());
+    println!(
+        "loaded {} {} {}",
+        "countersign",
+        tools * RULES.len(),
+        begin.elapsed().as_micros()
+    );
     move |ask| {
         let map = |key: &str, text: &str| Value::Map(BTreeMap::from([(key.to_owned(), Value::from(text))]));
         let action = Action {
@@ -183,18 +197,28 @@ fn cedar(tools: usize) -> impl FnMut(&Ask) -> Answer {
     for tool in 0..tools {
         for (name, answer, _, condition, _) in RULES {
             let effect = if answer == Answer::Deny { "forbid" } else { "permit" };
-            let text = format!("{effect}(principal, action == Action::\"tool-{tool:03}\", resource) when {{ {condition} }};");
+            let text =
+                format!("{effect}(principal, action == Action::\"tool-{tool:03}\", resource) when {{ {condition} }};");
             let id = PolicyId::new(format!("{answer:?}-{name}-{tool:03}"));
-            policies.add(Policy::parse(Some(id), text).expect("a Cedar policy")).expect("one of its name");
+            policies
+                .add(Policy::parse(Some(id), text).expect("a Cedar policy"))
+                .expect("one of its name");
         }
     }
-    println!("loaded {} {} {}", "cedar", tools * RULES.len(), begin.elapsed().as_micros());
+    println!(
+        "loaded {} {} {}",
+        "cedar",
+        tools * RULES.len(),
+        begin.elapsed().as_micros()
+    );
     let (authorizer, entities) = (Authorizer::new(), Entities::empty());
     let uid = |text: String| EntityUid::from_str(&text).expect("an entity");
     let (agent, resource) = (uid("Agent::\"bot\"".into()), uid("Resource::\"any\"".into()));
     // Building a name by parsing is slow in Cedar; a careful caller does it once.
-    let actions: BTreeMap<String, EntityUid> =
-        (0..tools).map(|n| format!("tool-{n:03}")).map(|tool| (tool.clone(), uid(format!("Action::\"{tool}\"")))).collect();
+    let actions: BTreeMap<String, EntityUid> = (0..tools)
+        .map(|n| format!("tool-{n:03}"))
+        .map(|tool| (tool.clone(), uid(format!("Action::\"{tool}\""))))
+        .collect();
     move |ask| {
         let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
         let context = cedar_policy::Context::from_pairs([
@@ -204,7 +228,14 @@ fn cedar(tools: usize) -> impl FnMut(&Ask) -> Answer {
             ("path".to_owned(), text(&ask.path)),
         ])
         .expect("a context");
-        let request = Request::new(agent.clone(), actions[&ask.tool].clone(), resource.clone(), context, None).expect("a request");
+        let request = Request::new(
+            agent.clone(),
+            actions[&ask.tool].clone(),
+            resource.clone(),
+            context,
+            None,
+        )
+        .expect("a request");
         let answer = authorizer.is_authorized(&request, &policies, &entities);
         match answer.decision() {
             CedarDecision::Deny => Answer::Deny,
@@ -213,7 +244,11 @@ fn cedar(tools: usize) -> impl FnMut(&Ask) -> Answer {
                     let id: &str = id.as_ref();
                     id.starts_with("Approval")
                 });
-                debug_assert!(policies.policies().all(|policy| policy.effect() != Effect::Forbid || !approval));
+                debug_assert!(
+                    policies
+                        .policies()
+                        .all(|policy| policy.effect() != Effect::Forbid || !approval)
+                );
                 if approval { Answer::Approval } else { Answer::Allow }
             }
         }
@@ -225,7 +260,9 @@ fn rego(tools: usize) -> impl FnMut(&Ask) -> Answer {
     for tool in 0..tools {
         for (name, answer, _, _, condition) in RULES {
             let set = format!("{answer:?}").to_lowercase();
-            text.push_str(&format!("{set} contains \"{name}-{tool:03}\" if {{ input.tool == \"tool-{tool:03}\"; {condition} }}\n"));
+            text.push_str(&format!(
+                "{set} contains \"{name}-{tool:03}\" if {{ input.tool == \"tool-{tool:03}\"; {condition} }}\n"
+            ));
         }
     }
     text.push_str(concat!(
@@ -242,7 +279,12 @@ fn rego(tools: usize) -> impl FnMut(&Ask) -> Answer {
     let program = Compiler::compile_from_policy(&compiled, &[entry]).expect("it compiles for the virtual machine");
     let mut machine = RegoVM::new();
     machine.load_program(Arc::clone(&program));
-    println!("loaded {} {} {}", "regorus", tools * RULES.len(), begin.elapsed().as_micros());
+    println!(
+        "loaded {} {} {}",
+        "regorus",
+        tools * RULES.len(),
+        begin.elapsed().as_micros()
+    );
     let approval = regorus::Value::from("approval");
     let allow = regorus::Value::from("allow");
     move |ask| {

@@ -40,7 +40,10 @@ fn leaf(seq: u64) -> Vec<u8> {
 
 fn main() {
     let mut args = std::env::args().skip(1);
-    let count: u64 = args.next().and_then(|text| text.parse().ok()).expect("usage: records COUNT [FOLDER]");
+    let count: u64 = args
+        .next()
+        .and_then(|text| text.parse().ok())
+        .expect("usage: records COUNT [FOLDER]");
     let (mut edge, mut entries, mut lines) = (Edge::new(), Vec::new(), Vec::new());
     for seq in 0..count {
         let leaf = leaf(seq);
@@ -50,7 +53,13 @@ fn main() {
         lines.push(b'\n');
     }
     let key = SigningKey::from_seed(ORIGIN, &[7; 32]).expect("a key");
-    let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size: count, root: edge.root() }.sign(&key).expect("signed");
+    let checkpoint = Checkpoint {
+        origin: ORIGIN.to_owned(),
+        size: count,
+        root: edge.root(),
+    }
+    .sign(&key)
+    .expect("signed");
     let vkey = key.verifying_key().to_string();
     println!("bytes {}", entries.len());
     println!("vkey {vkey}");

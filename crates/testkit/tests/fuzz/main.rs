@@ -2,7 +2,6 @@
 //!
 //! `COUNTERSIGN_FUZZ_CASES` says how many cases each target gets (2,000 when left out), `COUNTERSIGN_FUZZ_SEED` which.
 //! An input that a target takes joins the inputs that are changed, so the cases get deeper than one change.
-//! The targets are plain functions; `fuzz/` at the root gives the same ones to cargo-fuzz.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
