@@ -57,6 +57,9 @@ pub struct Redacted {
     pub found: BTreeMap<String, u32>,
 }
 
+/// How often what was replaced is looked over again.
+const PASSES_AT_MOST: usize = 16;
+
 /// A text without what must not be kept, and how much was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedactedText {
@@ -86,7 +89,14 @@ impl Redactor {
             kinds: *kinds,
             found: BTreeMap::new(),
         };
-        let value = pass.value(value, Role::Plain, 0)?;
+        let mut value = pass.value(value, Role::Plain, 0)?;
+        // A marker is a word as well, and may say what stands beside it: what it gives away is replaced, too.
+        for _ in 0..PASSES_AT_MOST {
+            match pass.value(&value, Role::Plain, 0) {
+                Some(next) => value = next,
+                None => break,
+            }
+        }
         Some(Redacted {
             value,
             found: names(pass.found),
@@ -99,12 +109,14 @@ impl Redactor {
             kinds: *kinds,
             found: BTreeMap::new(),
         };
-        let hits = scan::hits(text, pass.kinds, Role::Plain);
-        let kept = if hits.is_empty() {
-            text.to_owned()
-        } else {
-            pass.replace(text, &hits)
-        };
+        let mut kept = text.to_owned();
+        for _ in 0..=PASSES_AT_MOST {
+            let hits = scan::hits(&kept, pass.kinds, Role::Plain);
+            if hits.is_empty() {
+                break;
+            }
+            kept = pass.replace(&kept, &hits);
+        }
         RedactedText {
             text: kept,
             found: names(pass.found),

@@ -207,10 +207,31 @@ impl<'a> Source<'a> {
             span,
             line,
             column,
-            message: message.into(),
-            help,
+            message: one_line(&message.into()),
+            help: help.map(|help| one_line(&help)),
         }
     }
+}
+
+/// The longest message, in characters.
+const LONGEST_MESSAGE: usize = 400;
+
+/// A message on one line, whatever text of the document it quotes.
+fn one_line(text: &str) -> String {
+    let fine = !text.contains(char::is_control) && text.len() <= LONGEST_MESSAGE;
+    if fine {
+        return text.to_owned();
+    }
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_control() || c == ' ')
+        .filter(|word| !word.is_empty())
+        .collect();
+    let mut line = words.join(" ");
+    if let Some((end, _)) = line.char_indices().nth(LONGEST_MESSAGE) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
 }
 
 /// A list or map that is not finished.
