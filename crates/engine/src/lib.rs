@@ -1,6 +1,6 @@
 //! The engine: one sequencer over a store, the timers and effects that go with it, and the use cases that faces call.
 //!
-//! Everything that changes state is a command that the sequencer hands to the pure core; see [`sequencer`].
+//! Everything that changes state is a command that the sequencer hands to the pure core.
 
 mod actions;
 mod approvals;
