@@ -140,8 +140,12 @@ struct Pass {
 impl Pass {
     fn value(&mut self, value: &Value, role: Role, depth: usize) -> Option<Value> {
         if depth > DEPTH {
+            let marker = marker("depth", None);
+            if *value == marker {
+                return None;
+            }
             self.count("depth");
-            return Some(marker("depth", None));
+            return Some(marker);
         }
         match value {
             Value::String(text) => self.string(text, role),
