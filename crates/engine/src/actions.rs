@@ -148,7 +148,7 @@ impl Engine {
         self.check_reader(caller, &view)?;
         let (inner, org) = (self.inner.clone(), caller.org.clone());
         blocking(move || {
-            let payload = inner.store.payload(&org, view.seq)?;
+            let payload = inner.payload(&org, view.seq)?;
             let stored = payload.as_ref().and_then(|payload| stored_action(&payload.body));
             let snapshot = inner.compiled(&org, view.snapshot.as_ref());
             match (stored, snapshot) {
@@ -287,7 +287,7 @@ impl Engine {
     ) -> Result<Option<countersign_core::policy::Action>, EngineError> {
         let (inner, org) = (self.inner.clone(), org.clone());
         let read = if alternative { stored_alternative } else { stored_action };
-        blocking(move || Ok(inner.store.payload(&org, seq)?.and_then(|payload| read(&payload.body)))).await
+        blocking(move || Ok(inner.payload(&org, seq)?.and_then(|payload| read(&payload.body)))).await
     }
 
     pub(crate) async fn replayed_action(&self, org: &Org, seq: u64) -> Result<ActionAnswer, EngineError> {
@@ -391,7 +391,7 @@ impl Inner {
     }
 
     fn alternative(&self, org: &str, seq: u64) -> Result<Option<serde_json::Value>, EngineError> {
-        let payload = self.store.payload(org, seq)?;
+        let payload = self.payload(org, seq)?;
         let value: Option<serde_json::Value> = payload.and_then(|payload| serde_json::from_slice(&payload.body).ok());
         Ok(value.and_then(|mut value| value.get_mut("alternative").map(serde_json::Value::take)))
     }

@@ -205,7 +205,7 @@ impl Engine {
 impl Inner {
     /// The payload of a record as JSON; `null` if there is none.
     pub(crate) fn json_payload(&self, org: &str, seq: u64) -> Result<serde_json::Value, EngineError> {
-        let payload = self.store.payload(org, seq)?;
+        let payload = self.payload(org, seq)?;
         Ok(payload
             .and_then(|payload| serde_json::from_slice(&payload.body).ok())
             .unwrap_or_default())

@@ -180,7 +180,7 @@ impl Engine {
     pub async fn payload(&self, caller: &Caller, index: u64) -> Result<(String, String), EngineError> {
         let (inner, org) = (self.inner.clone(), caller.org.clone());
         blocking(move || {
-            let payload = inner.store.payload(&org, index)?;
+            let payload = inner.payload(&org, index)?;
             let payload = payload.ok_or_else(|| Refusal::missing("payload of record", index))?;
             let salt = countersign_core::digest::hex(&payload.salt);
             Ok((salt, String::from_utf8_lossy(&payload.body).into_owned()))

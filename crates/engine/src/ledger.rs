@@ -14,6 +14,7 @@ use countersign_store::{Append, Head, NewRecord, OrganizationRow, SealedSecret, 
 use countersign_tlog::{Checkpoint, Edge, Hash, SigningKey, leaf_hash};
 
 use crate::error::EngineError;
+use crate::payload;
 use crate::random::Uuid7;
 use crate::vault::Vault;
 
@@ -244,7 +245,7 @@ impl Ledger {
         append.records.push(NewRecord {
             leaf,
             leaf_hash,
-            payload,
+            payload: payload.map(|sealed| payload::seal(&sealed.0)),
             seq: record.seq,
             subjects,
         });
@@ -267,6 +268,8 @@ impl Ledger {
             secrets: Vec::new(),
             snapshots: Vec::new(),
             state: None,
+            destroy: Vec::new(),
+            prune: None,
         }
     }
 

@@ -17,6 +17,7 @@ mod intake;
 mod ledger;
 mod metrics;
 mod organizations;
+mod payload;
 mod policies;
 mod random;
 mod registry;

@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use countersign_core::event::{AgentRegistered, Verb};
 use countersign_core::ids::ActionId;
-use countersign_core::record::Payload;
 use countersign_engine::{
     Caller, Credential, Engine, EngineError, NewOrganization, NewUser, RedeemRequest, Request, Settings, SystemClock,
     Vault, VoteRequest,
 };
 use countersign_store::{
-    Append, AppendError, Head, MemoryStore, OrganizationRow, Query, ReadError, SearchRow, Store, StoredRecord,
-    StoredState,
+    Append, AppendError, Head, MemoryStore, OrganizationRow, Payloads, Query, ReadError, SearchRow, Store,
+    StoredPayload, StoredRecord, StoredState,
 };
 use countersign_tlog::{Checkpoint, VerifyingKey, verify_consistency, verify_inclusion};
 
@@ -70,8 +69,14 @@ impl Store for Faulty {
     fn by_subject(&self, org: &str, subject: u128) -> Result<Vec<StoredRecord>, ReadError> {
         self.inner.by_subject(org, subject)
     }
-    fn payload(&self, org: &str, seq: u64) -> Result<Option<Payload>, ReadError> {
+    fn payload(&self, org: &str, seq: u64) -> Result<Option<StoredPayload>, ReadError> {
         self.inner.payload(org, seq)
+    }
+    fn payloads(&self, org: &str, which: &Payloads) -> Result<Vec<u64>, ReadError> {
+        self.inner.payloads(org, which)
+    }
+    fn pruned(&self, org: &str) -> Result<u64, ReadError> {
+        self.inner.pruned(org)
     }
     fn secret(&self, org: &str, kind: &str, id: &str) -> Result<Option<Vec<u8>>, ReadError> {
         self.inner.secret(org, kind, id)
@@ -617,8 +622,8 @@ async fn what_must_not_be_kept_is_nowhere_in_the_store() {
     let org = fixture.admin.org.clone();
     let seq = answer.receipt.unwrap().index;
     let stored = fixture.store.records(&org, seq, 1).unwrap().remove(0).leaf;
-    let payload = fixture.store.payload(&org, seq).unwrap().unwrap().body;
-    for text in [String::from_utf8(stored).unwrap(), String::from_utf8(payload).unwrap()] {
+    let (_, payload) = fixture.engine.payload(&fixture.admin, seq).await.unwrap();
+    for text in [String::from_utf8(stored).unwrap(), payload] {
         assert!(
             !text.contains("4111 1111") && !text.contains("4111111111111111") && !text.contains("hunter2"),
             "{text}"

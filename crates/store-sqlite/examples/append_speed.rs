@@ -10,29 +10,26 @@
 )]
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign_core::digest::Digest;
-use countersign_core::record::Payload;
 use countersign_core::time::Time;
-use countersign_store::{Append, Head, NewRecord, OrganizationRow, Query, SearchRow, Store};
+use countersign_store::{Append, Head, NewRecord, OrganizationRow, Query, SearchRow, Store, StoredPayload};
 use countersign_store_sqlite::SqliteStore;
 
 fn record(seq: u64) -> NewRecord {
-    let payload = Payload {
-        body: vec![b'p'; 400],
-        salt: [3; 32],
+    let payload = StoredPayload {
         class: "standard".into(),
+        key: "1/2026".into(),
+        sealed: vec![b'p'; 472],
     };
-    let commitment = payload.commitment();
     let leaf_hash = Digest::of(&seq.to_be_bytes());
     // As in UUIDv7: time, then randomness.
     let subject = (u128::from(seq) << 64) | u128::from_be_bytes(leaf_hash.0[..16].try_into().unwrap()) >> 64;
     NewRecord {
         leaf: vec![b'l'; 700],
         leaf_hash,
-        payload: Some(Arc::new((payload, commitment))),
+        payload: Some(payload),
         seq,
         subjects: vec![subject],
     }
@@ -58,6 +55,8 @@ fn batch(base: u64, count: u64) -> Append {
         secrets: Vec::new(),
         snapshots: Vec::new(),
         state: None,
+        destroy: Vec::new(),
+        prune: None,
     }
 }
 

@@ -170,7 +170,7 @@ impl<'a> Statements<'a> {
                      size = excluded.size, ts = excluded.ts, edge = excluded.edge, checkpoint = excluded.checkpoint",
             )?,
             record: conn.prepare_cached("INSERT INTO records (place, leaf_hash, leaf) VALUES (?1, ?2, ?3)")?,
-            payload: conn.prepare_cached("INSERT INTO payloads (place, class, salt, body) VALUES (?1, ?2, ?3, ?4)")?,
+            payload: conn.prepare_cached("INSERT INTO payloads (place, class, key, sealed) VALUES (?1, ?2, ?3, ?4)")?,
             subject: conn.prepare_cached("INSERT OR IGNORE INTO subjects (org, subject, seq) VALUES (?1, ?2, ?3)")?,
         })
     }
@@ -207,10 +207,9 @@ impl<'a> Statements<'a> {
     fn record(&mut self, org: OrgId, record: &NewRecord) -> rusqlite::Result<()> {
         let place = org.place(record.seq);
         self.record.execute((place, record.leaf_hash.0, &record.leaf))?;
-        if let Some(sealed) = &record.payload {
-            let payload = &sealed.0;
+        if let Some(payload) = &record.payload {
             self.payload
-                .execute((place, &payload.class, payload.salt, &payload.body))?;
+                .execute((place, &payload.class, &payload.key, &payload.sealed))?;
         }
         for subject in &record.subjects {
             self.subject
@@ -245,6 +244,20 @@ fn rest(conn: &Connection, org: OrgId, share: &Append) -> rusqlite::Result<()> {
         conn.execute(
             "INSERT OR REPLACE INTO states (org, at, bytes) VALUES (?1, ?2, ?3)",
             (org.0, signed(state.at), &state.bytes),
+        )?;
+    }
+    for seq in &share.destroy {
+        conn.prepare_cached("DELETE FROM payloads WHERE place = ?1")?
+            .execute([org.place(*seq)])?;
+    }
+    if let Some(before) = share.prune {
+        conn.execute(
+            "UPDATE records SET leaf = x'' WHERE place >= ?1 AND place < ?2 AND length(leaf) > 0",
+            [org.place(0), org.place(before)],
+        )?;
+        conn.execute(
+            "UPDATE heads SET pruned = max(pruned, ?2) WHERE org = ?1",
+            [org.0, signed(before)],
         )?;
     }
     Ok(())

@@ -1,9 +1,8 @@
 //! Reads of the ledger. Each is one statement where what it sees must be of one moment.
 
 use countersign_core::digest::Digest;
-use countersign_core::record::Payload;
 use countersign_core::time::Time;
-use countersign_store::{Files, Head, Org, OrganizationRow, StoredRecord, StoredState};
+use countersign_store::{Files, Head, Org, OrganizationRow, Payloads, StoredPayload, StoredRecord, StoredState};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 
 use crate::place::{OrgId, digest, id, seq, signed, unsigned};
@@ -69,9 +68,13 @@ pub(crate) fn records(conn: &Connection, org: &str, from: u64, limit: usize) -> 
         return Ok(Vec::new());
     };
     conn.prepare_cached(
-        "SELECT place, leaf_hash, leaf FROM records WHERE place >= ?1 AND place < ?2 ORDER BY place LIMIT ?3",
+        "SELECT place, leaf_hash, leaf FROM records
+         WHERE place >= max(?1, ?4 + (SELECT pruned FROM heads WHERE org = ?5)) AND place < ?2 ORDER BY place LIMIT ?3",
     )?
-    .query_map((org.place(from), org.end(), signed(limit as u64)), stored_record)?
+    .query_map(
+        (org.place(from), org.end(), signed(limit as u64), org.place(0), org.0),
+        stored_record,
+    )?
     .collect()
 }
 
@@ -90,23 +93,50 @@ pub(crate) fn by_subject(conn: &Connection, org: &str, subject: u128) -> Result<
     };
     conn.prepare_cached(
         "SELECT place, leaf_hash, leaf FROM subjects CROSS JOIN records ON place = ?3 + seq
-         WHERE org = ?1 AND subject = ?2 ORDER BY seq",
+         WHERE org = ?1 AND subject = ?2 AND length(leaf) > 0 ORDER BY seq",
     )?
     .query_map((org.0, subject.to_be_bytes(), org.place(0)), stored_record)?
     .collect()
 }
 
-pub(crate) fn payload(conn: &Connection, org: &str, seq: u64) -> Result<Option<Payload>> {
+pub(crate) fn payload(conn: &Connection, org: &str, seq: u64) -> Result<Option<StoredPayload>> {
     let Some(org) = id(conn, org)? else { return Ok(None) };
-    conn.prepare_cached("SELECT body, salt, class FROM payloads WHERE place = ?1")?
+    conn.prepare_cached("SELECT class, key, sealed FROM payloads WHERE place = ?1")?
         .query_row([org.place(seq)], |row| {
-            Ok(Payload {
-                body: row.get(0)?,
-                salt: row.get(1)?,
-                class: row.get(2)?,
+            Ok(StoredPayload {
+                class: row.get(0)?,
+                key: row.get(1)?,
+                sealed: row.get(2)?,
             })
         })
         .optional()
+}
+
+pub(crate) fn payloads(conn: &Connection, org: &str, which: &Payloads) -> Result<Vec<u64>> {
+    let Some(org) = id(conn, org)? else {
+        return Ok(Vec::new());
+    };
+    conn.prepare_cached(
+        "SELECT place FROM payloads WHERE place >= ?1 AND place < ?2 AND (?3 IS NULL OR class = ?3)
+         AND (?4 IS NULL OR key = ?4) ORDER BY place LIMIT ?5",
+    )?
+    .query_map(
+        (
+            org.place(which.from),
+            org.place(which.before),
+            &which.class,
+            &which.key,
+            signed(which.limit as u64),
+        ),
+        |row| row.get(0).map(seq),
+    )?
+    .collect()
+}
+
+pub(crate) fn pruned(conn: &Connection, org: &str) -> Result<u64> {
+    let Some(org) = id(conn, org)? else { return Ok(0) };
+    conn.prepare_cached("SELECT pruned FROM heads WHERE org = ?1")?
+        .query_row([org.0], |row| row.get(0).map(unsigned))
 }
 
 pub(crate) fn secret(conn: &Connection, org: &str, kind: &str, secret: &str) -> Result<Option<Vec<u8>>> {

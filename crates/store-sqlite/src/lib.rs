@@ -20,10 +20,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_core::digest::Digest;
-use countersign_core::record::Payload;
 use countersign_store::{
-    Append, AppendError, Files, Head, Org, OrganizationRow, Query, ReadError, SearchRow, Store, StoredRecord,
-    StoredState,
+    Append, AppendError, Files, Head, Org, OrganizationRow, Payloads, Query, ReadError, SearchRow, Store,
+    StoredPayload, StoredRecord, StoredState,
 };
 
 pub use lock::{FolderLock, LockError};
@@ -107,8 +106,16 @@ impl Store for SqliteStore {
         self.readers.read(|conn| ledger::by_subject(conn, org, subject))
     }
 
-    fn payload(&self, org: &str, seq: u64) -> Result<Option<Payload>, ReadError> {
+    fn payload(&self, org: &str, seq: u64) -> Result<Option<StoredPayload>, ReadError> {
         self.readers.read(|conn| ledger::payload(conn, org, seq))
+    }
+
+    fn payloads(&self, org: &str, which: &Payloads) -> Result<Vec<u64>, ReadError> {
+        self.readers.read(|conn| ledger::payloads(conn, org, which))
+    }
+
+    fn pruned(&self, org: &str) -> Result<u64, ReadError> {
+        self.readers.read(|conn| ledger::pruned(conn, org))
     }
 
     fn secret(&self, org: &str, kind: &str, id: &str) -> Result<Option<Vec<u8>>, ReadError> {

@@ -13,7 +13,10 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// Tells our files from those of others: `CSGN`.
 const APPLICATION_ID: i64 = 0x4353_474E;
 /// The migrations of the ledger, in order; the schema's version is how many were run.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001.sql"),
+    include_str!("../migrations/0002.sql"),
+];
 /// The version of the ledger's schema.
 pub(crate) const SCHEMA: usize = MIGRATIONS.len();
 /// The schema of the search index; a file of another version is made anew.

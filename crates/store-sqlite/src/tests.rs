@@ -67,6 +67,8 @@ fn batch(text: &str, base: u64, count: u64) -> Append {
         secrets: Vec::new(),
         snapshots: Vec::new(),
         state: None,
+        destroy: Vec::new(),
+        prune: None,
     }
 }
 
@@ -164,6 +166,26 @@ fn the_folder_and_its_files_are_the_owners_alone() {
 }
 
 #[test]
+fn payloads_of_the_first_schema_come_along() {
+    let folder = Folder::new("upgrade");
+    std::fs::create_dir(&folder.0).unwrap();
+    let conn = rusqlite::Connection::open(folder.file("ledger.db")).unwrap();
+    conn.execute_batch(include_str!("../migrations/0001.sql")).unwrap();
+    conn.execute_batch(
+        "PRAGMA application_id = 0x4353474E; PRAGMA user_version = 1;
+         INSERT INTO organizations (name, created, origin) VALUES ('acme', 0, 'test/t/acme');
+         INSERT INTO heads (org, size, ts, edge, checkpoint) VALUES (1, 1, 0, x'', '');
+         INSERT INTO payloads (place, class, salt, body) VALUES (1 << 40, 'standard', x'00ff', CAST('text' AS BLOB));",
+    )
+    .unwrap();
+    drop(conn);
+    let payload = folder.open().payload("acme", 0).unwrap().unwrap();
+    assert_eq!((payload.class.as_str(), payload.key.as_str()), ("standard", ""));
+    assert_eq!(payload.sealed, b"\x00\xfftext");
+    assert_eq!(folder.open().pruned("acme").unwrap(), 0);
+}
+
+#[test]
 fn a_ledger_of_a_newer_version_is_not_touched() {
     let folder = Folder::new("newer");
     drop(folder.open());
@@ -173,7 +195,7 @@ fn a_ledger_of_a_newer_version_is_not_touched() {
     let error = SqliteStore::open(&folder.0).err().unwrap();
     assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
     assert!(
-        error.to_string().contains("schema 99, this version knows up to 1"),
+        error.to_string().contains("schema 99, this version knows up to 2"),
         "{error}"
     );
 }

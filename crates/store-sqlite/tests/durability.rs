@@ -8,9 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use countersign_core::digest::Digest;
-use countersign_core::record::Payload;
 use countersign_core::time::Time;
-use countersign_store::{Append, Head, NewRecord, OrganizationRow, Store};
+use countersign_store::{Append, Head, NewRecord, OrganizationRow, Store, StoredPayload};
 use countersign_store_sqlite::{FolderLock, SqliteStore};
 
 const FOLDER: &str = "COUNTERSIGN_TEST_APPEND_TO";
@@ -27,16 +26,15 @@ fn leaf(org: &str, seq: u64) -> Vec<u8> {
 fn batch(org: &str, base: u64, count: u64) -> Append {
     let record = |seq| {
         let leaf = leaf(org, seq);
-        let payload = Payload {
-            body: leaf.clone(),
-            salt: [1; 32],
+        let payload = StoredPayload {
             class: "standard".into(),
+            key: "1".into(),
+            sealed: leaf.clone(),
         };
-        let commitment = payload.commitment();
         NewRecord {
             leaf_hash: Digest::of(&leaf),
             leaf,
-            payload: Some(std::sync::Arc::new((payload, commitment))),
+            payload: Some(payload),
             seq,
             subjects: vec![u128::from(seq / 2)],
         }
@@ -60,6 +58,8 @@ fn batch(org: &str, base: u64, count: u64) -> Append {
         secrets: Vec::new(),
         snapshots: Vec::new(),
         state: None,
+        destroy: Vec::new(),
+        prune: None,
     }
 }
 
@@ -152,7 +152,7 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
                 assert_eq!(record.leaf_hash, Digest::of(&record.leaf));
             }
             for seq in size.saturating_sub(100)..size {
-                assert_eq!(store.payload(org, seq).unwrap().unwrap().body, leaf(org, seq));
+                assert_eq!(store.payload(org, seq).unwrap().unwrap().sealed, leaf(org, seq));
                 assert!(
                     store
                         .by_subject(org, u128::from(seq / 2))

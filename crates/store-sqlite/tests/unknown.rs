@@ -40,6 +40,8 @@ fn batch(base: u64, count: u64) -> Append {
         secrets: Vec::new(),
         snapshots: Vec::new(),
         state: None,
+        destroy: Vec::new(),
+        prune: None,
     }
 }
 

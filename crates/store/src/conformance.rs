@@ -1,7 +1,8 @@
 //! The suite that every store runs. A check is a function on a fresh store; what it is called is what it proves.
 //!
 //! A new store runs it from one test: see `crates/store/tests/memory.rs` for one that forgets and
-//! `crates/store-sqlite/tests/conformance.rs` for one that is durable.
+//! `crates/store-sqlite/tests/conformance.rs` for one that is durable. A store that several nodes append to runs
+//! [`run_shared`] as well.
 
 mod append;
 mod fixture;
@@ -9,6 +10,7 @@ mod index;
 mod read;
 mod remove;
 mod share;
+mod turn;
 
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,6 +61,7 @@ const CHECKS: &[Check] = checks![
     read::leaf_hashes_are_those_of_the_range,
     read::subjects_lead_to_their_records_in_order,
     read::payloads_come_back_as_they_were,
+    read::payloads_are_listed_by_class_and_key,
     read::secrets_are_written_replaced_and_removed,
     read::a_secret_leads_to_its_only_organization,
     read::snapshots_come_back_by_name,
@@ -74,7 +77,37 @@ const CHECKS: &[Check] = checks![
     remove::organizations_do_not_see_each_other,
     remove::a_removed_organization_leaves_nothing_and_takes_nothing_along,
     remove::a_removed_name_begins_anew,
+    remove::destroyed_payloads_are_gone_and_no_others,
+    remove::pruned_records_leave_their_hashes,
     share::readers_see_only_whole_batches,
+];
+
+/// Two nodes' views of one store.
+pub type Nodes = [Box<dyn Store>; 2];
+
+/// One check of a store that several nodes append to.
+struct SharedCheck {
+    name: &'static str,
+    run: fn(&Nodes) -> Outcome,
+}
+
+macro_rules! shared_checks {
+    ($($name:ident),* $(,)?) => {
+        &[$(SharedCheck { name: stringify!($name), run: turn::$name }),*]
+    };
+}
+
+const SHARED_CHECKS: &[SharedCheck] = shared_checks![
+    a_turn_shows_the_end_of_each_ledger,
+    what_one_node_appends_the_other_sees,
+    a_turn_waits_until_another_ends,
+    turns_on_different_ledgers_do_not_wait,
+    a_dropped_turn_appends_nothing,
+    of_two_that_create_an_organization_one_succeeds,
+    time_never_goes_back_between_turns,
+    the_other_node_hears_of_changes,
+    work_is_leased_to_one_at_a_time,
+    turns_of_many_threads_lose_and_double_nothing,
 ];
 
 /// Runs all checks.
@@ -82,24 +115,46 @@ const CHECKS: &[Check] = checks![
 /// # Panics
 /// With the name of every check that failed, and why.
 pub fn run(subject: &Subject<'_>) {
-    let mut failures = Vec::new();
-    let mut note = |name: &str, check: &dyn Fn() -> Outcome| {
-        let outcome = catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|_| Err("it panicked".into()));
-        if let Err(why) = outcome {
-            failures.push(format!("{name}: {why}"));
-        }
-    };
+    let mut failures = Failures::default();
     for check in CHECKS {
-        note(check.name, &|| (check.run)((subject.open)().as_ref()));
+        failures.note(check.name, &|| (check.run)((subject.open)().as_ref()));
     }
     if let Some(reopen) = subject.reopen {
-        note("everything_is_there_after_reopening", &|| {
+        failures.note("everything_is_there_after_reopening", &|| {
             share::everything_is_there_after_reopening((subject.open)(), reopen)
         });
     }
-    assert!(
-        failures.is_empty(),
-        "the store breaks its contract:\n  {}",
-        failures.join("\n  ")
-    );
+    failures.report();
+}
+
+/// Runs the checks for stores that several nodes append to, each on a new, empty store.
+///
+/// # Panics
+/// With the name of every check that failed, and why.
+pub fn run_shared(open: &dyn Fn() -> Nodes) {
+    let mut failures = Failures::default();
+    for check in SHARED_CHECKS {
+        failures.note(check.name, &|| (check.run)(&open()));
+    }
+    failures.report();
+}
+
+#[derive(Default)]
+struct Failures(Vec<String>);
+
+impl Failures {
+    fn note(&mut self, name: &str, check: &dyn Fn() -> Outcome) {
+        let outcome = catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|_| Err("it panicked".into()));
+        if let Err(why) = outcome {
+            self.0.push(format!("{name}: {why}"));
+        }
+    }
+
+    fn report(self) {
+        assert!(
+            self.0.is_empty(),
+            "the store breaks its contract:\n  {}",
+            self.0.join("\n  ")
+        );
+    }
 }

@@ -6,12 +6,12 @@ mod memory;
 
 use std::sync::Arc;
 
-use countersign_core::command::Sealed;
+use std::time::Duration;
+
 use countersign_core::digest::Digest;
-use countersign_core::record::Payload;
 use countersign_core::time::Time;
 
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, SharedMemory};
 
 /// An organization's name: the scope of every call.
 pub type Org = Arc<str>;
@@ -40,6 +40,17 @@ pub struct Head {
     pub ts: Time,
 }
 
+/// A payload as it lies in the store: opaque bytes, sealed under a key that can be destroyed by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredPayload {
+    /// Retention class.
+    pub class: String,
+    /// Which key opens it: the id of a secret.
+    pub key: String,
+    /// What the engine made of salt and text.
+    pub sealed: Vec<u8>,
+}
+
 /// One record on its way in.
 #[derive(Clone)]
 pub struct NewRecord {
@@ -48,7 +59,7 @@ pub struct NewRecord {
     /// RFC 6962 leaf hash of those bytes.
     pub leaf_hash: Digest,
     /// What goes beside it.
-    pub payload: Option<Sealed>,
+    pub payload: Option<StoredPayload>,
     /// Its index.
     pub seq: u64,
     /// What it is looked up by.
@@ -106,6 +117,10 @@ pub struct Append {
     pub snapshots: Vec<SnapshotFiles>,
     /// A sealed state, which replaces an older one.
     pub state: Option<StoredState>,
+    /// Payloads to destroy in the same transaction, by the index of their record. That one is gone is no error.
+    pub destroy: Vec<u64>,
+    /// Records before this index lose their bytes in the same transaction; their leaf hashes stay.
+    pub prune: Option<u64>,
 }
 
 /// A record as stored.
@@ -117,6 +132,21 @@ pub struct StoredRecord {
     pub leaf_hash: Digest,
     /// Its index.
     pub seq: u64,
+}
+
+/// Which payloads to list; what is `None` does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Payloads {
+    /// Retention class.
+    pub class: Option<String>,
+    /// The key that opens them.
+    pub key: Option<String>,
+    /// Only those of records from this index on.
+    pub from: u64,
+    /// Only those of records before this index.
+    pub before: u64,
+    /// At most so many, the oldest first.
+    pub limit: usize,
 }
 
 /// One line of the search index.
@@ -206,14 +236,18 @@ pub trait Store: Send + Sync + 'static {
     fn remove_organization(&self, org: &str) -> Result<(), AppendError>;
     /// The end of a ledger; `None` if there is no such organization.
     fn head(&self, org: &str) -> Result<Option<Head>, ReadError>;
-    /// Up to `limit` records from index `from` on, in order.
+    /// Up to `limit` records from index `from` on, in order, without those whose bytes were pruned.
     fn records(&self, org: &str, from: u64, limit: usize) -> Result<Vec<StoredRecord>, ReadError>;
     /// Leaf hashes of the records in `from..to`, in order, as far as there are any.
     fn leaf_hashes(&self, org: &str, from: u64, to: u64) -> Result<Vec<Digest>, ReadError>;
     /// The records about a subject, in the order of the ledger.
     fn by_subject(&self, org: &str, subject: u128) -> Result<Vec<StoredRecord>, ReadError>;
     /// The payload of a record.
-    fn payload(&self, org: &str, seq: u64) -> Result<Option<Payload>, ReadError>;
+    fn payload(&self, org: &str, seq: u64) -> Result<Option<StoredPayload>, ReadError>;
+    /// Indexes of the records that have such a payload, in order.
+    fn payloads(&self, org: &str, which: &Payloads) -> Result<Vec<u64>, ReadError>;
+    /// Records before this index have no bytes any more, only leaf hashes.
+    fn pruned(&self, org: &str) -> Result<u64, ReadError>;
     /// One secret, sealed.
     fn secret(&self, org: &str, kind: &str, id: &str) -> Result<Option<Vec<u8>>, ReadError>;
     /// The organization that has this secret: how a credential finds its ledger. `None` if none has it, and also if
@@ -231,4 +265,42 @@ pub trait Store: Send + Sync + 'static {
     fn search(&self, org: &str, query: &Query) -> Result<Vec<SearchRow>, ReadError>;
     /// A cheap sign of life: whether a read works.
     fn ping(&self) -> Result<(), ReadError>;
+    /// The store as several nodes use it; `None` if only one process may append.
+    fn shared(&self) -> Option<&dyn Shared> {
+        None
+    }
+}
+
+/// A store that several nodes append to. Each batch is made within a turn, and [`Store::append`] is a turn of its own.
+pub trait Shared: Send + Sync {
+    /// Takes ledgers, in the order of their names: nobody else appends to them until the turn ends. An organization
+    /// that does not exist yet cannot be taken; of two that create it one gets a [`AppendError::Conflict`].
+    ///
+    /// Waits for others for a bounded time, then fails. A turn that lies idle for too long is ended by the store, and its
+    /// append fails.
+    fn turn(&self, orgs: &[Org]) -> Result<Box<dyn Turn>, AppendError>;
+    /// Waits until a ledger has grown, or until `at_most` is over. May report ledgers that did not change.
+    fn changes(&self, at_most: Duration) -> Result<Changes, ReadError>;
+    /// Claims a piece of work of an organization for `holder`, for so long: `true` if it is the holder's now. Others get it
+    /// when the time is over. For work that harms nobody when it is done twice.
+    fn lease(&self, org: &str, work: &str, holder: &str, lasts: Duration) -> Result<bool, ReadError>;
+}
+
+/// The right to append to some ledgers. Ends when it is dropped.
+pub trait Turn: Send {
+    /// The store's clock, read after the ledgers were taken.
+    fn now(&self) -> Time;
+    /// The end of a ledger that was taken; `None` if there is no such organization.
+    fn head(&self, org: &str) -> Option<&Head>;
+    /// Appends as [`Store::append`] does, and ends the turn.
+    fn append(self: Box<Self>, batch: &[Append]) -> Result<(), AppendError>;
+}
+
+/// Which ledgers have grown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// These; perhaps none.
+    In(Vec<Org>),
+    /// Any may have: news was lost. Look at all.
+    Anywhere,
 }

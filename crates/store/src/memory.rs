@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_core::digest::Digest;
-use countersign_core::record::Payload;
 
 use crate::{
-    Append, AppendError, Files, Head, Org, OrganizationRow, Query, ReadError, SearchRow, Store, StoredRecord,
-    StoredState,
+    Append, AppendError, Files, Head, Org, OrganizationRow, Payloads, Query, ReadError, SearchRow, Store,
+    StoredPayload, StoredRecord, StoredState,
 };
+
+mod shared;
+
+pub use shared::SharedMemory;
 
 /// A store in memory. Nothing of it is durable.
 #[derive(Default)]
@@ -21,7 +24,8 @@ struct Ledger {
     row: OrganizationRow,
     head: Head,
     records: Vec<StoredRecord>,
-    payloads: BTreeMap<u64, Payload>,
+    payloads: BTreeMap<u64, StoredPayload>,
+    pruned: u64,
     subjects: BTreeMap<u128, Vec<u64>>,
     secrets: BTreeMap<(String, String), Vec<u8>>,
     snapshots: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
@@ -36,6 +40,7 @@ impl Ledger {
             head,
             records: Vec::new(),
             payloads: BTreeMap::new(),
+            pruned: 0,
             subjects: BTreeMap::new(),
             secrets: BTreeMap::new(),
             snapshots: BTreeMap::new(),
@@ -52,8 +57,8 @@ impl Ledger {
                 leaf_hash: record.leaf_hash,
                 seq: record.seq,
             });
-            if let Some(sealed) = &record.payload {
-                self.payloads.insert(record.seq, sealed.0.clone());
+            if let Some(payload) = &record.payload {
+                self.payloads.insert(record.seq, payload.clone());
             }
             for subject in &record.subjects {
                 let seqs = self.subjects.entry(*subject).or_default();
@@ -76,6 +81,15 @@ impl Ledger {
         }
         if let Some(state) = &share.state {
             self.state = Some(state.clone());
+        }
+        for seq in &share.destroy {
+            self.payloads.remove(seq);
+        }
+        if let Some(before) = share.prune {
+            for record in self.records.iter_mut().take_while(|record| record.seq < before) {
+                record.leaf = Vec::new();
+            }
+            self.pruned = self.pruned.max(before);
         }
     }
 
@@ -136,6 +150,7 @@ impl Store for MemoryStore {
 
     fn records(&self, org: &str, from: u64, limit: usize) -> Result<Vec<StoredRecord>, ReadError> {
         self.read(org, |ledger| {
+            let from = from.max(ledger.pruned);
             ledger.range(from, u64::MAX).iter().take(limit).cloned().collect()
         })
     }
@@ -150,14 +165,31 @@ impl Store for MemoryStore {
         self.read(org, |ledger| {
             let seqs = ledger.subjects.get(&subject).map(Vec::as_slice).unwrap_or_default();
             seqs.iter()
+                .filter(|seq| **seq >= ledger.pruned)
                 .flat_map(|seq| ledger.range(*seq, seq + 1))
                 .cloned()
                 .collect()
         })
     }
 
-    fn payload(&self, org: &str, seq: u64) -> Result<Option<Payload>, ReadError> {
+    fn payload(&self, org: &str, seq: u64) -> Result<Option<StoredPayload>, ReadError> {
         self.read(org, |ledger| ledger.payloads.get(&seq).cloned())
+    }
+
+    fn payloads(&self, org: &str, which: &Payloads) -> Result<Vec<u64>, ReadError> {
+        let fits = |payload: &StoredPayload| {
+            which.class.as_ref().is_none_or(|class| *class == payload.class)
+                && which.key.as_ref().is_none_or(|key| *key == payload.key)
+        };
+        self.read(org, |ledger| {
+            let range = which.from..which.before.max(which.from);
+            let fitting = ledger.payloads.range(range).filter(|(_, payload)| fits(payload));
+            fitting.map(|(seq, _)| *seq).take(which.limit).collect()
+        })
+    }
+
+    fn pruned(&self, org: &str) -> Result<u64, ReadError> {
+        self.read(org, |ledger| ledger.pruned)
     }
 
     fn secret(&self, org: &str, kind: &str, id: &str) -> Result<Option<Vec<u8>>, ReadError> {

@@ -1,16 +1,14 @@
 //! Batches and expectations of the checks.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use countersign_core::digest::Digest;
-use countersign_core::record::Payload;
 use countersign_core::time::Time;
 
 use super::Outcome;
 use crate::{
-    Append, AppendError, Head, NewRecord, OrganizationRow, SealedSecret, SearchRow, SnapshotFiles, Store, StoredRecord,
-    StoredState,
+    Append, AppendError, Head, NewRecord, OrganizationRow, SealedSecret, SearchRow, SnapshotFiles, Store,
+    StoredPayload, StoredRecord, StoredState,
 };
 
 /// Fails unless both are the same.
@@ -40,11 +38,11 @@ pub(super) fn own_subject(seq: u64) -> u128 {
 pub(super) const THIRD: u128 = u128::MAX;
 
 /// The payload of a record; every fourth has none.
-pub(super) fn payload(org: &str, seq: u64) -> Option<Payload> {
-    (seq % 4 != 3).then(|| Payload {
-        body: format!("{{\"of\":\"{org}\",\"seq\":{seq}}}").into_bytes(),
-        salt: Digest::of(&seq.to_le_bytes()).0,
-        class: "standard".into(),
+pub(super) fn payload(org: &str, seq: u64) -> Option<StoredPayload> {
+    (seq % 4 != 3).then(|| StoredPayload {
+        class: if seq.is_multiple_of(2) { "standard" } else { "7_years" }.into(),
+        key: format!("{}/2026", seq % 3),
+        sealed: [format!("{org} {seq}").as_bytes(), &Digest::of(&seq.to_le_bytes()).0].concat(),
     })
 }
 
@@ -62,10 +60,7 @@ fn record(org: &str, seq: u64) -> NewRecord {
     NewRecord {
         leaf_hash: Digest::of(&leaf),
         leaf,
-        payload: payload(org, seq).map(|payload| {
-            let commitment = payload.commitment();
-            Arc::new((payload, commitment))
-        }),
+        payload: payload(org, seq),
         seq,
         subjects,
     }
@@ -116,6 +111,8 @@ pub(super) fn append(org: &str, base: u64, count: u64) -> Append {
         secrets: Vec::new(),
         snapshots: Vec::new(),
         state: None,
+        destroy: Vec::new(),
+        prune: None,
     }
 }
 

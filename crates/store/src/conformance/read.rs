@@ -1,15 +1,12 @@
 //! What was written comes back as it was.
 
-use std::sync::Arc;
-
 use countersign_core::digest::Digest;
-use countersign_core::record::Payload;
 
 use super::Outcome;
 use super::fixture::{
     THIRD, all_stored, append, has_nothing, holds, own_subject, payload, rich, row, same, secret, stored,
 };
-use crate::{Append, SnapshotFiles, Store, StoredState};
+use crate::{Append, Payloads, SnapshotFiles, Store, StoredPayload, StoredState};
 
 pub(super) fn an_empty_store_has_nothing(store: &dyn Store) -> Outcome {
     store.ping()?;
@@ -93,6 +90,47 @@ pub(super) fn payloads_come_back_as_they_were(store: &dyn Store) -> Outcome {
         )?;
     }
     Ok(())
+}
+
+pub(super) fn payloads_are_listed_by_class_and_key(store: &dyn Store) -> Outcome {
+    store.append(&[append("acme", 0, 40), append("globex", 0, 3)])?;
+    let all = Payloads {
+        before: u64::MAX,
+        limit: usize::MAX,
+        ..Payloads::default()
+    };
+    let expected = |fits: &dyn Fn(&StoredPayload) -> bool| -> Vec<u64> {
+        (0..40)
+            .filter(|seq| payload("acme", *seq).is_some_and(|payload| fits(&payload)))
+            .collect()
+    };
+    same("all", store.payloads("acme", &all)?, expected(&|_| true))?;
+    let class = Payloads {
+        class: Some("7_years".into()),
+        ..all.clone()
+    };
+    same(
+        "of a class",
+        store.payloads("acme", &class)?,
+        expected(&|found| found.class == "7_years"),
+    )?;
+    let key = Payloads {
+        key: Some("1/2026".into()),
+        ..all.clone()
+    };
+    same(
+        "of a key",
+        store.payloads("acme", &key)?,
+        expected(&|found| found.key == "1/2026"),
+    )?;
+    let some = Payloads {
+        from: 5,
+        before: 20,
+        limit: 4,
+        ..all
+    };
+    same("a part", store.payloads("acme", &some)?, vec![5, 6, 8, 9])?;
+    same("of nobody", store.payloads("initech", &some)?, Vec::new())
 }
 
 pub(super) fn secrets_are_written_replaced_and_removed(store: &dyn Store) -> Outcome {
@@ -217,14 +255,12 @@ pub(super) fn large_values_come_back_as_they_were(store: &dyn Store) -> Outcome 
     };
     let mut share = append("acme", 0, 3);
     for (record, bytes) in share.records.iter_mut().zip([16 * 1024, 0, 4_061]) {
-        let payload = Payload {
-            body: big(bytes * 20),
-            salt: [7; 32],
-            class: String::new(),
-        };
-        let commitment = payload.commitment();
         record.leaf = big(bytes);
-        record.payload = Some(Arc::new((payload, commitment)));
+        record.payload = Some(StoredPayload {
+            class: String::new(),
+            key: String::new(),
+            sealed: big(bytes * 20),
+        });
     }
     share.state = Some(StoredState {
         at: 0,
@@ -234,8 +270,8 @@ pub(super) fn large_values_come_back_as_they_were(store: &dyn Store) -> Outcome 
     let found = store.records("acme", 0, 9)?;
     let leaves: Vec<Vec<u8>> = found.into_iter().map(|record| record.leaf).collect();
     holds("leaves", leaves == [big(16 * 1024), big(0), big(4_061)])?;
-    let body = store.payload("acme", 0)?.map(|payload| payload.body);
-    holds("payload", body == Some(big(16 * 1024 * 20)))?;
+    let sealed = store.payload("acme", 0)?.map(|payload| payload.sealed);
+    holds("payload", sealed == Some(big(16 * 1024 * 20)))?;
     holds(
         "state",
         store.state("acme")?.map(|state| state.bytes) == Some(big(3 << 20)),
