@@ -93,7 +93,7 @@ pub(crate) fn by_subject(conn: &Connection, org: &str, subject: u128) -> Result<
     };
     conn.prepare_cached(
         "SELECT place, leaf_hash, leaf FROM subjects CROSS JOIN records ON place = ?3 + seq
-         WHERE org = ?1 AND subject = ?2 AND length(leaf) > 0 ORDER BY seq",
+         WHERE org = ?1 AND subject = ?2 AND seq >= (SELECT pruned FROM heads WHERE heads.org = ?1) ORDER BY seq",
     )?
     .query_map((org.0, subject.to_be_bytes(), org.place(0)), stored_record)?
     .collect()
