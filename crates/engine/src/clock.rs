@@ -1,4 +1,4 @@
-//! Time: the host's clock, held against a clock that cannot be set.
+//! Time: the host's clock, or that of a store which several nodes share, held against a clock that cannot be set.
 
 use std::sync::Mutex;
 
@@ -24,6 +24,8 @@ pub trait Clock: Send + Sync + 'static {
     fn accept(&self);
     /// Nothing before this instant may be answered: a ledger that was written until then is about to be continued.
     fn not_before(&self, instant: Time);
+    /// A store that several nodes share shows this time: from here on its clock counts, not the host's.
+    fn follow(&self, shown: Time);
 }
 
 /// The host's wall clock, checked against `CLOCK_BOOTTIME`, which nobody can set and which runs on during sleep.
@@ -35,9 +37,21 @@ struct Anchor {
     wall: i64,
     steady: i64,
     jumped: bool,
+    /// How far the clock that is followed is ahead of the steady one; `None` = the host's clock counts.
+    followed: Option<i64>,
 }
 
-fn wall() -> i64 {
+impl Anchor {
+    /// What the clock that counts shows when the steady one shows `steady`.
+    fn shown(&self, steady: i64) -> i64 {
+        match self.followed {
+            Some(ahead) => steady + ahead,
+            None => host(),
+        }
+    }
+}
+
+fn host() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
     now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
 }
@@ -51,9 +65,10 @@ impl Default for SystemClock {
     fn default() -> Self {
         SystemClock {
             anchor: Mutex::new(Anchor {
-                wall: wall(),
+                wall: host(),
                 steady: steady(),
                 jumped: false,
+                followed: None,
             }),
         }
     }
@@ -62,7 +77,8 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     fn read(&self) -> Reading {
         let mut anchor = crate::lock(&self.anchor);
-        let (wall, steady) = (wall(), steady());
+        let steady = steady();
+        let wall = anchor.shown(steady);
         let expected = anchor.wall + (steady - anchor.steady);
         anchor.jumped = (wall - expected).abs() > TOLERANCE.0;
         if anchor.jumped {
@@ -76,6 +92,7 @@ impl Clock for SystemClock {
             wall: wall.max(anchor.wall),
             steady,
             jumped: false,
+            followed: anchor.followed,
         };
         Reading {
             now: Time(anchor.wall),
@@ -84,10 +101,13 @@ impl Clock for SystemClock {
     }
 
     fn accept(&self) {
-        *crate::lock(&self.anchor) = Anchor {
-            wall: wall(),
-            steady: steady(),
+        let mut anchor = crate::lock(&self.anchor);
+        let steady = steady();
+        *anchor = Anchor {
+            wall: anchor.shown(steady),
+            steady,
             jumped: false,
+            followed: anchor.followed,
         };
     }
 
@@ -99,7 +119,23 @@ impl Clock for SystemClock {
                 wall: instant.0,
                 steady: steady(),
                 jumped: anchor.jumped,
+                followed: anchor.followed,
             };
         }
+    }
+
+    fn follow(&self, shown: Time) {
+        let mut anchor = crate::lock(&self.anchor);
+        let steady = steady();
+        if anchor.followed.is_none() {
+            // The first word of the store's clock: how far the host's was off is nobody's jump.
+            *anchor = Anchor {
+                wall: shown.0,
+                steady,
+                jumped: false,
+                followed: None,
+            };
+        }
+        anchor.followed = Some(shown.0 - steady);
     }
 }

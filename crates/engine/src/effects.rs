@@ -14,6 +14,7 @@ use countersign_store::Org;
 use crate::error::EngineError;
 use crate::inbox::Lane;
 use crate::ledger::Beside;
+use crate::nodes::Work;
 use crate::{Engine, OrgHandle, blocking, by_system};
 
 /// How often due callbacks are looked for when nothing wakes the task.
@@ -72,6 +73,10 @@ impl Engine {
             .await?;
         if waiting > 0 {
             handle.has_deliveries.store(true, Ordering::Relaxed);
+        }
+        let (inner, name) = (self.inner.clone(), org.clone());
+        if due.is_empty() || !blocking(move || Ok(inner.does(Work::Callbacks, &name))).await? {
+            return Ok(());
         }
         let mut tasks = tokio::task::JoinSet::new();
         for due in due {

@@ -22,6 +22,20 @@ pub enum Lane {
     Read,
 }
 
+/// What the sequencer asks for.
+pub(crate) struct Asked {
+    /// How many jobs it takes.
+    pub room: usize,
+    /// It has a batch to hand over.
+    pub has_batch: bool,
+    /// It has sealed its states because the engine stops.
+    pub sealed: bool,
+    /// It takes jobs while the last batch is still being committed.
+    pub ahead: bool,
+    /// It waits a moment if there is nothing to do.
+    pub wait: bool,
+}
+
 /// What the sequencer does next.
 pub(crate) enum Next {
     Jobs(Vec<Job>),
@@ -41,6 +55,8 @@ struct Waiting {
     failed: bool,
     stopping: bool,
     committer_gone: bool,
+    /// There is news besides jobs.
+    nudged: bool,
     /// The sequencer sleeps; waking it when it does not would cost every request a system call.
     sequencer_sleeps: bool,
 }
@@ -89,6 +105,22 @@ impl Inbox {
         }
     }
 
+    /// The batch that was handed over, if there is one.
+    pub fn handed_over(&self) -> Option<Batch> {
+        crate::lock(&self.waiting).handed_over.take()
+    }
+
+    /// A batch is on its way.
+    pub fn is_committing(&self) -> bool {
+        crate::lock(&self.waiting).committer_busy
+    }
+
+    /// There is news for the sequencer besides jobs.
+    pub fn nudge(&self) {
+        crate::lock(&self.waiting).nudged = true;
+        self.work.notify_one();
+    }
+
     /// The committer is free again.
     pub fn committed(&self, fine: bool) {
         let mut waiting = crate::lock(&self.waiting);
@@ -119,32 +151,35 @@ impl Inbox {
         self.batch.notify_one();
     }
 
-    /// Waits for something for the sequencer to do: up to `room` jobs, or the moment to hand over what it `has_batch`.
-    pub fn next(&self, room: usize, has_batch: bool, sealed: bool) -> Next {
+    /// What the sequencer does next: jobs, or the moment to hand over what it has.
+    pub fn next(&self, asked: &Asked) -> Next {
         let mut waiting = crate::lock(&self.waiting);
         loop {
             if waiting.failed && !waiting.committer_busy {
                 waiting.failed = false;
                 return Next::Failed;
             }
-            let jobs = if waiting.failed {
+            let jobs = if waiting.failed || waiting.committer_busy && !asked.ahead {
                 Vec::new()
             } else {
-                take_by_lane(&mut waiting.lanes, room)
+                take_by_lane(&mut waiting.lanes, asked.room)
             };
             if !jobs.is_empty() {
                 return Next::Jobs(jobs);
             }
-            if has_batch && !waiting.committer_busy {
+            if asked.has_batch && !waiting.committer_busy {
                 return Next::HandOver;
             }
-            if waiting.stopping && !has_batch && !waiting.committer_busy {
-                if !sealed {
+            if waiting.stopping && !asked.has_batch && !waiting.committer_busy {
+                if !asked.sealed {
                     return Next::SealToStop;
                 }
                 waiting.committer_gone = true;
                 self.batch.notify_one();
                 return Next::Stop;
+            }
+            if !asked.wait || std::mem::take(&mut waiting.nudged) {
+                return Next::Idle;
             }
             waiting.sequencer_sleeps = true;
             let (again, timeout) = self
@@ -153,7 +188,7 @@ impl Inbox {
                 .unwrap_or_else(PoisonError::into_inner);
             waiting = again;
             waiting.sequencer_sleeps = false;
-            if timeout.timed_out() && !has_batch {
+            if timeout.timed_out() && !asked.has_batch {
                 return Next::Idle;
             }
         }

@@ -12,6 +12,7 @@ use countersign_store::{Org, SearchRow};
 use crate::Inner;
 use crate::error::EngineError;
 use crate::ledger::Entry;
+use crate::nodes::Work;
 
 /// How many records are indexed at once.
 const CHUNK: usize = 2000;
@@ -79,13 +80,37 @@ pub(crate) fn start(inner: &Arc<Inner>) -> std::io::Result<JoinHandle<()>> {
     let inner = inner.clone();
     std::thread::Builder::new().name("index".into()).spawn(move || {
         while let Some(fresh) = inner.index_wanted.wait() {
-            for (org, fresh) in fresh {
-                if let Err(error) = follow(&inner, &org, fresh) {
-                    tracing::warn!(org = &*org, %error, "the search index could not follow");
-                }
-            }
+            follow_each(&inner, fresh);
         }
     })
+}
+
+/// Follows every ledger that has records which the index lacks, at once.
+pub(crate) fn follow_all(inner: &Inner) {
+    let fresh = std::mem::take(&mut crate::lock(&inner.index_wanted.state).fresh);
+    follow_each(inner, fresh);
+}
+
+fn follow_each(inner: &Inner, fresh: BTreeMap<Org, Vec<SearchRow>>) {
+    for (org, fresh) in fresh {
+        let followed = if inner.does(Work::Index, &org) {
+            follow(inner, &org, fresh)
+        } else {
+            look_again(inner, &org)
+        };
+        if let Err(error) = followed {
+            tracing::warn!(org = &*org, %error, "the search index could not follow");
+        }
+    }
+}
+
+/// Another node writes the index. Should it die, this one goes on where it stopped.
+fn look_again(inner: &Inner, org: &Org) -> Result<(), EngineError> {
+    let size = inner.store.head(org)?.map_or(0, |head| head.size);
+    if inner.store.indexed(org)? < size {
+        inner.index_wanted.raise(org, &[]);
+    }
+    Ok(())
 }
 
 fn follow(inner: &Inner, org: &Org, mut fresh: Vec<SearchRow>) -> Result<(), EngineError> {

@@ -10,7 +10,9 @@ use countersign_core::token::PermitKey;
 use countersign_core::view::subjects;
 use countersign_core::{Answer, Command, Ctx, Envelope, Record, Span, State, Time, Transient};
 use countersign_policy::Snapshot;
-use countersign_store::{Append, Head, NewRecord, OrganizationRow, SealedSecret, SnapshotFiles, Store, StoredState};
+use countersign_store::{
+    Append, Head, NewRecord, OrganizationRow, SealedSecret, SnapshotFiles, Store, StoredRecord, StoredState,
+};
 use countersign_tlog::{Checkpoint, Edge, Hash, SigningKey, leaf_hash};
 
 use crate::error::EngineError;
@@ -136,15 +138,50 @@ impl Ledger {
         if let Some(state) = sealed_state(store, &ledger.org)? {
             ledger.state = state;
         }
-        let mut from = ledger.state.next_seq();
-        while from < head.size {
-            let chunk = store.records(&ledger.org, from, FOLD_CHUNK)?;
+        ledger.fold(store, head.size, |_, _| {})?;
+        ledger.last_used = ledger.state.last_ts();
+        Ok(ledger)
+    }
+
+    /// Folds in what others appended up to `head`. An error leaves a ledger that is of no use any more.
+    pub fn follow(&mut self, store: &dyn Store, head: &Head) -> Result<Vec<Entry>, EngineError> {
+        let other = EngineError::internal(format!("the ledger of `{}` is not continued by the store's", self.org));
+        if head.size < self.edge.size() {
+            return Err(other);
+        }
+        let mut edge = self.edge.clone();
+        let mut entries = Vec::new();
+        self.fold(store, head.size, |record, stored| {
+            edge.push(Hash(stored.leaf_hash.0));
+            entries.push(Entry {
+                leaf_hash: stored.leaf_hash,
+                record: record.clone(),
+            });
+        })?;
+        if edge.to_bytes() != head.edge {
+            return Err(other);
+        }
+        self.edge = edge;
+        Ok(entries)
+    }
+
+    /// Folds the records from the state's end up to `size`, and shows each.
+    fn fold(
+        &mut self,
+        store: &dyn Store,
+        size: u64,
+        mut each: impl FnMut(&Record, &StoredRecord),
+    ) -> Result<(), EngineError> {
+        let mut from = self.state.next_seq();
+        while from < size {
+            let limit = FOLD_CHUNK.min(usize::try_from(size - from).unwrap_or(FOLD_CHUNK));
+            let chunk = store.records(&self.org, from, limit)?;
             if chunk.is_empty() {
-                return Err(EngineError::internal(format!("`{}` has no record {from}", ledger.org)));
+                return Err(EngineError::internal(format!("`{}` has no record {from}", self.org)));
             }
             for stored in chunk {
                 let (record, _) = Record::decode(&stored.leaf).map_err(|error| {
-                    EngineError::unavailable("upgrade_needed", format!("ledger `{}`: {error}", ledger.org))
+                    EngineError::unavailable("upgrade_needed", format!("ledger `{}`: {error}", self.org))
                 })?;
                 if record.seq != from {
                     return Err(EngineError::internal(format!(
@@ -152,12 +189,12 @@ impl Ledger {
                         record.seq
                     )));
                 }
-                ledger.state.apply(&record);
+                self.state.apply(&record);
+                each(&record, &stored);
                 from += 1;
             }
         }
-        ledger.last_used = ledger.state.last_ts();
-        Ok(ledger)
+        Ok(())
     }
 
     /// Carries a command out in memory and writes what it comes to into `append`.

@@ -16,6 +16,7 @@ mod index;
 mod intake;
 mod ledger;
 mod metrics;
+mod nodes;
 mod organizations;
 mod payload;
 mod policies;
@@ -23,6 +24,7 @@ mod random;
 mod registry;
 mod sequencer;
 mod settings;
+mod stepper;
 mod vault;
 
 use std::collections::{BTreeSet, HashMap};
@@ -49,9 +51,12 @@ pub use ledger::{Entry, Keys};
 pub use metrics::{BUCKETS, DECISIONS, Histogram, Metrics};
 pub use organizations::{NewOrganization, Opened};
 pub use policies::{PolicyCheck, SnapshotRow, check as check_policies};
+#[cfg(feature = "simulation")]
+pub use random::seeded;
 pub use registry::{NewUser, Registered};
 pub use sequencer::Committed;
 pub use settings::Settings;
+pub use stepper::Stepper;
 pub use vault::{Vault, VaultError};
 
 use crate::inbox::Inbox;
@@ -95,6 +100,13 @@ pub(crate) struct Inner {
     clock_confirmed: AtomicBool,
     /// Organizations whose timers have to be looked at, because nobody knows what is due in them.
     pub wake: Mutex<BTreeSet<Org>>,
+    /// Organizations whose ledgers other nodes may have grown.
+    pub news: Mutex<BTreeSet<Org>>,
+    /// What this node is known by where nodes share work; another one with every start.
+    pub node: String,
+    stopping: AtomicBool,
+    /// Nothing happens by itself: somebody steps this engine.
+    stepped: bool,
     orgs: RwLock<HashMap<Org, Arc<OrgHandle>>>,
 }
 
@@ -113,6 +125,36 @@ impl Engine {
         clock: Box<dyn Clock>,
         settings: Settings,
     ) -> Result<Engine, EngineError> {
+        let engine = Engine::new(store, vault, clock, settings, false)?;
+        let inner = &engine.inner;
+        let mut threads = Vec::from(sequencer::start(inner).map_err(EngineError::internal)?);
+        threads.push(index::start(inner).map_err(EngineError::internal)?);
+        if inner.store.shared().is_some() {
+            threads.push(nodes::start(inner).map_err(EngineError::internal)?);
+        }
+        *lock(&engine.threads) = threads;
+        Ok(engine)
+    }
+
+    /// An engine without threads: nothing happens until the stepper is asked. For simulations.
+    pub fn stepped(
+        store: Arc<dyn Store>,
+        vault: Vault,
+        clock: Box<dyn Clock>,
+        settings: Settings,
+    ) -> Result<(Engine, Stepper), EngineError> {
+        let engine = Engine::new(store, vault, clock, settings, true)?;
+        let stepper = Stepper::new(engine.inner.clone());
+        Ok((engine, stepper))
+    }
+
+    fn new(
+        store: Arc<dyn Store>,
+        vault: Vault,
+        clock: Box<dyn Clock>,
+        settings: Settings,
+        stepped: bool,
+    ) -> Result<Engine, EngineError> {
         let inner = Arc::new(Inner {
             store,
             vault,
@@ -127,13 +169,15 @@ impl Engine {
             effects_wanted: Notify::new(),
             clock_confirmed: AtomicBool::new(false),
             wake: Mutex::new(BTreeSet::new()),
+            news: Mutex::new(BTreeSet::new()),
+            node: countersign_core::digest::hex(&random::bytes::<8>()),
+            stopping: AtomicBool::new(false),
+            stepped,
             orgs: RwLock::new(HashMap::new()),
         });
-        let mut threads = Vec::from(sequencer::start(&inner).map_err(EngineError::internal)?);
-        threads.push(index::start(&inner).map_err(EngineError::internal)?);
         let engine = Engine {
             inner,
-            threads: Arc::new(Mutex::new(threads)),
+            threads: Arc::new(Mutex::new(Vec::new())),
         };
         engine.wake_organizations()?;
         Ok(engine)
@@ -168,6 +212,7 @@ impl Engine {
 
     /// Seals the states in use, lets everything that waits be carried out, and ends the engine's threads. Blocks.
     pub fn stop(&self) {
+        self.inner.stopping.store(true, Ordering::Relaxed);
         self.inner.index_wanted.stop();
         self.inner.inbox.stop();
         for thread in lock(&self.threads).drain(..) {
@@ -259,11 +304,14 @@ pub(crate) struct Done {
     pub replayed: Option<u64>,
 }
 
-/// Runs something that blocks, such as a read of the store.
+/// Runs something that blocks, such as a read of the store: beside the runtime, or at once where there is none.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
 ) -> Result<T, EngineError> {
-    tokio::task::spawn_blocking(work).await.map_err(EngineError::internal)?
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => runtime.spawn_blocking(work).await.map_err(EngineError::internal)?,
+        Err(_) => work(),
+    }
 }
 
 /// An envelope of Countersign's own.
@@ -349,8 +397,33 @@ impl Inner {
         self.clock_confirmed.load(Ordering::Relaxed)
     }
 
-    /// Tells everybody who waits that records are durable.
+    /// Activation changes what the next command is decided by.
+    pub fn refresh(&self, ledger: &mut Ledger) {
+        if ledger.live.as_ref().map(|live| live.hash_text()) != ledger.state.live().map(|hash| &**hash) {
+            ledger.live = self.compiled(&ledger.org, ledger.state.live());
+        }
+    }
+
+    /// Nothing happens by itself.
+    pub fn is_stepped(&self) -> bool {
+        self.stepped
+    }
+
+    /// The engine is being stopped.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Tells everybody who waits that records of this node are durable.
     pub fn published(&self, org: &Org, entries: &[Entry]) {
+        for entry in entries {
+            self.metrics.count(&entry.record.event);
+        }
+        self.heard(org, entries);
+    }
+
+    /// Tells everybody who waits that there are new records, of this node or another.
+    pub fn heard(&self, org: &Org, entries: &[Entry]) {
         use countersign_core::Event;
         if entries.is_empty() {
             return;
@@ -359,7 +432,6 @@ impl Inner {
         let Ok(handle) = self.org(org) else { return };
         let mut callbacks = false;
         for entry in entries {
-            self.metrics.count(&entry.record.event);
             match &entry.record.event {
                 Event::SnapshotActivated(e) => {
                     let live = self.compiled(org, Some(&e.hash));
@@ -373,8 +445,7 @@ impl Inner {
             }
         }
         if callbacks {
-            handle.has_deliveries.store(true, Ordering::Relaxed);
-            self.effects_wanted.notify_one();
+            self.deliveries_may_wait(&handle);
         }
         let mut waiters = lock(&handle.waiters);
         if !waiters.is_empty() {
@@ -387,6 +458,22 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// A ledger of other nodes was folded as a whole: whatever was known of it may be old.
+    pub fn heard_of(&self, org: &Org) {
+        self.index_wanted.raise(org, &[]);
+        self.auth.forget_org(org);
+        let Ok(handle) = self.org(org) else { return };
+        self.deliveries_may_wait(&handle);
+        for (_, waiter) in lock(&handle.waiters).drain() {
+            waiter.notify_waiters();
+        }
+    }
+
+    fn deliveries_may_wait(&self, handle: &OrgHandle) {
+        handle.has_deliveries.store(true, Ordering::Relaxed);
+        self.effects_wanted.notify_one();
     }
 }
 

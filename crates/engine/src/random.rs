@@ -12,9 +12,47 @@ use zeroize::Zeroize as _;
 /// If the operating system has none to give: nothing that follows could be trusted.
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0_u8; N];
+    #[cfg(feature = "simulation")]
+    if seeded::fill(&mut bytes) {
+        return bytes;
+    }
     #[expect(clippy::expect_used, reason = "without randomness no key, salt or id can be trusted")]
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     bytes
+}
+
+/// Bytes that a seed decides, on the thread that set it.
+#[cfg(feature = "simulation")]
+pub mod seeded {
+    use std::cell::Cell;
+
+    thread_local! {
+        static STATE: Cell<Option<u64>> = const { Cell::new(None) };
+    }
+
+    /// From now on this thread's random bytes follow from `seed`; `None` = they are random again.
+    pub fn set(seed: Option<u64>) {
+        STATE.set(seed);
+    }
+
+    /// `SplitMix64`, as Java's `SplittableRandom` has it.
+    fn next(state: &mut u64) -> u64 {
+        *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = *state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(super) fn fill(bytes: &mut [u8]) -> bool {
+        let Some(mut state) = STATE.get() else { return false };
+        for chunk in bytes.chunks_mut(8) {
+            let word = next(&mut state).to_be_bytes();
+            chunk.copy_from_slice(&word[..chunk.len()]);
+        }
+        STATE.set(Some(state));
+        true
+    }
 }
 
 /// 32-byte salts from blocks of randomness: a call to the system for each would cost more than hashing with it.

@@ -7,35 +7,33 @@
 //!
 //! A failed commit throws away every ledger that ran ahead of the store; they are folded anew, and the callers of the
 //! batch are told that nothing happened, unless the ledger says otherwise.
+//!
+//! Where several nodes share a store, each batch is made within a turn: see [`turns`].
+
+mod chores;
+mod turns;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use countersign_core::{Actor, Answer, Command, Envelope, State, Time};
-use countersign_store::{Append, Org};
+use countersign_core::{Answer, Command, Envelope, State, Time};
+use countersign_store::{Append, Org, Turn};
 use tokio::sync::oneshot;
 
-use crate::Inner;
 use crate::error::EngineError;
-use crate::inbox::Next;
+use crate::inbox::{self, Next};
 use crate::ledger::{Beside, Entry, Ledger};
+use crate::{Inner, by_system};
 
 /// How many commands one batch takes at most.
 const BATCH_BOUND: usize = 512;
-/// After so many unsealed records the state is sealed in the next quiet moment. Hashing a large state takes longer than
-/// a caller should wait.
-const SEAL_WHEN_QUIET: u64 = 50_000;
-/// After so many it is sealed in any case, so that a start never folds much more.
-const SEAL_ANYWAY: u64 = 4_000_000;
-/// A moment is quiet when nothing was asked for so long.
-const QUIET: countersign_core::Span = countersign_core::Span::seconds(2);
-/// After so many the state is sealed when the engine stops.
-const SEAL_WHEN_STOPPING: u64 = 1_000;
 /// How many organizations are loaded at once to look at their timers.
 const WAKE_AT_ONCE: usize = 4;
 /// A ledger without timers that nobody used for so long is let go.
 const LET_GO_AFTER: countersign_core::Span = countersign_core::Span::minutes(10);
+/// How often timers are looked at.
+const TIMER_STEP: countersign_core::Span = countersign_core::Span(50_000);
 
 /// What a command came to, durably.
 #[derive(Debug)]
@@ -76,9 +74,38 @@ pub(crate) enum Job {
     },
 }
 
+impl Job {
+    /// The ledger that this would grow; `None` if it only reads.
+    fn grows(&self) -> Option<&Org> {
+        match self {
+            Job::Command { org, .. } => Some(org),
+            Job::Create { ledger, .. } => Some(&ledger.org),
+            Job::Look { .. } | Job::Forget { .. } => None,
+        }
+    }
+
+    /// The ledger that this reads.
+    fn reads(&self) -> Option<&Org> {
+        match self {
+            Job::Look { org, .. } => Some(org),
+            Job::Command { .. } | Job::Create { .. } | Job::Forget { .. } => None,
+        }
+    }
+
+    fn refuse(self, error: EngineError) {
+        match self {
+            Job::Command { reply, .. } | Job::Create { reply, .. } => drop(reply.send(Err(error))),
+            Job::Look { look, .. } => look(Err(error.clone()))(Err(error)),
+            Job::Forget { .. } => {}
+        }
+    }
+}
+
 /// A batch on its way to the store.
 #[derive(Default)]
 pub(crate) struct Batch {
+    /// The turn that it was made in, on a shared store.
+    pub turn: Option<Box<dyn Turn>>,
     pub shares: Vec<Append>,
     pub replies: Vec<(Org, Reply, Committed)>,
     pub releases: Vec<Release>,
@@ -96,16 +123,28 @@ impl Batch {
 pub(crate) fn start(inner: &Arc<Inner>) -> std::io::Result<[JoinHandle<()>; 2]> {
     let (sequencing, committing) = (inner.clone(), inner.clone());
     Ok([
-        std::thread::Builder::new()
-            .name("sequencer".into())
-            .spawn(move || Sequencer::new(sequencing).run())?,
+        std::thread::Builder::new().name("sequencer".into()).spawn(move || {
+            let mut sequencer = Sequencer::new(sequencing);
+            while sequencer.step(true) != Step::Stopped {}
+        })?,
         std::thread::Builder::new()
             .name("committer".into())
             .spawn(move || crate::committer::commit_batches(&committing))?,
     ])
 }
 
-struct Sequencer {
+/// What a step of the sequencer came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// It did something.
+    Worked,
+    /// There was nothing to do.
+    Idle,
+    /// It is over.
+    Stopped,
+}
+
+pub(crate) struct Sequencer {
     inner: Arc<Inner>,
     ledgers: HashMap<Org, Ledger>,
     batch: Batch,
@@ -117,7 +156,7 @@ struct Sequencer {
 }
 
 impl Sequencer {
-    fn new(inner: Arc<Inner>) -> Sequencer {
+    pub fn new(inner: Arc<Inner>) -> Sequencer {
         Sequencer {
             inner,
             ledgers: HashMap::new(),
@@ -128,28 +167,39 @@ impl Sequencer {
         }
     }
 
-    fn run(mut self) {
-        loop {
-            match self.next() {
-                Next::Jobs(jobs) => {
-                    for job in jobs {
-                        self.take(job);
-                    }
-                }
-                Next::HandOver => self.hand_over(),
-                Next::Failed => self.start_over(),
-                Next::Idle => {}
-                Next::SealToStop => self.seal_to_stop(),
-                Next::Stop => return,
-            }
-            self.look_at_timers();
+    /// Does what is to be done next; with `wait`, waits a moment for it.
+    pub fn step(&mut self, wait: bool) -> Step {
+        let room = BATCH_BOUND.saturating_sub(self.batch.len());
+        let asked = inbox::Asked {
+            room,
+            has_batch: self.batch.len() > 0,
+            sealed: self.sealed_to_stop,
+            // Within a turn there is nothing to hurry ahead of.
+            ahead: self.inner.store.shared().is_none(),
+            wait,
+        };
+        let next = self.inner.inbox.next(&asked);
+        let mut step = Step::Worked;
+        match next {
+            Next::Jobs(jobs) => self.take_all(jobs),
+            Next::HandOver => self.hand_over(None),
+            Next::Failed => self.start_over(),
+            Next::Idle => step = Step::Idle,
+            Next::SealToStop => self.seal_to_stop(),
+            Next::Stop => return Step::Stopped,
         }
+        let looked = self.look_around();
+        if looked { Step::Worked } else { step }
     }
 
-    /// Waits for something to do.
-    fn next(&mut self) -> Next {
-        let room = BATCH_BOUND.saturating_sub(self.batch.len());
-        self.inner.inbox.next(room, self.batch.len() > 0, self.sealed_to_stop)
+    fn take_all(&mut self, jobs: Vec<Job>) {
+        if self.inner.store.shared().is_some() {
+            self.take_in_turn(jobs);
+        } else {
+            for job in jobs {
+                self.take(job);
+            }
+        }
     }
 
     fn take(&mut self, job: Job) {
@@ -226,126 +276,28 @@ impl Sequencer {
                 Vec::new(),
             );
         };
-        // Activation changes what the next command is decided by.
-        if ledger.live.as_ref().map(|live| live.hash_text()) != ledger.state.live().map(|hash| &**hash) {
-            ledger.live = self.inner.compiled(org, ledger.state.live());
-        }
+        self.inner.refresh(ledger);
         let share = self.shares.entry(org.clone()).or_insert_with(|| ledger.begin());
         ledger.carry_out(envelope, beside, reading.now, share)
     }
 
-    /// Lets the timers of a ledger run again, now that the clock is fine.
-    fn confirm_clock(&mut self, org: &Org, now: Time) {
-        if self.ledgers.get(org).is_some_and(|ledger| ledger.state.frozen()) {
-            let by = if self.inner.clock_was_confirmed() {
-                "operator"
-            } else {
-                "caught_up"
-            };
-            self.by_itself(org, Command::ConfirmClock { by }, now);
-        }
-    }
-
-    /// Loads organizations of which nobody knows what is due; one that cannot be read is tried again.
-    fn wake(&mut self) {
-        let some: Vec<Org> = {
-            let mut wake = crate::lock(&self.inner.wake);
-            let some: Vec<Org> = wake.iter().take(WAKE_AT_ONCE).cloned().collect();
-            wake.retain(|org| !some.contains(org));
-            some
-        };
-        for org in some {
-            if let Err(error) = self.ledger(&org).map(drop) {
-                tracing::warn!(org = &*org, %error, "an organization's timers cannot be looked at yet");
-                if self.inner.org(&org).is_ok() {
-                    crate::lock(&self.inner.wake).insert(org);
-                }
-            }
-        }
-    }
-
     /// Carries out a command of Countersign's own.
     fn by_itself(&mut self, org: &Org, command: Command, now: Time) {
-        let envelope = Envelope {
-            actor: Actor::system(),
-            kid: None,
-            idem: None,
-            command,
-        };
-        if let Some(ledger) = self.ledgers.get_mut(org) {
-            if ledger.live.as_ref().map(|live| live.hash_text()) != ledger.state.live().map(|hash| &**hash) {
-                ledger.live = self.inner.compiled(org, ledger.state.live());
-            }
-            let share = self.shares.entry(org.clone()).or_insert_with(|| ledger.begin());
-            let (_, entries) = ledger.carry_out(envelope, Beside::default(), now, share);
-            if !entries.is_empty() {
-                self.batch.unasked.push((org.clone(), entries));
-            }
-        }
-    }
-
-    fn look_at_timers(&mut self) {
-        let reading = self.inner.clock.read();
-        let now = reading.now;
-        if now < self.timers_looked_at + countersign_core::Span(50_000) {
+        let Some(ledger) = self.ledgers.get_mut(org) else {
             return;
-        }
-        self.timers_looked_at = now;
-        self.wake();
-        if reading.jumped.is_none() {
-            let frozen: Vec<Org> = self
-                .ledgers
-                .values()
-                .filter(|ledger| ledger.state.frozen())
-                .map(|ledger| ledger.org.clone())
-                .collect();
-            for org in frozen {
-                self.confirm_clock(&org, now);
-            }
-        }
-        let due = |ledger: &Ledger| ledger.next_due().is_some_and(|at| at <= now);
-        let orgs: Vec<Org> = self
-            .ledgers
-            .values()
-            .filter(|l| due(l))
-            .map(|l| l.org.clone())
-            .collect();
-        for org in orgs {
-            self.by_itself(&org, Command::Tick, now);
-        }
-        if self.batch.len() == 0 {
-            let long = |ledger: &Ledger| {
-                let quiet = ledger.last_used + QUIET < now;
-                let unsealed = ledger.state.unsealed();
-                (unsealed > SEAL_WHEN_QUIET && quiet || unsealed > SEAL_ANYWAY) && !ledger.state.is_closed()
-            };
-            if let Some(org) = self.ledgers.values().find(|ledger| long(ledger)).map(|l| l.org.clone()) {
-                self.by_itself(&org, Command::Seal, now);
-            }
-            self.ledgers
-                .retain(|_, ledger| !ledger.is_quiet() || ledger.last_used + LET_GO_AFTER > now);
-        }
-    }
-
-    /// Seals every state that the next start would have to fold for long.
-    fn seal_to_stop(&mut self) {
-        self.sealed_to_stop = true;
-        let now = self.inner.clock.read().now;
-        let worth_it = |ledger: &Ledger| ledger.state.unsealed() > SEAL_WHEN_STOPPING && !ledger.state.is_closed();
-        let orgs: Vec<Org> = self
-            .ledgers
-            .values()
-            .filter(|l| worth_it(l))
-            .map(|l| l.org.clone())
-            .collect();
-        for org in orgs {
-            self.by_itself(&org, Command::Seal, now);
+        };
+        self.inner.refresh(ledger);
+        let share = self.shares.entry(org.clone()).or_insert_with(|| ledger.begin());
+        let (_, entries) = ledger.carry_out(by_system(command), Beside::default(), now, share);
+        if !entries.is_empty() {
+            self.batch.unasked.push((org.clone(), entries));
         }
     }
 
     /// Signs what was carried out and gives it to the committer.
-    fn hand_over(&mut self) {
+    fn hand_over(&mut self, turn: Option<Box<dyn Turn>>) {
         let mut batch = std::mem::take(&mut self.batch);
+        batch.turn = turn;
         let mut unsigned = None;
         for (org, mut share) in std::mem::take(&mut self.shares) {
             if share.records.is_empty() {

@@ -98,6 +98,8 @@ impl Clock for Shifted {
     fn accept(&self) {}
 
     fn not_before(&self, _: Time) {}
+
+    fn follow(&self, _: Time) {}
 }
 
 /// A running server.

@@ -1,0 +1,140 @@
+//! What ledgers need without being asked: due timers, a clock that is fine again, seals.
+
+use countersign_core::{Command, Span, Time};
+use countersign_store::Org;
+
+use super::{LET_GO_AFTER, Sequencer, TIMER_STEP, WAKE_AT_ONCE};
+use crate::clock::Reading;
+use crate::ledger::Ledger;
+
+/// After so many unsealed records the state is sealed in the next quiet moment. Hashing a large state takes longer than
+/// a caller should wait.
+const SEAL_WHEN_QUIET: u64 = 50_000;
+/// After so many it is sealed in any case, so that a start never folds much more.
+const SEAL_ANYWAY: u64 = 4_000_000;
+/// A moment is quiet when nothing was asked for so long.
+const QUIET: Span = Span::seconds(2);
+/// After so many the state is sealed when the engine stops.
+const SEAL_WHEN_STOPPING: u64 = 1_000;
+/// For how many ledgers something is done at once.
+const AT_ONCE: usize = 64;
+
+impl Sequencer {
+    /// Looks at timers, now and then. Says whether there was something to do.
+    pub(super) fn look_around(&mut self) -> bool {
+        let shared = self.inner.store.shared().is_some();
+        if shared && self.inner.inbox.is_committing() {
+            // What would be looked at is about to change.
+            return false;
+        }
+        let followed = shared && self.follow_news();
+        let now = self.inner.clock.read().now;
+        if now < self.timers_looked_at + TIMER_STEP {
+            return followed;
+        }
+        self.timers_looked_at = now;
+        self.wake();
+        let done = self.do_chores();
+        if self.batch.len() == 0 {
+            self.ledgers
+                .retain(|_, ledger| !ledger.is_quiet() || ledger.last_used + LET_GO_AFTER > now);
+        }
+        followed || done
+    }
+
+    /// Loads organizations of which nobody knows what is due; one that cannot be read is tried again.
+    fn wake(&mut self) {
+        let some: Vec<Org> = {
+            let mut wake = crate::lock(&self.inner.wake);
+            let some: Vec<Org> = wake.iter().take(WAKE_AT_ONCE).cloned().collect();
+            wake.retain(|org| !some.contains(org));
+            some
+        };
+        for org in some {
+            if let Err(error) = self.ledger(&org).map(drop) {
+                tracing::warn!(org = &*org, %error, "an organization's timers cannot be looked at yet");
+                if self.inner.org(&org).is_ok() {
+                    crate::lock(&self.inner.wake).insert(org);
+                }
+            }
+        }
+    }
+
+    /// Does what is due in any ledger.
+    fn do_chores(&mut self) -> bool {
+        let reading = self.inner.clock.read();
+        let orgs = self.waiting_for_chores(reading);
+        if orgs.is_empty() {
+            return false;
+        }
+        if self.inner.store.shared().is_some() {
+            self.chores_in_turn(&orgs);
+        } else {
+            self.chores_of(&orgs);
+        }
+        true
+    }
+
+    fn waiting_for_chores(&self, reading: Reading) -> Vec<Org> {
+        let waiting = self
+            .ledgers
+            .values()
+            .filter(|ledger| self.chore(ledger, reading).is_some());
+        let mut orgs: Vec<Org> = waiting.map(|ledger| ledger.org.clone()).take(AT_ONCE).collect();
+        // In one order everywhere: nodes take ledgers in it, and a simulation repeats.
+        orgs.sort();
+        orgs
+    }
+
+    pub(super) fn chores_of(&mut self, orgs: &[Org]) {
+        let reading = self.inner.clock.read();
+        for org in orgs {
+            let chore = self.ledgers.get(org).and_then(|ledger| self.chore(ledger, reading));
+            if let Some(command) = chore {
+                self.by_itself(org, command, reading.now);
+            }
+        }
+    }
+
+    /// What a ledger needs now.
+    fn chore(&self, ledger: &Ledger, reading: Reading) -> Option<Command> {
+        if ledger.state.frozen() && reading.jumped.is_none() {
+            return Some(self.confirmation());
+        }
+        if ledger.next_due().is_some_and(|at| at <= reading.now) {
+            return Some(Command::Tick);
+        }
+        let worth_it = if self.sealed_to_stop {
+            ledger.state.unsealed() > SEAL_WHEN_STOPPING
+        } else {
+            let quiet = ledger.last_used + QUIET < reading.now;
+            let unsealed = ledger.state.unsealed();
+            // A seal keeps callers waiting, so it has a batch of its own.
+            (unsealed > SEAL_WHEN_QUIET && quiet || unsealed > SEAL_ANYWAY) && self.batch.len() == 0
+        };
+        (worth_it && !ledger.state.is_closed()).then_some(Command::Seal)
+    }
+
+    /// Lets the timers of a ledger run again.
+    fn confirmation(&self) -> Command {
+        let by = if self.inner.clock_was_confirmed() {
+            "operator"
+        } else {
+            "caught_up"
+        };
+        Command::ConfirmClock { by }
+    }
+
+    /// Lets the timers of a ledger run again, now that the clock is fine.
+    pub(super) fn confirm_clock(&mut self, org: &Org, now: Time) {
+        if self.ledgers.get(org).is_some_and(|ledger| ledger.state.frozen()) {
+            self.by_itself(org, self.confirmation(), now);
+        }
+    }
+
+    /// Seals every state that the next start would have to fold for long.
+    pub(super) fn seal_to_stop(&mut self) {
+        self.sealed_to_stop = true;
+        self.do_chores();
+    }
+}
