@@ -175,6 +175,10 @@ impl Engine {
             stepped,
             orgs: RwLock::new(HashMap::new()),
         });
+        if let Some(shared) = inner.store.shared() {
+            let turn = shared.turn(&[]);
+            inner.clock.follow(turn.map_err(EngineError::internal)?.now());
+        }
         let engine = Engine {
             inner,
             threads: Arc::new(Mutex::new(Vec::new())),

@@ -1,30 +1,23 @@
 //! The engine over the in-memory store: decisions, people, permits, proofs, failures of the store.
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
-use std::collections::BTreeMap;
+mod fixture;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use countersign_core::event::{AgentRegistered, Verb};
+use countersign_core::event::Verb;
 use countersign_core::ids::ActionId;
 use countersign_engine::{
-    Caller, Credential, Engine, EngineError, NewOrganization, NewUser, RedeemRequest, Request, Settings, SystemClock,
-    Vault, VoteRequest,
+    Caller, Credential, Engine, EngineError, NewOrganization, RedeemRequest, Settings, SystemClock, Vault, VoteRequest,
 };
 use countersign_store::{
     Append, AppendError, Head, MemoryStore, OrganizationRow, Payloads, Query, ReadError, SearchRow, Store,
     StoredPayload, StoredRecord, StoredState,
 };
 use countersign_tlog::{Checkpoint, VerifyingKey, verify_consistency, verify_inclusion};
-
-const POLICY: &str = "
-name: gate
-on: [{ action: read }, { action: pay }]
-rules:
-  - { condition: \"action == 'read'\", decision: allow }
-  - { condition: \"action == 'pay'\", decision: require_approval, approvers: [leads] }
-";
+use fixture::{POLICY, request, reviewer};
 
 /// A store that fails when it is told to.
 struct Faulty {
@@ -123,74 +116,13 @@ async fn fixture() -> Fixture {
         appends: AtomicU64::new(0),
     });
     let engine = start(store.clone());
-    let opened = engine
-        .create_organization(NewOrganization {
-            name: "acme".into(),
-            instance: None,
-            currency: "USD".into(),
-            zone: "UTC".into(),
-            admin: "alex".into(),
-        })
-        .await
-        .unwrap();
-    let admin = engine.authenticate(Credential(&opened.admin_key.text)).await.unwrap();
-    let files = vec![("gate.yaml".to_owned(), POLICY.as_bytes().to_vec())];
-    let checked = engine
-        .upload_policies(&request(&admin, b"{}", None), files)
-        .await
-        .unwrap();
-    let hash = checked.hash.unwrap();
-    engine
-        .activate_policy(&request(&admin, b"{}", None), &hash, Some("first"))
-        .await
-        .unwrap();
-    let bot = AgentRegistered {
-        agent: "bot".into(),
-        labels: BTreeMap::new(),
-        owner: "team:ops".into(),
-        team: None,
-    };
-    let registered = engine.register_agent(&request(&admin, b"{}", None), bot).await.unwrap();
-    let agent = engine
-        .authenticate(Credential(&registered.key.unwrap().text))
-        .await
-        .unwrap();
+    let (admin, agent) = fixture::acme(&engine).await;
     Fixture {
         engine,
         store,
         agent,
         admin,
     }
-}
-
-fn request<'a>(caller: &'a Caller, body: &'a [u8], key: Option<&'a str>) -> Request<'a> {
-    Request {
-        caller,
-        route: "test",
-        idempotency_key: key,
-        body,
-    }
-}
-
-async fn reviewer(fixture: &Fixture, id: &str) -> Caller {
-    let user = NewUser {
-        id: id.into(),
-        name: Some("Dana".into()),
-        email: Some("dana@example.com".into()),
-        roles: vec!["reviewer".into()],
-        teams: vec!["leads".into()],
-        duties: vec![],
-    };
-    let added = fixture
-        .engine
-        .add_user(&request(&fixture.admin, b"{}", None), user)
-        .await
-        .unwrap();
-    fixture
-        .engine
-        .authenticate(Credential(&added.key.unwrap().text))
-        .await
-        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,7 +143,7 @@ async fn an_action_is_governed_end_to_end() {
         (allowed.id.as_ref(), true, allowed.permit.as_ref())
     );
 
-    let dana = reviewer(&fixture, "dana").await;
+    let (dana, _) = reviewer(&fixture.engine, &fixture.admin, "dana").await;
     let (pending, _) = engine
         .decide(&request(&fixture.agent, br#"{"action":"pay","amount":"5"}"#, None))
         .await
@@ -455,7 +387,7 @@ async fn timers_go_on_after_a_failed_commit() {
 async fn a_person_does_not_decide_on_what_their_own_key_asked_for() {
     let fixture = fixture().await;
     let engine = &fixture.engine;
-    reviewer(&fixture, "dana").await;
+    reviewer(&fixture.engine, &fixture.admin, "dana").await;
     let scopes = ["act_for:bot".to_owned()];
     let issued = engine
         .issue_key(
@@ -471,7 +403,7 @@ async fn a_person_does_not_decide_on_what_their_own_key_asked_for() {
         .authenticate(Credential(&issued.key.unwrap().text))
         .await
         .unwrap();
-    reviewer(&fixture, "erin").await;
+    reviewer(&fixture.engine, &fixture.admin, "erin").await;
     let (pending, _) = engine
         .decide(&request(&dana, br#"{"action":"pay","agent":"bot"}"#, None))
         .await

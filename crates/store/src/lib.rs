@@ -274,7 +274,8 @@ pub trait Store: Send + Sync + 'static {
 /// A store that several nodes append to. Each batch is made within a turn, and [`Store::append`] is a turn of its own.
 pub trait Shared: Send + Sync {
     /// Takes ledgers, in the order of their names: nobody else appends to them until the turn ends. An organization
-    /// that does not exist yet cannot be taken; of two that create it one gets a [`AppendError::Conflict`].
+    /// that does not exist yet cannot be taken; of two that create it one gets a [`AppendError::Conflict`]. A turn on
+    /// nothing tells the time.
     ///
     /// Waits for others for a bounded time, then fails. A turn that lies idle for too long is ended by the store, and its
     /// append fails.
