@@ -104,6 +104,8 @@ impl Sequencer {
                 Err(error) => {
                     tracing::warn!(org = &**org, %error, "a ledger cannot be followed; it is folded anew");
                     self.ledgers.remove(org);
+                    // It may be another organization of the same name, with other keys.
+                    self.inner.forget_org(org);
                 }
             }
         }
