@@ -235,7 +235,7 @@ impl<'p> Replay<'p> {
         let submit = self.submit(record, decision, &restored, live);
         let principal = submit.action.principal.clone();
 
-        let mut differences = self.given(record, decision, &submit);
+        let mut differences = self.given(record, decision, &restored, &submit);
         let mut ids = Ids(vec![decision.approval.unwrap_or(ApprovalId(0)).0, decision.action_id.0]);
         let mut ctx = Ctx {
             now,
@@ -353,7 +353,7 @@ impl<'p> Replay<'p> {
     }
 
     /// Where the record's inputs are not those of the ledger before it: facts, snapshot, identity, digest.
-    fn given(&self, record: &Record, decision: &DecisionMade, submit: &Submit) -> Vec<Difference> {
+    fn given(&self, record: &Record, decision: &DecisionMade, restored: &Restored, submit: &Submit) -> Vec<Difference> {
         let mut differences = Vec::new();
         let mut facts = self.state.facts(submit);
         facts.accept_remedy = decision.facts.accept_remedy;
@@ -364,12 +364,15 @@ impl<'p> Replay<'p> {
         if !record.redact.is_empty() || record.payload.is_none() {
             return differences;
         }
-        let applied = decision.remedy.as_ref().filter(|remedy| remedy.applied);
-        // The salt is that of what the permit is for; an applied alternative is compared as part of the payload.
-        if applied.is_none() && submit.stored.0.salt != [0; 32] {
+        // The salt is that of what the permit is for.
+        let (what, recorded, action) = match &decision.remedy {
+            Some(remedy) if remedy.applied => ("remedy.digest", remedy.digest, restored.alternative.as_ref()),
+            Some(_) | None => ("digest", decision.digest, restored.whole.then_some(&submit.action)),
+        };
+        if let Some(action) = action {
             let organization = self.state.organization();
-            let digest = salted_action_digest(&submit.digest.salt, organization, &submit.agent, &submit.action);
-            compare::field("digest", &decision.digest, &digest, &mut differences);
+            let digest = salted_action_digest(&submit.digest.salt, organization, &submit.agent, action);
+            compare::field(what, &recorded, &digest, &mut differences);
         }
         differences
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_policy::{Value, json};
+use countersign_policy::{Action, Value, json};
 
 use super::Gap;
 use crate::action::{Received, receive};
@@ -11,7 +11,7 @@ use crate::command::Sealed;
 use crate::event::DecisionMade;
 use crate::record::{Payload, Record};
 use crate::redact::{is_mark, is_marked};
-use crate::stored::{LIMITS, Shown, sealed_action, shown};
+use crate::stored::{LIMITS, Shown, sealed_action, shown, stored_alternative};
 
 /// Fields of an action that are plain text, in which a mark can stand.
 const TEXTS: [&str; 7] = ["action", "env", "parent", "principal", "run", "step", "tool"];
@@ -28,6 +28,10 @@ pub(super) struct Restored {
     pub(super) stored: Sealed,
     /// The words that its record shows.
     pub(super) shown: Shown,
+    /// The alternative that lies beside it.
+    pub(super) alternative: Option<Action>,
+    /// The payload was there.
+    pub(super) whole: bool,
     /// What nothing can stand for.
     pub(super) gaps: Vec<Gap>,
 }
@@ -68,8 +72,10 @@ fn read(record: &Record, decision: &DecisionMade, payload: Option<&Payload>) -> 
     }
     Ok(Restored {
         received,
+        alternative: stored_alternative(&payload.body),
         stored: sealed,
         shown,
+        whole: true,
         gaps,
     })
 }
@@ -146,15 +152,17 @@ fn outline(decision: &DecisionMade, gap: Gap) -> Restored {
     let commitment = nothing.commitment();
     Restored {
         received: body,
+        alternative: None,
         stored: Arc::new((nothing, commitment)),
         shown,
+        whole: false,
         gaps: vec![gap],
     }
 }
 
 /// An action of which only the operation is known.
-fn nameless(action: &str) -> countersign_policy::Action {
-    countersign_policy::Action {
+fn nameless(action: &str) -> Action {
+    Action {
         tool: None,
         action: action.to_owned(),
         args: Value::Map(BTreeMap::new()),
