@@ -140,11 +140,11 @@ fn field() -> impl Strategy<Value = String> {
         2 => (0_u64..900).prop_map(|n| format!("\"amount\":\"{n}.00\"")),
         1 => Just("\"amount\":\"-1\"".to_owned()),
         1 => (0_u64..9).prop_map(|n| format!("\"estimated_cost\":\"{n}.5\"")),
-        1 => Just("\"estimated_cost\":\"4111111111111111\"".to_owned()),
+        1 => prop::sample::select(vec!["3", "4111111111111111"]).prop_map(|n| format!("\"estimated_cost\":{n:?}")),
         1 => (0_u64..10).prop_map(|n| format!("\"confidence\":0.{n}")),
         1 => text().prop_map(|word| format!("\"evidence\":{{\"reason\":{word:?},\"impact\":\"low\"}}")),
         1 => Just("\"accept_remedy\":true".to_owned()),
-        2 => prop::sample::select(vec!["crm/pay", "crm/read", "pay", "PAY", "4111111111111111"])
+        1 => prop::sample::select(vec!["crm/pay", "crm/pay", "crm/read", "pay", "PAY", "4111111111111111"])
             .prop_map(|tool| format!("\"tool\":{tool:?}")),
     ]
 }
@@ -181,7 +181,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0_u16..2000).prop_map(Step::Pass),
         1 => any::<u8>().prop_map(Step::Kill),
         1 => Just(Step::Release),
-        3 => (prop::collection::vec((any::<u8>(), any::<u8>()), 1..7), any::<bool>())
+        3 => (prop::collection::vec((any::<u8>(), any::<u8>()), 0..4), any::<bool>())
             .prop_map(|(rules, organization)| Step::Policy(rules, organization)),
         1 => Just(Step::Register),
     ]
@@ -195,6 +195,10 @@ fn policy(world: &mut World, rules: &[(u8, u8)], organization: bool) {
     if organization {
         files.push(("organization.yaml".to_owned(), ORGANIZATION.to_owned()));
     }
+    files.push((
+        "grant.yaml".to_owned(),
+        "name: grant\non: [{ agent: free }]\nrules:\n  - { decision: allow }\n".to_owned(),
+    ));
     for (number, (rule, selector)) in rules.iter().enumerate() {
         let rule = RULES[usize::from(*rule) % RULES.len()];
         let selector = SELECTORS[usize::from(*selector) % SELECTORS.len()];
@@ -222,7 +226,7 @@ fn play(steps: &[Step]) -> World {
     for step in steps {
         match step {
             Step::Submit { agent, body, claimed } => {
-                let agent = ["free", "bound", "free", "bound", "ghost"][usize::from(agent % 5)];
+                let agent = ["free", "bound", "free", "bound", "free", "free", "free", "ghost"][usize::from(agent % 8)];
                 let Ok(mut submit) = world.submission(agent, body) else {
                     continue;
                 };

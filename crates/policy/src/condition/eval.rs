@@ -80,7 +80,10 @@ fn prefix(path: &Path, keys: usize) -> String {
 fn read<'v>(path: &Path, scope: &Scope<'v>) -> Result<&'v Value, EvalError> {
     let value = lookup(path, scope)?.ok_or_else(|| EvalError::new(format!("`{}` is absent", path.text)))?;
     if let Some(hidden) = scope.facts.hidden() {
-        hidden.see(value, || path.text.to_string());
+        hidden.see(value, || match path.base {
+            Base::Root(_) => path.text.to_string(),
+            Base::Variable(_) => format!("{} (a member that a macro walks over)", path.text),
+        });
     }
     Ok(value)
 }
