@@ -403,3 +403,262 @@ fn a_request_to_people_that_policy_does_not_ask_for_or_that_is_missing_is_found(
     let derived = world.derived_from(&without, |seq| world.payload(seq).cloned());
     assert!(matches!(derived[1].outcome, Outcome::Differs { .. }), "{derived:#?}");
 }
+
+/// A card number, which is never kept.
+const CARD: &str = "4111111111111111";
+
+/// A rule or mandate, an action with a card number in it, and the field that is read; none where nothing hidden is read.
+const PLACES: [(&str, &str, Option<&str>); 26] = [
+    // Conditions.
+    (
+        "{ condition: \"has(args.card) && args.card == 'x'\", decision: deny }",
+        r#""args":{"card":"CARD"}"#,
+        Some("args.card"),
+    ),
+    (
+        "{ condition: \"has(args.card)\", decision: deny }",
+        r#""args":{"card":"CARD"}"#,
+        None,
+    ),
+    (
+        "{ condition: \"has(args.card.last4)\", decision: deny }",
+        r#""args":{"card":"CARD"}"#,
+        Some("args.card"),
+    ),
+    (
+        "{ condition: \"has(args.n) && args.n > 5\", decision: deny }",
+        r#""args":{"n":CARD}"#,
+        Some("args.n"),
+    ),
+    (
+        "{ condition: \"has(args.list) && 'a' in args.list\", decision: deny }",
+        r#""args":{"list":["b","CARD"]}"#,
+        Some("args.list"),
+    ),
+    (
+        "{ condition: \"has(args.list) && size(args.list) > 1\", decision: deny }",
+        r#""args":{"list":["b","CARD"]}"#,
+        None,
+    ),
+    (
+        "{ condition: \"has(args.map) && has(args.map.a)\", decision: deny }",
+        r#""args":{"map":{"CARD":1}}"#,
+        Some("args.map"),
+    ),
+    (
+        "{ condition: \"has(args.map) && args.map.exists(k, k == 'a')\", decision: deny }",
+        r#""args":{"map":{"CARD":1}}"#,
+        Some("args.map"),
+    ),
+    (
+        "{ condition: \"has(args.map) && 'a' in args.map\", decision: deny }",
+        r#""args":{"map":{"CARD":1}}"#,
+        Some("args.map"),
+    ),
+    (
+        "{ condition: \"has(args.list) && args.list.map(x, x)[0] == 'a'\", decision: deny }",
+        r#""args":{"list":["CARD"]}"#,
+        Some("a member of an operand"),
+    ),
+    (
+        "{ condition: \"has(args.a) && has(args.b) && args.a == args.b\", decision: deny }",
+        r#""args":{"a":{"x":"CARD"},"b":{"x":"CARD"}}"#,
+        Some("args.a"),
+    ),
+    (
+        "{ condition: \"has(run) && run.id == 'r'\", decision: deny }",
+        r#""run":"CARD""#,
+        Some("run.id"),
+    ),
+    (
+        "{ condition: \"has(args.list) && args.list[0].size() > 3\", decision: deny }",
+        r#""args":{"list":["CARD"]}"#,
+        Some("a member of args.list"),
+    ),
+    // Constraints.
+    (
+        "{ decision: allow_with_constraints, constraints: { recipients: [a] } }",
+        r#""args":{"to":"CARD"}"#,
+        Some("args.to"),
+    ),
+    (
+        "{ decision: allow_with_constraints, constraints: { domains: [a.com] } }",
+        r#""args":{"url":"https://a.com/CARD"}"#,
+        Some("args.url"),
+    ),
+    (
+        "{ decision: allow_with_constraints, constraints: { max_rows: 5 } }",
+        r#""args":{"rows":CARD}"#,
+        Some("args.rows"),
+    ),
+    (
+        "{ decision: allow_with_constraints, constraints: { environments: [a] } }",
+        r#""env":"CARD""#,
+        Some("env"),
+    ),
+    (
+        "{ decision: allow_with_constraints, constraints: { timeout: 5s } }",
+        r#""args":{"to":"CARD"},"env":"CARD""#,
+        None,
+    ),
+    // Remedies.
+    (
+        "{ decision: remediate, remedy: { set: { /args/card: none } } }",
+        r#""args":{"card":"CARD"}"#,
+        Some("args.card"),
+    ),
+    (
+        "{ decision: remediate, remedy: { set: { /args/card/x: none } } }",
+        r#""args":{"card":"CARD"}"#,
+        Some("args.card.x"),
+    ),
+    (
+        "{ decision: remediate, remedy: { remove: [/args/card], apply: true } }",
+        r#""args":{"card":"CARD"},"accept_remedy":true"#,
+        None,
+    ),
+    (
+        "{ decision: remediate, remedy: { set: { /env: a } } }",
+        r#""env":"CARD""#,
+        Some("env"),
+    ),
+    (
+        "{ decision: remediate, remedy: { set: { /resource/owner: a } } }",
+        r#""resource":{"owner":"CARD"}"#,
+        Some("resource.owner"),
+    ),
+    (
+        "{ decision: remediate, remedy: { set: { /labels/a: b } } }",
+        r#""labels":{"a":"CARD"}"#,
+        Some("labels.a"),
+    ),
+    // What nobody reads.
+    (
+        "{ decision: allow }",
+        r#""args":{"card":"CARD"},"evidence":{"reason":"CARD"},"labels":{"x":"CARD"},"env":"CARD""#,
+        None,
+    ),
+    (
+        "{ decision: require_approval, evidence_required: true }",
+        r#""evidence":{"reason":"CARD"}"#,
+        None,
+    ),
+];
+
+fn gaps_of(files: &[(&str, &str)], agent: &str, members: &str) -> Option<String> {
+    let mut world = World::new();
+    world.agent(agent, "team:ops");
+    world.policy(files);
+    let body = format!("{{\"action\":\"read\",{}}}", members.replace("CARD", CARD));
+    world
+        .submit(agent, &body)
+        .unwrap_or_else(|refusal| panic!("{body}: {refusal:?}"));
+    match &world.derived()[0].outcome {
+        Outcome::Agrees => None,
+        Outcome::NotDerivable(gaps) => Some(gaps[0].field.clone()),
+        Outcome::Differs { differences, .. } => panic!("{body}: {differences:#?}"),
+    }
+}
+
+#[test]
+fn whatever_a_decision_reads_is_noted_and_nothing_else() {
+    for (rule, members, field) in PLACES {
+        let gate = format!("name: gate\nrules:\n  - {rule}\n");
+        assert_eq!(
+            gaps_of(&[("gate.yaml", &gate)], "bot", members).as_deref(),
+            field,
+            "{rule}"
+        );
+    }
+}
+
+#[test]
+fn selectors_mandates_and_schemas_note_what_they_read() {
+    let gate = |on: &str| format!("name: gate\non: [{on}]\nrules:\n  - {{ decision: allow }}\n");
+    for (on, members, field) in [
+        ("{ env: a }", r#""env":"CARD""#, Some("env")),
+        ("{ action: other, env: a }", r#""env":"CARD""#, None),
+        (
+            "{ resource: a }",
+            r#""resource":{"type":"CARD"}"#,
+            Some("resource.type"),
+        ),
+    ] {
+        assert_eq!(
+            gaps_of(&[("gate.yaml", &gate(on))], "bot", members).as_deref(),
+            field,
+            "{on}"
+        );
+    }
+    let owned = "data_access: [{ resource: customer, scope: owned_by_current_user, access: read_write }]";
+    for (more, members, field) in [
+        ("environments: [a]", r#""env":"CARD""#, Some("env")),
+        (
+            "permissions: [{ action: read, allowed: true }]",
+            r#""env":"CARD""#,
+            None,
+        ),
+        (owned, r#""resource":{"type":"CARD"}"#, Some("resource.type")),
+        (
+            owned,
+            r#""principal":"CARD","resource":{"type":"customer","owner":"a"}"#,
+            Some("principal"),
+        ),
+        (
+            owned,
+            r#""principal":"a","resource":{"type":"customer","owner":"CARD"}"#,
+            Some("resource.owner"),
+        ),
+        (owned, r#""resource":{"type":"customer","owner":"CARD"}"#, None),
+    ] {
+        let mandate = format!("agent: bot\nowner: team:ops\n{more}\n");
+        assert_eq!(
+            gaps_of(&[("m.yaml", &mandate)], "bot", members).as_deref(),
+            field,
+            "{more}"
+        );
+    }
+    for (schema, members, field) in [
+        (
+            "{ type: object, properties: { card: { maxLength: 4 } } }",
+            r#""args":{"card":"CARD"}"#,
+            Some("args.card"),
+        ),
+        (
+            "{ type: object, properties: { card: { enum: [a] } } }",
+            r#""args":{"card":"CARD"}"#,
+            Some("args.card"),
+        ),
+        (
+            "{ type: object, additionalProperties: false }",
+            r#""args":{"CARD":1}"#,
+            Some("args"),
+        ),
+        ("{ type: object, required: [card] }", r#""args":{"card":"CARD"}"#, None),
+        (
+            "{ type: object, properties: { other: { type: string } } }",
+            r#""args":{"card":"CARD"}"#,
+            None,
+        ),
+    ] {
+        let tools = format!("tools:\n  read:\n    schema: {schema}\n");
+        assert_eq!(
+            gaps_of(&[("tools.yaml", &tools)], "bot", members).as_deref(),
+            field,
+            "{schema}"
+        );
+    }
+}
+
+#[test]
+fn a_name_that_was_not_kept_leaves_nothing_to_derive() {
+    let gate = "name: gate\nrules:\n  - { decision: allow }\n";
+    assert_eq!(
+        gaps_of(&[("gate.yaml", gate)], "bot", r#""tool":"CARD""#).as_deref(),
+        Some("tool")
+    );
+    assert_eq!(
+        gaps_of(&[("gate.yaml", gate)], "bot", r#""estimated_cost":"CARD""#).as_deref(),
+        Some("estimated_cost")
+    );
+}
