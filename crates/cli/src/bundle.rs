@@ -331,6 +331,11 @@ impl Disk {
         Ok(disk)
     }
 
+    /// Where a file of the bundle lies.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
     fn list(&mut self, folder: &Path, prefix: &str) -> Result<()> {
         let entries = fs::read_dir(folder).map_err(|error| Failure::io("read", folder, &error))?;
         for entry in entries {

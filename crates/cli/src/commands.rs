@@ -90,6 +90,9 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Audit(audit::Audit {
             command: audit::Command::Verify(verify),
         }) => verify.run(console),
+        Command::Audit(audit::Audit {
+            command: audit::Command::Replay(replay),
+        }) => replay.run(console),
         Command::Demo(demo) => block(demo.run(console)),
         Command::Init(init) => done(block(init.run(console))),
         Command::Serve(serve) => done(block(serve.run(console))),

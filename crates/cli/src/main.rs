@@ -14,6 +14,7 @@ mod instance;
 mod local;
 mod policies;
 mod progress;
+mod replay;
 mod sentences;
 
 use std::process::ExitCode;

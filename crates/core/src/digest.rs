@@ -150,6 +150,14 @@ pub fn action_digest(
     }
 }
 
+/// The digest of an action under a salt that is known: what whoever holds a permit, or a record, can compute.
+pub fn salted_action_digest(salt: &[u8; 16], org: &str, agent: &str, action: &Action) -> Digest {
+    Digest::tagged(
+        "countersign-action-v1",
+        &[salt, &canonical_action(org, agent, action, None)],
+    )
+}
+
 /// The salt of an action digest.
 fn mac(key: &DigestKey, text: &[u8]) -> [u8; 16] {
     let mut salt = [0_u8; 16];

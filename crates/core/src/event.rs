@@ -313,6 +313,9 @@ impl Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionFacts {
+    /// The caller runs the alternative if policy offers one to apply.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub accept_remedy: bool,
     /// What was known of the agent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub agent: BTreeMap<String, String>,
@@ -322,6 +325,9 @@ pub struct DecisionFacts {
     /// Kinds of personal or secret data that were found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pii: Vec<String>,
+    /// A snapshot was live and could not be had, so the decision was made without one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub policy_unavailable: bool,
     /// The principal was proven.
     #[serde(default, skip_serializing_if = "is_false")]
     pub principal_verified: bool,

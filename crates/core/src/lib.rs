@@ -25,6 +25,7 @@ pub mod money;
 pub mod record;
 pub mod redact;
 pub mod refusal;
+pub mod replay;
 pub mod state;
 pub mod stored;
 pub mod time;

@@ -290,6 +290,22 @@ fn marker(kind: &str, last4: Option<&str>) -> Value {
     Value::Map(map)
 }
 
+/// Whether a value is what redaction put in place of another, or a text of which it replaced a part.
+///
+/// Whoever writes such a value himself is believed: what is taken for a mark proves nothing, and passes for nothing.
+pub fn is_mark(value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_marked(text),
+        Value::Map(map) => map.contains_key("$redacted"),
+        _ => false,
+    }
+}
+
+/// Whether redaction replaced a part of this text or key.
+pub fn is_marked(text: &str) -> bool {
+    text.contains("[redacted")
+}
+
 /// Whether nothing but blanks and quotes stands around the hit.
 fn is_whole(text: &str, hit: &Hit) -> bool {
     let blank = |part: &str| part.chars().all(|c| c.is_whitespace() || matches!(c, '"' | '\''));

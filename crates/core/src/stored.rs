@@ -11,6 +11,13 @@ use crate::digest::push_value;
 use crate::record::Payload;
 use crate::redact::{Kinds, Redactor};
 
+/// What a payload may hold: an action of the largest body one level deeper, with its marks and its alternative.
+pub(crate) const LIMITS: json::Limits = json::Limits {
+    depth: 40,
+    bytes: 4 * 1024 * 1024,
+    values: 400_000,
+};
+
 /// The stored form of an action, and the words of it that its record shows.
 pub struct StoredAction {
     /// The record's payload.
@@ -37,26 +44,35 @@ pub struct Shown {
 /// Makes the stored form of an action. `salt` is fresh randomness; `class` is the retention class.
 pub fn store_action(action: &Action, redactor: &Redactor, kinds: &Kinds, salt: [u8; 32], class: &str) -> StoredAction {
     let redacted = redactor.redact(&to_value(action), kinds);
+    StoredAction {
+        sealed: sealed_action(&redacted.value, salt, class),
+        shown: shown(&redacted.value),
+        redact: redacted.found,
+    }
+}
+
+/// The payload of an action that was redacted.
+pub(crate) fn sealed_action(redacted: &Value, salt: [u8; 32], class: &str) -> Sealed {
+    let mut body = Vec::with_capacity(512);
+    body.extend_from_slice(b"{\"action\":");
+    push_value(&mut body, redacted);
+    body.push(b'}');
+    seal(body, salt, class)
+}
+
+/// The words that a record shows of an action that was redacted.
+pub(crate) fn shown(redacted: &Value) -> Shown {
     let word = |value: Option<&Value>| match value {
         Some(Value::String(text)) => Some(text.clone()),
         // A whole name that must not be kept was replaced by a marker.
         Some(_) => Some("[redacted]".to_owned()),
         None => None,
     };
-    let shown = Shown {
-        action: word(redacted.value.get("action")).unwrap_or_default(),
-        env: word(redacted.value.get("env")),
-        resource_type: word(redacted.value.get("resource").and_then(|resource| resource.get("type"))),
-        tool: word(redacted.value.get("tool")),
-    };
-    let mut body = Vec::with_capacity(512);
-    body.extend_from_slice(b"{\"action\":");
-    push_value(&mut body, &redacted.value);
-    body.push(b'}');
-    StoredAction {
-        sealed: seal(body, salt, class),
-        redact: redacted.found,
-        shown,
+    Shown {
+        action: word(redacted.get("action")).unwrap_or_default(),
+        env: word(redacted.get("env")),
+        resource_type: word(redacted.get("resource").and_then(|resource| resource.get("type"))),
+        tool: word(redacted.get("tool")),
     }
 }
 
@@ -106,7 +122,7 @@ pub fn stored_alternative(payload: &[u8]) -> Option<Action> {
 }
 
 fn stored_member(payload: &[u8], name: &str) -> Option<Action> {
-    let Value::Map(mut members) = json::parse(payload, &json::Limits::default()).ok()? else {
+    let Value::Map(mut members) = json::parse(payload, &LIMITS).ok()? else {
         return None;
     };
     receive(members.remove(name)?).ok().map(|received| received.action)

@@ -11,7 +11,6 @@ use countersign_core::redact::Kinds;
 use countersign_core::stored::{store_action, store_value};
 use countersign_core::{Command, Envelope, Refusal};
 use countersign_notify::Target;
-use countersign_policy::Snapshot;
 
 use crate::auth::Caller;
 use crate::error::EngineError;
@@ -98,7 +97,7 @@ impl Engine {
         let callback_url = callback_url.map(|url| self.callback_target(&url)).transpose()?;
         let live = handle.live();
         let mandate = live.as_ref().and_then(|live| live.mandate(&agent));
-        let kinds = kinds_of(live.as_deref(), &agent);
+        let kinds = Kinds::of(live.as_deref(), &agent);
         let class = mandate.and_then(|mandate| mandate.retention()).unwrap_or(DEFAULT_CLASS);
         let stored = store_action(&action, &self.inner.redactor, &kinds, self.inner.salts.next(), class);
         let digest = action_digest(&handle.keys.digest, &caller.org, &agent, &action, None);
@@ -172,7 +171,7 @@ impl Engine {
 
     /// What redaction looks for in what belongs to an agent's actions.
     pub(crate) fn kinds(&self, handle: &OrgHandle, agent: &str) -> Kinds {
-        kinds_of(handle.live().as_deref(), agent)
+        Kinds::of(handle.live().as_deref(), agent)
     }
 
     /// The normalized address of a callback, if callbacks may go there and it holds nothing that must not be kept.
@@ -219,14 +218,6 @@ impl Engine {
             DEFAULT_CLASS,
         )
     }
-}
-
-/// What redaction looks for in what belongs to an agent's actions: the standard kinds, and what its mandate adds.
-fn kinds_of(live: Option<&Snapshot>, agent: &str) -> Kinds {
-    let mandate = live.and_then(|live| live.mandate(agent));
-    // A kind that redaction does not know was refused when the policy was loaded.
-    let named = mandate.and_then(|mandate| Kinds::with_names(mandate.redact().iter().map(String::as_str)).ok());
-    named.unwrap_or_default()
 }
 
 /// Makes an action from a request's body.

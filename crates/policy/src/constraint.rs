@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use crate::action::{Access, Action};
 use crate::condition::closest;
 use crate::document::field::{Money, Reader, is_currency, parse_duration};
+use crate::hidden::Hidden;
 use crate::value::Value;
 use crate::verdict::ConstraintValue;
 use crate::yaml::{Kind, Node, decimal};
@@ -76,6 +77,13 @@ pub const REGISTRY: [Entry; 11] = {
         entry("tools", "", Shape::Members, &[Decision, Redeem]),
     ]
 };
+
+/// Arguments that say how many rows are wanted.
+const ROW_ARGUMENTS: [&str; 4] = ["limit", "max_rows", "row_count", "rows"];
+/// Arguments that say where something goes.
+const DOMAIN_ARGUMENTS: [&str; 7] = ["bcc", "cc", "domain", "recipient", "recipients", "to", "url"];
+/// Arguments that say to whom something goes.
+const RECIPIENT_ARGUMENTS: [&str; 5] = ["bcc", "cc", "recipient", "recipients", "to"];
 
 /// The value of one constraint, with the text it was written in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,6 +173,29 @@ impl Constraints {
     pub(crate) fn violations(&self, stated: &Stated<'_>) -> Vec<(&'static str, String)> {
         let check = |(name, limit): (&&'static str, &Limit)| Some((*name, violation(name, limit, stated)?));
         self.0.iter().filter_map(check).collect()
+    }
+
+    /// Notes what [`Constraints::violations`] looks at.
+    pub(crate) fn watch(&self, action: &Action, hidden: &Hidden) {
+        let arguments = |keys: &[&str]| {
+            for key in keys {
+                if let Some(value) = action.args.get(key) {
+                    hidden.see_all(value, || format!("args.{key}"));
+                }
+                hidden.see_key(&action.args, key, || "args".to_owned());
+            }
+        };
+        for name in self.0.keys() {
+            match *name {
+                "domains" => arguments(&DOMAIN_ARGUMENTS),
+                "recipients" => arguments(&RECIPIENT_ARGUMENTS),
+                "max_rows" => arguments(&ROW_ARGUMENTS),
+                "environments" => hidden.see_text(action.env.as_deref(), "env"),
+                "tools" => hidden.see_text(action.tool.as_deref(), "tool"),
+                // Amounts and currencies are fields of their own that no redaction touches.
+                _ => {}
+            }
+        }
     }
 
     /// As records, permits and answers hold them.
@@ -283,9 +314,7 @@ fn violation(name: &str, limit: &Limit, stated: &Stated<'_>) -> Option<String> {
                 Some(Value::Number(rows)) => rows > max,
                 _ => false,
             };
-            let key = ["limit", "max_rows", "row_count", "rows"]
-                .iter()
-                .find(|key| beyond(key))?;
+            let key = ROW_ARGUMENTS.iter().find(|key| beyond(key))?;
             Some(format!("`args.{key}` is above `max_rows: {max}`"))
         }
         Limit::Flag => (stated.access == Some(Access::Write)).then(|| format!("it writes, and `{name}` is on")),
@@ -313,8 +342,8 @@ fn members(name: &str, allowed: &BTreeSet<String>, stated: &Stated<'_>) -> Optio
                 _ => allowed.contains(address),
             };
             let keys: &[&str] = match name {
-                "domains" => &["bcc", "cc", "domain", "recipient", "recipients", "to", "url"],
-                _ => &["bcc", "cc", "recipient", "recipients", "to"],
+                "domains" => &DOMAIN_ARGUMENTS,
+                _ => &RECIPIENT_ARGUMENTS,
             };
             let bad = |key: &&&str| action.args.get(key).is_some_and(|value| !addresses(value, &listed));
             keys.iter()

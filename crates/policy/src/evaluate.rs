@@ -6,6 +6,7 @@ use crate::document::remedy::Alternative;
 use crate::document::tools::Tool;
 use crate::document::{Mandate, RuleId, selector};
 use crate::facts::{Context, Facts, Standing};
+use crate::hidden::Hidden;
 use crate::snapshot::Snapshot;
 use crate::verdict::{Decision, Remedy, Verdict};
 
@@ -30,6 +31,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) mandate: Option<&'a Mandate>,
     pub(crate) tool: Option<&'a Tool>,
     pub(crate) facts: &'a Facts<'a>,
+    /// Watches what is read of an action that is not all there.
+    pub(crate) hidden: Option<&'a Hidden>,
 }
 
 impl<'a> Scene<'a> {
@@ -70,11 +73,13 @@ pub(crate) fn with_scene<T>(
     snapshot: &Snapshot,
     action: &Action,
     ctx: &Context<'_>,
+    hidden: Option<&Hidden>,
     work: impl FnOnce(&Scene<'_>) -> T,
 ) -> T {
     let tool = catalogued(snapshot, action);
     let seen = Seen::new(action, tool, ctx);
-    let facts = seen.facts(action, tool, ctx);
+    let mut facts = seen.facts(action, tool, ctx);
+    facts.watch(hidden);
     let mandate = snapshot.mandates.get(ctx.agent_id);
     work(&Scene {
         snapshot,
@@ -83,17 +88,18 @@ pub(crate) fn with_scene<T>(
         mandate,
         tool,
         facts: &facts,
+        hidden,
     })
 }
 
-pub(crate) fn evaluate(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>) -> Verdict {
+pub(crate) fn evaluate(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>, hidden: Option<&Hidden>) -> Verdict {
     let mut fuel = Fuel::default();
-    let tally = judge(snapshot, action, ctx, Remedies::Offered, &mut fuel);
+    let tally = judge(snapshot, action, ctx, Remedies::Offered, hidden, &mut fuel);
     let offer = match tally.single_offer() {
         Some(offer) if tally.decision() == Decision::Remediate => offer,
         _ => return tally.verdict(snapshot, action, ctx),
     };
-    let inner = judge(snapshot, &offer.alternative, ctx, Remedies::Off, &mut fuel);
+    let inner = judge(snapshot, &offer.alternative, ctx, Remedies::Off, hidden, &mut fuel);
     let decision = inner.decision();
     if decision > Decision::AllowWithConstraints {
         return tally.outdone_by(inner).verdict(snapshot, action, ctx);
@@ -132,7 +138,11 @@ struct Offer {
     changed: Vec<String>,
 }
 
-fn offer(id: &RuleId, remedy: &Alternative, action: &Action) -> Result<Option<Offer>, String> {
+fn offer(id: &RuleId, remedy: &Alternative, scene: &Scene<'_>) -> Result<Option<Offer>, String> {
+    let action = scene.action;
+    if let Some(hidden) = scene.hidden {
+        remedy.watch(action, hidden);
+    }
     let alternative = remedy.of(action)?;
     // An action that already is as the rule wants it is not remediated: else no alternative could ever be sent.
     if alternative == *action {
@@ -146,7 +156,14 @@ fn offer(id: &RuleId, remedy: &Alternative, action: &Action) -> Result<Option<Of
     }))
 }
 
-fn judge(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>, remedies: Remedies, fuel: &mut Fuel) -> Tally {
+fn judge(
+    snapshot: &Snapshot,
+    action: &Action,
+    ctx: &Context<'_>,
+    remedies: Remedies,
+    hidden: Option<&Hidden>,
+    fuel: &mut Fuel,
+) -> Tally {
     let mut tally = Tally::default();
     match ctx.standing {
         Standing::Unregistered => {
@@ -163,7 +180,7 @@ fn judge(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>, remedies: Reme
         }
         Standing::Active => {}
     }
-    with_scene(snapshot, action, ctx, |scene| {
+    with_scene(snapshot, action, ctx, hidden, |scene| {
         general(scene, &mut tally);
         if let Some(mandate) = scene.mandate {
             mandate::weigh(scene, mandate, fuel, &mut tally);
@@ -199,10 +216,12 @@ fn general(scene: &Scene<'_>, tally: &mut Tally) {
         }
     }
     if let Some(tool) = scene.tool {
-        let wrong = tool
-            .schema
-            .as_ref()
-            .and_then(|schema| schema.check(&action.args, "args"));
+        let wrong = tool.schema.as_ref().and_then(|schema| {
+            if let Some(hidden) = scene.hidden {
+                schema.watch(&action.args, "args", hidden);
+            }
+            schema.check(&action.args, "args")
+        });
         if let Some(wrong) = wrong {
             tally.deny(Some(&tool.id), "schema", wrong);
         }

@@ -1,5 +1,6 @@
 //! The names that a condition may read, and where an evaluation finds their values.
 
+use crate::hidden::Hidden;
 use crate::value::Value;
 
 /// A name at the root of a condition.
@@ -113,6 +114,7 @@ impl Root {
 #[derive(Default)]
 pub struct Facts<'a> {
     values: [Option<&'a Value>; Root::ALL.len()],
+    hidden: Option<&'a Hidden>,
 }
 
 impl<'a> Facts<'a> {
@@ -121,6 +123,16 @@ impl<'a> Facts<'a> {
         if let Some(slot) = self.values.get_mut(root as usize) {
             *slot = Some(value);
         }
+    }
+
+    /// Notes what is read of marks.
+    pub(crate) fn watch(&mut self, hidden: Option<&'a Hidden>) {
+        self.hidden = hidden;
+    }
+
+    /// What watches this evaluation.
+    pub(crate) fn hidden(&self) -> Option<&'a Hidden> {
+        self.hidden
     }
 
     /// The value of `root`, if it has one.

@@ -16,6 +16,7 @@ use crate::evaluate::index::Index;
 use crate::evaluate::lookalike::Known;
 use crate::evaluate::{self, tests};
 use crate::facts::Context;
+use crate::hidden::Hidden;
 use crate::problem::{Problem, Severity};
 use crate::verdict::Verdict;
 
@@ -155,7 +156,13 @@ impl Snapshot {
 
     /// What policy says of an action. The same for the same arguments, everywhere and always.
     pub fn evaluate(&self, action: &Action, ctx: &Context<'_>) -> Verdict {
-        evaluate::evaluate(self, action, ctx)
+        evaluate::evaluate(self, action, ctx, None)
+    }
+
+    /// The same of a stored form in which marks stand for what was not kept: `hidden` notes which of them were read. Where it
+    /// noted none, the verdict is that on the action as it was received.
+    pub fn evaluate_stored(&self, action: &Action, ctx: &Context<'_>, hidden: &Hidden) -> Verdict {
+        evaluate::evaluate(self, action, ctx, Some(hidden))
     }
 
     /// Every rule that was looked at, whether it matched and why; in the order of document and place.

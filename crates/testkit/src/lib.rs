@@ -1,6 +1,7 @@
 //! A world on a controlled clock: one organization's state, folded from records that go through their canonical bytes.
 
 pub mod cases;
+mod derive;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use countersign_core::digest::{Digest, DigestKey, action_digest};
 use countersign_core::event::{AgentRegistered, LedgerOpened, OutcomeStatus, UserAdded, Verb};
 use countersign_core::ids::{ActionId, ApprovalId, IdSource, PermitId};
 use countersign_core::policy::{Snapshot, Value};
-use countersign_core::record::ActorKind;
+use countersign_core::record::{ActorKind, Payload};
 use countersign_core::redact::{Kinds, Redactor};
 use countersign_core::stored::{store_action, store_value, stored_action};
 use countersign_core::{
@@ -42,7 +43,7 @@ pub struct World {
     pub records: Vec<Record>,
     /// The time.
     pub now: Time,
-    payloads: BTreeMap<u64, Vec<u8>>,
+    payloads: BTreeMap<u64, Payload>,
     ids: Counting,
     transient: Transient,
     redactor: Redactor,
@@ -188,7 +189,7 @@ impl World {
             let (read, log) = Record::decode(&bytes).expect("a record decodes");
             assert_eq!((&read, log.as_str()), (&record, ORIGIN));
             if let Some(sealed) = draft.payload {
-                self.payloads.insert(record.seq, sealed.0.body.clone());
+                self.payloads.insert(record.seq, sealed.0.clone());
             }
             self.state.apply(&record);
             self.now = self.now.max(record.ts);
@@ -213,13 +214,15 @@ impl World {
     pub fn submission(&self, agent: &str, body: &str) -> Result<Submit, Refusal> {
         let value = countersign_policy::json::parse(body.as_bytes(), &Default::default()).expect("the body is JSON");
         let received = receive(value)?;
-        let stored = store_action(&received.action, &self.redactor, &Kinds::default(), [9; 32], "default");
+        let live = self.state.live().and_then(|hash| self.snapshots.get(hash));
+        let kinds = Kinds::of(live, agent);
+        let stored = store_action(&received.action, &self.redactor, &kinds, [9; 32], "default");
         Ok(Submit {
             digest: action_digest(&self.key, "acme", agent, &received.action, None),
             agent: agent.into(),
             verified: true,
             person: None,
-            kinds: Kinds::default(),
+            kinds,
             action: received.action,
             stored: stored.sealed,
             redact: stored.redact,
@@ -265,7 +268,7 @@ impl World {
         let action = self
             .payloads
             .get(&view.seq)
-            .and_then(|payload| stored_action(payload))
+            .and_then(|payload| stored_action(&payload.body))
             .map(Box::new);
         let vote = Vote {
             approval,
@@ -298,7 +301,7 @@ impl World {
         let stored = self
             .payloads
             .get(&view.seq)
-            .and_then(|payload| stored_action(payload))
+            .and_then(|payload| stored_action(&payload.body))
             .map(Box::new);
         let agent = view.decision.agent.clone();
         let redeem = Redeem {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use countersign_tlog::bundle::verify;
+use countersign_tlog::bundle::{BundleError, Report, verify};
 use serde_json::{Value, json};
 
 use crate::bundle::{self, Disk, Wanted};
@@ -12,6 +12,7 @@ use crate::connect::{About, Connection, Session};
 use crate::console::{Console, visible};
 use crate::failure::{Failure, NO, Result};
 use crate::progress::Progress;
+use crate::replay;
 use crate::sentences;
 
 #[derive(Args)]
@@ -26,6 +27,8 @@ pub(super) enum Command {
     Export(Export),
     /// Verify an export: needs no server
     Verify(Verify),
+    /// Derive every decision of an export again from what it cites: needs no server
+    Replay(Replay),
     /// Say in five sentences what became of an action
     Show(Show),
 }
@@ -58,6 +61,15 @@ pub(super) struct Verify {
 }
 
 #[derive(Args)]
+pub(super) struct Replay {
+    #[command(flatten)]
+    bundle: Verify,
+    /// Fail as well where a decision cannot be derived, because what it read was not kept or is not in the export
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Args)]
 pub(super) struct Show {
     /// The action, act_…
     id: String,
@@ -72,7 +84,7 @@ fn text(path: &PathBuf) -> Result<String> {
 impl Audit {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         match self.command {
-            Command::Verify(_) => Ok(()),
+            Command::Verify(_) | Command::Replay(_) => Ok(()),
             Command::Export(export) => {
                 let since = export.since.as_ref().map(text).transpose()?;
                 let wanted = Wanted {
@@ -116,14 +128,17 @@ impl Audit {
 }
 
 impl Verify {
-    pub(super) fn run(self, console: &Console) -> Result<ExitCode> {
+    /// The bundle's files, and what verifying them comes to.
+    fn verify(&self) -> Result<(Disk, std::result::Result<Report, BundleError>)> {
         let older = self.older.as_ref().map(text).transpose()?;
         let files = Disk::open(&self.folder)?;
-        let verdict = {
-            let _progress = Progress::start("verifying records");
-            verify(&self.vkey, &files, older.as_deref())
-        };
-        match verdict {
+        let _progress = Progress::start("verifying records");
+        let verdict = verify(&self.vkey, &files, older.as_deref());
+        Ok((files, verdict))
+    }
+
+    pub(super) fn run(self, console: &Console) -> Result<ExitCode> {
+        match self.verify()?.1 {
             Ok(report) => {
                 let value = json!({
                     "verified": true, "origin": report.origin, "size": report.size, "root": report.root,
@@ -143,15 +158,42 @@ impl Verify {
                 console.answer(&value, text.concat().join("\n"));
                 Ok(ExitCode::SUCCESS)
             }
-            Err(error) => {
-                let value = json!({
-                    "verified": false, "file": error.file, "record": error.record, "what": error.what,
-                });
-                let text =
-                    format!("NOT VERIFIED: {error}\nDo not rely on this bundle; keep it, and ask where it comes from.");
-                console.answer(&value, text);
-                Ok(ExitCode::from(NO))
-            }
+            Err(error) => Ok(refuse(&error, console)),
         }
+    }
+}
+
+/// Says that a bundle is not to be relied on.
+fn refuse(error: &BundleError, console: &Console) -> ExitCode {
+    let value = json!({
+        "verified": false, "file": error.file, "record": error.record, "what": error.what,
+    });
+    let text = format!("NOT VERIFIED: {error}\nDo not rely on this bundle; keep it, and ask where it comes from.");
+    console.answer(&value, text);
+    ExitCode::from(NO)
+}
+
+impl Replay {
+    pub(super) fn run(self, console: &Console) -> Result<ExitCode> {
+        let (files, verdict) = self.bundle.verify()?;
+        let report = match verdict {
+            Ok(report) => report,
+            Err(error) => return Ok(refuse(&error, console)),
+        };
+        let found = replay::run(&files, &report)?;
+        let total = found.total();
+        let listed: Vec<Value> = found.listed.iter().map(replay::json).collect();
+        let counts: serde_json::Map<String, Value> = found
+            .counts
+            .iter()
+            .map(|(name, count)| ((*name).to_owned(), replay::counts(count)))
+            .collect();
+        let value = json!({
+            "verified": true, "origin": report.origin, "size": report.size, "root": report.root,
+            "by_outcome": counts, "total": replay::counts(&total), "findings": listed,
+        });
+        console.answer(&value, replay::text(&found, &report));
+        let failed = total.differ > 0 || (self.strict && total.not_derivable > 0);
+        Ok(if failed { ExitCode::from(NO) } else { ExitCode::SUCCESS })
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use countersign_policy::Snapshot;
+
 /// What a hit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -101,6 +103,14 @@ impl Kinds {
             kinds = kinds.with(kind.ok_or_else(|| UnknownKind(name.to_owned()))?);
         }
         Ok(kinds)
+    }
+
+    /// What is looked for in all that belongs to an agent's actions: the standard kinds, and what its mandate adds.
+    pub fn of(live: Option<&Snapshot>, agent: &str) -> Self {
+        let mandate = live.and_then(|live| live.mandate(agent));
+        // A kind that redaction does not know was refused when the policy was loaded.
+        let named = mandate.and_then(|mandate| Self::with_names(mandate.redact().iter().map(String::as_str)).ok());
+        named.unwrap_or_default()
     }
 
     /// Whether `kind` is looked for.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
-use countersign_policy::{Decision, Demand, Reason, Snapshot, Verdict};
+use countersign_policy::{Decision, Demand, Hidden, Reason, Snapshot, Verdict};
 
 use super::{Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State, TurnedAway};
 use crate::command::Submit;
@@ -112,9 +112,23 @@ impl Ruling {
 
 impl State {
     pub(super) fn decide(&self, submit: Submit, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
+        let mut facts = self.facts(&submit);
+        facts.accept_remedy = submit.accept_remedy;
+        facts.policy_unavailable = self.live.is_some() && ctx.live.is_none();
+        self.decide_on(submit, facts, None, ctx)
+    }
+
+    /// Decides on facts that are given: those of now, or those that a record states. `hidden` watches where the action is
+    /// not all there.
+    pub(crate) fn decide_on(
+        &self,
+        submit: Submit,
+        facts: DecisionFacts,
+        hidden: Option<&Hidden>,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<Handled, Refusal> {
         let callback = self.receiver_for(submit.callback_url.as_deref())?;
-        let facts = self.facts(&submit);
-        let ruling = self.rule(&submit, &facts, ctx.live, ctx.now);
+        let ruling = self.rule(&submit, &facts, ctx.live, hidden, ctx.now);
 
         let action_id = ActionId(ctx.ids.next(ctx.now));
         let mut events = Vec::with_capacity(2);
@@ -161,11 +175,18 @@ impl State {
 
     /// What would be decided. Nothing comes of it.
     pub fn preview(&self, submit: &Submit, live: Option<&Snapshot>, now: Time) -> Ruling {
-        self.rule(submit, &self.facts(submit), live, now)
+        self.rule(submit, &self.facts(submit), live, None, now)
     }
 
     /// What policy and the switches above it say.
-    fn rule(&self, submit: &Submit, facts: &DecisionFacts, live: Option<&Snapshot>, now: Time) -> Ruling {
+    fn rule(
+        &self,
+        submit: &Submit,
+        facts: &DecisionFacts,
+        live: Option<&Snapshot>,
+        hidden: Option<&Hidden>,
+        now: Time,
+    ) -> Ruling {
         let tool = submit.action.tool.as_deref().unwrap_or(&submit.action.action);
         if let Some(scope) = self.stopped_by(&submit.agent, tool, &submit.action.action) {
             return Ruling::deny("killed", "kill_switch", format!("a kill switch is engaged on {scope}"));
@@ -174,7 +195,8 @@ impl State {
             let message = "no policy is live; upload and activate one".to_owned();
             return Ruling::deny("no_policy", "no_policy", message);
         };
-        let verdict = self.evaluate(live, &submit.agent, &submit.action, facts, submit.accept_remedy, now);
+        let accepts = submit.accept_remedy;
+        let verdict = self.evaluate(live, &submit.agent, &submit.action, facts, accepts, now, hidden);
         let ruling = Ruling::of(verdict);
         // A remedy that was applied may have led to another tool.
         if let Some(remedy) = ruling.remedy.as_ref().filter(|remedy| remedy.applied) {

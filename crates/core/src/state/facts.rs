@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_policy::{Action, Context, Snapshot, Standing, Value, Verdict};
+use countersign_policy::{Action, Context, Hidden, Snapshot, Standing, Value, Verdict};
 
 use super::{Agent, State};
 use crate::command::Submit;
@@ -10,7 +10,9 @@ use crate::event::{DecisionFacts, DecisionMade};
 use crate::time::Time;
 
 impl State {
-    /// Evaluates an action under a snapshot, with what the ledger knows of its agent.
+    /// Evaluates an action under a snapshot, with what the ledger knows of its agent. `hidden` watches where the action is not
+    /// all there.
+    #[expect(clippy::too_many_arguments, reason = "each is one input of the evaluation")]
     pub(super) fn evaluate(
         &self,
         live: &Snapshot,
@@ -19,17 +21,22 @@ impl State {
         facts: &DecisionFacts,
         accept_remedy: bool,
         now: Time,
+        hidden: Option<&Hidden>,
     ) -> Verdict {
         let values = FactValues::of(agent, facts);
         let currency = live
             .organization()
             .and_then(|organization| organization.currency())
             .unwrap_or(&self.currency);
-        live.evaluate(action, &values.context(agent, facts, currency, accept_remedy, now))
+        let context = values.context(agent, facts, currency, accept_remedy, now);
+        match hidden {
+            None => live.evaluate(action, &context),
+            Some(hidden) => live.evaluate_stored(action, &context, hidden),
+        }
     }
 
     /// What an evaluation reads of things outside the action.
-    pub(super) fn facts(&self, submit: &Submit) -> DecisionFacts {
+    pub(crate) fn facts(&self, submit: &Submit) -> DecisionFacts {
         let identity = if submit.verified { "verified" } else { "claimed" };
         let pii = submit.redact.keys().cloned().collect();
         self.agent_facts(&submit.agent, identity, pii)
@@ -43,9 +50,11 @@ impl State {
             words.extend(agent.team.clone().map(|team| ("team".to_owned(), team)));
         }
         DecisionFacts {
+            accept_remedy: false,
             agent: words,
             labels: known.map(|agent| agent.labels.clone()).unwrap_or_default(),
             pii,
+            policy_unavailable: false,
             principal_verified: false,
             standing: match standing(known) {
                 Standing::Active => "active",

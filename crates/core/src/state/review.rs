@@ -378,7 +378,7 @@ impl State {
             );
         }
         let facts = self.agent_facts(&action.agent, &action.identity, Vec::new());
-        let verdict = self.evaluate(live, &action.agent, stored, &facts, false, ctx.now);
+        let verdict = self.evaluate(live, &action.agent, stored, &facts, false, ctx.now, None);
         let granting = matches!(
             verdict.decision,
             Decision::Allow | Decision::AllowWithConstraints | Decision::RequireApproval

@@ -53,6 +53,9 @@ pub(super) fn lookup<'v>(path: &Path, scope: &Scope<'v>) -> Result<Option<&'v Va
     };
     let Some(mut value) = start else { return Ok(None) };
     for (index, key) in path.keys.iter().enumerate() {
+        if let Some(hidden) = scope.facts.hidden() {
+            hidden.see_key(value, key, || prefix(path, index).replace('`', ""));
+        }
         value = match value {
             Value::Map(members) => match members.get(&**key) {
                 Some(member) => member,
@@ -75,7 +78,28 @@ fn prefix(path: &Path, keys: usize) -> String {
 }
 
 fn read<'v>(path: &Path, scope: &Scope<'v>) -> Result<&'v Value, EvalError> {
-    lookup(path, scope)?.ok_or_else(|| EvalError::new(format!("`{}` is absent", path.text)))
+    let value = lookup(path, scope)?.ok_or_else(|| EvalError::new(format!("`{}` is absent", path.text)))?;
+    if let Some(hidden) = scope.facts.hidden() {
+        hidden.see(value, || match path.base {
+            Base::Root(_) => path.text.to_string(),
+            Base::Variable(_) => format!("{} (a member that a macro walks over)", path.text),
+        });
+    }
+    Ok(value)
+}
+
+/// Notes that a value and all in it are looked at.
+fn watch(node: &Node, value: &Value, scope: &Scope<'_>) {
+    if let Some(hidden) = scope.facts.hidden() {
+        hidden.see_all(value, || node.name().replace('`', ""));
+    }
+}
+
+/// Notes that a key of a value is looked for.
+pub(super) fn watch_key(node: &Node, value: &Value, key: &str, scope: &Scope<'_>) {
+    if let Some(hidden) = scope.facts.hidden() {
+        hidden.see_key(value, key, || node.name().replace('`', ""));
+    }
 }
 
 #[cold]
@@ -113,10 +137,14 @@ pub(super) fn truth(node: &Node, scope: &Scope<'_>, fuel: &mut Fuel) -> Result<b
             other => Err(wrong_kind(&format!("`{}`", path.text), other, "string")),
         },
         Node::Has(path) => Ok(lookup(path, scope)?.is_some()),
-        Node::HasKey(of, key) => match &*value(of, scope, fuel)? {
-            Value::Map(members) => Ok(members.contains_key(&**key)),
-            other => Err(not(of, other, "map")),
-        },
+        Node::HasKey(of, key) => {
+            let of_value = value(of, scope, fuel)?;
+            watch_key(of, &of_value, key, scope);
+            match &*of_value {
+                Value::Map(members) => Ok(members.contains_key(&**key)),
+                other => Err(not(of, other, "map")),
+            }
+        }
         Node::Not(inner) => Ok(!truth(inner, scope, fuel)?),
         Node::And(nodes) => absorb(nodes.iter().map(|node| truth(node, scope, fuel)), false),
         Node::Or(nodes) => absorb(nodes.iter().map(|node| truth(node, scope, fuel)), true),
@@ -194,6 +222,8 @@ pub(super) fn same_kind(left: &Value, right: &Value) -> bool {
 
 fn compare(order: Order, left: &Node, right: &Node, scope: &Scope<'_>, fuel: &mut Fuel) -> Result<bool, EvalError> {
     let (a, b) = (value(left, scope, fuel)?, value(right, scope, fuel)?);
+    watch(left, &a, scope);
+    watch(right, &b, scope);
     pay(&a, fuel)?;
     pay(&b, fuel)?;
     if matches!(order, Order::Equal | Order::NotEqual) {
@@ -217,6 +247,8 @@ fn compare(order: Order, left: &Node, right: &Node, scope: &Scope<'_>, fuel: &mu
 
 fn member(item: &Node, list: &Node, scope: &Scope<'_>, fuel: &mut Fuel) -> Result<bool, EvalError> {
     let (sought, all) = (value(item, scope, fuel)?, value(list, scope, fuel)?);
+    watch(item, &sought, scope);
+    watch(list, &all, scope);
     match (&*sought, &*all) {
         (_, Value::List(items)) => {
             let mut comparable = items.is_empty() || *sought == Value::Null;
@@ -260,6 +292,13 @@ fn find(search: Search, subject: &Node, sought: &Node, scope: &Scope<'_>, fuel: 
     }
 }
 
+/// Notes that the members of a list or the keys of a map are walked over.
+fn watch_members(node: &Node, all: &Value, scope: &Scope<'_>) {
+    if let (Some(hidden), Value::Map(map)) = (scope.facts.hidden(), all) {
+        hidden.see_keys(map, || node.name().replace('`', ""));
+    }
+}
+
 /// The members that a macro walks over: those of a list, or the keys of a map.
 fn members<'v>(node: &Node, all: &'v Value, fuel: &mut Fuel) -> Result<Cow<'v, [Value]>, EvalError> {
     match all {
@@ -283,6 +322,7 @@ fn quantify(
     fuel: &mut Fuel,
 ) -> Result<bool, EvalError> {
     let all = value(list, scope, fuel)?;
+    watch_members(list, &all, scope);
     let members = members(list, &all, fuel)?;
     let mut results = members
         .iter()
@@ -299,6 +339,14 @@ fn quantify(
 
 /// The value of any part.
 pub(super) fn value<'v>(node: &'v Node, scope: &Scope<'v>, fuel: &mut Fuel) -> Valued<'v> {
+    let value = compute(node, scope, fuel)?;
+    if let Some(hidden) = scope.facts.hidden() {
+        hidden.see(&value, || node.name().replace('`', ""));
+    }
+    Ok(value)
+}
+
+fn compute<'v>(node: &'v Node, scope: &Scope<'v>, fuel: &mut Fuel) -> Valued<'v> {
     fuel.spend(1)?;
     match node {
         Node::Constant(value) => Ok(Cow::Borrowed(value)),
@@ -358,6 +406,7 @@ fn collect<'v>(
     fuel: &mut Fuel,
 ) -> Valued<'v> {
     let all = value(list, scope, fuel)?;
+    watch_members(list, &all, scope);
     let members = members(list, &all, fuel)?;
     let mut kept = Vec::new();
     for member in members.iter() {

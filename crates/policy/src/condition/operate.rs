@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::eval::{Scope, Valued, not, owned, pay, same_kind, value};
+use super::eval::{Scope, Valued, not, owned, pay, same_kind, value, watch_key};
 use super::node::Node;
 use super::syntax::Arith;
 use super::time::{in_range, parse_duration, parse_timestamp};
@@ -11,7 +11,9 @@ use crate::value::Value;
 
 pub(super) fn key_of<'v>(of: &'v Node, key: &str, scope: &Scope<'v>, fuel: &mut Fuel) -> Valued<'v> {
     let absent = || EvalError::new(format!("`{key}` is absent"));
-    match value(of, scope, fuel)? {
+    let all = value(of, scope, fuel)?;
+    watch_key(of, &all, key, scope);
+    match all {
         Cow::Borrowed(Value::Map(members)) => members.get(key).map(Cow::Borrowed).ok_or_else(absent),
         Cow::Owned(Value::Map(mut members)) => members.remove(key).map(Cow::Owned).ok_or_else(absent),
         other => Err(not(of, &other, "map")),
@@ -24,6 +26,7 @@ pub(super) fn index_of<'v>(of: &'v Node, index: &'v Node, scope: &Scope<'v>, fue
     let place = match (&*all, &*at) {
         (Value::Map(_), Value::String(key)) => {
             let key = key.clone();
+            watch_key(of, &all, &key, scope);
             return match all {
                 Cow::Borrowed(map) => map.get(&key).map(Cow::Borrowed),
                 Cow::Owned(map) => map.get(&key).cloned().map(Cow::Owned),

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 
 use super::field::Reader;
 use crate::action::{Action, Resource};
+use crate::hidden::Hidden;
 use crate::value::Value;
 use crate::yaml::{Kind, Node, decimal};
 
@@ -101,6 +102,43 @@ impl Alternative {
         self.changes.iter().map(|change| change.pointer.clone()).collect()
     }
 
+    /// Notes what [`Alternative::of`] and a comparison of its result with `action` look at.
+    pub(crate) fn watch(&self, action: &Action, hidden: &Hidden) {
+        for change in &self.changes {
+            let Some((root, rest)) = change.path.split_first() else {
+                continue;
+            };
+            let resource = action.resource.as_ref();
+            let (at, rest): (Option<&Value>, &[String]) = match (root.as_str(), rest) {
+                ("args", rest) => (Some(&action.args), rest),
+                ("labels", rest) => (action.labels.as_ref(), rest),
+                ("resource", [field, rest @ ..]) if field == "labels" => {
+                    (resource.and_then(|resource| resource.labels.as_ref()), rest)
+                }
+                _ => (None, &[]),
+            };
+            let text = match (root.as_str(), rest) {
+                ("tool", _) => action.tool.as_deref(),
+                ("action", _) => Some(action.action.as_str()),
+                ("env", _) => action.env.as_deref(),
+                ("resource", _) => match change.path.get(1).map(String::as_str) {
+                    Some("type") => resource.and_then(|resource| resource.kind.as_deref()),
+                    Some("id") => resource.and_then(|resource| resource.id.as_deref()),
+                    Some("owner") => resource.and_then(|resource| resource.owner.as_deref()),
+                    _ => None,
+                },
+                _ => None,
+            };
+            let path = || change.pointer.trim_start_matches('/').replace('/', ".");
+            if change.value.is_some() {
+                hidden.see_text(text, &path());
+            }
+            if let Some(at) = at {
+                watch_place(at, rest, change.value.is_some(), hidden, &path);
+            }
+        }
+    }
+
     /// The alternative to `action`; the error is the pointer that leads nowhere.
     pub(crate) fn of(&self, action: &Action) -> Result<Action, String> {
         let mut alternative = action.clone();
@@ -195,6 +233,25 @@ fn put(action: &mut Action, change: &Change) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+/// Notes what a change at `path` looks at. What is replaced is compared; what is removed is not.
+fn watch_place(at: &Value, path: &[String], replaces: bool, hidden: &Hidden, name: &impl Fn() -> String) {
+    let Some((key, rest)) = path.split_first() else {
+        if replaces {
+            hidden.see_all(at, name);
+        }
+        return;
+    };
+    hidden.see_key(at, key, name);
+    let next = match at {
+        Value::Map(map) => map.get(key),
+        Value::List(items) => key.parse().ok().and_then(|index: usize| items.get(index)),
+        _ => None,
+    };
+    if let Some(next) = next {
+        watch_place(next, rest, replaces, hidden, name);
+    }
 }
 
 fn within(slot: &mut Option<Value>, path: &[String], value: &Option<Value>) -> Option<()> {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::field::Reader;
+use crate::hidden::Hidden;
 use crate::value::Value;
 use crate::yaml::{Kind, Node};
 
@@ -114,6 +115,33 @@ impl Schema {
         schema.max_length = length(bound(reader, "maxLength"));
         fields.finish(reader);
         Some(schema)
+    }
+
+    /// Notes what [`Schema::check`] looks at: whatever this says something about.
+    pub(crate) fn watch(&self, value: &Value, path: &str, hidden: &Hidden) {
+        if *self != Schema::default() {
+            hidden.see(value, || path.to_owned());
+        }
+        let Value::Map(map) = value else {
+            if self.allowed.is_some() {
+                hidden.see_all(value, || path.to_owned());
+            }
+            return;
+        };
+        if self.allowed.is_some() {
+            hidden.see_all(value, || path.to_owned());
+        }
+        if self.closed || !self.required.is_empty() || !self.properties.is_empty() {
+            hidden.see_keys(map, || path.to_owned());
+        }
+        if hidden.is_mark(value) {
+            return;
+        }
+        for (name, schema) in &self.properties {
+            if let Some(value) = map.get(name) {
+                schema.watch(value, &format!("{path}.{name}"), hidden);
+            }
+        }
     }
 
     /// What is wrong with `value`: the path and a sentence without the value.

@@ -1,6 +1,7 @@
 //! Who and what a rule is about: exact names, or beginnings that end in `*`.
 
 use super::field::Reader;
+use crate::hidden::Hidden;
 use crate::yaml::Node;
 
 /// A name or the beginning of names, compared by bytes.
@@ -128,6 +129,20 @@ impl Selector {
             .into_iter()
             .find(|(_, pattern, value)| miss(pattern, *value))
             .map(|(name, ..)| name)
+    }
+
+    /// Notes what it looks at: nothing after the first key that does not match.
+    pub(crate) fn watch(&self, subject: &Subject<'_>, hidden: &Hidden) {
+        let last = self.mismatch(subject);
+        for (name, pattern, value) in self.parts(subject) {
+            if pattern.is_some() {
+                let path = if name == "resource" { "resource.type" } else { name };
+                hidden.see_text(value, path);
+            }
+            if last == Some(name) {
+                break;
+            }
+        }
     }
 
     /// It looks at what only the agent reports.

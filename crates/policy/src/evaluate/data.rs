@@ -13,6 +13,9 @@ pub(super) fn weigh(scene: &Scene<'_>, mandate: &Mandate, tally: &mut Tally) {
     let (Some(entries), Some(kind)) = (&mandate.data, kind) else {
         return;
     };
+    if let Some(hidden) = scene.hidden {
+        hidden.see_text(Some(kind), "resource.type");
+    }
     let needed = seen::access(scene.action, scene.tool).unwrap_or(Access::Write);
     let mut listed = false;
     let mut met = true;
@@ -59,6 +62,10 @@ pub(super) fn unmet(entry: &DataAccess, needed: Access, scene: &Scene<'_>) -> Op
         (Scope::OwnedByCurrentUser, None, _) => return Some(("scope", "the action names no principal")),
         (Scope::OwnedByCurrentUser, _, None) => return Some(("scope", "the action does not say whose it is")),
         (Scope::OwnedByCurrentUser, Some(principal), Some(owner)) => {
+            if let Some(hidden) = scene.hidden {
+                hidden.see_text(Some(principal), "principal");
+                hidden.see_text(Some(owner), "resource.owner");
+            }
             if principal != owner {
                 return Some(("scope", "it belongs to somebody else than the principal"));
             }

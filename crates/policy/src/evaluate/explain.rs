@@ -34,7 +34,7 @@ pub struct Trace {
 }
 
 pub(crate) fn explain(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>) -> Vec<Trace> {
-    with_scene(snapshot, action, ctx, |scene| {
+    with_scene(snapshot, action, ctx, None, |scene| {
         let mut traces = Vec::new();
         if let Some(mandate) = scene.mandate {
             of_mandate(scene, mandate, &mut traces);

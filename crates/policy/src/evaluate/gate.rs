@@ -18,6 +18,11 @@ pub(super) fn weigh(scene: &Scene<'_>, remedies: Remedies, fuel: &mut Fuel, tall
         let Some(gate) = scene.snapshot.gates.get(at) else {
             continue;
         };
+        if let Some(hidden) = scene.hidden {
+            for selector in &gate.on {
+                selector.watch(&subject, hidden);
+            }
+        }
         if !gate.on.is_empty() && !gate.on.iter().any(|selector| selector.matches(&subject)) {
             continue;
         }
@@ -73,7 +78,7 @@ fn grant(scene: &Scene<'_>, gate: &Gate, rule: &Rule, tally: &mut Tally) {
 fn remediate(scene: &Scene<'_>, rule: &Rule, message: String, remedies: Remedies, tally: &mut Tally) {
     let id = &rule.id;
     let Some(remedy) = &rule.remedy else { return };
-    match (offer(id, remedy, scene.action), remedies) {
+    match (offer(id, remedy, scene), remedies) {
         (Ok(None), _) => {}
         (Ok(Some(offer)), Remedies::Offered) => {
             tally.say(Some(id), "rule", Decision::Remediate, message);

@@ -65,6 +65,9 @@ fn ceiling(scene: &Scene<'_>, mandate: &Mandate, tally: &mut Tally) {
         tally.deny(Some(&mandate.id), "tier", message);
     }
     if let Some(environments) = &mandate.environments {
+        if let Some(hidden) = scene.hidden {
+            hidden.see_text(scene.action.env.as_deref(), "env");
+        }
         match &scene.action.env {
             None => tally.deny(Some(&mandate.id), "environment", "the action names no environment"),
             Some(env) if !environments.contains(env) => {

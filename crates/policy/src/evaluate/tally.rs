@@ -118,6 +118,9 @@ impl Tally {
         if constraints.is_empty() {
             return;
         }
+        if let Some(hidden) = scene.hidden {
+            constraints.watch(scene.action, hidden);
+        }
         let access = seen::access(scene.action, scene.tool);
         let stated = Stated {
             action: scene.action,

@@ -1,0 +1,88 @@
+//! Holding a record against what follows from its inputs, field by field.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Difference;
+use crate::event::{ApprovalOpened, DecisionMade};
+
+/// The JSON text of a value.
+pub(super) fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Adds a difference where there is one.
+pub(super) fn field(what: &str, recorded: &impl Serialize, recomputed: &impl Serialize, into: &mut Vec<Difference>) {
+    let (recorded, recomputed) = (text(recorded), text(recomputed));
+    if recorded != recomputed {
+        into.push(Difference {
+            what: what.to_owned(),
+            recorded,
+            recomputed,
+        });
+    }
+}
+
+/// Where two decisions part. Salts and digests of alternatives are made with a key that stays with the server; what they
+/// are digests of is compared as part of the payload.
+pub(super) fn decisions(recorded: &DecisionMade, follows: &DecisionMade) -> Vec<Difference> {
+    let mut follows = follows.clone();
+    follows.salt.clone_from(&recorded.salt);
+    if let (Some(ours), Some(theirs)) = (&mut follows.remedy, &recorded.remedy) {
+        ours.digest = theirs.digest;
+    }
+    if follows == *recorded {
+        return Vec::new();
+    }
+    fields("", recorded, &follows)
+}
+
+/// Where two requests to people part.
+pub(super) fn requests(recorded: &ApprovalOpened, follows: &ApprovalOpened) -> Vec<Difference> {
+    if recorded == follows {
+        return Vec::new();
+    }
+    fields("approval.opened: ", recorded, follows)
+}
+
+fn fields(prefix: &str, recorded: &impl Serialize, follows: &impl Serialize) -> Vec<Difference> {
+    let object = |value: Result<Value, serde_json::Error>| match value {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) | Err(_) => serde_json::Map::new(),
+    };
+    let (recorded, follows) = (
+        object(serde_json::to_value(recorded)),
+        object(serde_json::to_value(follows)),
+    );
+    let mut names: Vec<&String> = recorded.keys().chain(follows.keys()).collect();
+    names.sort();
+    names.dedup();
+    let mut differences = Vec::new();
+    for name in names {
+        field(
+            &format!("{prefix}{name}"),
+            &recorded.get(name),
+            &follows.get(name),
+            &mut differences,
+        );
+    }
+    differences
+}
+
+/// The rule that speaks first: `document#rule`, or the name of what speaks without a document.
+pub(super) fn rule(decision: &DecisionMade) -> String {
+    match decision.reasons.first() {
+        None => String::new(),
+        Some(reason) if !reason.document.is_empty() => format!("{}#{}", reason.document, reason.rule),
+        Some(reason) if !reason.rule.is_empty() => reason.rule.clone(),
+        Some(reason) => reason.code.clone(),
+    }
+}
+
+/// Whether this was decided without a look at the action: nothing of it that is missing could change that.
+pub(super) fn needs_no_action(decision: &DecisionMade) -> bool {
+    decision.reasons.first().is_some_and(|reason| {
+        matches!(reason.rule.as_str(), "no_policy" | "kill_switch")
+            || (reason.document.is_empty() && matches!(reason.code.as_str(), "unregistered" | "quarantined"))
+    })
+}

@@ -1,0 +1,186 @@
+//! From a record and its payload back to the action, as far as it was kept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use countersign_policy::{Action, Value, json};
+
+use super::Gap;
+use crate::action::{Received, receive};
+use crate::command::Sealed;
+use crate::event::DecisionMade;
+use crate::record::{Payload, Record};
+use crate::redact::{is_mark, is_marked};
+use crate::stored::{LIMITS, Shown, sealed_action, shown, stored_alternative};
+
+/// Fields of an action that are plain text, in which a mark can stand.
+const TEXTS: [&str; 7] = ["action", "env", "parent", "principal", "run", "step", "tool"];
+/// The same of its resource.
+const RESOURCE_TEXTS: [&str; 3] = ["id", "owner", "type"];
+/// Fields that are numbers written as text.
+const NUMBERS: [&str; 2] = ["confidence", "estimated_cost"];
+
+/// An action as far as it was kept.
+pub(super) struct Restored {
+    /// The action; where a text is not known, it is a mark.
+    pub(super) received: Received,
+    /// Its stored form, without an alternative.
+    pub(super) stored: Sealed,
+    /// The words that its record shows.
+    pub(super) shown: Shown,
+    /// The alternative that lies beside it.
+    pub(super) alternative: Option<Action>,
+    /// The payload was there.
+    pub(super) whole: bool,
+    /// What nothing can stand for.
+    pub(super) gaps: Vec<Gap>,
+}
+
+/// The action of a record.
+pub(super) fn restore(record: &Record, decision: &DecisionMade, payload: Option<&Payload>) -> Restored {
+    match read(record, decision, payload) {
+        Ok(restored) => restored,
+        Err(gap) => outline(decision, gap),
+    }
+}
+
+fn read(record: &Record, decision: &DecisionMade, payload: Option<&Payload>) -> Result<Restored, Gap> {
+    let missing = |why: &str| Gap::new("payload", why);
+    let payload = payload.ok_or_else(|| missing("it is not in the export: left out, or erased"))?;
+    if record.payload.as_ref() != Some(&payload.commitment()) {
+        return Err(missing("it does not open the commitment in the record"));
+    }
+    let parsed = json::parse(&payload.body, &LIMITS).map_err(|error| missing(&error.to_string()))?;
+    let Value::Map(mut members) = parsed else {
+        return Err(missing("it is not a stored form"));
+    };
+    let stored = members
+        .remove("action")
+        .ok_or_else(|| missing("it holds no stored form of an action"))?;
+    let (shown, sealed) = (shown(&stored), sealed_action(&stored, payload.salt, &payload.class));
+    let mut gaps = Vec::new();
+    let readable = fill(stored, decision, &mut gaps);
+    let received = receive(readable).map_err(|refusal| missing(&format!("it is not an action: {}", refusal.detail)))?;
+    for (field, text) in [
+        ("action", Some(&received.action.action)),
+        ("tool", received.action.tool.as_ref()),
+    ] {
+        // Everything depends on what it is that runs.
+        if text.is_some_and(|text| is_marked(text)) {
+            gaps.push(Gap::new(field, "redaction had replaced it, and every rule reads it"));
+        }
+    }
+    Ok(Restored {
+        received,
+        alternative: stored_alternative(&payload.body),
+        stored: sealed,
+        shown,
+        whole: true,
+        gaps,
+    })
+}
+
+/// Puts a text in place of every mark that stands for a whole field, since a field is a text.
+fn fill(stored: Value, decision: &DecisionMade, gaps: &mut Vec<Gap>) -> Value {
+    let Value::Map(mut fields) = stored else { return stored };
+    for name in TEXTS {
+        fill_text(&mut fields, name);
+    }
+    if let Some(Value::Map(resource)) = fields.get_mut("resource") {
+        for name in RESOURCE_TEXTS {
+            fill_text(resource, name);
+        }
+    }
+    for name in NUMBERS {
+        if fields.get(name).is_some_and(is_mark) {
+            fields.remove(name);
+            gaps.push(Gap::new(
+                name,
+                "redaction had replaced it, and rules on amounts read it",
+            ));
+        }
+    }
+    if fields.get("amount").is_some_and(is_mark) {
+        // The record itself states the amount.
+        fields.remove("amount");
+        if let Some(amount) = &decision.amount {
+            fields.insert("amount".to_owned(), Value::from(amount.as_str()));
+        }
+    }
+    Value::Map(fields)
+}
+
+fn fill_text(fields: &mut BTreeMap<String, Value>, name: &str) {
+    let Some(value @ Value::Map(_)) = fields.get_mut(name) else {
+        return;
+    };
+    let kind = value.get("$redacted").and_then(Value::as_str).unwrap_or_default();
+    *value = Value::from(format!("[redacted:{kind}]"));
+}
+
+/// What a record alone tells of its action.
+fn outline(decision: &DecisionMade, gap: Gap) -> Restored {
+    let shown = Shown {
+        action: decision.action.clone(),
+        env: decision.env.clone(),
+        resource_type: decision.resource_type.clone(),
+        tool: decision.tool.clone(),
+    };
+    let mut fields = BTreeMap::from([("action".to_owned(), Value::from(shown.action.as_str()))]);
+    let texts = [
+        ("amount", &decision.amount),
+        ("currency", &decision.currency),
+        ("env", &decision.env),
+        ("tool", &decision.tool),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            fields.insert(name.to_owned(), Value::from(text.as_str()));
+        }
+    }
+    let body = receive(Value::Map(fields)).unwrap_or_else(|_| Received {
+        action: nameless(&shown.action),
+        agent: None,
+        callback_url: None,
+        accept_remedy: false,
+    });
+    let nothing = Payload {
+        body: Vec::new(),
+        salt: [0; 32],
+        class: String::new(),
+    };
+    let commitment = nothing.commitment();
+    Restored {
+        received: body,
+        alternative: None,
+        stored: Arc::new((nothing, commitment)),
+        shown,
+        whole: false,
+        gaps: vec![gap],
+    }
+}
+
+/// An action of which only the operation is known.
+fn nameless(action: &str) -> Action {
+    Action {
+        tool: None,
+        action: action.to_owned(),
+        args: Value::Map(BTreeMap::new()),
+        resource: None,
+        env: None,
+        access: None,
+        amount: None,
+        currency: None,
+        estimated_cost: None,
+        confidence: None,
+        evidence: None,
+        labels: None,
+        principal: None,
+        run: None,
+        parent: None,
+        step: None,
+        delegation: None,
+        model: None,
+        conflicts: None,
+    }
+}
