@@ -7,13 +7,14 @@ use serde_json::Value;
 use crate::run::{Failed, output};
 
 /// The layer of each crate: arrows point to a lower layer only.
-const LAYERS: [(&str, u8); 14] = [
+const LAYERS: [(&str, u8); 15] = [
     ("tlog", 0),
     ("policy", 0),
     ("core", 1),
     ("api", 2),
     ("store", 2),
     ("notify", 2),
+    ("store-postgres", 3),
     ("store-sqlite", 3),
     ("engine", 3),
     ("server", 4),

@@ -29,8 +29,9 @@ const ABSENT_IN_PURE: [(&str, &str); 12] = [
 ];
 
 /// Text that belongs into some crates only.
-const ONLY_IN: [(&str, &[&str], &str); 3] = [
+const ONLY_IN: [(&str, &[&str], &str); 4] = [
     ("rusqlite", &["crates/store-sqlite/"], "SQL lives in the stores"),
+    ("tokio_postgres", &["crates/store-postgres/"], "SQL lives in the stores"),
     ("axum", &["crates/server/"], "HTTP serving lives in the server"),
     (
         "reqwest",

@@ -1,7 +1,9 @@
 //! A world on a controlled clock: one organization's state, folded from records that go through their canonical bytes.
 
 pub mod cases;
+pub mod cut;
 mod derive;
+pub mod postgres;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
