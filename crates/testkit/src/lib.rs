@@ -1,6 +1,8 @@
 //! A world on a controlled clock: one organization's state, folded from records that go through their canonical bytes.
 
 pub mod cases;
+pub mod history;
+pub mod simulation;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
