@@ -58,13 +58,11 @@ impl Engine {
         let done = self
             .perform(Lane::Write, &request.caller.org, envelope, Beside::default())
             .await?;
-        match done.replayed {
-            Some(seq) => Ok((self.replayed_action(&request.caller.org, seq).await?, true)),
-            None => Ok((
-                self.answer_of(&handle, &request.caller.org, &done.entries).await?,
-                false,
-            )),
-        }
+        let answer = match done.replayed {
+            Some(seq) => self.replayed_action(&request.caller.org, seq).await,
+            None => self.answer_of(&handle, &request.caller.org, &done.entries).await,
+        };
+        Ok((answer.map_err(EngineError::recorded)?, done.replayed.is_some()))
     }
 
     /// What would be decided. Nothing is recorded, reserved or asked.
@@ -215,7 +213,10 @@ impl Engine {
             .await?;
         let receipt = match (&done.replayed, done.entries.first()) {
             (_, Some(entry)) => receipt_of(entry),
-            (Some(seq), None) => self.receipt(&caller.org, *seq).await?,
+            (Some(seq), None) => {
+                let receipt = self.receipt(&caller.org, *seq).await;
+                receipt.map_err(EngineError::recorded)?
+            }
             (None, None) => return Err(EngineError::internal("a redemption left no record")),
         };
         Ok((Redeemed { claims, receipt }, done.replayed.is_some()))
@@ -265,11 +266,11 @@ impl Engine {
         let done = self
             .perform(Lane::Write, &caller.org, envelope, Beside::default())
             .await?;
-        let (view, leaf_hash) = self.view(&caller.org, id).await?;
-        Ok((
-            self.render(&handle, &caller.org, &view, leaf_hash).await?,
-            done.replayed.is_some(),
-        ))
+        let answer = match self.view(&caller.org, id).await {
+            Ok((view, leaf_hash)) => self.render(&handle, &caller.org, &view, leaf_hash).await,
+            Err(error) => Err(error),
+        };
+        Ok((answer.map_err(EngineError::recorded)?, done.replayed.is_some()))
     }
 
     /// The view of an action and the leaf hash of its decision.

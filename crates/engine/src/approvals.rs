@@ -95,10 +95,8 @@ impl Engine {
         let done = self
             .perform(Lane::Urgent, &caller.org, envelope, Beside::default())
             .await?;
-        Ok((
-            self.approval_of_action(&caller.org, action_id).await?,
-            done.replayed.is_some(),
-        ))
+        let answer = self.approval_of_action(&caller.org, action_id).await;
+        Ok((answer.map_err(EngineError::recorded)?, done.replayed.is_some()))
     }
 
     /// Completes the evidence of a request.
@@ -129,10 +127,8 @@ impl Engine {
         let done = self
             .perform(Lane::Write, &caller.org, envelope, Beside::default())
             .await?;
-        Ok((
-            self.approval_of_action(&caller.org, view.decision.action_id).await?,
-            done.replayed.is_some(),
-        ))
+        let answer = self.approval_of_action(&caller.org, view.decision.action_id).await;
+        Ok((answer.map_err(EngineError::recorded)?, done.replayed.is_some()))
     }
 
     /// Withdraws a request.
@@ -150,10 +146,8 @@ impl Engine {
         let done = self
             .perform(Lane::Write, &caller.org, envelope, Beside::default())
             .await?;
-        Ok((
-            self.approval_of_action(&caller.org, view.decision.action_id).await?,
-            done.replayed.is_some(),
-        ))
+        let answer = self.approval_of_action(&caller.org, view.decision.action_id).await;
+        Ok((answer.map_err(EngineError::recorded)?, done.replayed.is_some()))
     }
 
     async fn view_of_approval(&self, org: &Org, id: ApprovalId) -> Result<ActionView, EngineError> {

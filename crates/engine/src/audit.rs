@@ -1,5 +1,6 @@
 //! The record for outsiders: search, checkpoints, proofs, and everything that an export is made of.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use countersign_api::Receipt;
@@ -238,6 +239,8 @@ fn with_subtrees(
         let root = tree::perfect_subtree(&leaves);
         nodes.push(root.ok_or_else(|| EngineError::internal(format!("leaf hashes from {from} on are incomplete")))?);
     }
+    // A proof only knows that a hash is missing; why is told here.
+    let unread = RefCell::new(None);
     let subtree = |level: u8, index: u64| -> Option<Hash> {
         if level >= NODE_LEVEL {
             let span = 1_u64.checked_shl(u32::from(level - NODE_LEVEL))?;
@@ -245,9 +248,15 @@ fn with_subtrees(
             return tree::perfect_subtree(nodes.get(from..from + usize::try_from(span).ok()?)?);
         }
         let from = index << level;
-        tree::perfect_subtree(&leaf_hashes(&*inner.store, org, from, from + (1 << level)).ok()?)
+        match leaf_hashes(&*inner.store, org, from, from + (1 << level)) {
+            Ok(leaves) => tree::perfect_subtree(&leaves),
+            Err(error) => {
+                unread.replace(Some(error));
+                None
+            }
+        }
     };
-    prove(&subtree).map_err(EngineError::internal)
+    prove(&subtree).map_err(|error| unread.take().unwrap_or_else(|| EngineError::internal(error)))
 }
 
 fn leaf_hashes(store: &dyn Store, org: &str, from: u64, to: u64) -> Result<Vec<Hash>, EngineError> {

@@ -62,11 +62,15 @@ impl Engine {
                     .and_then(|committed| committed)
                 {
                     Ok(committed) => match committed.answer {
-                        Answer::Done => self.answer_of(&handle, &request.caller.org, &committed.entries).await,
+                        Answer::Done => {
+                            let answer = self.answer_of(&handle, &request.caller.org, &committed.entries).await;
+                            answer.map_err(EngineError::recorded)
+                        }
                         Answer::Refused(refusal) => Err(refusal.into()),
                         Answer::Replayed(seq) => {
                             replayed = true;
-                            self.replayed_action(&request.caller.org, seq).await
+                            let answer = self.replayed_action(&request.caller.org, seq).await;
+                            answer.map_err(EngineError::recorded)
                         }
                     },
                     Err(error) => Err(error),

@@ -28,8 +28,39 @@ pub trait Clock: Send + Sync + 'static {
     fn follow(&self, shown: Time);
 }
 
-/// The host's wall clock, checked against `CLOCK_BOOTTIME`, which nobody can set and which runs on during sleep.
-pub struct SystemClock {
+/// The two clocks of a machine, in microseconds.
+pub trait Host: Send + Sync + 'static {
+    /// The wall clock: since 1970, and somebody may set it.
+    fn wall(&self) -> i64;
+    /// A clock that nobody can set and that runs on during sleep: since some moment.
+    fn steady(&self) -> i64;
+}
+
+/// The machine that this runs on: `CLOCK_REALTIME` and `CLOCK_BOOTTIME`.
+#[derive(Default)]
+pub struct Machine;
+
+impl Host for Machine {
+    fn wall(&self) -> i64 {
+        microseconds(rustix::time::ClockId::Realtime)
+    }
+
+    fn steady(&self) -> i64 {
+        microseconds(rustix::time::ClockId::Boottime)
+    }
+}
+
+fn microseconds(clock: rustix::time::ClockId) -> i64 {
+    let now = rustix::time::clock_gettime(clock);
+    now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
+}
+
+/// The clock of the machine that this runs on.
+pub type SystemClock = HostClock<Machine>;
+
+/// A host's wall clock, checked against its steady one.
+pub struct HostClock<H> {
+    host: H,
     anchor: Mutex<Anchor>,
 }
 
@@ -41,44 +72,41 @@ struct Anchor {
     followed: Option<i64>,
 }
 
-impl Anchor {
+impl<H: Host> HostClock<H> {
+    /// A clock that takes the host's as right to begin with.
+    pub fn new(host: H) -> HostClock<H> {
+        let anchor = Anchor {
+            wall: host.wall(),
+            steady: host.steady(),
+            jumped: false,
+            followed: None,
+        };
+        HostClock {
+            host,
+            anchor: Mutex::new(anchor),
+        }
+    }
+
     /// What the clock that counts shows when the steady one shows `steady`.
-    fn shown(&self, steady: i64) -> i64 {
-        match self.followed {
+    fn shown(&self, anchor: &Anchor, steady: i64) -> i64 {
+        match anchor.followed {
             Some(ahead) => steady + ahead,
-            None => host(),
+            None => self.host.wall(),
         }
     }
 }
 
-fn host() -> i64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-    now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
-}
-
-fn steady() -> i64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    now.tv_sec * 1_000_000 + now.tv_nsec / 1_000
-}
-
-impl Default for SystemClock {
+impl<H: Host + Default> Default for HostClock<H> {
     fn default() -> Self {
-        SystemClock {
-            anchor: Mutex::new(Anchor {
-                wall: host(),
-                steady: steady(),
-                jumped: false,
-                followed: None,
-            }),
-        }
+        HostClock::new(H::default())
     }
 }
 
-impl Clock for SystemClock {
+impl<H: Host> Clock for HostClock<H> {
     fn read(&self) -> Reading {
         let mut anchor = crate::lock(&self.anchor);
-        let steady = steady();
-        let wall = anchor.shown(steady);
+        let steady = self.host.steady();
+        let wall = self.shown(&anchor, steady);
         let expected = anchor.wall + (steady - anchor.steady);
         anchor.jumped = (wall - expected).abs() > TOLERANCE.0;
         if anchor.jumped {
@@ -102,9 +130,9 @@ impl Clock for SystemClock {
 
     fn accept(&self) {
         let mut anchor = crate::lock(&self.anchor);
-        let steady = steady();
+        let steady = self.host.steady();
         *anchor = Anchor {
-            wall: anchor.shown(steady),
+            wall: self.shown(&anchor, steady),
             steady,
             jumped: false,
             followed: anchor.followed,
@@ -113,11 +141,12 @@ impl Clock for SystemClock {
 
     fn not_before(&self, instant: Time) {
         let mut anchor = crate::lock(&self.anchor);
-        let expected = anchor.wall + (steady() - anchor.steady);
+        let steady = self.host.steady();
+        let expected = anchor.wall + (steady - anchor.steady);
         if instant.0 > expected {
             *anchor = Anchor {
                 wall: instant.0,
-                steady: steady(),
+                steady,
                 jumped: anchor.jumped,
                 followed: anchor.followed,
             };
@@ -126,7 +155,7 @@ impl Clock for SystemClock {
 
     fn follow(&self, shown: Time) {
         let mut anchor = crate::lock(&self.anchor);
-        let steady = steady();
+        let steady = self.host.steady();
         if anchor.followed.is_none() {
             // The first word of the store's clock: how far the host's was off is nobody's jump.
             *anchor = Anchor {

@@ -11,10 +11,11 @@ pub enum EngineError {
     /// The credential is not good.
     #[error("{0}")]
     Unauthenticated(String),
-    /// Not now; try again. Nothing happened.
+    /// Not now; try again. Nothing happened, unless the code is `outcome_unknown`.
     #[error("{detail}")]
     Unavailable {
-        /// A stable word: `overloaded`, `store_full`, `store_failed`, `stopping`, `upgrade_needed`.
+        /// A stable word: `overloaded`, `store_full`, `store_failed`, `outcome_unknown`, `stopping`,
+        /// `upgrade_needed`.
         code: &'static str,
         /// What happened.
         detail: String,
@@ -32,6 +33,19 @@ impl EngineError {
             code,
             detail: detail.into(),
             retry_after_s: 1,
+        }
+    }
+
+    /// The same error, met while the answer was read after the commit: what was asked for has happened.
+    pub(crate) fn recorded(self) -> EngineError {
+        match self {
+            EngineError::Unavailable { detail, .. } => EngineError::unavailable(
+                "outcome_unknown",
+                format!(
+                    "this was recorded, and what became of it could not be read ({detail}): ask again with the same idempotency key, or look it up"
+                ),
+            ),
+            EngineError::Refused(_) | EngineError::Unauthenticated(_) | EngineError::Internal(_) => self,
         }
     }
 

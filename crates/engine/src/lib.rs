@@ -43,7 +43,7 @@ pub use approvals::VoteRequest;
 pub use audit::{AuditEntry, ExportFile, InclusionProof, SearchPage};
 pub use auth::{Caller, Credential, NewKey};
 pub use batch::BATCH_AT_MOST;
-pub use clock::{Clock, Reading, SystemClock};
+pub use clock::{Clock, Host, HostClock, Machine, Reading, SystemClock};
 pub use error::EngineError;
 pub use inbox::Lane;
 pub use intake::{MAX_BODY_BYTES, Request, parse_body};

@@ -151,7 +151,8 @@ impl Engine {
         });
         self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
             .await?;
-        let live = self.look(&request.caller.org, |state| state.live().cloned()).await?;
+        let live = self.look(&request.caller.org, |state| state.live().cloned()).await;
+        let live = live.map_err(EngineError::recorded)?;
         Ok(live.map(|hash| hash.to_string()).unwrap_or_default())
     }
 

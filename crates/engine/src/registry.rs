@@ -295,10 +295,10 @@ impl Engine {
         });
         self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
             .await?;
-        self.look(&request.caller.org, move |state| {
+        let released = self.look(&request.caller.org, move |state| {
             !state.kills().any(|kill| kill.scope == scope)
-        })
-        .await
+        });
+        released.await.map_err(EngineError::recorded)
     }
 
     /// Takes note of an alert.

@@ -3,7 +3,9 @@
 pub mod cases;
 pub mod cut;
 mod derive;
+pub mod history;
 pub mod postgres;
+pub mod simulation;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

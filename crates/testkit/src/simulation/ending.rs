@@ -1,0 +1,194 @@
+//! The end of a simulation: everything is mended, everything due comes, and the whole is held against what clients saw.
+
+use countersign_core::Span;
+use countersign_core::event::Event;
+
+use super::client::{Call, Want};
+use super::world::World;
+use crate::history;
+
+/// How many steps everything that is underway may take once all is mended.
+const PATIENCE: u64 = 5000;
+
+/// Mends everything, lets everything that is due come, and checks the whole.
+///
+/// # Errors
+/// What is wrong.
+pub fn end(world: &mut World) -> Result<(), String> {
+    if !world.lost.is_empty() {
+        return a_loss_is_noticed(world);
+    }
+    mend(world)?;
+    if !world.lost.is_empty() {
+        return a_loss_is_noticed(world);
+    }
+    settle(world)?;
+    everything_goes_on_after_faults(world)?;
+    drain(world)?;
+    i22_every_request_has_ended(world)?;
+    world.fold_anew()?;
+    i12_nodes_have_the_state_of_the_ledger(world)?;
+    i7_i8_the_history_fits_the_ledger(world)
+}
+
+/// A disk that lied has lost what was acknowledged: whoever holds a checkpoint from before sees it.
+fn a_loss_is_noticed(world: &World) -> Result<(), String> {
+    for lost in &world.lost {
+        let trail = world.trails.iter().find(|trail| trail.org == lost.org);
+        let known = trail.map_or(0, super::trail::Trail::size);
+        if known < lost.acknowledged || lost.left >= known {
+            return Err(format!("{lost:?} is not noticed by whoever knows {known} records"));
+        }
+    }
+    Ok(())
+}
+
+fn mend(world: &mut World) -> Result<(), String> {
+    world.note("everything is mended");
+    world.network.trouble_per_mille = 0;
+    world.store.faults(super::faults::Faults::heal);
+    world.store.lie(false);
+    world.store.room(None);
+    world.store.clock().set(Span(0));
+    for node in 0..world.nodes.len() {
+        world.store.cut(node as u64, false);
+        world.nodes[node].wall.set(Span(0));
+    }
+    if !world.store.is_up() {
+        let lost = world.store.restart();
+        if !lost.is_empty() && !world.setting.lying_disk {
+            return Err(format!("invariant 7: an honest disk lost {lost:?}"));
+        }
+        world.lost.extend(lost);
+    }
+    for place in 0..world.nodes.len() {
+        if world.nodes[place].process.is_none() {
+            world.nodes[place].start()?;
+        }
+    }
+    Ok(())
+}
+
+/// Carries out everything that is underway.
+fn settle(world: &mut World) -> Result<(), String> {
+    for _ in 0..PATIENCE {
+        if world.network.is_quiet() && !work(world) {
+            return Ok(());
+        }
+        world.step += 1;
+        work(world);
+        world.timeline.pass(Span(60_000));
+        world.carry_messages()?;
+        world.look()?;
+    }
+    Err("what is underway does not come to an end".into())
+}
+
+fn work(world: &mut World) -> bool {
+    let mut worked = false;
+    for node in &mut world.nodes {
+        worked |= node.step();
+    }
+    worked
+}
+
+/// Invariant 26: once there is room again, every node decides and answers.
+fn everything_goes_on_after_faults(world: &mut World) -> Result<(), String> {
+    let before = world.answers;
+    let mut sent = 0;
+    for org in 0..world.setting.orgs.len() {
+        for node in 0..world.nodes.len() {
+            let call = Call {
+                org,
+                credential: world.known[org].agents.last().cloned().unwrap_or_default(),
+                route: "POST /v1/actions".into(),
+                key: format!("last-{node}"),
+                body: br#"{"action":"fly"}"#.to_vec(),
+                want: Want::Decide,
+            };
+            let step = world.step;
+            let (network, dice) = (&mut world.network, &mut world.dice);
+            network.send(call, node, step, dice);
+            sent += 1;
+        }
+    }
+    settle(world)?;
+    if world.answers - before < sent {
+        return Err("invariant 26: a node does not answer any more".into());
+    }
+    for (org, history) in world.setting.orgs.iter().zip(&world.history) {
+        let last = history.iter().filter(|operation| operation.name.contains("last-"));
+        if let Some(failed) = last
+            .clone()
+            .find(|operation| !matches!(operation.saw, history::Saw::Appended { .. }))
+        {
+            return Err(format!("invariant 26: `{org}` does not go on: {failed:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Lets more than a day pass, so that every timer is due.
+fn drain(world: &mut World) -> Result<(), String> {
+    for _ in 0..60 {
+        world.timeline.pass(Span::minutes(30));
+        settle(world)?;
+    }
+    Ok(())
+}
+
+fn i22_every_request_has_ended(world: &World) -> Result<(), String> {
+    for trail in &world.trails {
+        if trail.state.frozen() {
+            return Err(format!("invariant 22: the timers of `{}` stand still", trail.org));
+        }
+        if let Some((id, _)) = trail.state.approvals().first_key_value() {
+            return Err(format!("invariant 22: `{id}` has not ended"));
+        }
+        let open = trail.opened.keys().find(|id| !trail.ended.contains_key(*id));
+        if let Some(id) = open {
+            return Err(format!("invariant 22: nothing says how `{id}` ended"));
+        }
+        let outcomes = trail.records.iter().filter_map(|record| match &record.event {
+            Event::OutcomeReported(e) => Some(e.action_id),
+            _other => None,
+        });
+        let told: std::collections::BTreeSet<_> = outcomes.collect();
+        if let Some(id) = trail.redeemed.iter().find(|id| !told.contains(*id)) {
+            return Err(format!("invariant 22: nothing says how `{id}` went"));
+        }
+    }
+    Ok(())
+}
+
+fn i12_nodes_have_the_state_of_the_ledger(world: &mut World) -> Result<(), String> {
+    for org in 0..world.setting.orgs.len() {
+        for node in 0..world.nodes.len() {
+            let call = Call {
+                org,
+                credential: world.known[org].admins[0].clone(),
+                route: "state".into(),
+                key: String::new(),
+                body: Vec::new(),
+                want: Want::State,
+            };
+            let step = world.step;
+            world.network.send(call, node, step, &mut world.dice);
+        }
+    }
+    settle(world)
+}
+
+/// Invariants 7 and 8, and the order of everything that clients saw.
+fn i7_i8_the_history_fits_the_ledger(world: &World) -> Result<(), String> {
+    for ((org, history), trail) in world.setting.orgs.iter().zip(&world.history).zip(&world.trails) {
+        let breaches = history::check(history, &trail.lines);
+        if let Some(first) = breaches.first() {
+            return Err(format!(
+                "invariants 7 and 8: `{org}`: {first} ({} in all)",
+                breaches.len()
+            ));
+        }
+    }
+    Ok(())
+}
