@@ -71,8 +71,8 @@ impl Reach {
         (!there.is_empty()).then(|| numbers.of(&there).clone())
     }
 
-    /// Sends a request; in a cluster until some node answers it. With the instant at which it was first sent.
-    pub async fn send(&self, sent: &Sent, numbers: &mut Numbers) -> (Outcome, Instant) {
+    /// Sends a request; in a cluster until some node answers it.
+    pub async fn send(&self, sent: &Sent, numbers: &mut Numbers) -> Outcome {
         let begun = Instant::now();
         loop {
             let outcome = match self.some(numbers) {
@@ -85,7 +85,7 @@ impl Reach {
                 Outcome::Unknown => false,
             };
             if settled || !self.cluster || begun.elapsed() > PATIENCE {
-                return (outcome, begun);
+                return outcome;
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -208,8 +208,9 @@ async fn round(oracle: &Oracle, reach: &Reach, numbers: &mut Numbers) -> Option<
     }
     if numbers.below(8) == 0 {
         let admin = oracle.keys.len() - 1;
+        let began = oracle.now();
         let answer = reach.read(admin, "/v1/audit/checkpoint", numbers).await?;
-        oracle.saw(answer["checkpoint"].as_str().unwrap());
+        oracle.read(began, answer["checkpoint"].as_str().unwrap());
     }
     Some(())
 }

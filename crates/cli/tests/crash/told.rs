@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use countersign_client::{Client, Problem};
+use countersign_core::key::ApiKey;
+use countersign_testkit::history::{self, Line, Operation, Saw};
 use countersign_tlog::{Checkpoint, Edge, Hash, VerifyingKey, leaf_hash, verify_consistency};
 use serde_json::{Value, json};
 
@@ -23,8 +25,8 @@ pub struct Permit {
 #[derive(Default)]
 pub struct Told {
     pub done: Vec<(Sent, Value)>,
-    /// When each of `done` was first sent and when it was answered, for what was answered without a crash between.
-    pub times: Vec<(usize, Instant, Instant)>,
+    /// What each client did and saw, and when.
+    pub history: Vec<Operation>,
     pub doubtful: Vec<Sent>,
     permits: Vec<Permit>,
     pub checkpoints: BTreeMap<u64, String>,
@@ -34,6 +36,9 @@ pub struct Told {
 pub struct Oracle {
     told: Mutex<Told>,
     over: AtomicBool,
+    begun: Instant,
+    /// What the keys are known by.
+    kids: Vec<String>,
     /// Agents, reviewers, and last the admin.
     pub keys: Vec<String>,
     pub vkey: VerifyingKey,
@@ -44,6 +49,8 @@ impl Oracle {
         Oracle {
             told: Mutex::default(),
             over: AtomicBool::new(false),
+            begun: Instant::now(),
+            kids: keys.iter().map(|key| ApiKey::parse(key).unwrap().kid).collect(),
             keys,
             vkey,
         }
@@ -74,29 +81,80 @@ impl Oracle {
         (held > 0).then(|| told.permits.swap_remove(numbers.below(held) as usize))
     }
 
+    /// Microseconds since the beginning.
+    pub fn now(&self) -> u64 {
+        self.begun.elapsed().as_micros() as u64
+    }
+
     /// Sends and remembers. `None` when the server is gone.
     pub async fn ask(&self, reach: &Reach, sent: Sent, numbers: &mut Numbers) -> Option<Result<Value, Problem>> {
-        match reach.send(&sent, numbers).await {
-            (Outcome::Done { answer, .. }, begun) => {
-                let mut told = self.told();
-                let place = told.done.len();
-                told.times.push((place, begun, Instant::now()));
+        let began = self.now();
+        let outcome = reach.send(&sent, numbers).await;
+        let ended = self.now();
+        let mut told = self.told();
+        let mut remember = |saw: Saw| {
+            told.history.push(Operation {
+                began,
+                ended: (saw != Saw::Unknown).then_some(ended),
+                key: Some(self.key_of(&sent)),
+                name: format!("{} {}", sent.path, sent.body),
+                saw,
+            });
+        };
+        match outcome {
+            Outcome::Done { answer, .. } => {
+                remember(match answer["receipt"]["index"].as_u64() {
+                    Some(index) if !sent.path.ends_with("/votes") => Saw::Appended {
+                        index,
+                        leaf_hash: answer["receipt"]["leaf_hash"].as_str().unwrap().to_owned(),
+                    },
+                    Some(_) | None => Saw::Happened { leaves: true },
+                });
                 told.done.push((sent, answer.clone()));
                 Some(Ok(answer))
             }
-            (Outcome::Refused(problem), _) => {
+            Outcome::Refused(problem) => {
                 assert!(
                     problem.status < 500 || problem.code == "stopping",
                     "{}: {problem:?}",
                     sent.path
                 );
+                // What refused the last try may be what an earlier one did.
                 Some(Err(problem))
             }
-            (Outcome::Unknown, _) => {
-                self.told().doubtful.push(sent);
+            Outcome::Unknown => {
+                remember(Saw::Unknown);
+                told.doubtful.push(sent);
                 None
             }
         }
+    }
+
+    /// The idempotency key as the ledger has it.
+    fn key_of(&self, sent: &Sent) -> String {
+        // Where the path has no parameter, it names the call.
+        let route = if sent.path.ends_with("/votes") {
+            format!("POST {}", sent.path)
+        } else {
+            sent.path.clone()
+        };
+        history::key_of(&self.kids[sent.who], &route, &sent.key)
+    }
+
+    /// A client read a checkpoint.
+    pub fn read(&self, began: u64, checkpoint: &str) {
+        let seen = self.saw(checkpoint);
+        let ended = Some(self.now());
+        self.told().history.push(Operation {
+            began,
+            ended,
+            key: None,
+            name: "checkpoint".into(),
+            saw: Saw::Read {
+                size: seen.size,
+                root: Some(seen.root),
+            },
+        });
     }
 
     pub fn saw(&self, checkpoint: &str) -> Checkpoint {
@@ -230,31 +288,6 @@ fn index_of(sent: &Sent, answer: &Value) -> u64 {
     index.as_u64().unwrap()
 }
 
-/// What was answered before something else was asked for comes before it in the ledger.
-fn real_time_order(told: &Told) {
-    let mut begun: Vec<(Instant, u64)> = Vec::new();
-    let mut ended: Vec<(Instant, u64)> = Vec::new();
-    for (place, from, to) in &told.times {
-        let (sent, answer) = &told.done[*place];
-        let index = index_of(sent, answer);
-        begun.push((*from, index));
-        ended.push((*to, index));
-    }
-    begun.sort();
-    ended.sort();
-    let mut ended = ended.into_iter().peekable();
-    let mut newest = None;
-    for (from, index) in begun {
-        while let Some((_, before)) = ended.next_if(|(to, _)| *to < from) {
-            newest = newest.max(Some(before));
-        }
-        assert!(
-            newest.is_none_or(|newest| newest < index),
-            "record {index} was asked for after record {newest:?} was answered"
-        );
-    }
-}
-
 /// Compares everything that was told with every record of the ledger.
 pub async fn audit(oracle: &Oracle, admin: &Client) -> (u64, usize) {
     let (mut leaves, mut from) = (Vec::new(), 0);
@@ -305,7 +338,13 @@ pub async fn audit(oracle: &Oracle, admin: &Client) -> (u64, usize) {
             "the checkpoint of {wanted} records is of another ledger"
         );
     }
-    real_time_order(&told);
+    let ledger: Vec<Line> = leaves.iter().map(|leaf| Line::of(leaf).unwrap()).collect();
+    let breaches = history::check(&told.history, &ledger);
+    assert!(
+        breaches.is_empty(),
+        "the clients' history does not fit: {}",
+        breaches[0]
+    );
     for (sent, answer) in &told.done {
         let (receipt, data) = match sent.path.as_str() {
             path if path.ends_with("/votes") => {
