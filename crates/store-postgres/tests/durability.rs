@@ -15,13 +15,19 @@ use countersign_store_postgres::PostgresStore;
 use countersign_testkit::cut::{Cut, Side};
 use countersign_testkit::postgres::{Postgres, database_of};
 
-use support::{author, batch, leaf, open};
+use support::{batch, leaf, open};
 
 const ORGS: [&str; 2] = ["acme", "globex"];
 
 /// A number below `end`.
 fn random(end: u64) -> u64 {
     RandomState::new().build_hasher().finish() % end
+}
+
+/// Who wrote a record.
+fn author(leaf: &[u8]) -> String {
+    let text = std::str::from_utf8(leaf).unwrap();
+    text.split(' ').nth(2).unwrap().to_owned()
 }
 
 /// What a node was told of one batch, or found out.

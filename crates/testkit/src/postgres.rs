@@ -267,8 +267,8 @@ impl Postgres {
 /// The name of a database, from its url.
 #[must_use]
 pub fn database_of(url: &str) -> &str {
-    let end = url.rsplit('/').next().unwrap_or_default();
-    end.split('?').next().unwrap_or_default()
+    let base = url.split('?').next().unwrap_or_default();
+    base.rsplit('/').next().unwrap_or_default()
 }
 
 impl Drop for Postgres {

@@ -20,12 +20,6 @@ pub fn leaf(org: &str, seq: u64, by: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Who wrote a record.
-pub fn author(leaf: &[u8]) -> String {
-    let text = std::str::from_utf8(leaf).unwrap();
-    text.split(' ').nth(2).unwrap().to_owned()
-}
-
 /// `count` records of an author on top of `base`; at base 0 the organization is created.
 pub fn batch(org: &str, base: u64, count: u64, by: &str) -> Append {
     let record = |seq| {
