@@ -131,8 +131,8 @@ pub(crate) struct Rows<'a> {
 }
 
 const NOTIFY: &str = "SELECT pg_notify(current_schema(), $1)";
-/// What every batch needs; the others are prepared when they are first needed.
-const USUAL: [&str; 5] = [Records::SQL, Payloads::SQL, Subjects::SQL, Heads::SQL, NOTIFY];
+/// What every batch needs, prepared with the turn; the others are prepared when they are first needed.
+pub(crate) const USUAL: [&str; 5] = [Records::SQL, Payloads::SQL, Subjects::SQL, Heads::SQL, NOTIFY];
 
 /// What a batch makes of rows that it names more than once: the last word counts.
 #[derive(Default)]
@@ -196,9 +196,6 @@ impl<'a> Rows<'a> {
 
     /// The statements, in order, each prepared.
     pub(crate) async fn steps<'s>(&'s self, conn: &'s Conn) -> Result<Vec<Step<'s, u64>>, Trouble> {
-        for sql in USUAL {
-            conn.prepared(sql).await?;
-        }
         self.prepare_seldom(conn).await?;
         let mut steps = Vec::new();
         self.records.push(conn, &mut steps);

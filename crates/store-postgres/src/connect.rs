@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(crate) struct Conn {
     pub(crate) client: Client,
     statements: Mutex<BTreeMap<&'static str, Statement>>,
     task: AbortHandle,
+    refused: Arc<AtomicBool>,
 }
 
 impl Connector {
@@ -51,16 +53,22 @@ impl Connector {
 
     /// A connection on which durability can be relied.
     pub(crate) async fn connect(&self) -> Result<Conn, Trouble> {
-        let (client, connection) = self.bare().await?;
+        let (client, mut connection) = self.bare().await?;
+        let refused = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&refused);
         let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = (&mut connection).await {
+                told.store(error.as_db_error().is_some(), Ordering::Release);
                 tracing::debug!(error = crate::error::text(&error), "a connection to the database ended");
             }
+            // Only now is the connection seen to be closed.
+            drop(connection);
         });
         let conn = Conn {
             client,
             statements: Mutex::default(),
             task: driver.abort_handle(),
+            refused,
         };
         let time_ms = TURN_TIME.as_millis();
         // `on` is the least that makes a commit durable; where the server asks for more it keeps that.
@@ -114,6 +122,12 @@ fn demand(row: &SimpleQueryRow) -> Result<(), OpenError> {
 }
 
 impl Conn {
+    /// Whether the server ended the connection by a word of its own while it had been asked nothing: as it does with a
+    /// transaction that lies idle. What was asked afterwards it never read.
+    pub(crate) fn was_refused(&self) -> bool {
+        self.refused.load(Ordering::Acquire)
+    }
+
     /// A statement, prepared when it is first needed.
     pub(crate) async fn prepared(&self, sql: &'static str) -> Result<Statement, Trouble> {
         let known = |statements: &BTreeMap<&'static str, Statement>| statements.get(sql).cloned();

@@ -14,7 +14,7 @@ use countersign_store::{Append, AppendError, Head, Org, Turn};
 use tokio_postgres::Row;
 
 use crate::Inner;
-use crate::append::Rows;
+use crate::append::{Rows, USUAL};
 use crate::connect::{Conn, Step, TURN_TIME, pipelined, within};
 use crate::error::{Trouble, is_refusal, text};
 use crate::ledger::head_at;
@@ -117,7 +117,12 @@ impl PostgresTurn {
         steps.push(Box::pin(async { conn.plain("COMMIT").await.map(|()| 0) }));
         let ended = within(COMMIT_TIME, "commit", async { Ok(pipelined(steps).await) });
         match ended.await {
-            Ok(answers) => ending(answers),
+            Ok(answers) => match ending(answers) {
+                Ending::Unknown(_) if conn.was_refused() => {
+                    Ending::Failed(AppendError::Failed("the database ended the turn".to_owned()))
+                }
+                ending => ending,
+            },
             Err(late) => Ending::Unknown(late.to_string()),
         }
     }
@@ -181,8 +186,13 @@ fn ending(mut answers: Vec<Result<u64, Trouble>>) -> Ending {
 
 async fn take(conn: &Conn, orgs: &[Org]) -> Result<(Taken, Time), Trouble> {
     let names: Vec<&str> = orgs.iter().map(|org| &**org).collect();
-    conn.prepared(LOCK).await?;
-    conn.prepared(CLOCK).await?;
+    // What the batch needs as well: nothing is prepared under the lock.
+    let statements = [LOCK, CLOCK].into_iter().chain(USUAL);
+    let prepare = |sql| -> Step<'_, ()> { Box::pin(async move { conn.prepared(sql).await.map(drop) }) };
+    pipelined(statements.map(prepare).collect())
+        .await
+        .into_iter()
+        .collect::<Result<Vec<()>, _>>()?;
     let steps: Vec<Step<'_, Vec<Row>>> = vec![
         Box::pin(async { conn.plain("BEGIN").await.map(|()| Vec::new()) }),
         Box::pin(async { conn.query(LOCK, &[&names]).await }),

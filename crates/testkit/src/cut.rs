@@ -25,6 +25,7 @@ struct Line {
     /// Bytes that may still pass from each side; then all connections are cut.
     left: [AtomicI64; 2],
     refuses: AtomicBool,
+    mute: AtomicBool,
 }
 
 impl Cut {
@@ -42,6 +43,7 @@ impl Cut {
             open: Mutex::default(),
             left: [AtomicI64::new(i64::MAX), AtomicI64::new(i64::MAX)],
             refuses: AtomicBool::new(false),
+            mute: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&line);
         std::thread::spawn(move || {
@@ -73,6 +75,11 @@ impl Cut {
         self.line.left(side).store(bytes.into(), Ordering::Release);
     }
 
+    /// What the server says no longer arrives, until [`Cut::mend`]; what the client says still does.
+    pub fn mute(&self) {
+        self.line.mute.store(true, Ordering::Release);
+    }
+
     /// Takes no new connections, until [`Cut::mend`].
     pub fn refuse(&self) {
         self.line.refuses.store(true, Ordering::Release);
@@ -85,6 +92,7 @@ impl Cut {
             self.line.left(side).store(i64::MAX, Ordering::Release);
         }
         self.line.refuses.store(false, Ordering::Release);
+        self.line.mute.store(false, Ordering::Release);
     }
 }
 
@@ -123,6 +131,9 @@ impl Line {
     fn copy(&self, mut from: TcpStream, mut to: TcpStream, side: Side) {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if side == Side::Server && self.mute.load(Ordering::Acquire) {
+                continue;
+            }
             let said = i64::try_from(count).unwrap_or(i64::MAX);
             let left = self.left(side);
             let before = if left.load(Ordering::Acquire) == i64::MAX {
