@@ -3,6 +3,7 @@
 mod documents;
 mod folder;
 mod life;
+mod replay;
 mod scene;
 mod server;
 mod show;
