@@ -45,6 +45,7 @@ class Model:
         self.kills, self.killed_at = {}, {}
         self.decisions, self.approvals, self.permits = {}, {}, {}
         self.redeemed, self.outcomes, self.idem = {}, {}, {}
+        self.owed = None
         self.counts = {"decisions": 0, "permits": 0, "redemptions": 0, "outcomes": 0, "approvals": 0, "kills": 0}
 
     def need(self, holds, what):
@@ -58,6 +59,9 @@ class Model:
         self.need(self.seq == before["seq"] + 1, "`seq` has a gap")
         self.need(self.now > before["ts"], "time does not rise")
         self.last = {"seq": self.seq, "ts": self.now}
+        owed, self.owed = self.owed, None
+        settled = self.kind == "approval.resolved" and record["data"]["approval"] == owed
+        self.need(owed is None or settled, f"everybody who has to approve has, and `{owed}` goes on")
         if "idem" in record:
             key, known = record["idem"]["key"], self.idem.get(record["idem"]["key"])
             self.need(known is None or self.now - known >= DAY, "one idempotency key was carried out twice")
@@ -153,6 +157,8 @@ class Model:
         self.need(data["user"] not in approval["yes"], "one person votes twice")
         if data["verb"] == "approve":
             approval["yes"].add(data["user"])
+        if self.filled(opened, approval["yes"]) or data["verb"] == "reject":
+            self.owed = data["approval"]
 
     def need_known(self, thing):
         self.need(thing is not None, "it is about something that was never opened")
@@ -228,6 +234,8 @@ class Model:
         self.outcomes[action] = data["status"]
 
     def end(self):
+        if self.owed:
+            self.faults.append(f"{self.owed}: decided, and nothing says so")
         for approval in self.approvals.values():
             if approval["state"] == "open" and instant(approval["data"]["deadline"]) + DAY < self.last["ts"]:
                 self.faults.append(f"{approval['data']['approval']}: open a day after its deadline")

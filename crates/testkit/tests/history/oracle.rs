@@ -117,7 +117,16 @@ fn renumber(records: &mut [Value]) {
     }
 }
 
-const TAMPERINGS: [Tampering; 18] = [
+const TAMPERINGS: [Tampering; 19] = [
+    (
+        "everybody approved, and nothing comes of it",
+        |r| {
+            let at = place(r, "approval.resolved", 0);
+            r.remove(at);
+            renumber(r);
+        },
+        "everybody who has to approve has",
+    ),
     (
         "a used permit is used again",
         |r| {

@@ -405,3 +405,34 @@ fn a_name_that_was_not_kept_leaves_nothing_to_derive() {
         Some("estimated_cost")
     );
 }
+
+#[test]
+fn without_the_live_policy_everything_is_denied_and_the_record_says_why() {
+    let mut world = World::new();
+    world.agent("bot", "team:ops");
+    world.policy(&[("gate.yaml", "name: gate\nrules:\n  - { decision: allow }\n")]);
+    world.without_policy = true;
+    let denied = world.submit("bot", r#"{"action":"read"}"#).unwrap().decision;
+    assert_eq!(
+        (denied.decision, denied.reasons[0].rule.as_str()),
+        (Decision::Deny, "no_policy")
+    );
+    assert!(denied.facts.policy_unavailable && denied.permit.is_none());
+    assert_eq!(world.derived()[0].outcome, Outcome::Agrees);
+
+    // A record that does not say that its policy could not be had is not taken at its word.
+    let mut records = world.records.clone();
+    let place = records
+        .iter()
+        .position(|record| matches!(record.event, Event::DecisionMade(_)))
+        .unwrap();
+    let Event::DecisionMade(made) = &mut records[place].event else {
+        unreachable!()
+    };
+    made.facts.policy_unavailable = false;
+    let derived = world.derived_from(&records, |seq| world.payload(seq).cloned());
+    assert!(
+        matches!(&derived[0].outcome, Outcome::NotDerivable(gaps) if gaps[0].field == "snapshot"),
+        "{derived:#?}"
+    );
+}
