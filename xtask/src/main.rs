@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "a chore says what it does")]
 
 mod graph;
+mod invariants;
 mod run;
 mod tidy;
 

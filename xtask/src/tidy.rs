@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::graph;
+use crate::invariants;
 use crate::run::{Failed, output, root};
 
 /// Longest source file, in lines, without a concept that is missing.
@@ -53,6 +54,7 @@ pub fn run() -> Result<(), Failed> {
         }
     }
     check_test_files(&mut problems);
+    invariants::check(&root(), &mut problems);
     if problems.is_empty() {
         return Ok(());
     }

@@ -47,6 +47,8 @@ pub struct World {
     pub records: Vec<Record>,
     /// The time.
     pub now: Time,
+    /// The live policy cannot be had, as when it does not load any more.
+    pub without_policy: bool,
     payloads: BTreeMap<u64, Payload>,
     ids: Counting,
     transient: Transient,
@@ -62,6 +64,7 @@ impl World {
             state: State::default(),
             records: Vec::new(),
             now: BEGIN,
+            without_policy: false,
             payloads: BTreeMap::new(),
             ids: Counting::default(),
             transient: Transient::default(),
@@ -160,7 +163,7 @@ impl World {
     pub fn give_envelope(&mut self, envelope: Envelope) -> (Answer, Vec<Record>) {
         let now = self.now.max(self.state.last_ts() + Span(1));
         let (actor, idem) = (envelope.actor.clone(), envelope.idem);
-        let live = self.state.live().cloned();
+        let live = self.state.live().filter(|_| !self.without_policy).cloned();
         let handled = self.state.handle(
             envelope,
             &mut Ctx {

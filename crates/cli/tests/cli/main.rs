@@ -1,8 +1,11 @@
 //! The real binary, driven as people drive it. Each test has a folder and ports of its own.
 
+mod callbacks;
 mod documents;
 mod folder;
 mod life;
+mod replay;
 mod scene;
+mod secrets;
 mod server;
 mod show;

@@ -1,0 +1,302 @@
+//! The second model, `tests/oracle/oracle.py`, over ledgers of random histories; and what it is there to find.
+
+use std::process::Command as Process;
+
+use countersign_core::event::{OutcomeStatus, Scope, Verb};
+use countersign_core::{Command, Span};
+use countersign_testkit::{ORIGIN, World};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::steps::{play, step};
+
+/// What the model says of these records, one a line.
+fn judged(lines: &[String]) -> (bool, String) {
+    let name = format!(
+        "countersign-oracle-{}-{:?}.jsonl",
+        std::process::id(),
+        std::thread::current().id()
+    );
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    let oracle = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/oracle/oracle.py");
+    let output = Process::new("python3").arg(oracle).arg(&path).output().unwrap();
+    std::fs::remove_file(path).unwrap();
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (output.status.success(), said)
+}
+
+fn lines(world: &World) -> Vec<String> {
+    let encoded = world.records.iter().map(|record| record.encode(ORIGIN).unwrap());
+    encoded.map(|leaf| String::from_utf8(leaf).unwrap()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_second_model_agrees_with_every_random_history(steps in prop::collection::vec(step(), 20..80)) {
+        let (holds, said) = judged(&lines(&play(&steps)));
+        prop_assert!(holds, "{said}");
+    }
+}
+
+/// One allow that was used, one approval by two people that was used, one refusal, one kill and its release.
+fn life() -> Vec<Value> {
+    let mut world = World::new();
+    for user in ["dana", "erin", "finn"] {
+        world.user(user, &["reviewer"], &["leads"], &[]);
+    }
+    world.user("mallory", &["reviewer"], &[], &[]);
+    world.agent("bot", "team:ops");
+    world.policy(&[(
+        "gate.yaml",
+        "name: gate\nrules:\n  - { condition: \"action == 'read'\", decision: allow }\n  \
+         - { condition: \"action == 'pay'\", decision: require_approval, approvers: [leads], quorum: 2 }\n",
+    )]);
+    let read = world.submit("bot", r#"{"action":"read"}"#).unwrap().decision.action_id;
+    world.redeem(read).unwrap();
+    world.report(read, OutcomeStatus::Succeeded, None).unwrap();
+    let pay = world
+        .submit("bot", r#"{"action":"pay","principal":"finn"}"#)
+        .unwrap()
+        .decision
+        .action_id;
+    world.vote("dana", pay, Verb::Approve, None).unwrap();
+    world.vote("erin", pay, Verb::Approve, None).unwrap();
+    world.redeem(pay).unwrap();
+    world.report(pay, OutcomeStatus::Succeeded, None).unwrap();
+    world.submit("bot", r#"{"action":"fly"}"#).unwrap();
+    world.submit("bot", r#"{"action":"read","args":{"n":1}}"#).unwrap();
+    let scope = Scope::Agent("bot".into());
+    world.done(Command::Kill {
+        scope: scope.clone(),
+        reason: None,
+    });
+    world.submit("bot", r#"{"action":"read","args":{"n":2}}"#).unwrap();
+    world.done(Command::Release { scope, reason: None });
+    world.pass(Span::hours(30));
+    lines(&world)
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Changes a ledger, and gives what the model has to say about it.
+type Tampering = (&'static str, fn(&mut Vec<Value>), &'static str);
+
+fn place(records: &[Value], kind: &str, nth: usize) -> usize {
+    let mut places = (0..records.len()).filter(|place| records[*place]["type"] == kind);
+    places.nth(nth).unwrap_or_else(|| panic!("no {kind} {nth}"))
+}
+
+/// Puts a copy of a record at the end, where it is a moment later than the last.
+fn repeat(records: &mut Vec<Value>, at: usize) {
+    let mut again = records[at].clone();
+    again["seq"] = json!(records.len());
+    again["ts"] = json!("2026-03-01T00:00:00.000000Z");
+    records.push(again);
+}
+
+/// Moves a record behind another.
+fn after(records: &mut Vec<Value>, from: usize, to: usize) {
+    let mut moved = records[from].clone();
+    records.remove(from);
+    moved["ts"] = records[to - 1]["ts"].clone();
+    records.insert(to, moved);
+    renumber(records);
+}
+
+fn renumber(records: &mut [Value]) {
+    for (seq, record) in records.iter_mut().enumerate() {
+        record["seq"] = json!(seq);
+    }
+}
+
+const TAMPERINGS: [Tampering; 19] = [
+    (
+        "everybody approved, and nothing comes of it",
+        |r| {
+            let at = place(r, "approval.resolved", 0);
+            r.remove(at);
+            renumber(r);
+        },
+        "everybody who has to approve has",
+    ),
+    (
+        "a used permit is used again",
+        |r| {
+            let at = place(r, "permit.redeemed", 0);
+            repeat(r, at);
+        },
+        "was used before",
+    ),
+    (
+        "a permit that nobody issued",
+        |r| {
+            let at = place(r, "permit.redeemed", 0);
+            r[at]["data"]["permit"] = json!("prm_00");
+        },
+        "never opened",
+    ),
+    (
+        "a permit of another action",
+        |r| {
+            let (a, b) = (place(r, "permit.redeemed", 0), place(r, "permit.redeemed", 1));
+            r[b]["data"]["permit"] = r[a]["data"]["permit"].clone();
+        },
+        "for another action",
+    ),
+    (
+        "another digest runs",
+        |r| {
+            let at = place(r, "permit.redeemed", 0);
+            r[at]["data"]["digest"] = json!("0".repeat(64));
+        },
+        "not what was decided",
+    ),
+    (
+        "a permit after its end",
+        |r| {
+            let at = place(r, "decision.made", 0);
+            r[at]["data"]["permit"]["expires"] = r[at]["ts"].clone();
+        },
+        "over when it is issued",
+    ),
+    (
+        "a deny with a permit",
+        |r| {
+            let at = place(r, "decision.made", 0);
+            r[at]["data"]["decision"] = json!("deny");
+        },
+        "without a decision that allows",
+    ),
+    (
+        "a decision twice",
+        |r| {
+            let at = place(r, "decision.made", 0);
+            repeat(r, at);
+        },
+        "was decided before",
+    ),
+    (
+        "one of two votes is gone",
+        |r| {
+            let at = place(r, "approval.voted", 0);
+            r.remove(at);
+            renumber(r);
+        },
+        "without the people who have to approve",
+    ),
+    (
+        "one person votes for two",
+        |r| {
+            let at = place(r, "approval.voted", 1);
+            r[at]["data"]["user"] = json!("dana");
+        },
+        "one person votes twice",
+    ),
+    (
+        "a vote of the requester",
+        |r| {
+            let at = place(r, "approval.voted", 1);
+            r[at]["data"]["user"] = json!("finn");
+        },
+        "excluded counts",
+    ),
+    (
+        "a vote of a stranger",
+        |r| {
+            let at = place(r, "approval.voted", 1);
+            r[at]["data"]["user"] = json!("mallory");
+        },
+        "may not decide counts",
+    ),
+    (
+        "a vote for another action",
+        |r| {
+            let at = place(r, "approval.voted", 1);
+            r[at]["data"]["digest"] = json!("0".repeat(64));
+        },
+        "another action counts",
+    ),
+    (
+        "a late vote counts",
+        |r| {
+            let at = place(r, "approval.voted", 1);
+            repeat(r, at);
+        },
+        "has ended",
+    ),
+    (
+        "an outcome of what never ran",
+        |r| {
+            let (at, denied) = (place(r, "outcome.reported", 0), place(r, "decision.made", 2));
+            r[at]["data"]["action_id"] = r[denied]["data"]["action_id"].clone();
+            let outcome = r.remove(at);
+            let end = r.len();
+            r.insert(end, outcome);
+            let last = r[end - 1]["ts"].clone();
+            r[end]["ts"] = json!(last.as_str().unwrap().replace("Z", "9Z"));
+            renumber(r);
+        },
+        "without an allow",
+    ),
+    (
+        "a permit of a killed agent",
+        |r| {
+            let at = place(r, "kill.engaged", 0);
+            let decision = place(r, "decision.made", 3);
+            after(r, at, decision);
+        },
+        "engaged kill switch",
+    ),
+    (
+        "a permit is used after a kill",
+        |r| {
+            let at = place(r, "decision.made", 3);
+            let mut used = r[place(r, "permit.redeemed", 0)].clone();
+            used["data"]["permit"] = r[at]["data"]["permit"]["id"].clone();
+            used["data"]["action_id"] = r[at]["data"]["action_id"].clone();
+            used["data"]["digest"] = r[at]["data"]["digest"].clone();
+            let kill = place(r, "kill.engaged", 0);
+            used["ts"] = json!(r[kill]["ts"].as_str().unwrap().replace("Z", "5Z"));
+            r.insert(kill + 1, used);
+            renumber(r);
+        },
+        "although a kill came",
+    ),
+    (
+        "a record is left out",
+        |r| {
+            r.remove(3);
+        },
+        "gap",
+    ),
+    (
+        "another policy is cited",
+        |r| {
+            let at = place(r, "decision.made", 0);
+            r[at]["snapshot"] = json!("sha256:00");
+        },
+        "policy that was live",
+    ),
+];
+
+#[test]
+fn the_second_model_finds_each_of_these_tamperings() {
+    let whole = life();
+    let text = |records: &[Value]| records.iter().map(Value::to_string).collect::<Vec<_>>();
+    let (holds, said) = judged(&text(&whole));
+    assert!(holds, "{said}");
+    for (what, tamper, fault) in TAMPERINGS {
+        let mut records = whole.clone();
+        tamper(&mut records);
+        let (holds, said) = judged(&text(&records));
+        assert!(!holds && said.contains(fault), "{what}: `{fault}` is not in {said}");
+    }
+}

@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+"""A second model of what a ledger may say, to hold exported ledgers against.
+
+    python3 oracle.py records.jsonl
+
+It reads the records of an export (`records.jsonl`) and asks of each what it needs before it. It shares no code with the product, uses
+the standard library only, and knows nothing of policies: whether decisions follow from policy is asked by `countersign audit replay`.
+
+Exit codes: 0 it holds, 1 it does not (every fault on a line of its own), 2 wrong usage.
+"""
+
+import datetime
+import json
+import sys
+from itertools import permutations
+
+GRANTS = {"allow", "allow_with_constraints"}
+ENDED = {"rejected", "expired", "cancelled", "invalidated", "lapsed"}
+DAY = 24 * 3600 * 10**6
+
+
+def instant(text):
+    """Microseconds since 1970 of `2026-11-21T07:00:00.000123Z`."""
+    moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    since = moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+    return (since.days * 86400 + since.seconds) * 10**6 + since.microseconds
+
+
+def scope_text(scope):
+    return scope["kind"] if scope["kind"] == "organization" else f"{scope['kind']}:{scope['name']}"
+
+
+def scopes_of(agent, tool, operation):
+    """Every kill switch that stops this."""
+    names = {tool, tool.rsplit("/", 1)[-1], operation}
+    return {"organization", f"agent:{agent}"} | {f"tool:{name}" for name in names}
+
+
+class Model:
+    def __init__(self):
+        self.faults = []
+        self.last = None
+        self.users, self.active = {}, set()
+        self.live, self.stored = None, set()
+        self.kills, self.killed_at = {}, {}
+        self.decisions, self.approvals, self.permits = {}, {}, {}
+        self.redeemed, self.outcomes, self.idem = {}, {}, {}
+        self.owed = None
+        self.counts = {"decisions": 0, "permits": 0, "redemptions": 0, "outcomes": 0, "approvals": 0, "kills": 0}
+
+    def need(self, holds, what):
+        if not holds:
+            self.faults.append(f"record {self.seq} ({self.kind}): {what}")
+
+    def record(self, line):
+        record = json.loads(line)
+        self.seq, self.kind, self.now = record["seq"], record["type"], instant(record["ts"])
+        before = self.last or {"seq": -1, "ts": -1}
+        self.need(self.seq == before["seq"] + 1, "`seq` has a gap")
+        self.need(self.now > before["ts"], "time does not rise")
+        self.last = {"seq": self.seq, "ts": self.now}
+        owed, self.owed = self.owed, None
+        settled = self.kind == "approval.resolved" and record["data"]["approval"] == owed
+        self.need(owed is None or settled, f"everybody who has to approve has, and `{owed}` goes on")
+        if "idem" in record:
+            key, known = record["idem"]["key"], self.idem.get(record["idem"]["key"])
+            self.need(known is None or self.now - known >= DAY, "one idempotency key was carried out twice")
+            self.idem[key] = self.now
+        known = getattr(self, "on_" + self.kind.replace(".", "_"), None)
+        if known:
+            known(record, record["data"])
+
+    # What is known of agents, people, policies and switches.
+
+    def on_agent_registered(self, record, data):
+        self.active.add(data["agent"])
+
+    def on_agent_sighted(self, record, data):
+        self.need(data["agent"] not in self.active, "a registered agent is sighted as if it were unknown")
+
+    def on_user_added(self, record, data):
+        self.users[data["user"]] = data
+
+    def on_user_removed(self, record, data):
+        self.users.pop(data["user"], None)
+
+    def on_snapshot_uploaded(self, record, data):
+        self.stored.add(data["hash"])
+
+    def on_snapshot_activated(self, record, data):
+        self.need(data["hash"] in self.stored, "a policy is made live that was never stored")
+        self.need(data.get("previous") == self.live, "`previous` is not what was live")
+        self.live = data["hash"]
+
+    def on_kill_engaged(self, record, data):
+        self.counts["kills"] += 1
+        self.kills[scope_text(data["scope"])] = self.seq
+        self.killed_at[scope_text(data["scope"])] = self.seq
+
+    def on_kill_released(self, record, data):
+        self.need(self.kills.pop(scope_text(data["scope"]), None) is not None, "nothing was killed there")
+
+    # One action after the other.
+
+    def on_decision_made(self, record, data):
+        self.counts["decisions"] += 1
+        action, remedy = data["action_id"], data.get("remedy") or {}
+        self.need(action not in self.decisions, "the action was decided before")
+        self.need(record.get("snapshot") == self.live, "it does not cite the policy that was live")
+        applied = remedy.get("applied", False)
+        tool = data.get("tool") or data["action"]
+        runs = (remedy["tool"], remedy["action"]) if applied else (tool, data["action"])
+        scopes = scopes_of(data["agent"], *runs)
+        self.decisions[action] = {"data": data, "digest": remedy["digest"] if applied else data["digest"], "scopes": scopes, "seq": self.seq}
+        granted = data["decision"] in GRANTS
+        permit = data.get("permit")
+        status = "permitted" if permit else "pending" if data.get("approval") else "refused"
+        self.need(data["status"] == status, f"status `{data['status']}` with permit {bool(permit)}, approval {bool(data.get('approval'))}")
+        self.need(not permit or granted, "a permit without a decision that allows")
+        self.need(not granted or permit, "an allow without a permit")
+        self.need(not data.get("approval") or data["decision"] == "require_approval", "a request to people that no decision asks for")
+        if permit:
+            self.mint(permit, action, data["agent"], scopes | scopes_of(data["agent"], tool, data["action"]))
+
+    def mint(self, permit, action, agent, scopes):
+        self.counts["permits"] += 1
+        self.need(permit["id"] not in self.permits, "the permit was issued before")
+        self.need(agent in self.active, "a permit for an agent that is not active")
+        self.need(not scopes & set(self.kills), "a permit in the scope of an engaged kill switch")
+        self.need(instant(permit["expires"]) > self.now, "a permit that is over when it is issued")
+        self.permits[permit["id"]] = {"action": action, "expires": instant(permit["expires"]), "seq": self.seq, "gone": False}
+
+    def on_approval_opened(self, record, data):
+        self.counts["approvals"] += 1
+        decision = self.decisions.get(data["action_id"])
+        self.need(decision and decision["data"].get("approval") == data["approval"], "no decision asked for it")
+        self.need(instant(data["deadline"]) > self.now, "its deadline is over")
+        self.approvals[data["approval"]] = {"data": data, "yes": set(), "state": "open", "missing": set(data.get("missing", []))}
+
+    def on_approval_answered(self, record, data):
+        approval = self.approvals.get(data["approval"])
+        self.need(approval and approval["state"] == "open", "evidence for a request that is not open")
+        if approval:
+            approval["missing"] = set(data.get("missing", []))
+
+    def on_approval_voted(self, record, data):
+        approval = self.approvals.get(data["approval"])
+        if not self.need_known(approval) or not data["counted"]:
+            return
+        opened = approval["data"]
+        self.need(approval["state"] == "open", "a vote counts on a request that has ended")
+        self.need(data["digest"] == opened["digest"], "a vote for another action counts")
+        self.need(self.now < instant(opened["deadline"]), "a vote after the deadline counts")
+        self.need(not approval["missing"], "a vote counts before the evidence is complete")
+        self.need(data["user"] not in {out["user"] for out in opened.get("excluded", [])}, "a vote of somebody who is excluded counts")
+        self.need(any(data["user"] in place for place in self.places(opened)), "a vote of somebody who may not decide counts")
+        self.need(data["user"] not in approval["yes"], "one person votes twice")
+        if data["verb"] == "approve":
+            approval["yes"].add(data["user"])
+        if self.filled(opened, approval["yes"]) or data["verb"] == "reject":
+            self.owed = data["approval"]
+
+    def need_known(self, thing):
+        self.need(thing is not None, "it is about something that was never opened")
+        return thing is not None
+
+    def named(self, name):
+        kind, _, bare = name.rpartition(":")
+        kinds = {"user": ["user"], "team": ["teams"], "role": ["duties"], "duty": ["duties"]}.get(kind, ["user", "teams", "duties"])
+        bare = bare if kind in ("user", "team", "role", "duty") else name
+        means = lambda user: any(bare == user["user"] if part == "user" else bare in user[part] for part in kinds)
+        return {id for id, user in self.users.items() if {"reviewer", "admin"} & set(user["roles"]) and means(user)}
+
+    def places(self, opened):
+        """A set of people for each yes that is needed."""
+        out, places = {person["user"] for person in opened.get("excluded", [])}, []
+        for slot in opened["slots"]:
+            people = set().union(*map(self.named, slot["names"])) if slot["names"] else {
+                id for id, user in self.users.items() if "admin" in user["roles"]}
+            places += [self.named(name) for name in slot["names"]] if slot["quorum"] == "all" else [people] * max(1, slot["quorum"]["any"])
+        return [place - out for place in places]
+
+    def filled(self, opened, yes):
+        """Whether distinct people who said yes fill every place: tried out, one seating after the other."""
+        places = self.places(opened)
+        if len(places) > len(yes):
+            return False
+        return any(all(person in place for person, place in zip(seating, places)) for seating in permutations(sorted(yes), len(places)))
+
+    def on_approval_resolved(self, record, data):
+        approval = self.approvals.get(data["approval"])
+        if not self.need_known(approval):
+            return
+        self.need(approval["state"] not in ENDED, f"it had ended as {approval['state']}")
+        self.need(bool(data.get("permit")) == (data["state"] == "approved"), "a permit without an approval, or an approval without a permit")
+        if data["state"] == "approved":
+            opened, decision = approval["data"], self.decisions[data["action_id"]]
+            self.need(approval["state"] == "open", "it was approved before")
+            self.need(self.filled(opened, approval["yes"]), "approved without the people who have to approve")
+            self.need(self.now < instant(opened["deadline"]), "approved after its deadline")
+            voided = [scope for scope in decision["scopes"] if self.killed_at.get(scope, -1) > decision["seq"]]
+            self.need(not voided, "approved after a kill that concerns it")
+            self.mint(data["permit"], data["action_id"], opened["agent"], decision["scopes"])
+        else:
+            for permit in self.permits.values():
+                permit["gone"] |= permit["action"] == data["action_id"]
+        approval["state"] = data["state"]
+
+    def on_permit_redeemed(self, record, data):
+        self.counts["redemptions"] += 1
+        permit, decision = self.permits.get(data["permit"]), self.decisions.get(data["action_id"])
+        if not self.need_known(permit) or not self.need_known(decision):
+            return
+        self.need(permit["action"] == data["action_id"], "the permit is for another action")
+        self.need(data["action_id"] not in self.redeemed, "the permit was used before")
+        self.need(not permit["gone"], "the permit was withdrawn")
+        self.need(self.now < permit["expires"], "the permit had expired")
+        self.need(data["digest"] == decision["digest"], "what runs is not what was decided")
+        self.need(not decision["scopes"] & set(self.kills), "used in the scope of an engaged kill switch")
+        voided = [scope for scope in decision["scopes"] if self.killed_at.get(scope, -1) > permit["seq"]]
+        self.need(not voided, "used although a kill came after it was issued")
+        self.need((record.get("snapshot") or data.get("reevaluated") or self.live) == self.live, "used under a policy that is not live")
+        self.redeemed[data["action_id"]] = self.seq
+
+    def on_outcome_reported(self, record, data):
+        self.counts["outcomes"] += 1
+        action, decision = data["action_id"], self.decisions.get(data["action_id"])
+        if not self.need_known(decision):
+            return
+        self.need(action not in self.outcomes, "the outcome was known")
+        allowed = decision["data"].get("permit") is not None
+        self.need(action in self.redeemed or allowed, "an outcome without an allow or a permit that was used")
+        self.need(action in self.redeemed or data["status"] != "unknown" or record["actor"]["kind"] != "system", "nobody was waited for")
+        self.outcomes[action] = data["status"]
+
+    def end(self):
+        if self.owed:
+            self.faults.append(f"{self.owed}: decided, and nothing says so")
+        for approval in self.approvals.values():
+            if approval["state"] == "open" and instant(approval["data"]["deadline"]) + DAY < self.last["ts"]:
+                self.faults.append(f"{approval['data']['approval']}: open a day after its deadline")
+
+
+def main(arguments):
+    if len(arguments) != 1:
+        print(__doc__.strip(), file=sys.stderr)
+        return 2
+    model = Model()
+    with open(arguments[0], encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            model.record(line)
+    model.end()
+    for fault in model.faults:
+        print(f"FAULT {fault}")
+    told = ", ".join(f"{count} {name}" for name, count in model.counts.items())
+    print(f"{'FAULTS' if model.faults else 'HOLDS'}: {model.last['seq'] + 1 if model.last else 0} records, {told}")
+    return 1 if model.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
