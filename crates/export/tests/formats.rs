@@ -114,7 +114,6 @@ async fn csv_has_a_line_for_each_record_and_the_columns_that_it_promises() {
         "scope",
         "alert",
         "leaf_hash",
-        "tool",
     ] {
         assert!(filled.contains(name), "no record has a {name}");
     }

@@ -167,7 +167,10 @@ fn following(scene: &Scene, url: &str, key: &str, more: &[&str]) -> std::process
 async fn the_parts_are_exactly_the_ledger_after_kill_9_at_any_moment() {
     let (scene, made) = Scene::initialised();
     let agent = agent_key(&scene);
-    let (admin, server) = (text(&made, "/admin_key"), scene.serve(&["--policies", "data/policies"]));
+    let (admin, server) = (
+        text(&made, "/admin_key"),
+        scene.serve_quietly(&["--policies", "data/policies"]),
+    );
     let client = |key: &str| Client::new(&server.url, &Credential::Key(key.to_owned())).expect("a client");
     let (agent, auditor) = (client(&agent), client(&admin));
     let mut numbers = Numbers(3);
