@@ -17,6 +17,7 @@ const LAYERS: [(&str, u8); 15] = [
     ("store-postgres", 3),
     ("store-sqlite", 3),
     ("engine", 3),
+    ("export", 3),
     ("server", 4),
     ("client", 4),
     ("cli", 5),
@@ -48,8 +49,11 @@ const BANNED: [(&str, &str); 4] = [
     ("aws-lc-sys", "a hundred seconds of C; ring does the same"),
     ("openssl-sys", "rustls does the same without a system library"),
     ("serde_yaml", "archived; policy reads YAML with spans"),
-    ("chrono", "jiff"),
+    ("native-tls", "rustls does the same without a system library"),
 ];
+
+/// Packages that ours must not be built on directly, and why. `object_store` brings chrono.
+const NOT_OURS: [(&str, &str); 1] = [("chrono", "jiff")];
 
 /// What `cargo metadata` says.
 pub struct Graph {
@@ -71,6 +75,7 @@ pub fn read() -> Result<Graph, Failed> {
         let name = package["name"].as_str().unwrap_or_default();
         if package["source"].is_null() {
             let short = name.strip_prefix("countersign-").unwrap_or(name).to_owned();
+            own(&short, package, &mut graph.problems);
             graph.crates.insert(short, normal_dependencies(package));
         } else {
             outside(name, package, &mut graph.problems);
@@ -102,6 +107,15 @@ fn normal_dependencies(package: &Value) -> BTreeSet<String> {
     ours.filter_map(|dependency| dependency["name"].as_str())
         .map(|name| name.strip_prefix("countersign-").unwrap_or(name).to_owned())
         .collect()
+}
+
+fn own(name: &str, package: &Value, problems: &mut Vec<String>) {
+    let dependencies = package["dependencies"].as_array().into_iter().flatten();
+    for used in dependencies.filter_map(|dependency| dependency["name"].as_str()) {
+        if let Some((_, instead)) = NOT_OURS.iter().find(|(banned, _)| *banned == used) {
+            problems.push(format!("`{name}` is built on `{used}`: use {instead}"));
+        }
+    }
 }
 
 fn outside(name: &str, package: &Value, problems: &mut Vec<String>) {

@@ -89,7 +89,8 @@ pub(crate) async fn write(client: &Client, wanted: &Wanted<'_>) -> Result<Writte
     })
 }
 
-fn prepare(out: &Path) -> Result<()> {
+/// Makes a folder that has to be missing or empty.
+pub(crate) fn prepare(out: &Path) -> Result<()> {
     fs::create_dir_all(out).map_err(|error| Failure::io("make", out, &error))?;
     let mut entries = fs::read_dir(out).map_err(|error| Failure::io("read", out, &error))?;
     if entries.next().is_some() {
@@ -334,6 +335,11 @@ impl Disk {
     /// Where a file of the bundle lies.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
+    }
+
+    /// The files' names.
+    pub(crate) fn into_names(self) -> Vec<String> {
+        self.names
     }
 
     fn list(&mut self, folder: &Path, prefix: &str) -> Result<()> {

@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod demo;
 mod doctor;
+mod export;
 mod init;
 mod keys;
 mod kill;

@@ -7,6 +7,7 @@ mod connect;
 mod console;
 mod demo;
 mod excerpt;
+mod export;
 mod failure;
 mod folder;
 mod host;

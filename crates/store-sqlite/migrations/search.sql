@@ -16,16 +16,32 @@ CREATE TABLE words (
     UNIQUE (org, word)
 ) STRICT;
 
+-- Which words occur together in a line; 0 where a line has none.
+CREATE TABLE shapes (
+    id INTEGER PRIMARY KEY,
+    org INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    agent INTEGER NOT NULL,
+    action INTEGER NOT NULL,
+    decision INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX shapes_kind ON shapes (org, kind, decision, action, agent);
+CREATE INDEX shapes_agent ON shapes (agent, action, decision, kind);
+CREATE INDEX shapes_action ON shapes (action, decision, kind);
+
 CREATE TABLE lines (
     place INTEGER PRIMARY KEY,
     ts INTEGER NOT NULL,
     kind INTEGER NOT NULL,
     agent INTEGER,
     action INTEGER,
-    decision INTEGER
+    decision INTEGER,
+    shape INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX lines_kind ON lines (kind);
 CREATE INDEX lines_agent ON lines (agent) WHERE agent IS NOT NULL;
 CREATE INDEX lines_action ON lines (action) WHERE action IS NOT NULL;
 CREATE INDEX lines_decision ON lines (decision) WHERE decision IS NOT NULL;
+CREATE INDEX lines_shape ON lines (shape);

@@ -21,7 +21,7 @@ const MIGRATIONS: &[&str] = &[
 pub(crate) const SCHEMA: usize = MIGRATIONS.len();
 /// The schema of the search index; a file of another version is made anew.
 const SEARCH_SCHEMA: &str = include_str!("../migrations/search.sql");
-const SEARCH_VERSION: i64 = 1;
+const SEARCH_VERSION: i64 = 2;
 
 /// Long enough that one of our own connections is never in the way of another for so long.
 const BUSY: Duration = Duration::from_secs(5);

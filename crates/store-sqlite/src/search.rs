@@ -1,5 +1,11 @@
 //! The search index: a file of its own that is made from the ledger and checked against it.
 
+mod lists;
+mod shapes;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,15 +13,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use countersign_core::digest::Digest;
 use countersign_core::time::Time;
 use countersign_store::{Query, ReadError, SearchRow};
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Result, Row, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, Transaction, TransactionBehavior};
 
 use crate::ledger;
 use crate::open::{self, OpenError};
 use crate::place::{OrgId, digest, seq, signed, unsigned};
 use crate::pool::Pool;
+use lists::Lists;
+use shapes::{Shape, Shapes};
 
 /// So many words of an organization, and so many organizations, are remembered at most; then it begins anew.
 const REMEMBERED: usize = 1_000;
+/// Likewise of shapes, each of which is a few numbers.
+const SHAPES_REMEMBERED: usize = 50_000;
 
 /// The search index of all organizations.
 pub(crate) struct Search {
@@ -23,26 +33,33 @@ pub(crate) struct Search {
     writer: Mutex<Index>,
 }
 
-/// Numbers of committed words.
-type Words = HashMap<String, i64>;
+/// Numbers of what is committed.
+#[derive(Default)]
+struct Numbers {
+    words: HashMap<String, i64>,
+    shapes: Shapes,
+}
+
+impl Numbers {
+    fn clear(&mut self) {
+        self.words.clear();
+        self.shapes.clear();
+    }
+}
 
 struct Index {
     conn: Connection,
-    words: BTreeMap<OrgId, Words>,
+    numbers: BTreeMap<OrgId, Numbers>,
 }
 
-/// The statement that finds the last place of a word in a range, by the index on its column.
-macro_rules! list {
-    ($column:literal) => {
-        concat!(
-            "SELECT place FROM lines INDEXED BY lines_",
-            $column,
-            " WHERE ",
-            $column,
-            " = ?1 AND place >= ?2 AND place <= ?3 ORDER BY place DESC LIMIT 1"
-        )
-    };
-}
+const WORD: &str = "SELECT id FROM words WHERE org = ?1 AND word = ?2";
+const TIME: &str = "SELECT ts FROM lines WHERE place = ?1";
+const LINE: &str = "SELECT place, ts,
+            (SELECT word FROM words WHERE id = kind),
+            (SELECT word FROM words WHERE id = agent),
+            (SELECT word FROM words WHERE id = action),
+            (SELECT word FROM words WHERE id = decision)
+     FROM lines WHERE place = ?1";
 
 impl Search {
     /// Opens the index, and forgets of it what does not fit the ledger.
@@ -52,7 +69,7 @@ impl Search {
             readers: Pool::new(path.to_owned()),
             writer: Mutex::new(Index {
                 conn,
-                words: BTreeMap::new(),
+                numbers: BTreeMap::new(),
             }),
         };
         let covered: Vec<(OrgId, u64, Digest)> = search
@@ -83,12 +100,13 @@ impl Search {
     /// Removes what belongs to the organization.
     pub(crate) fn forget(&self, org: OrgId) -> Result<()> {
         let mut index = self.lock();
-        index.words.clear();
+        index.numbers.clear();
         let tx = Transaction::new_unchecked(&index.conn, TransactionBehavior::Immediate)?;
         tx.execute(
             "DELETE FROM lines WHERE place >= ?1 AND place < ?2",
             [org.place(0), org.end()],
         )?;
+        tx.execute("DELETE FROM shapes WHERE org = ?1", [org.0])?;
         tx.execute("DELETE FROM words WHERE org = ?1", [org.0])?;
         tx.execute("DELETE FROM covered WHERE org = ?1", [org.0])?;
         tx.commit()
@@ -110,19 +128,19 @@ impl Search {
         SearchRow::check(rows, before, size)?;
         let Some(leaf_hash) = leaf_hash else { return Ok(()) };
         let after = before + rows.len() as u64;
-        let words = index.words.entry(org).or_default();
-        let added = add_lines(&tx, words, org, rows)
+        let numbers = index.numbers.entry(org).or_default();
+        let added = add_lines(&tx, numbers, org, rows)
             .and_then(|()| {
                 tx.prepare_cached("INSERT OR REPLACE INTO covered (org, size, leaf_hash) VALUES (?1, ?2, ?3)")?
                     .execute((org.0, signed(after), leaf_hash.0))
             })
             .and_then(|_| tx.commit());
-        // Words of a transaction that did not come to be have no numbers.
-        if added.is_err() || words.len() > REMEMBERED {
-            words.clear();
+        // What a transaction that did not come to be has numbered has no numbers.
+        if added.is_err() || numbers.words.len() > REMEMBERED || numbers.shapes.len() > SHAPES_REMEMBERED {
+            numbers.clear();
         }
-        if index.words.len() > REMEMBERED {
-            index.words.clear();
+        if index.numbers.len() > REMEMBERED {
+            index.numbers.clear();
         }
         added.map_err(failed)
     }
@@ -147,24 +165,31 @@ fn covered(conn: &Connection, org: OrgId) -> Result<u64> {
     Ok(size.unwrap_or_default())
 }
 
-fn add_lines(conn: &Connection, words: &mut Words, org: OrgId, rows: &[SearchRow]) -> Result<()> {
+fn add_lines(conn: &Connection, numbers: &mut Numbers, org: OrgId, rows: &[SearchRow]) -> Result<()> {
     let mut insert = conn.prepare_cached(
-        "INSERT INTO lines (place, ts, kind, agent, action, decision) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO lines (place, ts, kind, agent, action, decision, shape) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for row in rows {
-        let mut number = |text: &str| number_of(conn, words, org, text);
+        let mut number = |text: &str| number_of(conn, &mut numbers.words, org, text);
         let kind = number(&row.kind)?;
         let [agent, action, decision] = [&row.agent, &row.action, &row.decision];
         let agent = agent.as_deref().map(&mut number).transpose()?;
         let action = action.as_deref().map(&mut number).transpose()?;
         let decision = decision.as_deref().map(&mut number).transpose()?;
-        insert.execute((org.place(row.seq), row.ts.0, kind, agent, action, decision))?;
+        let shape = Shape {
+            kind,
+            agent: agent.unwrap_or_default(),
+            action: action.unwrap_or_default(),
+            decision: decision.unwrap_or_default(),
+        };
+        let shape = shapes::number_of(conn, &mut numbers.shapes, org, shape)?;
+        insert.execute((org.place(row.seq), row.ts.0, kind, agent, action, decision, shape))?;
     }
     Ok(())
 }
 
 /// The number of a word, which gets one if it has none.
-fn number_of(conn: &Connection, words: &mut Words, org: OrgId, text: &str) -> Result<i64> {
+fn number_of(conn: &Connection, words: &mut HashMap<String, i64>, org: OrgId, text: &str) -> Result<i64> {
     if let Some(number) = words.get(text) {
         return Ok(*number);
     }
@@ -181,7 +206,7 @@ fn number_of(conn: &Connection, words: &mut Words, org: OrgId, text: &str) -> Re
 }
 
 fn known_number(conn: &Connection, org: OrgId, text: &str) -> Result<Option<i64>> {
-    conn.prepare_cached("SELECT id FROM words WHERE org = ?1 AND word = ?2")?
+    conn.prepare_cached(WORD)?
         .query_row((org.0, text), |row| row.get(0))
         .optional()
 }
@@ -196,58 +221,31 @@ fn find(conn: &Connection, org: OrgId, query: &Query) -> Result<Vec<SearchRow>> 
     if let Some(to) = query.to {
         end = end.min(first_at(conn, org, size, to)?);
     }
-    let mut filters = Vec::new();
-    for (word, sql) in [
-        (&query.agent, list!("agent")),
-        (&query.action, list!("action")),
-        (&query.decision, list!("decision")),
-        (&query.kind, list!("kind")),
+    let mut filters = Shape::default();
+    for (word, filter) in [
+        (&query.agent, &mut filters.agent),
+        (&query.action, &mut filters.action),
+        (&query.decision, &mut filters.decision),
+        (&query.kind, &mut filters.kind),
     ] {
         if let Some(word) = word {
             match known_number(conn, org, word)? {
-                Some(number) => filters.push((number, conn.prepare_cached(sql)?)),
+                Some(number) => *filter = number,
                 None => return Ok(Vec::new()),
             }
         }
     }
-    let mut line = conn.prepare_cached(
-        "SELECT place, ts,
-                (SELECT word FROM words WHERE id = kind),
-                (SELECT word FROM words WHERE id = agent),
-                (SELECT word FROM words WHERE id = action),
-                (SELECT word FROM words WHERE id = decision)
-         FROM lines WHERE place = ?1",
-    )?;
+    if first >= end {
+        return Ok(Vec::new());
+    }
+    let mut lists = Lists::of(conn, org, filters, org.place(first), org.place(end - 1))?;
+    let mut line = conn.prepare_cached(LINE)?;
     let mut found = Vec::new();
-    while found.len() < query.limit && first < end {
-        let Some(place) = newest(&mut filters, org.place(first), org.place(end - 1))? else {
-            break;
-        };
+    while found.len() < query.limit {
+        let Some(place) = lists.next()? else { break };
         found.push(line.query_row([place], search_row)?);
-        end = seq(place);
     }
     Ok(found)
-}
-
-/// The last place in `first..=place` that all filters list.
-///
-/// Each list is in order. In turn they go down to their next place at or below the one that the others have come to;
-/// where all stay is a line. The shortest list bounds the steps.
-fn newest(filters: &mut [(i64, CachedStatement<'_>)], first: i64, mut place: i64) -> Result<Option<i64>> {
-    let mut agreed = 0;
-    while agreed < filters.len() {
-        for (word, list) in filters.iter_mut() {
-            match list
-                .query_row((*word, first, place), |row| row.get::<_, i64>(0))
-                .optional()?
-            {
-                Some(next) if next == place => agreed += 1,
-                Some(next) => (place, agreed) = (next, 1),
-                None => return Ok(None),
-            }
-        }
-    }
-    Ok(Some(place))
 }
 
 fn search_row(row: &Row<'_>) -> Result<SearchRow> {
@@ -263,7 +261,7 @@ fn search_row(row: &Row<'_>) -> Result<SearchRow> {
 
 /// The first of `size` records that is not before `ts`: times grow with the index, so this halves the range.
 fn first_at(conn: &Connection, org: OrgId, size: u64, ts: Time) -> Result<u64> {
-    let mut time_of = conn.prepare_cached("SELECT ts FROM lines WHERE place = ?1")?;
+    let mut time_of = conn.prepare_cached(TIME)?;
     let (mut low, mut high) = (0, size);
     while low < high {
         let middle = low + (high - low) / 2;

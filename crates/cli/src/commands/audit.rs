@@ -7,13 +7,15 @@ use clap::{Args, Subcommand};
 use countersign_tlog::bundle::{BundleError, Report, verify};
 use serde_json::{Value, json};
 
-use crate::bundle::{self, Disk, Wanted};
+use crate::bundle::Disk;
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, visible};
 use crate::failure::{Failure, NO, Result};
 use crate::progress::Progress;
 use crate::replay;
 use crate::sentences;
+
+use super::export::Export;
 
 #[derive(Args)]
 pub(super) struct Audit {
@@ -23,29 +25,14 @@ pub(super) struct Audit {
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Write the ledger with its proofs to a folder
-    Export(Export),
+    /// Write the ledger to a folder or a bucket: with its proofs, or for other programs, once or as it grows
+    Export(Box<Export>),
     /// Verify an export: needs no server
     Verify(Verify),
     /// Derive every decision of an export again from what it cites: needs no server
     Replay(Replay),
     /// Say in five sentences what became of an action
     Show(Show),
-}
-
-#[derive(Args)]
-pub(super) struct Export {
-    /// The folder to write: missing or empty
-    #[arg(long)]
-    out: PathBuf,
-    /// Open the commitments: arguments, evidence and comments go along, as far as they are kept
-    #[arg(long)]
-    payloads: bool,
-    /// An earlier checkpoint of this log, to prove that it was only added to
-    #[arg(long, value_name = "FILE")]
-    since: Option<PathBuf>,
-    #[command(flatten)]
-    connection: Connection,
 }
 
 #[derive(Args)]
@@ -85,30 +72,7 @@ impl Audit {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         match self.command {
             Command::Verify(_) | Command::Replay(_) => Ok(()),
-            Command::Export(export) => {
-                let since = export.since.as_ref().map(text).transpose()?;
-                let wanted = Wanted {
-                    out: &export.out,
-                    payloads: export.payloads,
-                    since,
-                };
-                let work = async |session: &Session| bundle::write(&session.client, &wanted).await;
-                let written = export.connection.with(About::Organization, work).await?;
-                let out = export.out.display();
-                let value = json!({
-                    "out": out.to_string(), "size": written.size, "origin": written.origin,
-                    "vkey": written.vkey, "disclosures": written.disclosed,
-                });
-                let text = format!(
-                    "{} records of {} are in {out}\n\
-                     verify them with  countersign audit verify --vkey '{}' {out}\n\
-                     or with           python3 {out}/verify.py '{}' {out}\n\
-                     Compare the key with the one that you kept; this one is what the server says.",
-                    written.size, written.origin, written.vkey, written.vkey,
-                );
-                console.answer(&value, text);
-                Ok(())
-            }
+            Command::Export(export) => export.run(console).await,
             Command::Show(show) => {
                 let work = async |session: &Session| sentences::of(&session.client, &show.id).await;
                 let answers = show.connection.with(About::Organization, work).await?;

@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod documents;
+mod export;
 mod folder;
 mod life;
 mod replay;

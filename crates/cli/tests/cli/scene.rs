@@ -113,6 +113,15 @@ impl Scene {
 
     /// Starts a server on `data`, at a free port.
     pub(crate) fn serve(&self, more: &[&str]) -> Server {
+        self.serve_logging("info", more)
+    }
+
+    /// Starts a server that logs no requests: nobody reads its log while it works.
+    pub(crate) fn serve_quietly(&self, more: &[&str]) -> Server {
+        self.serve_logging("error", more)
+    }
+
+    fn serve_logging(&self, level: &str, more: &[&str]) -> Server {
         let arguments = [
             &[
                 "serve",
@@ -128,6 +137,7 @@ impl Scene {
         .concat();
         let mut command = self.command(&arguments);
         let mut child = command
+            .env("COUNTERSIGN_LOG", level)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
