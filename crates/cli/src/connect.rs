@@ -28,6 +28,9 @@ pub(crate) struct Connection {
     /// The instance key, if it is not in the data folder
     #[arg(long, requires = "data", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+    /// Where the signer remembers what was signed for, outside of the data folder [env: COUNTERSIGN_SIGNER_STATE]
+    #[arg(long, requires = "data", value_name = "DIR")]
+    pub(crate) signer_state: Option<PathBuf>,
     /// The organization, where the data folder has several
     #[arg(long, value_name = "NAME")]
     pub(crate) org: Option<String>,
@@ -86,7 +89,10 @@ impl Connection {
         };
         match (server, data) {
             (Some(server), _) => self.remote(&server),
-            (None, Some(data)) => self.folder(&Folder::new(&data, self.key_file.as_deref()), about).await,
+            (None, Some(data)) => {
+                let folder = Folder::new(&data, self.key_file.as_deref());
+                self.folder(&folder.with_signer_state(self.signer_state.as_deref())?, about).await
+            }
             (None, None) => Err(Failure::usage("no server and no data folder is named").next(
                 "name one with --server URL and --key KEY, or with --data DIR (or COUNTERSIGN_SERVER, COUNTERSIGN_KEY, COUNTERSIGN_DATA)",
             )),

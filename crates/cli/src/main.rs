@@ -15,6 +15,7 @@ mod local;
 mod policies;
 mod progress;
 mod sentences;
+mod signer_state;
 
 use std::process::ExitCode;
 

@@ -97,6 +97,7 @@ fn serve(data: &Path) -> Child {
     Command::new(BINARY)
         .args(["serve", "--json", "--listen", "127.0.0.1:0", "--data"])
         .arg(data)
+        .env("COUNTERSIGN_SIGNER_STATE", data.with_extension("signer"))
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()
@@ -564,8 +565,22 @@ async fn prepare(folder: &Path) -> (PathBuf, Oracle) {
     std::fs::create_dir_all(&policies).unwrap();
     std::fs::write(policies.join("gate.yaml"), POLICY).unwrap();
     let (at, from) = (data.to_str().unwrap(), policies.to_str().unwrap());
-    let made: Value =
-        serde_json::from_str(&run(BINARY, &["init", "--json", "--data", at, "--policies", from])).unwrap();
+    let signer = data.with_extension("signer");
+    let signer = signer.to_str().unwrap();
+    let made: Value = serde_json::from_str(&run(
+        BINARY,
+        &[
+            "init",
+            "--json",
+            "--data",
+            at,
+            "--policies",
+            from,
+            "--signer-state",
+            signer,
+        ],
+    ))
+    .unwrap();
     let admin_key = made["admin_key"].as_str().unwrap().to_owned();
     let server = Server::start(&data);
     let admin = server.client(&admin_key);

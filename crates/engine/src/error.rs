@@ -14,7 +14,8 @@ pub enum EngineError {
     /// Not now; try again. Nothing happened.
     #[error("{detail}")]
     Unavailable {
-        /// A stable word: `overloaded`, `store_full`, `store_failed`, `stopping`, `upgrade_needed`.
+        /// A stable word: `overloaded`, `restored_backup`, `signer_state`, `store_full`, `store_failed`,
+        /// `stopping`, `upgrade_needed`.
         code: &'static str,
         /// What happened.
         detail: String,

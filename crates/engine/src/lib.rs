@@ -15,6 +15,8 @@ mod inbox;
 mod index;
 mod intake;
 mod ledger;
+mod log_signer;
+mod mark;
 mod metrics;
 mod organizations;
 mod payload;
@@ -23,6 +25,7 @@ mod random;
 mod registry;
 mod sequencer;
 mod settings;
+mod signer;
 mod vault;
 
 use std::collections::{BTreeSet, HashMap};
@@ -46,12 +49,14 @@ pub use error::EngineError;
 pub use inbox::Lane;
 pub use intake::{MAX_BODY_BYTES, Request, parse_body};
 pub use ledger::{Entry, Keys};
+pub use mark::{Mark, MarkError, Marks, split_origin};
 pub use metrics::{BUCKETS, DECISIONS, Histogram, Metrics};
 pub use organizations::{NewOrganization, Opened};
 pub use policies::{PolicyCheck, SnapshotRow, check as check_policies};
 pub use registry::{NewUser, Registered};
 pub use sequencer::Committed;
 pub use settings::Settings;
+pub use signer::{Restored, Standing, log_vkey, standing, state_of};
 pub use vault::{Vault, VaultError};
 
 use crate::inbox::Inbox;
@@ -92,6 +97,7 @@ pub(crate) struct Inner {
     pub auth: auth::Cache,
     pub index_wanted: index::Signal,
     pub effects_wanted: Notify,
+    pub signer: signer::Signer,
     clock_confirmed: AtomicBool,
     /// Organizations whose timers have to be looked at, because nobody knows what is due in them.
     pub wake: Mutex<BTreeSet<Org>>,
@@ -113,6 +119,7 @@ impl Engine {
         clock: Box<dyn Clock>,
         settings: Settings,
     ) -> Result<Engine, EngineError> {
+        let marks = settings.signer_state.as_deref().map(Marks::open).transpose()?;
         let inner = Arc::new(Inner {
             store,
             vault,
@@ -125,12 +132,14 @@ impl Engine {
             auth: auth::Cache::default(),
             index_wanted: index::Signal::default(),
             effects_wanted: Notify::new(),
+            signer: signer::Signer::new(marks),
             clock_confirmed: AtomicBool::new(false),
             wake: Mutex::new(BTreeSet::new()),
             orgs: RwLock::new(HashMap::new()),
         });
         let mut threads = Vec::from(sequencer::start(&inner).map_err(EngineError::internal)?);
         threads.push(index::start(&inner).map_err(EngineError::internal)?);
+        threads.push(signer::start(&inner).map_err(EngineError::internal)?);
         let engine = Engine {
             inner,
             threads: Arc::new(Mutex::new(threads)),
@@ -169,12 +178,14 @@ impl Engine {
     /// Seals the states in use, lets everything that waits be carried out, and ends the engine's threads. Blocks.
     pub fn stop(&self) {
         self.inner.index_wanted.stop();
+        self.inner.signer.stop();
         self.inner.inbox.stop();
         for thread in lock(&self.threads).drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the engine panicked");
             }
         }
+        self.inner.finish_marks();
     }
 
     /// Carries a command out. Resolves when its records are durable.
@@ -308,6 +319,7 @@ impl Inner {
     pub fn forget_org(&self, org: &str) {
         self.orgs.write().unwrap_or_else(PoisonError::into_inner).remove(org);
         self.auth.forget_org(org);
+        self.signer.forget(org);
     }
 
     pub fn known_orgs(&self) -> Vec<Org> {
@@ -322,13 +334,14 @@ impl Inner {
     pub fn load_ledger(&self, org: &Org) -> Result<Ledger, EngineError> {
         let handle = self.org(org)?;
         let started = std::time::Instant::now();
-        let ledger = Ledger::load(
+        let mut ledger = Ledger::load(
             &*self.store,
             org.clone(),
             handle.origin.clone(),
             handle.keys.clone(),
             self.redactor.clone(),
         )?;
+        self.take_up_log(&mut ledger)?;
         let live = self.compiled(org, ledger.state.live());
         *handle.live.write().unwrap_or_else(PoisonError::into_inner) = live;
         tracing::info!(
@@ -365,6 +378,7 @@ impl Inner {
                     let live = self.compiled(org, Some(&e.hash));
                     *handle.live.write().unwrap_or_else(PoisonError::into_inner) = live;
                 }
+                Event::EpochOpened(_) => self.signer.epoch_opened(org),
                 Event::KeyRevoked(e) => self.auth.forget(&e.kid),
                 Event::UserRemoved(_) | Event::OrganizationClosed(_) => self.auth.clear(),
                 Event::UserAdded(_) => self.auth.clear(),

@@ -91,14 +91,16 @@ impl Engine {
             secrets: secrets.collect(),
             snapshots: vec![schema_files],
             create: Some(row),
+            log_seed: None,
         };
         let ledger = Ledger::empty(
             org.clone(),
             origin.as_str().into(),
             keys.clone(),
             self.inner.redactor.clone(),
-        );
+        )?;
         self.inner.add_org(&org, &origin, keys);
+        self.inner.signer.begin(&org);
         let (reply, answer) = oneshot::channel();
         let envelope = by_system(Command::Open(Box::new(opened)));
         let job = Job::Create {

@@ -159,8 +159,13 @@ impl Sequencer {
                 envelope,
                 beside,
                 reply,
-            } => match self.ledger(&org) {
-                Ok(_) => {
+            } => match self
+                .ledger(&org)
+                .and_then(|ledger| match ledger.refuses(&envelope.command) {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(()),
+                }) {
+                Ok(()) => {
                     let (answer, entries) = self.carry_out(&org, envelope, beside);
                     self.batch.replies.push((org, reply, Committed { entries, answer }));
                 }
@@ -272,7 +277,7 @@ impl Sequencer {
             idem: None,
             command,
         };
-        if let Some(ledger) = self.ledgers.get_mut(org) {
+        if let Some(ledger) = self.ledgers.get_mut(org).filter(|ledger| ledger.barred.is_none()) {
             if ledger.live.as_ref().map(|live| live.hash_text()) != ledger.state.live().map(|hash| &**hash) {
                 ledger.live = self.inner.compiled(org, ledger.state.live());
             }
