@@ -66,6 +66,19 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+impl Session {
+    /// The organization that is meant, for calls about the instance: the named one, or the only one.
+    pub(crate) async fn organization(&self, named: Option<&str>) -> Result<String> {
+        let known: Organizations = self.client.get("/v1/organizations").await?;
+        let names: Vec<&str> = known
+            .organizations
+            .iter()
+            .map(|known| known.organization.as_str())
+            .collect();
+        pick(&names, named)
+    }
+}
+
 impl Connection {
     /// Opens a session and runs `work` in it. A server of our own is stopped afterwards, however the work ended.
     pub(crate) async fn with<T>(&self, about: About, work: impl AsyncFnOnce(&Session) -> Result<T>) -> Result<T> {

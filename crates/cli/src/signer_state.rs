@@ -65,12 +65,12 @@ mod tests {
 
     #[test]
     fn the_environment_comes_before_the_usual_places() {
-        let with = |set: &'static [(&str, &str)], root| {
+        let with = |set: &[(&str, &str)], root| {
             usual(
                 &|name| {
                     set.iter()
                         .find(|(known, _)| *known == name)
-                        .map(|(_, value)| value.into())
+                        .map(|(_, value)| OsString::from(value))
                 },
                 root,
             )

@@ -855,17 +855,7 @@ pub struct ClockConfirmed {
     pub by: String,
 }
 
-/// Where a log stood: so many records, with this root.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LogMark {
-    /// Root over them.
-    pub root: Digest,
-    /// How many records.
-    pub size: u64,
-}
-
-/// Where the log of an earlier epoch ends.
+/// Where a log ended: so many records, with this root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EpochEnd {
@@ -873,7 +863,7 @@ pub struct EpochEnd {
     pub log: String,
     /// Root over its records.
     pub root: Digest,
-    /// How many records there are before this one.
+    /// How many records.
     pub size: u64,
 }
 
@@ -885,10 +875,10 @@ pub struct EpochOpened {
     pub epoch: u64,
     /// The origin from this record on.
     pub log: String,
-    /// What was signed for of the earlier log, as the signer remembers: where it is more than `previous`, the rest is lost.
+    /// What was signed for, as the signer remembers, where the ledger is not that any more: what is more than `previous` is lost.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mark: Option<LogMark>,
-    /// What the ledger holds of the earlier log.
+    pub mark: Option<EpochEnd>,
+    /// The log before this record, as it is in the ledger.
     pub previous: EpochEnd,
     /// The verifying key of the new origin, C2SP form.
     pub vkey: String,

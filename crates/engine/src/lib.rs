@@ -10,6 +10,7 @@ mod batch;
 mod clock;
 mod committer;
 mod effects;
+mod epoch;
 mod error;
 mod inbox;
 mod index;
@@ -45,6 +46,7 @@ pub use audit::{AuditEntry, ExportFile, InclusionProof, SearchPage};
 pub use auth::{Caller, Credential, NewKey};
 pub use batch::BATCH_AT_MOST;
 pub use clock::{Clock, Reading, SystemClock};
+pub use epoch::{LogKeys, OpenedEpoch, RotatedKey};
 pub use error::EngineError;
 pub use inbox::Lane;
 pub use intake::{MAX_BODY_BYTES, Request, parse_body};
@@ -77,6 +79,8 @@ pub(crate) struct OrgHandle {
     snapshots: RwLock<HashMap<Arc<str>, Arc<Snapshot>>>,
     /// The live snapshot as of the last commit; intake reads it for redaction, decisions do not.
     live: RwLock<Option<Arc<Snapshot>>>,
+    /// What checkpoints are signed under, as of the last commit that changed it.
+    log_keys: RwLock<Option<Arc<LogKeys>>>,
     /// Roots of every 256 leaves, as far as proofs needed them.
     nodes: Mutex<Vec<countersign_tlog::Hash>>,
     /// Who waits for news of an action, by its id.
@@ -308,6 +312,7 @@ impl Inner {
             keys,
             snapshots: RwLock::new(HashMap::new()),
             live: RwLock::new(None),
+            log_keys: RwLock::new(None),
             nodes: Mutex::new(Vec::new()),
             waiters: Mutex::new(HashMap::new()),
             has_deliveries: AtomicBool::new(true),
@@ -378,7 +383,11 @@ impl Inner {
                     let live = self.compiled(org, Some(&e.hash));
                     *handle.live.write().unwrap_or_else(PoisonError::into_inner) = live;
                 }
-                Event::EpochOpened(_) => self.signer.epoch_opened(org),
+                Event::EpochOpened(e) => {
+                    self.signer.epoch_opened(org);
+                    handle.log_goes_on(&e.log, &e.vkey);
+                }
+                Event::KeyRotated(e) => handle.log_goes_on(e.vkey.split('+').next().unwrap_or_default(), &e.vkey),
                 Event::KeyRevoked(e) => self.auth.forget(&e.kid),
                 Event::UserRemoved(_) | Event::OrganizationClosed(_) => self.auth.clear(),
                 Event::UserAdded(_) => self.auth.clear(),

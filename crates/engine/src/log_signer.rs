@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use countersign_core::Time;
 use countersign_core::event::{EpochOpened, KeyRotated};
-use countersign_core::{State, Time};
 use countersign_store::Store;
 use countersign_tlog::{Checkpoint, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
@@ -51,9 +51,10 @@ impl LogSigner {
         vault: &Vault,
         org: &str,
         first_origin: &str,
-        state: &State,
+        epochs: &[EpochOpened],
+        rotations: &[KeyRotated],
     ) -> Result<LogSigner, EngineError> {
-        let origin: Arc<str> = state.epochs().last().map_or(first_origin, |epoch| &epoch.log).into();
+        let origin: Arc<str> = epochs.last().map_or(first_origin, |epoch| &epoch.log).into();
         let key = |rotations: usize| -> Result<SigningKey, EngineError> {
             let name = secret_name(rotations);
             let sealed = store.secret(org, "key", &name)?;
@@ -63,13 +64,12 @@ impl LogSigner {
             let seed: Zeroizing<[u8; 32]> = Zeroizing::new(seed.as_slice().try_into().map_err(EngineError::internal)?);
             SigningKey::from_seed(&origin, &seed).map_err(EngineError::internal)
         };
-        let rotations = state.rotations().len();
-        let before = match state.rotations().last() {
-            Some(last) => Some((key(rotations - 1)?, last.until)),
+        let before = match rotations.split_last() {
+            Some((last, earlier)) => Some((key(earlier.len())?, last.until)),
             None => None,
         };
-        let key = key(rotations)?;
-        let predecessor = match state.epochs().last() {
+        let key = key(rotations.len())?;
+        let predecessor = match epochs.last() {
             Some(epoch) => Some((named(&epoch.previous.log, &key)?, epoch.previous.size)),
             None => None,
         };

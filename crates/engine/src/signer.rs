@@ -6,11 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use countersign_core::event::EpochOpened;
+use countersign_core::event::{EpochEnd, EpochOpened};
 use countersign_core::{Event, Record, State};
 use countersign_store::{Append, Head, Org, Store};
 use countersign_tlog::{Edge, Hash, VerifyingKey, tree};
 
+use crate::epoch::LogKeys;
 use crate::error::EngineError;
 use crate::ledger::{Ledger, sealed_state};
 use crate::log_signer::LogSigner;
@@ -97,20 +98,27 @@ pub fn standing(
     }
     if marked < epoch {
         // The epoch that followed the mark's says what was lost when it was opened.
-        let Some(next) = epochs.iter().find(|next| next.previous.log == mark.checkpoint.origin) else {
+        let of_mark = |end: &EpochEnd| end.log == mark.checkpoint.origin;
+        let next = epochs
+            .iter()
+            .find(|next| of_mark(&next.previous) || next.mark.as_ref().is_some_and(of_mark));
+        let Some(next) = next else {
             let why = format!("none of its epochs follows `{}`", mark.checkpoint.origin);
             return restored(mark, why);
         };
-        let owned_up_to = next.mark.as_ref().map_or(0, |lost| lost.size);
-        if size > next.previous.size {
+        let kept = if of_mark(&next.previous) { next.previous.size } else { 0 };
+        if size > kept {
+            let owned_up_to = next
+                .mark
+                .as_ref()
+                .filter(|lost| of_mark(lost))
+                .map_or(kept, |lost| lost.size);
             if size <= owned_up_to {
                 return Ok(Standing::Follows(mark));
             }
             let why = format!(
-                "epoch {} was opened at {} records and owns up to {}, but {size} were signed for",
-                next.epoch,
-                next.previous.size,
-                owned_up_to.max(next.previous.size)
+                "epoch {} owns up to {owned_up_to} records of `{}`, and {size} were signed for",
+                next.epoch, mark.checkpoint.origin
             );
             return restored(mark, why);
         }
@@ -282,12 +290,11 @@ impl Signer {
         matches!(crate::lock(&self.logs).get(org), Some(Log::Barred(_)))
     }
 
-    /// What was lost of a ledger, if nothing may be signed on it; else the mark, as far as there is one.
-    pub fn mark(&self, org: &str) -> Option<Mark> {
+    /// What does not fit, if nothing may be signed on a ledger.
+    pub fn restored(&self, org: &str) -> Option<Restored> {
         match crate::lock(&self.logs).get(org) {
-            Some(Log::Barred(restored)) => Some(restored.mark.clone()),
-            Some(Log::Marked(mark)) => mark.clone(),
-            None => None,
+            Some(Log::Barred(restored)) => Some(restored.clone()),
+            Some(Log::Marked(_)) | None => None,
         }
     }
 
@@ -356,8 +363,17 @@ impl Inner {
         let (org, state) = (ledger.org.clone(), &ledger.state);
         if !state.epochs().is_empty() || !state.rotations().is_empty() {
             let first = self.org(&org)?.origin.clone();
-            ledger.log = LogSigner::of(&*self.store, &self.vault, &org, &first, state)?;
+            ledger.log = LogSigner::of(
+                &*self.store,
+                &self.vault,
+                &org,
+                &first,
+                state.epochs(),
+                state.rotations(),
+            )?;
         }
+        let handle = self.org(&org)?;
+        handle.set_log_keys(LogKeys::of(&ledger.log, &handle.keys.log, &ledger.state));
         let head = self.store.head(&org)?;
         let head = head.ok_or_else(|| EngineError::internal(format!("`{org}` has no head")))?;
         ledger.barred = self.signer.look_at(&*self.store, &org, &head, ledger.state.epochs())?;

@@ -357,7 +357,7 @@ fn mark(store: &SqliteStore, marks: Option<&Marks>, org: &str, findings: &mut Fi
 fn verify(store: &SqliteStore, vault: Option<&Vault>, org: &str, count: u64) -> std::result::Result<String, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let head = store.head(org).map_err(|error| text(&error))?.ok_or("it has no end")?;
-    let vkey = log_vkey(store, org)?;
+    let vkey = log_vkey(store, org).map_err(|error| text(&error))?;
     let key: VerifyingKey = vkey.parse().map_err(|error| format!("its key: {error}"))?;
     let checkpoint = Checkpoint::open(&key, &head.checkpoint).map_err(|error| format!("its checkpoint: {error}"))?;
     if checkpoint.size != head.size {

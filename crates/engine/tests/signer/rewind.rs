@@ -47,6 +47,11 @@ impl Rewind {
         self.batches.lock().unwrap().len()
     }
 
+    /// What was appended, batch by batch.
+    pub fn contents(&self) -> Vec<Vec<Append>> {
+        self.batches.lock().unwrap().clone()
+    }
+
     /// The store as it was after its first `batches`: what a backup from then restores to.
     pub fn as_of(&self, batches: usize) -> Rewind {
         let old = Rewind::new(|_| Fate::Fine);
