@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::action::Receipt;
+use crate::bounded::Text;
 
 /// A record that a search found.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -80,22 +81,67 @@ pub struct SchemasAnswer {
     pub files: BTreeMap<String, String>,
 }
 
-/// The verifying key of a log.
+/// The verifying keys of a log.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct LogKey {
-    /// Whose log.
-    pub organization: String,
-    /// Its origin.
+    /// The origin of its checkpoints, in the epoch that it is in.
     pub origin: String,
-    /// Its verifying key, C2SP form.
+    /// What verifies them, C2SP form.
     pub vkey: String,
+    /// What verified earlier ones, under earlier names or by earlier keys; oldest first.
+    pub earlier: Vec<String>,
 }
 
-/// Verifying keys of the logs that are kept here.
+/// Verifying keys of the logs that are kept here. Whose they are is not said.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct LogKeysAnswer {
-    /// By organization.
+    /// By origin.
     pub logs: Vec<LogKey>,
+}
+
+/// Why a log is to go on under another name.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewEpochBody {
+    /// What happened. It becomes part of the record.
+    pub why: Text<2000>,
+}
+
+/// Where a log stood.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LogEnd {
+    /// Its origin.
+    pub origin: String,
+    /// Root over its records, hexadecimal.
+    pub root: String,
+    /// How many records.
+    pub size: u64,
+}
+
+/// A log under its new name.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct OpenedEpochAnswer {
+    /// Which epoch.
+    pub epoch: u64,
+    /// Its origin.
+    pub origin: String,
+    /// What verifies its checkpoints, to be kept by whoever wants to verify later.
+    pub vkey: String,
+    /// How many records the ledger has.
+    pub size: u64,
+    /// What was signed for before, where the ledger was not that any more.
+    pub mark: Option<LogEnd>,
+}
+
+/// A log with another key.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RotatedKeyAnswer {
+    /// What verifies checkpoints from now on.
+    pub vkey: String,
+    /// What verified them before.
+    pub old_vkey: String,
+    /// Until when the key before signs them as well.
+    pub until: String,
 }
 
 /// A JSON Web Key Set (RFC 7517): the keys that sign permits.

@@ -250,7 +250,17 @@ impl Call {
         if self.permission != Permission::Anyone {
             all.extend([(401, "unauthenticated"), (403, "forbidden"), (429, "too_many_failures")]);
             all.extend([(400, "organization_required"), (404, "not_found")]);
-            all.extend(["overloaded", "store_failed", "stopping", "upgrade_needed"].map(|code| (503, code)));
+            all.extend(
+                [
+                    "overloaded",
+                    "restored_backup",
+                    "signer_state",
+                    "store_failed",
+                    "stopping",
+                    "upgrade_needed",
+                ]
+                .map(|code| (503, code)),
+            );
         }
         if self.params.iter().any(|param| param.place == Place::Path) {
             all.push((404, "not_found"));

@@ -103,8 +103,12 @@ pub(crate) fn prepare(out: &Path) -> Result<()> {
 /// The log's origin and verifying key, as the server says.
 pub(crate) async fn log_key(client: &Client) -> Result<(String, String)> {
     let who: WhoamiAnswer = client.get("/v1/whoami").await?;
-    let known: LogKeysAnswer = client.get("/.well-known/countersign-log.json").await?;
-    let own = known.logs.into_iter().find(|log| log.organization == who.organization);
+    let path = format!(
+        "/.well-known/countersign-log.json?organization={}",
+        segment(&who.organization)
+    );
+    let known: LogKeysAnswer = client.get(&path).await?;
+    let own = known.logs.into_iter().next();
     let own = own.ok_or_else(|| Failure::unreachable("the server does not show the log's verifying key"))?;
     Ok((own.origin, own.vkey))
 }
@@ -214,10 +218,14 @@ async fn since(client: &Client, out: &Path, vkey: &str, old: &str, size: u64) ->
     let key: VerifyingKey = vkey
         .parse()
         .map_err(|error| Failure::unreachable(format!("the server's log key cannot be read: {error}")))?;
-    let older = Checkpoint::open(&key, old).map_err(|error| {
+    let other = |error: &dyn std::fmt::Display| {
         Failure::no(format!("the older checkpoint is not one of this log: {error}"))
             .next("keep each log's checkpoints apart")
-    })?;
+    };
+    // A log keeps its key when an epoch gives it another name.
+    let name = old.lines().next().unwrap_or_default();
+    let key = VerifyingKey::new(name, &key.public()).map_err(|error| other(&error))?;
+    let older = Checkpoint::open(&key, old).map_err(|error| other(&error))?;
     if older.size > size {
         return Err(Failure::no(format!(
             "the older checkpoint covers {} records, this ledger has {size}",

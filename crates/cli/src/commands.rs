@@ -12,6 +12,7 @@ mod export;
 mod init;
 mod keys;
 mod kill;
+mod ledger;
 mod org;
 mod policy;
 mod serve;
@@ -69,6 +70,8 @@ enum Command {
     Keys(keys::Keys),
     /// Organizations: add, list, delete
     Org(org::Org),
+    /// Go on after a restored backup, under a new name of the log
+    Ledger(ledger::Ledger),
     /// Confirm the host's clock after a jump
     Clock(clock::Clock),
     /// Check a configuration file
@@ -107,6 +110,7 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Users(users) => done(block(users.run(console))),
         Command::Keys(keys) => done(block(keys.run(console))),
         Command::Org(org) => done(block(org.run(console))),
+        Command::Ledger(ledger) => done(block(ledger.run(console))),
         Command::Clock(clock) => done(block(clock.run(console))),
         Command::Doctor(doctor) => block(doctor.run(console)),
     }

@@ -46,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) organization: Option<String>,
     /// The folder of policy documents.
     pub(crate) policies: Option<PathBuf>,
+    /// Where the signer's marks lie.
+    pub(crate) signer_state: Option<PathBuf>,
     /// The certificate chain, PEM.
     pub(crate) tls_cert: Option<PathBuf>,
     /// Its key, PEM.
@@ -53,7 +55,7 @@ pub(crate) struct Config {
 }
 
 /// The names of the settings.
-pub(crate) const NAMES: [&str; 12] = [
+pub(crate) const NAMES: [&str; 13] = [
     "allow_callbacks_to",
     "base_url",
     "behind_proxy",
@@ -64,6 +66,7 @@ pub(crate) const NAMES: [&str; 12] = [
     "log_format",
     "organization",
     "policies",
+    "signer_state",
     "tls_cert",
     "tls_key",
 ];
@@ -137,6 +140,7 @@ impl Config {
             }
             "organization" => self.organization = Some(value.clone()),
             "policies" => self.policies = Some(value.into()),
+            "signer_state" => self.signer_state = Some(value.into()),
             "tls_cert" => self.tls_cert = Some(value.into()),
             "tls_key" => self.tls_key = Some(value.into()),
             _other => return Err((format!("there is no setting `{name}`"), suggestion(name))),

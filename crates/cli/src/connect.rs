@@ -28,6 +28,9 @@ pub(crate) struct Connection {
     /// The instance key, if it is not in the data folder
     #[arg(long, requires = "data", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+    /// Where the signer remembers what was signed for, outside of the data folder [env: COUNTERSIGN_SIGNER_STATE]
+    #[arg(long, requires = "data", value_name = "DIR")]
+    pub(crate) signer_state: Option<PathBuf>,
     /// The organization, where the data folder has several
     #[arg(long, value_name = "NAME")]
     pub(crate) org: Option<String>,
@@ -63,6 +66,19 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+impl Session {
+    /// The organization that is meant, for calls about the instance: the named one, or the only one.
+    pub(crate) async fn organization(&self, named: Option<&str>) -> Result<String> {
+        let known: Organizations = self.client.get("/v1/organizations").await?;
+        let names: Vec<&str> = known
+            .organizations
+            .iter()
+            .map(|known| known.organization.as_str())
+            .collect();
+        pick(&names, named)
+    }
+}
+
 impl Connection {
     /// Opens a session and runs `work` in it. A server of our own is stopped afterwards, however the work ended.
     pub(crate) async fn with<T>(&self, about: About, work: impl AsyncFnOnce(&Session) -> Result<T>) -> Result<T> {
@@ -86,7 +102,10 @@ impl Connection {
         };
         match (server, data) {
             (Some(server), _) => self.remote(&server),
-            (None, Some(data)) => self.folder(&Folder::new(&data, self.key_file.as_deref()), about).await,
+            (None, Some(data)) => {
+                let folder = Folder::new(&data, self.key_file.as_deref());
+                self.folder(&folder.with_signer_state(self.signer_state.as_deref())?, about).await
+            }
             (None, None) => Err(Failure::usage("no server and no data folder is named").next(
                 "name one with --server URL and --key KEY, or with --data DIR (or COUNTERSIGN_SERVER, COUNTERSIGN_KEY, COUNTERSIGN_DATA)",
             )),

@@ -8,6 +8,7 @@ use countersign_store_sqlite::{FolderLock, LockError};
 
 use crate::failure::{Failure, NO, Result};
 use crate::local::Local;
+use crate::signer_state;
 
 /// A data folder and the key that opens its secrets.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct Folder {
     pub(crate) root: PathBuf,
     /// The instance key: 32 bytes.
     pub(crate) key_file: PathBuf,
+    /// Where the signer's marks lie; `None` keeps none.
+    pub(crate) signer_state: Option<PathBuf>,
 }
 
 impl Folder {
@@ -25,7 +28,16 @@ impl Folder {
         Folder {
             root: root.to_path_buf(),
             key_file,
+            signer_state: None,
         }
+    }
+
+    /// The same, with marks in the folder that is named, or in the usual one.
+    pub(crate) fn with_signer_state(mut self, named: Option<&Path>) -> Result<Folder> {
+        let state = signer_state::folder(named)?;
+        signer_state::must_be_outside(&state, &self.root)?;
+        self.signer_state = Some(state);
+        Ok(self)
     }
 
     /// Makes the folder where it is missing, for its owner only.

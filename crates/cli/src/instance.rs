@@ -34,6 +34,10 @@ impl Instance {
                 folder.root.display()
             ))
         })?;
+        let settings = Settings {
+            signer_state: folder.signer_state.clone(),
+            ..settings
+        };
         let engine = Engine::start(Arc::new(store), vault, Box::new(SystemClock::default()), settings)?;
         Ok(Instance { engine, lock })
     }

@@ -17,6 +17,7 @@ mod policies;
 mod progress;
 mod replay;
 mod sentences;
+mod signer_state;
 
 use std::process::ExitCode;
 

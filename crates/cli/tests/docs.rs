@@ -282,6 +282,7 @@ fn carry_out(document: &Document) {
     }
     command
         .env("PATH", format!("{}:{path}", binary.display()))
+        .env("COUNTERSIGN_SIGNER_STATE", folder.join("signer"))
         .env("PORT", free_port().to_string());
     let output = command.output().expect("bash runs");
     assert!(

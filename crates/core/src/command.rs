@@ -7,7 +7,8 @@ use countersign_policy::{Action, Decimal};
 
 use crate::digest::{ActionDigest, Digest};
 use crate::event::{
-    AgentRegistered, Delivery, KeyIssued, LedgerOpened, OutcomeStatus, Scope, SnapshotUploaded, UserAdded, Verb,
+    AgentRegistered, Delivery, EpochOpened, KeyIssued, KeyRotated, LedgerOpened, OutcomeStatus, Scope,
+    SnapshotUploaded, UserAdded, Verb,
 };
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId, ReceiverId};
 use crate::record::{Actor, Commitment, Idempotency, Payload};
@@ -217,6 +218,10 @@ pub enum Command {
         /// `operator` or `caught_up`.
         by: &'static str,
     },
+    /// Go on under another name, after what was signed for was lost; and why.
+    OpenEpoch(Box<EpochOpened>, Option<Sealed>),
+    /// Sign checkpoints with another key.
+    RotateLogKey(Box<KeyRotated>),
     /// Vouch for the state.
     Seal,
     /// Close the organization.

@@ -93,10 +93,14 @@ events! {
     ClockJumped = "clock.jumped";
     /// Policy decided.
     DecisionMade = "decision.made";
+    /// The log goes on under another name, after what was signed for was lost.
+    EpochOpened = "epoch.opened";
     /// A credential was issued.
     KeyIssued = "key.issued";
     /// A credential was revoked.
     KeyRevoked = "key.revoked";
+    /// Another key signs checkpoints from here on.
+    KeyRotated = "key.rotated";
     /// A kill switch was engaged.
     KillEngaged = "kill.engaged";
     /// A kill switch was released.
@@ -855,4 +859,47 @@ pub struct ClockJumped {
 pub struct ClockConfirmed {
     /// `operator`, or `caught_up` when the clock came back by itself.
     pub by: String,
+}
+
+/// Where a log ended: so many records, with this root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EpochEnd {
+    /// Its origin.
+    pub log: String,
+    /// Root over its records.
+    pub root: Digest,
+    /// How many records.
+    pub size: u64,
+}
+
+/// `epoch.opened`; the payload says why. It is the first record that carries the new origin; records and tree go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EpochOpened {
+    /// Which one, counted from 1.
+    pub epoch: u64,
+    /// The origin from this record on.
+    pub log: String,
+    /// What was signed for, as the signer remembers, where the ledger is not that any more: what is more than `previous` is lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mark: Option<EpochEnd>,
+    /// The log before this record, as it is in the ledger.
+    pub previous: EpochEnd,
+    /// The verifying key of the new origin, C2SP form.
+    pub vkey: String,
+}
+
+/// `key.rotated`. Until `until` both keys sign checkpoints, so that whoever pinned the old one can take up the new one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRotated {
+    /// Which key: `log`.
+    pub key: String,
+    /// The verifying key before, C2SP form.
+    pub old_vkey: String,
+    /// Until when the old key signs as well.
+    pub until: Time,
+    /// The verifying key from here on, C2SP form.
+    pub vkey: String,
 }

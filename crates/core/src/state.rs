@@ -10,6 +10,7 @@ mod caches;
 mod decide;
 mod facts;
 mod handle;
+mod log;
 mod outcome;
 mod people;
 mod permit;
@@ -30,7 +31,7 @@ pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};
 pub use self::people::eligible_names;
 use crate::digest::{Digest, DigestKey};
-use crate::event::{CallbackTo, Excluded, Scope, Slot, Verb};
+use crate::event::{CallbackTo, EpochOpened, Excluded, KeyRotated, Scope, Slot, Verb};
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, IdSource, ReceiverId};
 use crate::record::{ActorKind, Half};
 use crate::redact::Redactor;
@@ -297,6 +298,9 @@ pub struct State {
     closed: bool,
     currency: String,
     deliveries: BTreeMap<DeliveryId, PendingDelivery>,
+    /// Epochs of the log after the first, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    epochs: Vec<EpochOpened>,
     /// The host's clock jumped, and nobody confirmed it.
     frozen: bool,
     idempotency: BTreeMap<String, Remembered>,
@@ -312,6 +316,9 @@ pub struct State {
     organization: String,
     receivers: BTreeMap<ReceiverId, String>,
     refusals: BTreeMap<String, RefusalWindow>,
+    /// Changes of the key that signs checkpoints, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rotations: Vec<KeyRotated>,
     sealed: u64,
     snapshots: BTreeMap<Arc<str>, StoredSnapshot>,
     users: BTreeMap<String, User>,

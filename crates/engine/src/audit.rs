@@ -6,7 +6,7 @@ use std::sync::Arc;
 use countersign_api::Receipt;
 use countersign_core::digest::Digest;
 use countersign_core::{Refusal, event};
-use countersign_store::{Org, Query, SearchRow, SnapshotFiles, Store};
+use countersign_store::{Head, Org, Query, SearchRow, SnapshotFiles, Store};
 use countersign_tlog::{Hash, ProofError, consistency_proof, file_set_hash, inclusion_proof, tree};
 
 use crate::auth::Caller;
@@ -119,15 +119,15 @@ impl Engine {
 
     /// The newest signed checkpoint.
     pub async fn checkpoint(&self, caller: &Caller) -> Result<(u64, String), EngineError> {
-        let (inner, org) = (self.inner.clone(), caller.org.clone());
-        blocking(move || inner.checkpoint(&org)).await
+        let head = self.released(&caller.org).await?;
+        Ok((head.size, head.checkpoint))
     }
 
     /// A proof that record `index` is in the newest checkpoint.
     pub async fn inclusion(&self, caller: &Caller, index: u64) -> Result<InclusionProof, EngineError> {
+        let Head { size, checkpoint, .. } = self.released(&caller.org).await?;
         let (inner, org) = (self.inner.clone(), caller.org.clone());
         blocking(move || {
-            let (size, checkpoint) = inner.checkpoint(&org)?;
             if index >= size {
                 return Err(Refusal::missing("record", index).into());
             }
@@ -149,9 +149,9 @@ impl Engine {
 
     /// A proof that the tree of `new` records extends the tree of `old` records.
     pub async fn consistency(&self, caller: &Caller, old: u64, new: u64) -> Result<Vec<Hash>, EngineError> {
+        let size = self.released(&caller.org).await?.size;
         let (inner, org) = (self.inner.clone(), caller.org.clone());
         blocking(move || {
-            let (size, _) = inner.checkpoint(&org)?;
             if old == 0 || old > new || new > size {
                 let detail = format!("there is no proof from {old} to {new} in a ledger of {size} records");
                 return Err(Refusal::invalid("invalid_range", detail).into());
@@ -210,16 +210,6 @@ impl Engine {
                 .collect())
         })
         .await
-    }
-}
-
-impl Inner {
-    fn checkpoint(&self, org: &str) -> Result<(u64, String), EngineError> {
-        let head = self
-            .store
-            .head(org)?
-            .ok_or_else(|| Refusal::missing("organization", org))?;
-        Ok((head.size, head.checkpoint))
     }
 }
 

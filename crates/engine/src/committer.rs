@@ -108,6 +108,7 @@ fn is_there(inner: &Inner, shares: &[Append]) -> Result<bool, EngineError> {
 }
 
 fn answer(inner: &Inner, batch: Batch) {
+    inner.signer.committed(&batch.shares);
     for (org, entries) in &batch.unasked {
         inner.published(org, entries);
     }

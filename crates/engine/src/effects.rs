@@ -48,6 +48,10 @@ impl Engine {
 
     async fn deliver_due(&self, org: &Org, sender: &Sender) -> Result<(), EngineError> {
         let handle = self.inner.org(org)?;
+        // How a try ended could not be noted, so none is made.
+        if self.inner.signer.is_barred(org) {
+            return Ok(());
+        }
         if !handle.has_deliveries.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
@@ -187,9 +191,8 @@ impl Engine {
     ) -> Result<Vec<u8>, EngineError> {
         let (view, leaf_hash) = self.view(org, due.action_id).await?;
         let action = self.render(handle, org, &view, leaf_hash).await?;
-        let (inner, name) = (self.inner.clone(), org.clone());
-        let head = blocking(move || Ok(inner.store.head(&name)?)).await?;
-        let data = serde_json::json!({ "action": action, "checkpoint": head.map(|head| head.checkpoint) });
+        let head = self.released(org).await?;
+        let data = serde_json::json!({ "action": action, "checkpoint": head.checkpoint });
         let body: BTreeMap<&str, serde_json::Value> = [
             ("type", "action.final".into()),
             ("timestamp", now.to_string().into()),

@@ -14,8 +14,8 @@ pub enum EngineError {
     /// Not now; try again. Nothing happened, unless the code is `outcome_unknown`.
     #[error("{detail}")]
     Unavailable {
-        /// A stable word: `overloaded`, `store_full`, `store_failed`, `outcome_unknown`, `stopping`,
-        /// `upgrade_needed`.
+        /// A stable word: `overloaded`, `outcome_unknown`, `restored_backup`, `signer_state`, `store_full`,
+        /// `store_failed`, `stopping`, `upgrade_needed`.
         code: &'static str,
         /// What happened.
         detail: String,

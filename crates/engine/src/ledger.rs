@@ -14,8 +14,10 @@ use countersign_store::{
     Append, Head, NewRecord, OrganizationRow, SealedSecret, SnapshotFiles, Store, StoredRecord, StoredState,
 };
 use countersign_tlog::{Checkpoint, Edge, Hash, SigningKey, leaf_hash};
+use zeroize::Zeroizing;
 
 use crate::error::EngineError;
+use crate::log_signer::LogSigner;
 use crate::payload;
 use crate::random::Uuid7;
 use crate::vault::Vault;
@@ -36,7 +38,7 @@ pub struct Entry {
 pub struct Keys {
     /// Makes action digests.
     pub digest: DigestKey,
-    /// Signs checkpoints.
+    /// Signed the first checkpoints; later ones may be signed under another name or by another key, see `LogSigner`.
     pub log: SigningKey,
     /// Signs permits.
     pub permit: PermitKey,
@@ -82,6 +84,8 @@ pub struct Beside {
     pub snapshots: Vec<SnapshotFiles>,
     /// Creates the organization.
     pub create: Option<OrganizationRow>,
+    /// The seed of a new key that signs checkpoints; its secret is among the others.
+    pub log_seed: Option<Zeroizing<[u8; 32]>>,
 }
 
 /// A ledger that commands are handled on. It runs ahead of the store by the batches in flight; when one of those fails
@@ -92,8 +96,11 @@ pub(crate) struct Ledger {
     pub keys: Arc<Keys>,
     pub live: Option<Arc<Snapshot>>,
     pub last_used: Time,
+    /// Signs its checkpoints.
+    pub log: LogSigner,
+    /// It is not what was signed for: nothing is recorded in it but a new epoch.
+    pub barred: Option<EngineError>,
     edge: Edge,
-    origin: Arc<str>,
     transient: Transient,
     ids: Uuid7,
     redactor: Arc<Redactor>,
@@ -101,19 +108,25 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// The ledger of a new organization.
-    pub fn empty(org: Arc<str>, origin: Arc<str>, keys: Arc<Keys>, redactor: Arc<Redactor>) -> Ledger {
-        Ledger {
+    pub fn empty(
+        org: Arc<str>,
+        origin: Arc<str>,
+        keys: Arc<Keys>,
+        redactor: Arc<Redactor>,
+    ) -> Result<Ledger, EngineError> {
+        Ok(Ledger {
             org,
             state: State::default(),
+            log: LogSigner::first(origin, &keys.log)?,
             keys,
             live: None,
             last_used: Time(0),
+            barred: None,
             edge: Edge::new(),
-            origin,
             transient: Transient::default(),
             ids: Uuid7::default(),
             redactor,
-        }
+        })
     }
 
     /// Folds a ledger from the newest seal that its stored state hashes to, or from its beginning.
@@ -127,7 +140,7 @@ impl Ledger {
         let head = store
             .head(&org)?
             .ok_or_else(|| EngineError::internal(format!("`{org}` has no head")))?;
-        let mut ledger = Ledger::empty(org, origin, keys, redactor);
+        let mut ledger = Ledger::empty(org, origin, keys, redactor)?;
         ledger.edge = Edge::from_bytes(&head.edge).map_err(EngineError::internal)?;
         if ledger.edge.size() != head.size {
             return Err(EngineError::internal(format!(
@@ -247,13 +260,25 @@ impl Ledger {
                 redact,
                 snapshot,
             };
-            match record.encode(&self.origin) {
+            // The first record of an epoch carries its origin.
+            let origin = match &record.event {
+                Event::EpochOpened(epoch) => epoch.log.as_str(),
+                _other => self.log.origin(),
+            };
+            match record.encode(origin) {
                 Ok(leaf) => encoded.push((record, leaf, payload)),
                 Err(error) => {
                     let refusal = countersign_core::Refusal::invalid("record_too_large", error.to_string())
                         .hint("shorten names, labels or the policy's constraints");
                     return (Answer::Refused(refusal), Vec::new());
                 }
+            }
+        }
+        for (record, ..) in &encoded {
+            if let Err(error) = self.log_moves(&record.event, beside.log_seed.as_deref()) {
+                tracing::error!(org = &*self.org, %error, "the log cannot go on under another name or key");
+                let refusal = countersign_core::Refusal::invalid("invalid_log", "the log cannot go on so");
+                return (Answer::Refused(refusal), Vec::new());
             }
         }
         for (record, leaf, payload) in encoded {
@@ -265,6 +290,29 @@ impl Ledger {
             append.create = append.create.take().or(beside.create);
         }
         (handled.answer, entries)
+    }
+
+    /// Takes up what a record says of the log's name and key.
+    fn log_moves(&mut self, event: &Event, seed: Option<&[u8; 32]>) -> Result<(), EngineError> {
+        match event {
+            Event::EpochOpened(epoch) => {
+                self.log.open_epoch(epoch)?;
+                self.barred = None;
+                Ok(())
+            }
+            Event::KeyRotated(rotated) => {
+                let seed = seed.ok_or_else(|| EngineError::internal("there is no new key for the log"))?;
+                self.log.rotate(rotated, seed)
+            }
+            _other => Ok(()),
+        }
+    }
+
+    /// Why a command cannot be carried out on this ledger, whatever it is about.
+    pub fn refuses(&self, command: &Command) -> Option<&EngineError> {
+        self.barred
+            .as_ref()
+            .filter(|_| !matches!(command, Command::OpenEpoch(..)))
     }
 
     fn append(
@@ -314,12 +362,12 @@ impl Ledger {
     pub fn sign(&self, append: &mut Append) -> Result<(), EngineError> {
         let root: Hash = self.edge.root();
         let checkpoint = Checkpoint {
-            origin: self.origin.to_string(),
+            origin: self.log.origin().to_string(),
             size: self.edge.size(),
             root,
         };
         append.head = Head {
-            checkpoint: checkpoint.sign(&self.keys.log).map_err(EngineError::internal)?,
+            checkpoint: self.log.sign(append.base, &checkpoint, self.state.last_ts())?,
             edge: self.edge.to_bytes(),
             size: self.edge.size(),
             ts: self.state.last_ts(),
@@ -342,7 +390,7 @@ impl Ledger {
 }
 
 /// The stored state, if it hashes to the seal in the ledger at its place.
-fn sealed_state(store: &dyn Store, org: &str) -> Result<Option<State>, EngineError> {
+pub(crate) fn sealed_state(store: &dyn Store, org: &str) -> Result<Option<State>, EngineError> {
     let Some(stored) = store.state(org)? else {
         return Ok(None);
     };

@@ -10,11 +10,14 @@ mod batch;
 mod clock;
 mod committer;
 mod effects;
+mod epoch;
 mod error;
 mod inbox;
 mod index;
 mod intake;
 mod ledger;
+mod log_signer;
+mod mark;
 mod metrics;
 mod nodes;
 mod organizations;
@@ -24,6 +27,7 @@ mod random;
 mod registry;
 mod sequencer;
 mod settings;
+mod signer;
 mod stepper;
 mod vault;
 
@@ -44,10 +48,12 @@ pub use audit::{AuditEntry, ExportFile, InclusionProof, SearchPage};
 pub use auth::{Caller, Credential, NewKey};
 pub use batch::BATCH_AT_MOST;
 pub use clock::{Clock, Host, HostClock, Machine, Reading, SystemClock};
+pub use epoch::{LogKeys, OpenedEpoch, RotatedKey};
 pub use error::EngineError;
 pub use inbox::Lane;
 pub use intake::{MAX_BODY_BYTES, Request, parse_body};
 pub use ledger::{Entry, Keys};
+pub use mark::{Mark, MarkError, Marks, split_origin};
 pub use metrics::{BUCKETS, DECISIONS, Histogram, Metrics};
 pub use organizations::{NewOrganization, Opened};
 pub use policies::{PolicyCheck, SnapshotRow, check as check_policies};
@@ -56,6 +62,7 @@ pub use random::seeded;
 pub use registry::{NewUser, Registered};
 pub use sequencer::Committed;
 pub use settings::Settings;
+pub use signer::{Restored, Standing, log_vkey, standing, state_of};
 pub use stepper::Stepper;
 pub use vault::{Vault, VaultError};
 
@@ -77,6 +84,8 @@ pub(crate) struct OrgHandle {
     snapshots: RwLock<HashMap<Arc<str>, Arc<Snapshot>>>,
     /// The live snapshot as of the last commit; intake reads it for redaction, decisions do not.
     live: RwLock<Option<Arc<Snapshot>>>,
+    /// What checkpoints are signed under, as of the last commit that changed it.
+    log_keys: RwLock<Option<Arc<LogKeys>>>,
     /// Roots of every 256 leaves, as far as proofs needed them.
     nodes: Mutex<Vec<countersign_tlog::Hash>>,
     /// Who waits for news of an action, by its id.
@@ -97,6 +106,7 @@ pub(crate) struct Inner {
     pub auth: auth::Cache,
     pub index_wanted: index::Signal,
     pub effects_wanted: Notify,
+    pub signer: signer::Signer,
     clock_confirmed: AtomicBool,
     /// Organizations whose timers have to be looked at, because nobody knows what is due in them.
     pub wake: Mutex<BTreeSet<Org>>,
@@ -129,6 +139,7 @@ impl Engine {
         let inner = &engine.inner;
         let mut threads = Vec::from(sequencer::start(inner).map_err(EngineError::internal)?);
         threads.push(index::start(inner).map_err(EngineError::internal)?);
+        threads.push(signer::start(inner).map_err(EngineError::internal)?);
         if inner.store.shared().is_some() {
             threads.push(nodes::start(inner).map_err(EngineError::internal)?);
         }
@@ -155,6 +166,7 @@ impl Engine {
         settings: Settings,
         stepped: bool,
     ) -> Result<Engine, EngineError> {
+        let marks = settings.signer_state.as_deref().map(Marks::open).transpose()?;
         let inner = Arc::new(Inner {
             store,
             vault,
@@ -167,6 +179,7 @@ impl Engine {
             auth: auth::Cache::default(),
             index_wanted: index::Signal::default(),
             effects_wanted: Notify::new(),
+            signer: signer::Signer::new(marks),
             clock_confirmed: AtomicBool::new(false),
             wake: Mutex::new(BTreeSet::new()),
             news: Mutex::new(BTreeSet::new()),
@@ -218,12 +231,14 @@ impl Engine {
     pub fn stop(&self) {
         self.inner.stopping.store(true, Ordering::Relaxed);
         self.inner.index_wanted.stop();
+        self.inner.signer.stop();
         self.inner.inbox.stop();
         for thread in lock(&self.threads).drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the engine panicked");
             }
         }
+        self.inner.finish_marks();
     }
 
     /// Carries a command out. Resolves when its records are durable.
@@ -349,6 +364,7 @@ impl Inner {
             keys,
             snapshots: RwLock::new(HashMap::new()),
             live: RwLock::new(None),
+            log_keys: RwLock::new(None),
             nodes: Mutex::new(Vec::new()),
             waiters: Mutex::new(HashMap::new()),
             has_deliveries: AtomicBool::new(true),
@@ -360,6 +376,7 @@ impl Inner {
     pub fn forget_org(&self, org: &str) {
         self.orgs.write().unwrap_or_else(PoisonError::into_inner).remove(org);
         self.auth.forget_org(org);
+        self.signer.forget(org);
     }
 
     pub fn known_orgs(&self) -> Vec<Org> {
@@ -374,13 +391,14 @@ impl Inner {
     pub fn load_ledger(&self, org: &Org) -> Result<Ledger, EngineError> {
         let handle = self.org(org)?;
         let started = std::time::Instant::now();
-        let ledger = Ledger::load(
+        let mut ledger = Ledger::load(
             &*self.store,
             org.clone(),
             handle.origin.clone(),
             handle.keys.clone(),
             self.redactor.clone(),
         )?;
+        self.take_up_log(&mut ledger)?;
         let live = self.compiled(org, ledger.state.live());
         *handle.live.write().unwrap_or_else(PoisonError::into_inner) = live;
         tracing::info!(
@@ -441,6 +459,11 @@ impl Inner {
                     let live = self.compiled(org, Some(&e.hash));
                     *handle.live.write().unwrap_or_else(PoisonError::into_inner) = live;
                 }
+                Event::EpochOpened(e) => {
+                    self.signer.epoch_opened(org);
+                    handle.log_goes_on(&e.log, &e.vkey);
+                }
+                Event::KeyRotated(e) => handle.log_goes_on(e.vkey.split('+').next().unwrap_or_default(), &e.vkey),
                 Event::KeyRevoked(e) => self.auth.forget(&e.kid),
                 Event::UserRemoved(_) | Event::OrganizationClosed(_) => self.auth.clear(),
                 Event::UserAdded(_) => self.auth.clear(),

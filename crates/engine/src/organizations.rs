@@ -10,6 +10,7 @@ use countersign_store::{Org, OrganizationRow};
 use tokio::sync::oneshot;
 
 use crate::auth::{Caller, NewKey};
+use crate::epoch::LogKeys;
 use crate::error::EngineError;
 use crate::inbox::Lane;
 use crate::ledger::{Beside, KEY_NAMES, Keys, Ledger};
@@ -91,14 +92,21 @@ impl Engine {
             secrets: secrets.collect(),
             snapshots: vec![schema_files],
             create: Some(row),
+            log_seed: None,
         };
         let ledger = Ledger::empty(
             org.clone(),
             origin.as_str().into(),
             keys.clone(),
             self.inner.redactor.clone(),
-        );
-        self.inner.add_org(&org, &origin, keys);
+        )?;
+        let handle = self.inner.add_org(&org, &origin, keys);
+        handle.set_log_keys(LogKeys {
+            origin: origin.clone(),
+            vkey: vkey.clone(),
+            earlier: Vec::new(),
+        });
+        self.inner.signer.begin(&org);
         let (reply, answer) = oneshot::channel();
         let envelope = by_system(Command::Open(Box::new(opened)));
         let job = Job::Create {

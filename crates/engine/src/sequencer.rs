@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use countersign_core::{Answer, Command, Envelope, State, Time};
+use countersign_core::{Answer, Command, Envelope, Refusal, State, Time};
 use countersign_store::{Append, Org, Turn};
 use tokio::sync::oneshot;
 
@@ -209,8 +209,13 @@ impl Sequencer {
                 envelope,
                 beside,
                 reply,
-            } => match self.ledger(&org) {
-                Ok(_) => {
+            } => match self
+                .ledger(&org)
+                .and_then(|ledger| match ledger.refuses(&envelope.command) {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(()),
+                }) {
+                Ok(()) => {
                     let (answer, entries) = self.carry_out(&org, envelope, beside);
                     self.batch.replies.push((org, reply, Committed { entries, answer }));
                 }
@@ -223,6 +228,11 @@ impl Sequencer {
                 reply,
             } => {
                 let org = ledger.org.clone();
+                if self.ledgers.contains_key(&org) {
+                    // Another node created it meanwhile.
+                    let taken = Refusal::conflict("already_exists", format!("organization `{org}` exists"));
+                    return drop(reply.send(Err(taken.into())));
+                }
                 self.ledgers.insert(org.clone(), *ledger);
                 let (answer, entries) = self.carry_out(&org, envelope, beside);
                 self.batch.replies.push((org, reply, Committed { entries, answer }));
@@ -271,10 +281,7 @@ impl Sequencer {
             self.confirm_clock(org, reading.now);
         }
         let Some(ledger) = self.ledgers.get_mut(org) else {
-            return (
-                Answer::Refused(countersign_core::Refusal::missing("organization", org)),
-                Vec::new(),
-            );
+            return (Answer::Refused(Refusal::missing("organization", org)), Vec::new());
         };
         self.inner.refresh(ledger);
         let share = self.shares.entry(org.clone()).or_insert_with(|| ledger.begin());
@@ -283,7 +290,7 @@ impl Sequencer {
 
     /// Carries out a command of Countersign's own.
     fn by_itself(&mut self, org: &Org, command: Command, now: Time) {
-        let Some(ledger) = self.ledgers.get_mut(org) else {
+        let Some(ledger) = self.ledgers.get_mut(org).filter(|ledger| ledger.barred.is_none()) else {
             return;
         };
         self.inner.refresh(ledger);

@@ -1,5 +1,7 @@
 //! What an engine is told at its start.
 
+use std::path::PathBuf;
+
 use countersign_notify::Allowlist;
 
 /// Settings of an engine.
@@ -11,6 +13,8 @@ pub struct Settings {
     pub callbacks: Allowlist,
     /// How long an API key is good, days; `None` = until it is revoked.
     pub key_days: Option<u32>,
+    /// Where the signer's marks lie: never in the data folder. `None` keeps none, and notices no restored backup.
+    pub signer_state: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -19,6 +23,7 @@ impl Default for Settings {
             base_url: "http://127.0.0.1:7878".into(),
             callbacks: Allowlist::default(),
             key_days: Some(90),
+            signer_state: None,
         }
     }
 }

@@ -33,6 +33,11 @@ impl Stepper {
         self.sequencer.step(false) == Step::Worked
     }
 
+    /// Lets the signer's marks follow the committed ledgers.
+    pub fn mark(&mut self) {
+        self.inner.finish_marks();
+    }
+
     /// Lets the search index follow.
     pub fn index(&mut self) {
         index::follow_all(&self.inner);

@@ -104,6 +104,14 @@ pub(crate) fn text(engine: &Engine, requests: &RequestMetrics) -> String {
             depth as u64,
         );
     }
+    let name = "countersign_restored_ledgers";
+    head(
+        &mut out,
+        name,
+        "gauge",
+        "Ledgers that are not what was signed for, such as from a restored backup: nothing is recorded in them.",
+    );
+    line(&mut out, name, &[], engine.restored_ledgers() as u64);
     head(
         &mut out,
         "countersign_http_requests_total",

@@ -99,6 +99,16 @@ impl From<EngineError> for Problem {
         match error {
             EngineError::Refused(refusal) => refusal.into(),
             EngineError::Unauthenticated(detail) => unauthenticated(detail),
+            // What is told here is for whoever asks: trying again helps nobody before the operator has acted.
+            EngineError::Unavailable {
+                code: code @ "restored_backup",
+                detail,
+                retry_after_s,
+            } => {
+                let mut problem = Problem::new(503, code, detail);
+                problem.retry_after_s = u32::try_from(retry_after_s).ok();
+                problem.hint("ask the operator; reads go on")
+            }
             EngineError::Unavailable {
                 code,
                 detail,

@@ -8,6 +8,7 @@ mod audit;
 mod callbacks;
 mod keys;
 mod kill;
+mod log;
 mod organizations;
 mod permits;
 mod policies;
@@ -45,6 +46,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     callbacks::HANDLERS,
     keys::HANDLERS,
     kill::HANDLERS,
+    log::HANDLERS,
     organizations::HANDLERS,
     permits::HANDLERS,
     policies::HANDLERS,

@@ -5,6 +5,7 @@
 //! second process out; [`SqliteStore::open`] does not take it.
 
 mod append;
+mod backup;
 mod checkpoint;
 mod ledger;
 mod lock;
@@ -25,6 +26,7 @@ use countersign_store::{
     StoredPayload, StoredRecord, StoredState,
 };
 
+pub use backup::{BackupError, Copied, copy, look_over};
 pub use lock::{FolderLock, LockError};
 pub use open::OpenError;
 pub use pool::READERS;

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use crate::backup::{self, BackupError};
+
 /// The first SQLite without the bug that a checkpoint at the wrong moment loses commits from the log.
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// Tells our files from those of others: `CSGN`.
-const APPLICATION_ID: i64 = 0x4353_474E;
+pub(crate) const APPLICATION_ID: i64 = 0x4353_474E;
 /// The migrations of the ledger, in order; the schema's version is how many were run.
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001.sql"),
@@ -71,6 +73,9 @@ pub enum OpenError {
         /// What it must be.
         wanted: &'static str,
     },
+    /// What there was could not be kept before its schema was changed; nothing was changed.
+    #[error("the ledger is to get another schema, and could not be kept as it is before that: {0}")]
+    Kept(#[source] Box<BackupError>),
     /// A thread could not be started.
     #[error("no thread for checkpoints: {0}")]
     Thread(io::Error),
@@ -174,6 +179,10 @@ pub(crate) fn ledger(path: &Path) -> Result<Connection, OpenError> {
     private_file(path)?;
     // Looked at before any setting is written into it.
     let found = refuse_others(path)?;
+    if (1..SCHEMA).contains(&found) {
+        // The way back to the version before.
+        backup::keep(path, found).map_err(|error| OpenError::Kept(Box::new(error)))?;
+    }
     let mut conn = writer(path)?;
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for migration in MIGRATIONS.iter().skip(found) {
@@ -186,7 +195,7 @@ pub(crate) fn ledger(path: &Path) -> Result<Connection, OpenError> {
 }
 
 /// The file next to a database that has its name and an ending.
-fn beside(path: &Path, end: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     name.into()

@@ -14,6 +14,7 @@
 //!
 //! `verify/verify.py` is this module's twin in plain Python; a test holds the two against each other.
 
+mod epochs;
 mod evidence;
 mod inventory;
 mod records;
@@ -23,12 +24,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::canonical::{CanonicalError, MAX_LEAF_BYTES};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::hash::Hash;
 use crate::note::{Note, VerifyingKey};
 use crate::tree::verify_consistency;
 use inventory::Inventory;
 use records::Records;
+
+/// What faults of a checkpoint are reported under that the caller passed.
+const OLDER: &str = "older checkpoint";
 
 /// The files of a bundle. Names are relative, with `/` between folders.
 ///
@@ -152,7 +156,7 @@ pub fn verify(vkey: &str, files: &dyn Files, older: Option<&str>) -> Result<Repo
     } else {
         None
     };
-    let older = older.map(|text| bundle.open("older checkpoint", text)).transpose()?;
+    let older = older.map(|text| bundle.open(OLDER, text)).transpose()?;
     let proofs = evidence::proofs(&mut bundle, &inventory)?;
     let disclosures = if inventory.disclosures {
         bundle.read("disclosures.jsonl")?
@@ -162,11 +166,19 @@ pub fn verify(vkey: &str, files: &dyn Files, older: Option<&str>) -> Result<Repo
 
     let mut earlier = Vec::new();
     earlier.extend(old.as_ref().map(|old| ("checkpoint.old".to_owned(), old)));
-    earlier.extend(older.as_ref().map(|older| ("older checkpoint".to_owned(), older)));
+    earlier.extend(older.as_ref().map(|older| (OLDER.to_owned(), older)));
     earlier.extend(proofs.iter().map(|proof| (proof.name(), &proof.checkpoint)));
     let entries = bundle.read("entries")?;
     let lines = bundle.read("records.jsonl")?;
     let records = Records::check(&head, &entries, &lines, &earlier)?;
+    if !records.names.is_empty() && !records.names.iter().any(|name| name == bundle.key.name()) {
+        let what = format!(
+            "it is of the log `{}`, the export of `{}`",
+            bundle.key.name(),
+            head.origin
+        );
+        return Err(BundleError::new("VKEY", what));
+    }
     bundle.checked.push(format!(
         "entries: {} canonical records in order, their root is the signed one",
         head.size
@@ -182,7 +194,10 @@ pub fn verify(vkey: &str, files: &dyn Files, older: Option<&str>) -> Result<Repo
             old.size
         ));
     }
-    if let Some(older) = &older {
+    if let Some(older) = older
+        .as_ref()
+        .filter(|_| !records.beyond.iter().any(|file| file == OLDER))
+    {
         bundle.checked.push(format!(
             "older checkpoint: the first {} records are unchanged",
             older.size
@@ -193,7 +208,8 @@ pub fn verify(vkey: &str, files: &dyn Files, older: Option<&str>) -> Result<Repo
     evidence::schemas(&mut bundle, &inventory, &records)?;
     let uncited = evidence::snapshots(&mut bundle, &inventory, &records)?;
 
-    let not_covered = not_covered(&inventory, bundle.foreign_signatures, uncited, older.is_some());
+    let mut not_covered = not_covered(&inventory, bundle.foreign_signatures, uncited, older.is_some());
+    not_covered.extend(records.lost);
     Ok(Report {
         origin: head.origin,
         size: head.size,
@@ -226,9 +242,20 @@ impl<'a> Bundle<'a> {
     }
 
     fn open(&mut self, name: &str, text: &str) -> Result<Checkpoint, BundleError> {
-        let checkpoint = Checkpoint::open(&self.key, text).map_err(|error| BundleError::new(name, error))?;
-        self.foreign_signatures += Note::parse(text).map_or(0, |note| note.others(&self.key));
+        let key = self.key_of(text).map_err(|error| BundleError::new(name, error))?;
+        let checkpoint = Checkpoint::open(&key, text).map_err(|error| BundleError::new(name, error))?;
+        self.foreign_signatures += Note::parse(text).map_or(0, |note| note.others(&key));
         Ok(checkpoint)
+    }
+
+    /// The pinned key under the name that a checkpoint goes by: the log keeps its key when an epoch gives it another name.
+    /// That the names belong together is for the records to say.
+    fn key_of(&self, text: &str) -> Result<VerifyingKey, CheckpointError> {
+        let stated = Checkpoint::parse_body(Note::parse(text)?.text)?;
+        VerifyingKey::new(&stated.origin, &self.key.public()).map_err(|_| CheckpointError::Origin {
+            found: stated.origin,
+            wanted: self.key.name().to_owned(),
+        })
     }
 
     fn consistency(&self, old: &Checkpoint, head: &Checkpoint) -> Result<(), BundleError> {

@@ -11,6 +11,8 @@ pub(crate) struct Bindings<'a> {
     pub(crate) seq: Option<&'a [u8]>,
     /// `log`.
     pub(crate) log: Option<&'a [u8]>,
+    /// `type`.
+    pub(crate) kind: Option<&'a [u8]>,
     /// `snapshot`.
     pub(crate) snapshot: Option<&'a [u8]>,
 }
@@ -113,6 +115,7 @@ impl<'a> Scanner<'a> {
             b"seq" => self.bindings.seq = raw,
             b"log" => self.bindings.log = raw,
             b"snapshot" => self.bindings.snapshot = raw,
+            b"type" => self.bindings.kind = raw,
             _ => {}
         }
     }

@@ -77,6 +77,17 @@ impl Edge {
         folded.unwrap_or_else(|| Hash::of(b""))
     }
 
+    /// The perfect subtrees that cover the tree, by `(level, index)`, largest first.
+    pub fn parts(&self) -> impl Iterator<Item = ((u8, u64), Hash)> {
+        let mut at = 0_u64;
+        self.hashes.iter().map(move |hash| {
+            let level = 63 - self.size.saturating_sub(at).max(1).leading_zeros();
+            let place = (u8::try_from(level).unwrap_or(u8::MAX), at >> level);
+            at = at.saturating_add(1 << level);
+            (place, *hash)
+        })
+    }
+
     /// The size as 8 bytes, big-endian, then the hashes, 32 bytes each, largest subtree first.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.size.to_be_bytes().to_vec();

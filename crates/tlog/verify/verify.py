@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Verifies an export of a Countersign ledger: python3 verify.py VKEY DIR [--older CHECKPOINT_FILE]
 
-VKEY is the log's key as you pinned it, never one from the export. Needs nothing but Python 3.8 and its standard
+VKEY is the log's key as you pinned it, under whichever of its names, never one from the export. Needs nothing but Python 3.8 and its standard
 library, no network, and shares no code with the product. Exit status: 0 if everything holds, 1 if not.
 """
 import base64, hashlib, json, os, re, sys
@@ -83,13 +83,17 @@ def parse_key(vkey):
     need(not small(decode(key[1:])), "the key is not a sound Ed25519 key")
     return name, bytes.fromhex(key_id), key[1:]
 
-def open_checkpoint(key, raw, foreign):
+def open_checkpoint(pinned, raw, foreign):
+    """Gives origin, size and root. A log keeps its key when an epoch gives it another name."""
     note = raw.decode("utf-8")
     need(note.endswith("\n") and not re.search("[\0-\x09\x0b-\x1f]", note), "not a signed note")
     text, blank, signatures = note.rpartition("\n\n")
     need(blank and signatures, "it has no signature")
     text, ours, lines = text + "\n", 0, signatures[:-1].split("\n")
     need(len(lines) <= 100, "it has too many signatures")
+    stated = text[:-1].split("\n")
+    need(len(stated) >= 3 and all(stated) and name_ok(stated[0]), "not a checkpoint")
+    key = stated[0], sha(stated[0].encode(), b"\n\1", pinned[2])[:4], pinned[2]
     for line in lines:
         dash, name, blob = line.split(" ")
         blob = unb64(blob)
@@ -100,11 +104,7 @@ def open_checkpoint(key, raw, foreign):
         else:
             foreign.append(name)
     need(ours, "no signature by the key `%s`" % key[0])
-    lines = text[:-1].split("\n")
-    need(len(lines) >= 3 and all(lines), "not a checkpoint")
-    root = unhash(lines[2])
-    need(lines[0] == key[0], "the checkpoint is of another log than the key")
-    return decimal(lines[1]), root
+    return stated[0], decimal(stated[1]), unhash(stated[2])
 
 # --- proofs: RFC 9162, sections 2.1.3.2 and 2.1.4.2 ---
 def walk(proof, at, last, left, right):
@@ -196,9 +196,37 @@ def inventory(names):
         wanted |= {stem + ".tlog-proof", stem + ".leaf"}
     need(wanted <= names, "missing: %s" % sorted(wanted - names))
 
-def check_records(entries, jsonl, origin, sizes):
-    """Gives the leaves, the snapshots that they cite, and the roots at the wanted sizes."""
-    leaves, cited, stack, roots, at, line = [], set(), [], {}, 0, 0
+def end_of(value):
+    need(type(value["size"]) is int and value["size"] >= 0, "a size that is none")
+    need(re.fullmatch("[0-9a-f]{64}", value["root"]), "a root that is none")
+    return value["log"], value["size"], bytes.fromhex(value["root"])
+
+def open_epoch(record, before, size, root):
+    """The one kind of record that gives the log another name. Gives that, where the log before ended, and what is lost."""
+    data = record["data"]
+    need(end_of(data["previous"]) == (before, size, root), "it opens an epoch that follows on other records")
+    stem, _, number = before.rpartition("/")
+    need(stem and type(data["epoch"]) is int and data["epoch"] > decimal(number), "not a later epoch")
+    need(data["log"] == record["log"] == "%s/%d" % (stem, data["epoch"]), "not an epoch of this log")
+    need(parse_key(data["vkey"])[0] == data["log"], "its key is of another log")
+    return data["epoch"], before, size, end_of(data["mark"]) if "mark" in data else None
+
+def stand(earlier, head, epochs, root):
+    """Holds an earlier checkpoint against the export. Gives what is lost of it, in words, or nothing."""
+    origin, size, its_root = earlier
+    kept = [end for _, log, end, _ in epochs if log == origin] or [head[1]] * (origin == head[0])
+    if kept and size <= kept[0]:
+        need(root == its_root, "history was rewritten: the first %d records have another root" % size)
+        return None
+    for number, _, _, lost in epochs:
+        if lost and lost[0] == origin and (size < lost[1] or (size, its_root) == lost[1:]):
+            return "it covers %d records of `%s`; those after the first %d are lost, as epoch %d says" % (
+                size, origin, (kept + [0])[0], number)
+    raise Bad("it covers %d records of `%s`, which the export does not have" % (size, origin))
+
+def check_records(entries, jsonl, sizes):
+    """Gives the leaves, the snapshots that they cite, the roots at the wanted sizes, the log's names and epochs."""
+    leaves, cited, stack, roots, at, line, names, epochs = [], set(), [], {}, 0, 0, [], []
     def root():
         hashes = [h for _, h in stack]
         top = hashes.pop() if hashes else sha()
@@ -212,7 +240,11 @@ def check_records(entries, jsonl, origin, sizes):
             need(at <= len(entries), "it is cut short")
             record = parse_record(leaf)
             need(type(record.get("seq")) is int and record["seq"] == len(leaves), "its `seq` is not its index")
-            need(record.get("log") == origin, "its `log` is not the origin of the checkpoint")
+            if not names: names.append(record["log"])
+            elif record.get("type") == "epoch.opened":
+                epochs.append(open_epoch(record, names[-1], len(leaves), root()))
+                names.append(record["log"])
+            need(record["log"] == names[-1] and type(names[-1]) is str, "its `log` is not the one that it stands in")
             need(jsonl[line:line + length + 1] == leaf + b"\n", "records.jsonl has another line")
             if "snapshot" in record:
                 need(re.fullmatch("sha256:[0-9a-f]{64}", record["snapshot"]), "its `snapshot` is not a hash")
@@ -227,16 +259,16 @@ def check_records(entries, jsonl, origin, sizes):
             stack.append((2 * size, node(left, right)))
         if len(leaves) in sizes: roots[len(leaves)] = root()
     need(line == len(jsonl), "records.jsonl goes on after the last record")
-    return leaves, cited, roots
+    return leaves, cited, roots, names, epochs
 
 def check_proof(key, index, raw, leaf, foreign):
     head, _, checkpoint = raw.decode("utf-8").partition("\n\n")
     lines = head.split("\n")
     need(lines[0] == "c2sp.org/tlog-proof@v1" and lines[1] == "index %d" % index, "not a tlog-proof of this index")
-    size, root = open_checkpoint(key, checkpoint.encode(), foreign)
+    origin, size, root = open_checkpoint(key, checkpoint.encode(), foreign)
     need(index < size, "the index is not below the size")
     need(walk([unhash(line) for line in lines[2:]], index, size - 1, leaf, leaf)[1] == root, "the proof does not hold")
-    return size, root
+    return origin, size, root
 
 def check_disclosure(line, leaves):
     given = json.loads(line, parse_constant=refuse)
@@ -261,11 +293,11 @@ def verify(vkey, names, read, older=None):
         where = "files"
         inventory(names)
         where = "checkpoint"
-        size, root = open_checkpoint(key, read(where), foreign)
-        earlier = {}
+        head = origin, size, root = open_checkpoint(key, read(where), foreign)
+        earlier, lost = {}, []
         if "checkpoint.old" in names:
             where = "checkpoint.old"
-            old, old_root = earlier[where] = open_checkpoint(key, read(where), foreign)
+            _, old, old_root = earlier[where] = open_checkpoint(key, read(where), foreign)
         if older is not None:
             where = "older checkpoint"
             earlier[where] = open_checkpoint(key, older, foreign)
@@ -273,18 +305,24 @@ def verify(vkey, names, read, older=None):
         for index in proofs:
             where = "proofs/%d.tlog-proof" % index
             earlier[where] = check_proof(key, index, read(where), leaf_hash(read("proofs/%d.leaf" % index)), foreign)
-        for where, (early, _) in earlier.items():
-            need(early <= size, "it covers %d records, the export has %d" % (early, size))
         where = "entries"
-        sizes = {size} | {early for early, _ in earlier.values()}
-        leaves, cited, roots = check_records(read("entries"), read("records.jsonl"), key[0], sizes)
+        sizes = {size} | {early for _, early, _ in earlier.values()}
+        leaves, cited, roots, logs, epochs = check_records(read("entries"), read("records.jsonl"), sizes)
+        need(logs[-1:] in ([], [origin]), "their `log` is not the origin of the checkpoint")
         need(len(leaves) == size, "it holds %d records, the checkpoint covers %d" % (len(leaves), size))
         need(roots[size] == root, "the root over the records is not the one in `checkpoint`: records were changed")
-        checked.append("checkpoint: %d records of `%s`, signature holds" % (size, key[0]))
+        checked.append("checkpoint: %d records of `%s`, signature holds" % (size, origin))
         checked.append("entries, records.jsonl: the same canonical records in order, their root is the signed one")
-        for where, (early, early_root) in earlier.items():
-            need(roots[early] == early_root, "history was rewritten: the first %d records have another root" % early)
-            checked.append("%s: the first %d records are unchanged" % (where, early))
+        for where, early in earlier.items():
+            missing = stand(early, head, epochs, roots.get(early[1]))
+            if missing: lost.append("%s: %s" % (where, missing))
+            else: checked.append("%s: the first %d records are unchanged" % (where, early[1]))
+        where = "VKEY"
+        need(not logs or key[0] in logs, "it is of another log than the export")
+        for number, log, end, mark in epochs:
+            if mark and mark[1] > (end if mark[0] == log else 0):
+                lost.append("epoch %d was opened at record %d: the log `%s` had %d records before, and what is missing of "
+                            "them is lost" % (number, end, mark[0], mark[1]))
         if "consistency.txt" in names:
             where = "consistency.txt"
             proof = [unhash(line) for line in lines_of(read(where))]
@@ -319,6 +357,7 @@ def verify(vkey, names, read, older=None):
     open_ends += ["snapshots/%s: no record cites it" % snapshot for snapshot in sorted(snapshots - cited)]
     if foreign: open_ends.append("%d signatures by other keys: not checked" % len(foreign))
     if older is None: open_ends.append("no --older checkpoint: a history rewritten and signed anew is not seen")
+    open_ends += lost
     open_ends.append("commitments without a disclosure stay closed")
     open_ends.append("whether reported facts are true, and whether decisions follow from the cited policies")
     return checked, open_ends

@@ -12,7 +12,7 @@ use crate::approvals::{
 };
 use crate::audit::{
     AuditAnswer, CheckpointAnswer, ConsistencyAnswer, ExplainAnswer, InclusionAnswer, KeySetAnswer, LogKeysAnswer,
-    PayloadAnswer, SchemasAnswer,
+    NewEpochBody, OpenedEpochAnswer, PayloadAnswer, RotatedKeyAnswer, SchemasAnswer,
 };
 use crate::bounded::MAX_WHOLE;
 use crate::operations::{
@@ -423,6 +423,16 @@ pub static CALLS: &[Call] = &[
         ])
         .answers::<ClosedOrganization>()
         .problems(&[(409, "organization_open")]),
+    Call::new("open_epoch", Post, "/v1/organizations/{name}/epochs", LocalOperator)
+        .about("Lets a log go on under another name: after a restored backup, or when its key was seen elsewhere.")
+        .with(&[with_slashes(path("name", "The organization.", id))])
+        .takes::<NewEpochBody>(r#"{"why": "the disk died; restored the backup of last night"}"#)
+        .creates::<OpenedEpochAnswer>(),
+    Call::new("rotate_log_key", Post, "/v1/organizations/{name}/log-key", LocalOperator)
+        .about("Gives a log another key. For 30 days checkpoints carry the signatures of both.")
+        .with(&[with_slashes(path("name", "The organization.", id))])
+        .creates::<RotatedKeyAnswer>()
+        .problems(&[(409, "ledger_moved")]),
     Call::new("key_set", Get, "/.well-known/jwks.json", Anyone)
         .about("Public keys that verify permits.")
         .with(&[query("organization", "Only this organization's.", id)])
@@ -430,8 +440,9 @@ pub static CALLS: &[Call] = &[
         .problems(&[(404, "not_found"), (503, "store_failed")]),
     Call::new("log_keys", Get, "/.well-known/countersign-log.json", Anyone)
         .about("Verifying keys of the logs.")
+        .with(&[query("organization", "Only this organization's.", id)])
         .answers::<LogKeysAnswer>()
-        .problems(&[(503, "store_failed")]),
+        .problems(&[(404, "not_found"), (503, "store_failed")]),
     Call::new("health", Get, "/healthz", Anyone).about("The process lives.").answers::<HealthAnswer>(),
     Call::new("ready", Get, "/readyz", Anyone)
         .about("The store answers.")

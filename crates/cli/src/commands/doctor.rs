@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use countersign_core::Record;
-use countersign_engine::Vault;
+use countersign_engine::{Mark, Marks, Standing, Vault, log_vkey, standing, state_of};
 use countersign_store::Store;
 use countersign_store_sqlite::SqliteStore;
 use countersign_tlog::{Checkpoint, VerifyingKey, leaf_hash};
@@ -28,6 +28,9 @@ pub(super) struct Doctor {
     /// The instance key, if it is not in the data folder
     #[arg(long)]
     key_file: Option<PathBuf>,
+    /// Where the signer remembers what was signed for, outside of the data folder [env: COUNTERSIGN_SIGNER_STATE]
+    #[arg(long, value_name = "DIR")]
+    signer_state: Option<PathBuf>,
     /// A folder of policy documents to check as well [default: DATA/policies, if it is there]
     #[arg(long)]
     policies: Option<PathBuf>,
@@ -126,6 +129,7 @@ impl Doctor {
             findings.fail("folder", failure.what, failure.next.unwrap_or_default());
             return;
         }
+        let marks = self.marks(&folder, findings);
         permissions(&folder, findings);
         space(&folder.root, findings);
         clock(findings);
@@ -145,7 +149,7 @@ impl Doctor {
         match folder.lock() {
             Ok(lock) => {
                 findings.ok("lock", "nobody has the folder");
-                ledgers(&folder.root, vault.as_ref(), self.records, findings);
+                ledgers(&folder.root, vault.as_ref(), marks.as_ref(), self.records, findings);
                 drop(lock);
             }
             Err(taken @ Taken::By { .. }) => {
@@ -156,6 +160,26 @@ impl Doctor {
             Err(taken @ Taken::Failed(_)) => {
                 let failure = taken.failure(&folder.root);
                 findings.fail("lock", failure.what, "check who owns the folder and its files");
+            }
+        }
+    }
+
+    /// The signer's marks, if there are any.
+    fn marks(&self, folder: &Folder, findings: &mut Findings) -> Option<Marks> {
+        let folder = match folder.clone().with_signer_state(self.signer_state.as_deref()) {
+            Ok(folder) => folder,
+            Err(failure) => {
+                findings.fail("signer", failure.what, failure.next.unwrap_or_default());
+                return None;
+            }
+        };
+        // What is not there is not made: looking changes nothing.
+        let state = folder.signer_state.filter(|state| state.is_dir());
+        match state.as_deref().map(Marks::open).transpose() {
+            Ok(marks) => marks,
+            Err(error) => {
+                findings.fail("signer", error.to_string(), "check who owns the folder");
+                None
             }
         }
     }
@@ -249,7 +273,7 @@ fn clock(findings: &mut Findings) {
     }
 }
 
-fn ledgers(root: &Path, vault: Option<&Vault>, records: u64, findings: &mut Findings) {
+fn ledgers(root: &Path, vault: Option<&Vault>, marks: Option<&Marks>, records: u64, findings: &mut Findings) {
     let store = match SqliteStore::open(root) {
         Ok(store) => store,
         Err(error) => {
@@ -278,6 +302,7 @@ fn ledgers(root: &Path, vault: Option<&Vault>, records: u64, findings: &mut Find
     }
     let _progress = Progress::start("verifying records");
     for row in organizations {
+        mark(&store, marks, &row.name, findings);
         match verify(&store, vault, &row.name, records) {
             Ok(what) => findings.ok("ledger", format!("{}: {what}", row.name)),
             Err(what) => {
@@ -288,17 +313,51 @@ fn ledgers(root: &Path, vault: Option<&Vault>, records: u64, findings: &mut Find
     }
 }
 
+/// Holds a ledger against the signer's mark.
+fn mark(store: &SqliteStore, marks: Option<&Marks>, org: &str, findings: &mut Findings) {
+    let look = || -> std::result::Result<(Standing, u64), String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let head = store.head(org).map_err(|error| text(&error))?.ok_or("it has no end")?;
+        let origin = Mark::of(&head.checkpoint)?.checkpoint.origin;
+        let mark = marks
+            .map(|marks| marks.read(&origin))
+            .transpose()
+            .map_err(|error| text(&error))?;
+        let state = state_of(store, org).map_err(|error| text(&error))?;
+        let found = standing(store, org, &head, state.epochs(), mark.flatten()).map_err(|error| text(&error))?;
+        Ok((found, head.size))
+    };
+    match look() {
+        Ok((Standing::Follows(mark), size)) => findings.ok(
+            "signer",
+            format!(
+                "{org}: {} of {size} records were signed for, and are those",
+                mark.checkpoint.size
+            ),
+        ),
+        Ok((Standing::Unmarked, _)) => {
+            let next = "name the folder with --signer-state; on a new machine a mark begins with the first start";
+            findings.warn(
+                "signer",
+                format!("{org}: there is no mark of what was signed for"),
+                next,
+            );
+        }
+        Ok((Standing::Restored(restored), _)) => {
+            let next = format!(
+                "bring the newest data folder back, or open a new epoch: `countersign ledger epoch new --org {org} --why …`"
+            );
+            findings.fail("signer", restored.sentence(org), next);
+        }
+        Err(error) => findings.fail("signer", format!("{org}: {error}"), "look at the file that is named"),
+    }
+}
+
 /// Reads the newest records of a ledger, hashes them again, and checks the checkpoint's signature.
 fn verify(store: &SqliteStore, vault: Option<&Vault>, org: &str, count: u64) -> std::result::Result<String, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let head = store.head(org).map_err(|error| text(&error))?.ok_or("it has no end")?;
-    let first = store.records(org, 0, 1).map_err(|error| text(&error))?;
-    let first = first.first().ok_or("it has no first record")?;
-    let opened: Value = serde_json::from_slice(&first.leaf).map_err(|error| text(&error))?;
-    let vkey = opened
-        .pointer("/data/vkey")
-        .and_then(Value::as_str)
-        .ok_or("its first record names no key")?;
+    let vkey = log_vkey(store, org).map_err(|error| text(&error))?;
     let key: VerifyingKey = vkey.parse().map_err(|error| format!("its key: {error}"))?;
     let checkpoint = Checkpoint::open(&key, &head.checkpoint).map_err(|error| format!("its checkpoint: {error}"))?;
     if checkpoint.size != head.size {

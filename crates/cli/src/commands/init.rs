@@ -54,11 +54,15 @@ pub(super) struct Init {
     /// Keep the instance key in this file instead of DATA/instance.key
     #[arg(long)]
     key_file: Option<PathBuf>,
+    /// Where the signer remembers what was signed for, outside of the data folder [env: COUNTERSIGN_SIGNER_STATE]
+    #[arg(long, value_name = "DIR")]
+    signer_state: Option<PathBuf>,
 }
 
 impl Init {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
-        let folder = Folder::new(&self.data, self.key_file.as_deref());
+        let folder =
+            Folder::new(&self.data, self.key_file.as_deref()).with_signer_state(self.signer_state.as_deref())?;
         // Everything that can be wrong is looked at before anything is made.
         let (source, files) = match &self.policies {
             Some(folder) => (folder.clone(), policies::read(folder)?),

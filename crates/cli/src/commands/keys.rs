@@ -22,6 +22,8 @@ enum Command {
     List(List),
     /// Revoke a key, at once
     Revoke(Revoke),
+    /// Give the log another key; for 30 days checkpoints carry the signatures of both
+    RotateLog(RotateLog),
 }
 
 #[derive(Args)]
@@ -55,6 +57,32 @@ struct Revoke {
     kid: String,
     #[command(flatten)]
     connection: Connection,
+}
+
+#[derive(Args)]
+struct RotateLog {
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl RotateLog {
+    async fn run(self, console: &Console) -> Result<()> {
+        let call = async |session: &Session| {
+            let org = session.organization(self.connection.org.as_deref()).await?;
+            let path = format!("/v1/organizations/{}/log-key", segment(&org));
+            Ok(session.client.post::<Value>(&path, &json!({})).await?)
+        };
+        let value = self.connection.with(About::Instance, call).await?;
+        let text = format!(
+            "log key  {}\nbefore   {}\nuntil    {}\n\n\
+             Until then checkpoints carry the signatures of both. Give the new key to whoever verifies exports.",
+            cell(&value, "vkey"),
+            cell(&value, "old_vkey"),
+            cell(&value, "until"),
+        );
+        console.answer(&value, text);
+        Ok(())
+    }
 }
 
 impl Keys {
@@ -99,6 +127,7 @@ impl Keys {
                 );
                 Ok(())
             }
+            Command::RotateLog(rotate) => rotate.run(console).await,
             Command::Revoke(revoke) => {
                 let path = format!("/v1/keys/{}", segment(&revoke.kid));
                 let call = async |session: &Session| Ok(session.client.delete(&path).await?);

@@ -53,6 +53,9 @@ pub(crate) struct Serve {
     /// The instance key, if it is not in the data folder
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+    /// Where the signer remembers what was signed for, outside of the data folder [env: COUNTERSIGN_SIGNER_STATE]
+    #[arg(long, value_name = "DIR")]
+    signer_state: Option<PathBuf>,
     /// Read settings from this file; the environment (COUNTERSIGN_…) and flags come over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -77,6 +80,7 @@ impl Serve {
         over(&mut config.tls_cert, &self.tls_cert);
         over(&mut config.tls_key, &self.tls_key);
         over(&mut config.key_file, &self.key_file);
+        over(&mut config.signer_state, &self.signer_state);
         config.listen = self.listen.or(config.listen);
         config.log_format = self.log_format.or(config.log_format);
         config.organization = self.org.clone().or(config.organization);
@@ -154,7 +158,7 @@ impl Server {
         let Some(data) = &config.data else {
             return Err(Failure::usage("no data folder is named").next("name it with --data DIR"));
         };
-        let folder = Folder::new(data, config.key_file.as_deref());
+        let folder = Folder::new(data, config.key_file.as_deref()).with_signer_state(config.signer_state.as_deref())?;
         folder.must_exist()?;
         let callbacks = Allowlist::parse(config.allow_callbacks_to.iter().map(String::as_str))
             .map_err(|error| Failure::usage(error.to_string()))?;
@@ -185,6 +189,7 @@ impl Server {
             base_url: public.clone(),
             callbacks,
             key_days,
+            ..Settings::default()
         };
         let lifted: Vec<String> = settings.callbacks.targets().collect();
         let instance = Instance::open(&folder, lock, settings, false)?;

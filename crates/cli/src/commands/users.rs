@@ -67,6 +67,9 @@ struct Reset {
     /// The instance key, if it is not in the data folder
     #[arg(long)]
     key_file: Option<PathBuf>,
+    /// Where the signer remembers what was signed for, outside of the data folder [env: COUNTERSIGN_SIGNER_STATE]
+    #[arg(long, value_name = "DIR")]
+    signer_state: Option<PathBuf>,
     /// The organization, where the data folder has several
     #[arg(long)]
     org: Option<String>,
@@ -120,7 +123,8 @@ impl Add {
 
 impl Reset {
     async fn run(self, console: &Console) -> Result<()> {
-        let folder = Folder::new(&self.data, self.key_file.as_deref());
+        let folder =
+            Folder::new(&self.data, self.key_file.as_deref()).with_signer_state(self.signer_state.as_deref())?;
         folder.must_exist()?;
         let instance = Instance::open(&folder, folder.own()?, Settings::default(), false)?;
         let made = self.make(&instance).await;

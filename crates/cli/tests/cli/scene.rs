@@ -84,6 +84,7 @@ impl Scene {
                 command.env_remove(name);
             }
         }
+        command.env("COUNTERSIGN_SIGNER_STATE", self.root.join("signer"));
         command
     }
 

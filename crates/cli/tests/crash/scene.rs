@@ -46,7 +46,12 @@ impl Place {
     /// A data folder.
     pub fn folder(data: &Path) -> Place {
         Place {
-            args: vec!["--data".into(), data.to_str().unwrap().into()],
+            args: vec![
+                "--data".into(),
+                data.to_str().unwrap().into(),
+                "--signer-state".into(),
+                data.with_extension("signer").to_str().unwrap().into(),
+            ],
             log: data.with_extension("log"),
         }
     }

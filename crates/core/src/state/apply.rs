@@ -88,6 +88,8 @@ impl State {
             Event::ClockConfirmed(_) => self.frozen = false,
             Event::ClockJumped(_) => self.frozen = true,
             Event::DecisionMade(e) => self.decided(record, e),
+            Event::EpochOpened(e) => self.epochs.push((**e).clone()),
+            Event::KeyRotated(e) => self.rotations.push((**e).clone()),
             Event::KeyIssued(e) => {
                 let key = super::Key {
                     expires: e.expires,

@@ -109,6 +109,8 @@ impl State {
             Command::Tick => self.tick(ctx),
             Command::NoteClockJump { shows } => self.note_clock_jump(shows),
             Command::ConfirmClock { by } => self.confirm_clock(by),
+            Command::OpenEpoch(epoch, why) => self.open_epoch(*epoch, why),
+            Command::RotateLogKey(rotated) => self.rotate_log_key(*rotated),
             Command::Seal => Handled::one(StateSealed {
                 at: self.next_seq,
                 hash: self.hash(),
@@ -174,8 +176,10 @@ impl State {
             | Event::CallbackRemoved(_)
             | Event::ClockConfirmed(_)
             | Event::ClockJumped(_)
+            | Event::EpochOpened(_)
             | Event::KeyIssued(_)
             | Event::KeyRevoked(_)
+            | Event::KeyRotated(_)
             | Event::KillEngaged(_)
             | Event::KillReleased(_)
             | Event::KillReleaseRequested(_)

@@ -98,6 +98,9 @@ impl Sequencer {
 
     /// What a ledger needs now.
     fn chore(&self, ledger: &Ledger, reading: Reading) -> Option<Command> {
+        if ledger.barred.is_some() {
+            return None;
+        }
         if ledger.state.frozen() && reading.jumped.is_none() {
             return Some(self.confirmation());
         }

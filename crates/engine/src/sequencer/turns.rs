@@ -6,10 +6,12 @@
 
 use std::collections::BTreeSet;
 
+use countersign_core::Event;
 use countersign_store::{Head, Org, Shared, Turn};
 
 use super::{Job, Sequencer};
 use crate::error::EngineError;
+use crate::ledger::Entry;
 
 impl Sequencer {
     /// Takes jobs within one turn, and hands the batch over.
@@ -99,7 +101,11 @@ impl Sequencer {
             match ledger.follow(&*self.inner.store, head) {
                 Ok(entries) => {
                     self.inner.heard(org, &entries);
-                    return;
+                    if !entries.iter().any(changes_the_signer) {
+                        return;
+                    }
+                    // The log goes on under another name or key, which is loaded with the ledger.
+                    self.ledgers.remove(org);
                 }
                 Err(error) => {
                     tracing::warn!(org = &**org, %error, "a ledger cannot be followed; it is folded anew");
@@ -114,6 +120,10 @@ impl Sequencer {
             Err(error) => tracing::warn!(org = &**org, %error, "an organization cannot be loaded"),
         }
     }
+}
+
+fn changes_the_signer(entry: &Entry) -> bool {
+    matches!(entry.record.event, Event::EpochOpened(_) | Event::KeyRotated(_))
 }
 
 /// Takes a turn. The store's connection may have been lost since the last one, so one failure is none.

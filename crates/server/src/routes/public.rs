@@ -22,14 +22,7 @@ handlers! {
 }
 
 async fn key_set(asked: Asked<Visitor>) -> Answer {
-    let Organization { organization } = asked.query()?;
-    let mut rows = asked.app.engine.organizations().await?;
-    if let Some(name) = &organization {
-        rows.retain(|row| *row.name == **name);
-        if rows.is_empty() {
-            return Err(Problem::missing("organization", name));
-        }
-    }
+    let rows = named(&asked).await?;
     let keys = with_keys(asked, rows, |_, keys| {
         keys.permit
             .jwk()
@@ -40,14 +33,33 @@ async fn key_set(asked: Asked<Visitor>) -> Answer {
     json(&KeySetAnswer { keys: keys.await? })
 }
 
+/// Origins name nobody: who is meant is told only to those who ask by name.
 async fn log_keys(asked: Asked<Visitor>) -> Answer {
-    let rows = asked.app.engine.organizations().await?;
-    let logs = with_keys(asked, rows, |row, keys| LogKey {
-        organization: row.name.to_string(),
-        origin: row.origin.clone(),
-        vkey: keys.log.verifying_key().to_string(),
-    });
-    json(&LogKeysAnswer { logs: logs.await? })
+    let rows = named(&asked).await?;
+    let mut logs = Vec::with_capacity(rows.len());
+    for row in rows {
+        let keys = asked.app.engine.log_keys(&row.name).await?;
+        logs.push(LogKey {
+            origin: keys.origin,
+            vkey: keys.vkey,
+            earlier: keys.earlier,
+        });
+    }
+    logs.sort_by(|a, b| a.origin.cmp(&b.origin));
+    json(&LogKeysAnswer { logs })
+}
+
+/// The organizations that are meant: the one that is named, else all.
+async fn named(asked: &Asked<Visitor>) -> Result<Vec<OrganizationRow>, Problem> {
+    let Organization { organization } = asked.query()?;
+    let mut rows = asked.app.engine.organizations().await?;
+    if let Some(name) = &organization {
+        rows.retain(|row| *row.name == **name);
+        if rows.is_empty() {
+            return Err(Problem::missing("organization", name));
+        }
+    }
+    Ok(rows)
 }
 
 /// Keys come from the store the first time, so this may block.

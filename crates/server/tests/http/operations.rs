@@ -270,7 +270,21 @@ async fn public_keys_are_there_for_everybody() {
         .send("GET", "/.well-known/countersign-log.json", &[], None)
         .await
         .good();
-    assert_eq!(logs["logs"][0]["organization"], "acme");
+    // Two logs, and nobody's name.
+    assert_eq!(logs["logs"].as_array().unwrap().len(), 2);
+    assert!(!logs.to_string().contains("acme"), "{logs}");
+    let own = acme
+        .server
+        .send("GET", "/.well-known/countersign-log.json?organization=acme", &[], None)
+        .await
+        .good();
+    assert_eq!(own["logs"].as_array().unwrap().len(), 1);
+    assert!(logs["logs"].as_array().unwrap().contains(&own["logs"][0]));
+    let none = acme
+        .server
+        .send("GET", "/.well-known/countersign-log.json?organization=x", &[], None)
+        .await;
+    assert_eq!(none.problem(404), "not_found");
 }
 
 #[tokio::test]

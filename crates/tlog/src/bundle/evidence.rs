@@ -40,7 +40,8 @@ pub(super) fn proofs(bundle: &mut Bundle<'_>, inventory: &Inventory) -> Result<V
         if file.extra.is_some() {
             return Err(fault(&"it has an `extra` line, which nothing authenticates"));
         }
-        let checkpoint = file.verify(&bundle.key, &leaf).map_err(|error| fault(&error))?;
+        let key = bundle.key_of(&file.checkpoint).map_err(|error| fault(&error))?;
+        let checkpoint = file.verify(&key, &leaf).map_err(|error| fault(&error))?;
         bundle.open(&name, &file.checkpoint)?;
         proofs.push(Proof {
             index,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::BundleError;
+use super::epochs::{self, Epoch, Stand};
 use crate::canonical::push_string;
 use crate::checkpoint::Checkpoint;
 use crate::hash::{Hash, leaf_hash};
@@ -15,6 +16,13 @@ pub(super) struct Records<'a> {
     leaves: Vec<&'a [u8]>,
     /// The snapshots that records cite, with the first record that cites each.
     pub(super) cited: BTreeMap<Hash, u64>,
+    /// The origins that the log has had, in order.
+    pub(super) names: Vec<String>,
+    epochs: Vec<Epoch>,
+    /// What records say is lost.
+    pub(super) lost: Vec<String>,
+    /// Checkpoints that cover some of that.
+    pub(super) beyond: Vec<String>,
 }
 
 impl<'a> Records<'a> {
@@ -25,26 +33,24 @@ impl<'a> Records<'a> {
         lines: &[u8],
         earlier: &[(String, &Checkpoint)],
     ) -> Result<Records<'a>, BundleError> {
-        for (file, checkpoint) in earlier {
-            if checkpoint.size > head.size {
-                let what = format!("it covers {} records, the export has {}", checkpoint.size, head.size);
-                return Err(BundleError::new(file, what));
-            }
-        }
         let mut records = Records {
             leaves: Vec::new(),
             cited: BTreeMap::new(),
+            names: Vec::new(),
+            epochs: Vec::new(),
+            lost: Vec::new(),
+            beyond: Vec::new(),
         };
         let mut roots = Roots::new(earlier);
         let mut lines = Lines { rest: lines };
-        let mut place = Place::new(&head.origin);
+        let mut place = Place::default();
         let mut rest = entries;
         let mut index = 0_u64;
         while !rest.is_empty() {
             let fault = |what: String| BundleError::new("entries", what).at(index);
             let (leaf, after) = frame(rest).ok_or_else(|| fault("it is cut short".to_owned()))?;
             rest = after;
-            let cited = place.check(leaf, index).map_err(fault)?;
+            let cited = place.check(leaf, index, &roots.edge).map_err(fault)?;
             if let Some(hash) = cited {
                 records.cited.entry(hash).or_insert(index);
             }
@@ -58,11 +64,27 @@ impl<'a> Records<'a> {
             return Err(BundleError::new("entries", what));
         }
         lines.end()?;
+        (records.names, records.epochs) = (place.names, place.epochs);
+        if records.names.last().is_some_and(|last| *last != head.origin) {
+            let what = "its `log` is not the origin of the checkpoint".to_owned();
+            return Err(BundleError::new("entries", what).at(index.saturating_sub(1)));
+        }
         if roots.edge.root() != head.root {
             let what = "the root over the records is not the one in `checkpoint`: records were changed";
             return Err(BundleError::new("entries", what));
         }
-        roots.check(earlier)?;
+        let first = records.names.first().map_or(head.origin.as_str(), String::as_str);
+        for (file, checkpoint) in earlier {
+            let root = roots.at.get(&checkpoint.size).copied();
+            match epochs::stand(file, checkpoint, head, first, &records.epochs, root)? {
+                Stand::First => {}
+                Stand::Lost(line) => {
+                    records.lost.push(line);
+                    records.beyond.push(file.clone());
+                }
+            }
+        }
+        records.lost.extend(epochs::losses(&records.epochs));
         Ok(records)
     }
 
@@ -78,28 +100,48 @@ fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// What binds a record to its place: canonical form, `seq`, `log`.
+#[derive(Default)]
 struct Place {
     /// The origin as it stands in a canonical record.
     log: Vec<u8>,
+    names: Vec<String>,
+    epochs: Vec<Epoch>,
     /// The last citation, since long runs of records cite the same.
     last: Option<(Vec<u8>, Hash)>,
 }
 
 impl Place {
-    fn new(origin: &str) -> Place {
-        let mut log = Vec::new();
-        push_string(&mut log, origin);
-        Place { log, last: None }
+    /// The log has this name from here on.
+    fn name(&mut self, origin: &str) {
+        self.log.clear();
+        push_string(&mut self.log, origin);
+        self.names.push(origin.to_owned());
+    }
+
+    /// Takes the name of the first record, and that of a record that opens an epoch.
+    fn follow(&mut self, leaf: &[u8], bindings: &scan::Bindings<'_>, before: &Edge) -> Result<(), String> {
+        let Some(current) = self.names.last() else {
+            let log = bindings.log.and_then(|raw| serde_json::from_slice::<String>(raw).ok());
+            self.name(&log.ok_or("its `log` is not a text")?);
+            return Ok(());
+        };
+        if bindings.kind == Some(epochs::OPENED) {
+            let epoch = Epoch::open(leaf, before.size(), current, before.root())?;
+            self.name(&epoch.log);
+            self.epochs.push(epoch);
+        }
+        Ok(())
     }
 
     /// Checks a leaf; gives the snapshot that it cites, unless the record before it cites the same.
-    fn check(&mut self, leaf: &[u8], index: u64) -> Result<Option<Hash>, String> {
+    fn check(&mut self, leaf: &[u8], index: u64, before: &Edge) -> Result<Option<Hash>, String> {
         let bindings = scan::record(leaf).map_err(|error| format!("not in canonical form: {error}"))?;
         if bindings.seq != Some(index.to_string().as_bytes()) {
             return Err("its `seq` is not its index".to_owned());
         }
+        self.follow(leaf, &bindings, before)?;
         if bindings.log != Some(self.log.as_slice()) {
-            return Err("its `log` is not the origin of the checkpoint".to_owned());
+            return Err("its `log` is not the origin of the log that it stands in".to_owned());
         }
         let Some(raw) = bindings.snapshot else { return Ok(None) };
         if self.last.as_ref().is_some_and(|(last, _)| last == raw) {
@@ -166,18 +208,5 @@ impl Roots {
         if self.wanted.contains(&self.edge.size()) {
             self.at.insert(self.edge.size(), self.edge.root());
         }
-    }
-
-    fn check(&self, earlier: &[(String, &Checkpoint)]) -> Result<(), BundleError> {
-        for (file, checkpoint) in earlier {
-            if self.at.get(&checkpoint.size) != Some(&checkpoint.root) {
-                let what = format!(
-                    "history was rewritten: the first {} records of this export have another root",
-                    checkpoint.size
-                );
-                return Err(BundleError::new(file, what));
-            }
-        }
-        Ok(())
     }
 }

@@ -1,0 +1,66 @@
+//! The log as the operator at the machine keeps it: its epochs and its key.
+
+use std::sync::Arc;
+
+use countersign_api::audit::{LogEnd, NewEpochBody, OpenedEpochAnswer, RotatedKeyAnswer};
+use countersign_engine::{Caller, Request};
+
+use super::handlers;
+use crate::authorize::Operator;
+use crate::problem::Problem;
+use crate::reply::{Answer, json};
+use crate::way::Asked;
+
+handlers! {
+    "open_epoch" => Operator open_epoch,
+    "rotate_log_key" => Operator rotate_log_key,
+}
+
+async fn open_epoch(asked: Asked<Operator>) -> Answer {
+    let NewEpochBody { why } = asked.body()?;
+    let caller = operator_of(&asked).await?;
+    let opened = asked.app.engine.open_epoch(&request(&caller), &why.0).await?;
+    let answer = OpenedEpochAnswer {
+        epoch: opened.epoch,
+        origin: opened.origin,
+        vkey: opened.vkey,
+        size: opened.size,
+        mark: opened.mark.map(|mark| LogEnd {
+            origin: mark.log,
+            root: mark.root.to_string(),
+            size: mark.size,
+        }),
+    };
+    Ok(json(&answer)?.created())
+}
+
+async fn rotate_log_key(asked: Asked<Operator>) -> Answer {
+    let caller = operator_of(&asked).await?;
+    let rotated = asked.app.engine.rotate_log_key(&request(&caller)).await?;
+    let answer = RotatedKeyAnswer {
+        vkey: rotated.vkey,
+        old_vkey: rotated.old_vkey,
+        until: rotated.until.to_string(),
+    };
+    Ok(json(&answer)?.created())
+}
+
+/// The operator, in the organization that the path names.
+async fn operator_of(asked: &Asked<Operator>) -> Result<Caller, Problem> {
+    let rows = asked.app.engine.organizations().await?;
+    let named = rows
+        .into_iter()
+        .map(|row| row.name)
+        .find(|name| **name == *asked.param());
+    let org: Arc<str> = named.ok_or_else(|| Problem::missing("organization", asked.param()))?;
+    Ok(Caller::operator(org))
+}
+
+fn request(caller: &Caller) -> Request<'_> {
+    Request {
+        caller,
+        route: "log",
+        idempotency_key: None,
+        body: &[],
+    }
+}
