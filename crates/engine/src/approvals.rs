@@ -117,6 +117,7 @@ impl Engine {
         let parts = countersign_policy::complete_evidence(&evidence);
         let kinds = self.kinds(&*self.inner.org(&caller.org)?, &view.decision.agent);
         let (stored, redact) = self.store_foreign(&evidence, &kinds);
+        let stored = self.about_action(&caller.org, view.seq, stored).await?;
         let envelope = request.envelope(Command::Answer {
             approval: id,
             agent,

@@ -49,6 +49,7 @@ pub use inbox::Lane;
 pub use intake::{MAX_BODY_BYTES, Request, parse_body};
 pub use ledger::{Entry, Keys};
 pub use metrics::{BUCKETS, DECISIONS, Histogram, Metrics};
+pub use payload::Purpose;
 pub use organizations::{NewOrganization, Opened};
 pub use policies::{PolicyCheck, SnapshotRow, check as check_policies};
 #[cfg(feature = "simulation")]
@@ -87,7 +88,7 @@ pub(crate) struct OrgHandle {
 
 pub(crate) struct Inner {
     pub store: Arc<dyn Store>,
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
     pub clock: Box<dyn Clock>,
     pub settings: Settings,
     pub inbox: Inbox,
@@ -157,7 +158,7 @@ impl Engine {
     ) -> Result<Engine, EngineError> {
         let inner = Arc::new(Inner {
             store,
-            vault,
+            vault: Arc::new(vault),
             clock,
             settings,
             inbox: Inbox::default(),
@@ -380,6 +381,7 @@ impl Inner {
             handle.origin.clone(),
             handle.keys.clone(),
             self.redactor.clone(),
+            self.payload_keys(),
         )?;
         let live = self.compiled(org, ledger.state.live());
         *handle.live.write().unwrap_or_else(PoisonError::into_inner) = live;

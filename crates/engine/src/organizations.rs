@@ -91,12 +91,14 @@ impl Engine {
             secrets: secrets.collect(),
             snapshots: vec![schema_files],
             create: Some(row),
+            ..Beside::default()
         };
         let ledger = Ledger::empty(
             org.clone(),
             origin.as_str().into(),
             keys.clone(),
             self.inner.redactor.clone(),
+            self.inner.payload_keys(),
         );
         self.inner.add_org(&org, &origin, keys);
         let (reply, answer) = oneshot::channel();
