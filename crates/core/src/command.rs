@@ -7,7 +7,8 @@ use countersign_policy::{Action, Decimal};
 
 use crate::digest::{ActionDigest, Digest};
 use crate::event::{
-    AgentRegistered, Delivery, HoldScope, KeyIssued, LedgerOpened, OutcomeStatus, Scope, SnapshotUploaded, UserAdded, Verb,
+    AgentRegistered, Delivery, HoldScope, KeyIssued, LedgerOpened, OutcomeStatus, Scope, SnapshotUploaded, UserAdded,
+    Verb,
 };
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, PermitId, ReceiverId};
 use crate::record::{Actor, Commitment, Idempotency, Payload};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use countersign_policy::{FLOOR_DAYS, Snapshot, retention_days};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -14,9 +15,6 @@ use crate::time::{Span, Time};
 
 /// Retention class of payloads whose policy names none.
 pub const DEFAULT_CLASS: &str = "default";
-/// No payload is destroyed earlier, whatever policy says: Countersign's own floor.
-pub const CUSTOM_FLOOR: Span = Span::days(90);
-
 /// Whom a payload is about, without saying who: the first half of an HMAC of the name under a key of the organization
 /// (see [`DigestKey::subject`](crate::digest::DigestKey::subject)).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,18 +112,22 @@ impl KeyId {
     }
 }
 
-/// The time that a class of payloads is kept: `90_days`, `12_months`, `7_years`. A month has 31 days, a year 366: never
-/// a day less than the calendar's. `None` for a class that says no time.
-pub fn class_span(class: &str) -> Option<Span> {
-    let (count, unit) = class.split_once('_')?;
-    let count: i64 = count.parse::<u32>().ok()?.into();
-    let days = match unit {
-        "day" | "days" => 1,
-        "month" | "months" => 31,
-        "year" | "years" => 366,
-        _ => return None,
+/// How long payloads of a class are kept under this policy: as long as the class says, or the organization for the
+/// default class, and no shorter than any floor. `None`: until somebody erases them.
+pub fn kept_for(class: &str, live: Option<&Snapshot>) -> Option<Span> {
+    let organization = live.and_then(Snapshot::organization);
+    let text = match class {
+        DEFAULT_CLASS => organization.and_then(|organization| organization.retention())?,
+        class => class,
     };
-    Some(Span::days(count.saturating_mul(days)))
+    let days = retention_days(text)?.max(FLOOR_DAYS);
+    Some(Span::days(days.into()).max(legal_floor(live).unwrap_or_default()))
+}
+
+/// How long the rules that the organization lives by want everything kept. `None` if it names none.
+pub fn legal_floor(live: Option<&Snapshot>) -> Option<Span> {
+    let pack = live.and_then(Snapshot::organization)?.strictest()?;
+    Some(Span::days(pack.floor_days.into()))
 }
 
 /// What is to be destroyed, as far as a hold may ask.

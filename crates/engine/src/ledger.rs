@@ -9,9 +9,7 @@ use countersign_core::redact::Redactor;
 use countersign_core::retention::actor_subject;
 use countersign_core::token::PermitKey;
 use countersign_core::view::subjects;
-use countersign_core::{
-    Answer, Category, Command, Ctx, Envelope, Record, Refusal, Span, State, Time, Transient,
-};
+use countersign_core::{Answer, Category, Command, Ctx, Envelope, Record, Refusal, Span, State, Time, Transient};
 use countersign_policy::Snapshot;
 use countersign_store::{
     Append, Head, NewRecord, OrganizationRow, SealedSecret, SnapshotFiles, Store, StoredPayload, StoredRecord,
@@ -309,9 +307,7 @@ impl Ledger {
         let sealed = match payload {
             Some((payload, _)) => {
                 let whoever = || self.keys.digest.subject(&actor_subject(&record.actor));
-                let id = self
-                    .state
-                    .payload_key(payload.about.unwrap_or_else(whoever), record.ts);
+                let id = self.state.payload_key(payload.about.unwrap_or_else(whoever), record.ts);
                 Some(self.payload_keys.seal(&self.org, id, record.seq, payload)?)
             }
             None => None,
@@ -324,13 +320,7 @@ impl Ledger {
         Ok((sealed, secrets))
     }
 
-    fn append(
-        &mut self,
-        record: Record,
-        leaf: Vec<u8>,
-        payload: Option<StoredPayload>,
-        append: &mut Append,
-    ) -> Entry {
+    fn append(&mut self, record: Record, leaf: Vec<u8>, payload: Option<StoredPayload>, append: &mut Append) -> Entry {
         let hash = leaf_hash(&leaf);
         self.edge.push(hash);
         self.take_in(&record);
@@ -399,7 +389,11 @@ impl Ledger {
 }
 
 fn not_sealed(error: &EngineError) -> Refusal {
-    Refusal::new(Category::Unavailable, "store_failed", format!("nothing was recorded: {error}"))
+    Refusal::new(
+        Category::Unavailable,
+        "store_failed",
+        format!("nothing was recorded: {error}"),
+    )
 }
 
 /// The stored state, if it hashes to the seal in the ledger at its place.

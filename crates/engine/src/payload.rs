@@ -132,7 +132,11 @@ impl PayloadKeys {
         let mut moved = Vec::new();
         for id in ids {
             // A key that is not in the store yet is at hand.
-            let at_hand = self.young.iter().chain(&self.old).find(|(known, _)| known.to_string() == *id);
+            let at_hand = self
+                .young
+                .iter()
+                .chain(&self.old)
+                .find(|(known, _)| known.to_string() == *id);
             let key = match (at_hand, self.store.secret(org, KEY, id)?) {
                 (Some((_, key)), _) => key.clone(),
                 (None, Some(sealed)) => {

@@ -139,10 +139,7 @@ impl State {
             Some(known) if known.confirmed => Handled::done(Vec::new()),
             Some(known) if two && known.by == actor.id => Err(Refusal::conflict(
                 "second_person_needed",
-                format!(
-                    "`{}` asked for this erasure; another admin has to confirm it",
-                    known.by
-                ),
+                format!("`{}` asked for this erasure; another admin has to confirm it", known.by),
             )),
             Some(_) => {
                 let confirmed = SubjectErasureConfirmed {
@@ -225,13 +222,20 @@ impl State {
         if prune.to > self.sealed {
             return refuse(
                 "not_sealed",
-                format!("the state is sealed at record {}, and nothing after it is pruned", self.sealed),
+                format!(
+                    "the state is sealed at record {}, and nothing after it is pruned",
+                    self.sealed
+                ),
             );
         }
         if let Some(open) = open.filter(|open| *open < prune.to) {
-            return refuse("still_open", format!("something that began with record {open} is still open"));
+            return refuse(
+                "still_open",
+                format!("something that began with record {open} is still open"),
+            );
         }
-        if let Some((id, _)) = (self.holds.iter()).find(|(_, hold)| hold.scope.covers_time(prune.oldest, prune.newest)) {
+        if let Some((id, _)) = (self.holds.iter()).find(|(_, hold)| hold.scope.covers_time(prune.oldest, prune.newest))
+        {
             return Err(held(*id));
         }
         let pruned = LedgerPruned {
