@@ -13,6 +13,7 @@ mod keys;
 mod kill;
 mod org;
 mod policy;
+mod retention;
 mod serve;
 mod users;
 

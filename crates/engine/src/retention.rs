@@ -11,6 +11,7 @@ use std::time::Duration;
 use countersign_core::command::{Destroy, Erase, Restrict};
 use countersign_core::event::HoldScope;
 use countersign_core::ids::{ActionId, HoldId};
+use countersign_core::redact::Kinds;
 use countersign_core::retention::{Covered, DEFAULT_CLASS, KeyId, Subject, kept_for, legal_floor};
 use countersign_core::state::Hold;
 use countersign_core::{Command, Event, Record, Refusal, Time};
@@ -85,7 +86,9 @@ impl Engine {
             to: wanted.to,
         };
         let reason = self.reason(why)?;
-        let envelope = request.envelope(Command::PlaceHold { scope, reason });
+        let mut envelope = request.envelope(Command::PlaceHold { scope, reason });
+        // See [`Engine::erase_subject`].
+        envelope.idem = None;
         let done = self.perform(Lane::Urgent, org, envelope, Beside::default()).await?;
         let seq = done.entries.first().map(|entry| entry.record.seq).or(done.replayed);
         let (inner, name) = (self.inner.clone(), org.clone());
@@ -137,6 +140,7 @@ impl Engine {
         let org = &request.caller.org;
         let subject = self.subject(org, name)?;
         let reason = self.reason(why)?;
+        let legal_basis = legal_basis.map(|text| self.inner.redactor.redact_text(&text, &Kinds::all()).text);
         // What was asked for before this is in the store once this is answered.
         let now = self.inner.clock.read().now;
         let keys = self.look(org, move |state| state.payload_key(subject, now)).await?;

@@ -12,6 +12,7 @@ mod organizations;
 mod permits;
 mod policies;
 mod public;
+mod retention;
 mod users;
 
 use countersign_engine::Caller;
@@ -49,6 +50,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     permits::HANDLERS,
     policies::HANDLERS,
     public::HANDLERS,
+    retention::HANDLERS,
     users::HANDLERS,
 ];
 

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use countersign_tlog::bundle::{BundleError, Report, verify};
 use serde_json::{Value, json};
 
+use super::retention;
 use crate::bundle::{self, Disk, Wanted};
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, visible};
@@ -31,6 +32,10 @@ pub(super) enum Command {
     Replay(Replay),
     /// Say in five sentences what became of an action
     Show(Show),
+    /// Erase what is kept about a subject
+    Erase(retention::Erase),
+    /// Legal holds: nothing that one covers is destroyed
+    Hold(retention::HoldArgs),
 }
 
 #[derive(Args)]
@@ -85,6 +90,8 @@ impl Audit {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         match self.command {
             Command::Verify(_) | Command::Replay(_) => Ok(()),
+            Command::Erase(erase) => erase.run(console).await,
+            Command::Hold(hold) => hold.run(console).await,
             Command::Export(export) => {
                 let since = export.since.as_ref().map(text).transpose()?;
                 let wanted = Wanted {

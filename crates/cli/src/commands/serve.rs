@@ -129,6 +129,7 @@ struct Server {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<std::io::Result<()>>>,
     callbacks: JoinHandle<()>,
+    housekeeping: JoinHandle<()>,
     policies: Option<Watched>,
     // Removed when the server is dropped.
     _local: crate::local::LocalFile,
@@ -220,6 +221,7 @@ impl Server {
         });
         let tasks: Vec<_> = tasks.collect();
         let callbacks = tokio::spawn(instance.engine.clone().deliver_callbacks(sender));
+        let housekeeping = tokio::spawn(instance.engine.clone().keep_house());
         let local = local.write(&folder.root)?;
         announce(&format!("{scheme}://{main}"), &public, &lifted, console);
         Ok(Server {
@@ -228,6 +230,7 @@ impl Server {
             stop,
             tasks,
             callbacks,
+            housekeeping,
             policies,
             _local: local,
         })
@@ -254,6 +257,7 @@ impl Server {
             let _ = task.await;
         }
         self.callbacks.abort();
+        self.housekeeping.abort();
         self.instance.stop().await;
         tracing::info!("stopped");
         failure.map_or(Ok(()), Err)
