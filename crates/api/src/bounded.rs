@@ -147,6 +147,9 @@ patterned! {
             rest.is_some_and(|rest| (1..=2000).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_graphic()))
         },
         "an https URL";
+    /// An instant.
+    Moment = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?Z$", is_moment,
+        "a time such as `2026-01-31T09:00:00Z`";
     /// A file name of a policy document.
     FileName = "^[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}$",
         |text| {
@@ -169,6 +172,22 @@ fn is_id(text: &str) -> bool {
 
 fn is_hex64(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_moment(text: &str) -> bool {
+    let shape = |shape: &str, text: &str| {
+        shape.len() == text.len()
+            && shape.bytes().zip(text.bytes()).all(|(wanted, b)| match wanted {
+                b'0' => b.is_ascii_digit(),
+                wanted => b == wanted,
+            })
+    };
+    let Some(text) = text.strip_suffix('Z') else {
+        return false;
+    };
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let fine = (1..=6).contains(&fraction.len()) && fraction.bytes().all(|b| b.is_ascii_digit());
+    fine && shape("0000-00-00T00:00:00", whole)
 }
 
 fn is_cost(text: &str) -> bool {

@@ -14,6 +14,7 @@ pub mod operations;
 pub mod policies;
 pub mod problem;
 pub mod registry;
+pub mod retention;
 
 pub use action::*;
 pub use calls::{CALLS, Call};

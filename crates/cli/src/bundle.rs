@@ -190,7 +190,8 @@ async fn disclosure(client: &Client, index: u64) -> Result<Option<String>> {
         Ok(PayloadAnswer { salt, body, .. }) => Ok(Some(format!(
             r#"{{"index":{index},"path":"payload","salt":"{salt}","value":{body}}}"#
         ))),
-        Err(error) if error.code() == Some("not_found") => Ok(None),
+        // What is gone, or is to be, is not disclosed; the proofs do not need it.
+        Err(error) if matches!(error.code(), Some("not_found" | "destroyed" | "erased" | "restricted")) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

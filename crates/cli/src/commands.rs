@@ -15,6 +15,7 @@ mod kill;
 mod ledger;
 mod org;
 mod policy;
+mod retention;
 mod serve;
 mod users;
 

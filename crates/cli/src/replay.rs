@@ -160,7 +160,15 @@ impl Disclosures {
             // The bundle was verified: the line is canonical, so this is the text that the commitment is over.
             let body = read.value.get().as_bytes().to_vec();
             let class = String::new();
-            self.next = Some((read.index, Payload { body, salt, class }));
+            self.next = Some((
+                read.index,
+                Payload {
+                    about: None,
+                    body,
+                    salt,
+                    class,
+                },
+            ));
             return Ok(());
         }
         Ok(())

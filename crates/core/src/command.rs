@@ -7,12 +7,13 @@ use countersign_policy::{Action, Decimal};
 
 use crate::digest::{ActionDigest, Digest};
 use crate::event::{
-    AgentRegistered, Delivery, EpochOpened, KeyIssued, KeyRotated, LedgerOpened, OutcomeStatus, Scope,
+    AgentRegistered, Delivery, EpochOpened, HoldScope, KeyIssued, KeyRotated, LedgerOpened, OutcomeStatus, Scope,
     SnapshotUploaded, UserAdded, Verb,
 };
-use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId, ReceiverId};
+use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, PermitId, ReceiverId};
 use crate::record::{Actor, Commitment, Idempotency, Payload};
 use crate::redact::Kinds;
+use crate::retention::{Covered, Subject};
 use crate::stored::Shown;
 use crate::time::Time;
 use crate::view::ActionView;
@@ -112,6 +113,54 @@ pub struct ReportOutcome {
     pub view: Option<Box<ActionView>>,
 }
 
+/// Restricts data about a subject, so that it can be erased; or confirms that.
+pub struct Restrict {
+    /// Whom it is about.
+    pub subject: Subject,
+    /// Why the law asks for it.
+    pub legal_basis: Option<String>,
+    /// Why.
+    pub reason: Sealed,
+    /// The year in which the ledger began.
+    pub since: i16,
+    /// Until when a rule of retention forbids the erasure.
+    pub until: Option<Time>,
+}
+
+/// Erases what is restricted.
+pub struct Erase {
+    /// Whom it is about.
+    pub subject: Subject,
+    /// What lies under its keys; `None` if nothing does.
+    pub covered: Option<Covered>,
+    /// How many payloads that are.
+    pub payloads: u64,
+}
+
+/// Destroys payloads whose time is over.
+pub struct Destroy {
+    /// Their class.
+    pub class: String,
+    /// Each of them.
+    pub covered: Vec<Covered>,
+    /// Index of the first of their records.
+    pub from: u64,
+    /// Index after the last of their records.
+    pub to: u64,
+}
+
+/// Removes the bytes of old records.
+pub struct Prune {
+    /// Records before this index.
+    pub to: u64,
+    /// Time of the oldest of them.
+    pub oldest: Time,
+    /// Time of the newest of them.
+    pub newest: Time,
+    /// Why.
+    pub reason: Sealed,
+}
+
 /// What can be asked.
 pub enum Command {
     /// Begin the ledger.
@@ -182,6 +231,28 @@ pub enum Command {
         /// Why.
         reason: Option<Sealed>,
     },
+    /// Place a legal hold.
+    PlaceHold {
+        /// What it covers.
+        scope: HoldScope,
+        /// Why.
+        reason: Sealed,
+    },
+    /// Release a legal hold, or ask for it.
+    ReleaseHold {
+        /// The hold.
+        hold: HoldId,
+        /// Why.
+        reason: Sealed,
+    },
+    /// Restrict data about a subject, so that it can be erased; or confirm that.
+    Restrict(Box<Restrict>),
+    /// Erase what is restricted.
+    Erase(Box<Erase>),
+    /// Destroy payloads whose time is over.
+    Destroy(Box<Destroy>),
+    /// Remove the bytes of old records.
+    Prune(Box<Prune>),
     /// Acknowledge an alert.
     AcknowledgeAlert(AlertId),
     /// Register a receiver of callbacks.

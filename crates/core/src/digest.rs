@@ -10,6 +10,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
+use crate::retention::Subject;
+
 /// A SHA-256 value, written as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
@@ -120,6 +122,14 @@ fn nibble(digit: u8) -> Option<u8> {
 #[derive(Clone)]
 pub struct DigestKey(pub [u8; 32]);
 
+impl DigestKey {
+    /// Whom a name means, without saying it: the first half of
+    /// `HMAC-SHA-256(key, "countersign-subject-v1" ‖ 0 ‖ name)`.
+    pub fn subject(&self, name: &str) -> Subject {
+        Subject(mac(self, &[b"countersign-subject-v1\0", name.as_bytes()]))
+    }
+}
+
 /// What binds a decision, an approval and a permit to one exact action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActionDigest {
@@ -143,7 +153,7 @@ pub fn action_digest(
     tool_schema: Option<&str>,
 ) -> ActionDigest {
     let text = canonical_action(org, agent, action, tool_schema);
-    let salt = mac(key, &text);
+    let salt = mac(key, &[&text]);
     ActionDigest {
         digest: Digest::tagged("countersign-action-v1", &[&salt, &text]),
         salt,
@@ -158,12 +168,14 @@ pub fn salted_action_digest(salt: &[u8; 16], org: &str, agent: &str, action: &Ac
     )
 }
 
-/// The salt of an action digest.
-fn mac(key: &DigestKey, text: &[u8]) -> [u8; 16] {
+/// The first half of an HMAC. The text of an action begins with a brace, so that it is nothing else.
+fn mac(key: &DigestKey, parts: &[&[u8]]) -> [u8; 16] {
     let mut salt = [0_u8; 16];
     // HMAC takes keys of any length, so this cannot fail; an all-zero salt would still bind the text.
     if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key.0) {
-        mac.update(text);
+        for part in parts {
+            mac.update(part);
+        }
         for (to, from) in salt.iter_mut().zip(mac.finalize().into_bytes()) {
             *to = from;
         }

@@ -3,6 +3,8 @@
 //! Events state results, never intentions: `apply` only stores what they say. Fields stand in the order of their names,
 //! which makes plain serialization the canonical form (see [`crate::record`]).
 
+mod retention;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,6 +13,10 @@ use countersign_policy::{Decision, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::retention::{
+    HoldPlaced, HoldReleaseRequested, HoldReleased, HoldScope, LedgerPruned, PayloadsDestroyed, SubjectErased,
+    SubjectErasureConfirmed, SubjectRestricted,
+};
 use crate::digest::Digest;
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId, ReceiverId};
 use crate::record::ActorKind;
@@ -95,6 +101,12 @@ events! {
     DecisionMade = "decision.made";
     /// The log goes on under another name, after what was signed for was lost.
     EpochOpened = "epoch.opened";
+    /// A legal hold was placed: nothing that it covers is destroyed.
+    HoldPlaced = "hold.placed";
+    /// Somebody wants a legal hold released.
+    HoldReleaseRequested = "hold.release_requested";
+    /// A legal hold was released.
+    HoldReleased = "hold.released";
     /// A credential was issued.
     KeyIssued = "key.issued";
     /// A credential was revoked.
@@ -109,10 +121,14 @@ events! {
     KillReleaseRequested = "kill.release_requested";
     /// The ledger begins.
     LedgerOpened = "ledger.opened";
+    /// Records lost their bytes; their leaf hashes stay.
+    LedgerPruned = "ledger.pruned";
     /// The organization is closed; nothing follows.
     OrganizationClosed = "organization.closed";
     /// What happened after.
     OutcomeReported = "outcome.reported";
+    /// The time of payloads was over.
+    PayloadsDestroyed = "payloads.destroyed";
     /// A permit was used.
     PermitRedeemed = "permit.redeemed";
     /// A permit was shown and not accepted.
@@ -125,6 +141,12 @@ events! {
     SnapshotUploaded = "snapshot.uploaded";
     /// The state at this place in the ledger has this hash.
     StateSealed = "state.sealed";
+    /// Data about a subject was erased.
+    SubjectErased = "subject.erased";
+    /// A second person confirmed an erasure.
+    SubjectErasureConfirmed = "subject.erasure_confirmed";
+    /// Data about a subject is to be erased; until then hardly anybody reads it.
+    SubjectRestricted = "subject.restricted";
     /// A person was added, or has other rights now.
     UserAdded = "user.added";
     /// A person was removed.

@@ -87,6 +87,8 @@ ids! {
     ReceiverId = "rcv";
     /// One callback on its way to a receiver; the `webhook-id` that receivers deduplicate by.
     DeliveryId = "msg";
+    /// A legal hold.
+    HoldId = "hld";
 }
 
 impl From<ActionId> for PermitId {

@@ -26,6 +26,7 @@ pub mod record;
 pub mod redact;
 pub mod refusal;
 pub mod replay;
+pub mod retention;
 pub mod state;
 pub mod stored;
 pub mod time;

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::digest::Digest;
 use crate::event::Event;
+use crate::retention::Subject;
 use crate::time::Time;
 
 /// Version of the envelope.
@@ -116,6 +117,8 @@ pub struct Payload {
     pub salt: [u8; 32],
     /// Retention class.
     pub class: String,
+    /// Whom it is about; `None` = whoever caused the record.
+    pub about: Option<Subject>,
 }
 
 impl Payload {

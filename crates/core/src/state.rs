@@ -15,6 +15,7 @@ mod outcome;
 mod people;
 mod permit;
 mod registry;
+mod retention;
 mod review;
 mod stop;
 mod timers;
@@ -30,11 +31,13 @@ pub use self::decide::Ruling;
 pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};
 pub use self::people::eligible_names;
+pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
 use crate::digest::{Digest, DigestKey};
 use crate::event::{CallbackTo, EpochOpened, Excluded, KeyRotated, Scope, Slot, Verb};
-use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, IdSource, ReceiverId};
+use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, ReceiverId};
 use crate::record::{ActorKind, Half};
 use crate::redact::Redactor;
+use crate::retention::Subject;
 use crate::time::{Span, Time};
 
 /// How long an idempotency key is remembered.
@@ -288,6 +291,10 @@ enum Due {
     Outcome(ActionId),
 }
 
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
 /// The state of one organization at one place in its ledger.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct State {
@@ -295,6 +302,9 @@ pub struct State {
     agents: BTreeMap<Arc<str>, Agent>,
     alerts: BTreeMap<AlertId, OpenAlert>,
     approvals: BTreeMap<ApprovalId, OpenApproval>,
+    /// Retention classes that payloads were given, besides the default.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    classes: BTreeSet<Arc<str>>,
     closed: bool,
     currency: String,
     deliveries: BTreeMap<DeliveryId, PendingDelivery>,
@@ -303,6 +313,8 @@ pub struct State {
     epochs: Vec<EpochOpened>,
     /// The host's clock jumped, and nobody confirmed it.
     frozen: bool,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    holds: BTreeMap<HoldId, Hold>,
     idempotency: BTreeMap<String, Remembered>,
     keys: BTreeMap<Arc<str>, Key>,
     kills: BTreeMap<String, Kill>,
@@ -314,8 +326,17 @@ pub struct State {
     live_before: Vec<Arc<str>>,
     next_seq: u64,
     organization: String,
+    /// Records before this index have lost their bytes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pruned: u64,
     receivers: BTreeMap<ReceiverId, String>,
     refusals: BTreeMap<String, RefusalWindow>,
+    /// Index of the record that last restricted a subject's data: later payloads lie under other keys.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    renewed: BTreeMap<Subject, u64>,
+    /// Subjects whose data is to be erased.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    restricted: BTreeMap<Subject, Restriction>,
     /// Changes of the key that signs checkpoints, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     rotations: Vec<KeyRotated>,

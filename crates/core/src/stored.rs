@@ -10,6 +10,7 @@ use crate::command::Sealed;
 use crate::digest::push_value;
 use crate::record::Payload;
 use crate::redact::{Kinds, Redactor};
+use crate::retention::Subject;
 
 /// What a payload may hold: an action of the largest body one level deeper, with its marks and its alternative.
 pub(crate) const LIMITS: json::Limits = json::Limits {
@@ -84,7 +85,17 @@ pub fn with_alternative(stored: &Sealed, alternative: &Action, redactor: &Redact
     body.extend_from_slice(b",\"alternative\":");
     push_value(&mut body, &redacted.value);
     body.push(b'}');
-    seal(body, stored.0.salt, &stored.0.class)
+    let sealed = seal(body, stored.0.salt, &stored.0.class);
+    match stored.0.about {
+        Some(subject) => about(sealed, subject),
+        None => sealed,
+    }
+}
+
+/// The same payload, known to be about `subject`.
+pub fn about(mut sealed: Sealed, subject: Subject) -> Sealed {
+    Arc::make_mut(&mut sealed).0.about = Some(subject);
+    sealed
 }
 
 /// Makes the stored form of any foreign value.
@@ -106,6 +117,7 @@ fn seal(body: Vec<u8>, salt: [u8; 32], class: &str) -> Sealed {
         body,
         salt,
         class: class.to_owned(),
+        about: None,
     };
     let commitment = payload.commitment();
     Arc::new((payload, commitment))

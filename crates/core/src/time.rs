@@ -33,6 +33,11 @@ impl Span {
         Span::minutes(hours * 60)
     }
 
+    /// A span of days of 24 hours.
+    pub const fn days(days: i64) -> Span {
+        Span(days.saturating_mul(86_400_000_000))
+    }
+
     /// The span in seconds, rounded down.
     pub const fn as_seconds(self) -> i64 {
         self.0 / 1_000_000
@@ -40,6 +45,12 @@ impl Span {
 }
 
 impl Time {
+    /// The year of the calendar, UTC.
+    pub fn year(self) -> i16 {
+        let instant = jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::MAX);
+        instant.to_zoned(jiff::tz::TimeZone::UTC).year()
+    }
+
     /// Whole seconds since 1970, rounded down.
     pub fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1_000_000)

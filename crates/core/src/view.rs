@@ -178,6 +178,12 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         Event::CallbackAttempted(e) => vec![e.delivery.0],
         Event::AlertRaised(e) => vec![e.alert.0],
         Event::AlertAcknowledged(e) => vec![e.alert.0],
+        Event::HoldPlaced(e) => vec![e.hold.0],
+        Event::HoldReleaseRequested(e) => vec![e.hold.0],
+        Event::HoldReleased(e) => vec![e.hold.0],
+        Event::SubjectErased(e) => vec![u128::from_be_bytes(e.subject.0)],
+        Event::SubjectErasureConfirmed(e) => vec![u128::from_be_bytes(e.subject.0)],
+        Event::SubjectRestricted(e) => vec![u128::from_be_bytes(e.subject.0)],
         Event::AgentRegistered(_)
         | Event::AgentSighted(_)
         | Event::CallbackRegistered(_)
@@ -192,7 +198,9 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::KillReleased(_)
         | Event::KillReleaseRequested(_)
         | Event::LedgerOpened(_)
+        | Event::LedgerPruned(_)
         | Event::OrganizationClosed(_)
+        | Event::PayloadsDestroyed(_)
         | Event::RefusalsRepeated(_)
         | Event::SnapshotActivated(_)
         | Event::SnapshotUploaded(_)

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use countersign_api::{ActionAnswer, Receipt};
-use countersign_core::command::{Redeem, ReportOutcome};
+use countersign_core::command::{Redeem, ReportOutcome, Sealed};
 use countersign_core::digest::{Digest, action_digest};
 use countersign_core::event::{OutcomeStatus, Status};
 use countersign_core::ids::{ActionId, PermitId};
 use countersign_core::money::{is_currency, parse_decimal};
 use countersign_core::policy::Value;
-use countersign_core::stored::{stored_action, stored_alternative};
+use countersign_core::stored::{about, stored_action, stored_alternative};
 use countersign_core::token::{Claims, Grant};
 use countersign_core::view::ActionView;
 use countersign_core::{Command, Record, Refusal};
@@ -246,7 +246,7 @@ impl Engine {
         let (stored, redact) = match &report.details {
             Some(details) => {
                 let (stored, redact) = self.store_foreign(details, &self.kinds(&handle, &view.decision.agent));
-                (Some(stored), redact)
+                (Some(self.about_action(&caller.org, view.seq, stored).await?), redact)
             }
             None => (None, Default::default()),
         };
@@ -289,6 +289,16 @@ impl Engine {
         let (inner, org) = (self.inner.clone(), org.clone());
         let read = if alternative { stored_alternative } else { stored_action };
         blocking(move || Ok(inner.payload(&org, seq)?.and_then(|payload| read(&payload.body)))).await
+    }
+
+    /// The same payload, about whom the action of the decision at `seq` is.
+    pub(crate) async fn about_action(&self, org: &Org, seq: u64, stored: Sealed) -> Result<Sealed, EngineError> {
+        let (inner, org) = (self.inner.clone(), org.clone());
+        let subject = blocking(move || inner.subject_of(&org, seq)).await?;
+        Ok(match subject {
+            Some(subject) => about(stored, subject),
+            None => stored,
+        })
     }
 
     pub(crate) async fn replayed_action(&self, org: &Org, seq: u64) -> Result<ActionAnswer, EngineError> {

@@ -17,6 +17,7 @@ use crate::error::EngineError;
 use crate::inbox::Lane;
 use crate::intake::Request;
 use crate::ledger::Beside;
+use crate::payload::{Kept, Purpose};
 use crate::{Engine, Inner, blocking};
 
 /// Requests that one page of a list has at most.
@@ -117,6 +118,7 @@ impl Engine {
         let parts = countersign_policy::complete_evidence(&evidence);
         let kinds = self.kinds(&*self.inner.org(&caller.org)?, &view.decision.agent);
         let (stored, redact) = self.store_foreign(&evidence, &kinds);
+        let stored = self.about_action(&caller.org, view.seq, stored).await?;
         let envelope = request.envelope(Command::Answer {
             approval: id,
             agent,
@@ -175,8 +177,7 @@ impl Engine {
                 .approval
                 .as_ref()
                 .ok_or_else(|| Refusal::missing("approval of action", id))?;
-            let stored = inner.json_payload(&org, view.seq)?;
-            let stored = stored.get("action").cloned().unwrap_or_default();
+            let stored = inner.json_member(&org, view.seq, "action")?;
             let answers = approval
                 .answers
                 .iter()
@@ -197,19 +198,38 @@ impl Engine {
 }
 
 impl Inner {
-    /// The payload of a record as JSON; `null` if there is none.
+    /// The payload of a record as JSON; `null` if there is none. What nobody may read stands there as what became of it.
     pub(crate) fn json_payload(&self, org: &str, seq: u64) -> Result<serde_json::Value, EngineError> {
-        let payload = self.payload(org, seq)?;
-        Ok(payload
-            .and_then(|payload| serde_json::from_slice(&payload.body).ok())
-            .unwrap_or_default())
+        Ok(match self.kept(org, seq, Purpose::Work)? {
+            Kept::Whole(payload) => serde_json::from_slice(&payload.body).unwrap_or_default(),
+            Kept::Nothing => serde_json::Value::Null,
+            Kept::Restricted => serde_json::json!({ RESTRICTED: true }),
+            Kept::Erased => serde_json::json!({ ERASED: true }),
+        })
+    }
+
+    /// One member of a payload.
+    fn json_member(&self, org: &str, seq: u64, member: &str) -> Result<serde_json::Value, EngineError> {
+        let payload = self.json_payload(org, seq)?;
+        let gone = payload.get(ERASED).or(payload.get(RESTRICTED)).is_some();
+        Ok(if gone {
+            payload
+        } else {
+            payload.get(member).cloned().unwrap_or_default()
+        })
     }
 
     /// The words of a person that a payload holds.
     pub(crate) fn text_payload(&self, org: &str, seq: u64) -> Result<Option<String>, EngineError> {
-        let payload = self.json_payload(org, seq)?;
-        Ok(payload
-            .get("text")
-            .map(|text| text.as_str().map_or_else(|| text.to_string(), str::to_owned)))
+        let text = self.json_member(org, seq, "text")?;
+        Ok(match text {
+            serde_json::Value::Null => None,
+            serde_json::Value::String(text) => Some(text),
+            other => Some(other.to_string()),
+        })
     }
 }
+
+/// What stands in place of a payload whose key was destroyed, and of one that is to be.
+const ERASED: &str = "$erased";
+const RESTRICTED: &str = "$restricted";

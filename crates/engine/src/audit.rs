@@ -177,18 +177,6 @@ impl Engine {
         .await
     }
 
-    /// The payload of a record with the salt that opens its commitment: salt (hexadecimal) and canonical text.
-    pub async fn payload(&self, caller: &Caller, index: u64) -> Result<(String, String), EngineError> {
-        let (inner, org) = (self.inner.clone(), caller.org.clone());
-        blocking(move || {
-            let payload = inner.payload(&org, index)?;
-            let payload = payload.ok_or_else(|| Refusal::missing("payload of record", index))?;
-            let salt = countersign_core::digest::hex(&payload.salt);
-            Ok((salt, String::from_utf8_lossy(&payload.body).into_owned()))
-        })
-        .await
-    }
-
     /// The JSON Schemas that the ledger began with.
     pub async fn schemas(&self, caller: &Caller) -> Result<Vec<ExportFile>, EngineError> {
         let (inner, org) = (self.inner.clone(), caller.org.clone());

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use countersign_core::action::{Received, receive};
 use countersign_core::command::{Sealed, Submit};
-use countersign_core::digest::{Digest, action_digest};
-use countersign_core::policy::{Value, json};
+use countersign_core::digest::{Digest, DigestKey, action_digest};
+use countersign_core::policy::{Action, Value, json};
 use countersign_core::record::{Actor, Half, Idempotency};
 use countersign_core::redact::Kinds;
-use countersign_core::stored::{store_action, store_value};
+use countersign_core::retention::{DEFAULT_CLASS, Subject, agent_subject};
+use countersign_core::stored::{about, store_action, store_value};
 use countersign_core::{Command, Envelope, Refusal};
 use countersign_notify::Target;
 
@@ -18,8 +19,6 @@ use crate::{Engine, OrgHandle};
 
 /// The largest body of a request, bytes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
-/// Retention class of payloads whose policy names none.
-pub(crate) const DEFAULT_CLASS: &str = "default";
 
 /// What every request that changes something brings.
 pub struct Request<'a> {
@@ -101,6 +100,7 @@ impl Engine {
         let class = mandate.and_then(|mandate| mandate.retention()).unwrap_or(DEFAULT_CLASS);
         let stored = store_action(&action, &self.inner.redactor, &kinds, self.inner.salts.next(), class);
         let digest = action_digest(&handle.keys.digest, &caller.org, &agent, &action, None);
+        let subject = subject_of(&handle.keys.digest, &agent, &action);
         let submit = Submit {
             verified: actor.verified,
             person: (caller.actor.kind == countersign_core::ActorKind::User).then(|| caller.actor.id.clone()),
@@ -108,7 +108,7 @@ impl Engine {
             agent,
             action,
             digest,
-            stored: stored.sealed,
+            stored: about(stored.sealed, subject),
             redact: stored.redact,
             shown: stored.shown,
             callback_url,
@@ -217,6 +217,15 @@ impl Engine {
             self.inner.salts.next(),
             DEFAULT_CLASS,
         )
+    }
+}
+
+/// Whom an action is about: the person for whom the agent acts, else the owner of what it touches, else the agent.
+fn subject_of(key: &DigestKey, agent: &str, action: &Action) -> Subject {
+    let owner = (action.resource.as_ref()).and_then(|resource| resource.owner.as_deref());
+    match action.principal.as_deref().or(owner) {
+        Some(name) => key.subject(name),
+        None => key.subject(&agent_subject(agent)),
     }
 }
 

@@ -4,21 +4,23 @@ use std::sync::Arc;
 
 use countersign_core::digest::{Digest, DigestKey};
 use countersign_core::event::Event;
-use countersign_core::record::{Draft, Payload};
+use countersign_core::record::{Commitment, Draft, Payload};
 use countersign_core::redact::Redactor;
+use countersign_core::retention::actor_subject;
 use countersign_core::token::PermitKey;
 use countersign_core::view::subjects;
-use countersign_core::{Answer, Command, Ctx, Envelope, Record, Span, State, Time, Transient};
+use countersign_core::{Answer, Category, Command, Ctx, Envelope, Record, Refusal, Span, State, Time, Transient};
 use countersign_policy::Snapshot;
 use countersign_store::{
-    Append, Head, NewRecord, OrganizationRow, SealedSecret, SnapshotFiles, Store, StoredRecord, StoredState,
+    Append, Head, NewRecord, OrganizationRow, SealedSecret, SnapshotFiles, Store, StoredPayload, StoredRecord,
+    StoredState,
 };
 use countersign_tlog::{Checkpoint, Edge, Hash, SigningKey, leaf_hash};
 use zeroize::Zeroizing;
 
 use crate::error::EngineError;
 use crate::log_signer::LogSigner;
-use crate::payload;
+use crate::payload::{self, PayloadKeys};
 use crate::random::Uuid7;
 use crate::vault::Vault;
 
@@ -86,6 +88,10 @@ pub struct Beside {
     pub create: Option<OrganizationRow>,
     /// The seed of a new key that signs checkpoints; its secret is among the others.
     pub log_seed: Option<Zeroizing<[u8; 32]>>,
+    /// Payloads to destroy, by the index of their record.
+    pub destroy: Vec<u64>,
+    /// Records before this index lose their bytes.
+    pub prune: Option<u64>,
 }
 
 /// A ledger that commands are handled on. It runs ahead of the store by the batches in flight; when one of those fails
@@ -104,6 +110,7 @@ pub(crate) struct Ledger {
     transient: Transient,
     ids: Uuid7,
     redactor: Arc<Redactor>,
+    payload_keys: PayloadKeys,
 }
 
 impl Ledger {
@@ -113,6 +120,7 @@ impl Ledger {
         origin: Arc<str>,
         keys: Arc<Keys>,
         redactor: Arc<Redactor>,
+        payload_keys: PayloadKeys,
     ) -> Result<Ledger, EngineError> {
         Ok(Ledger {
             org,
@@ -126,6 +134,7 @@ impl Ledger {
             transient: Transient::default(),
             ids: Uuid7::default(),
             redactor,
+            payload_keys,
         })
     }
 
@@ -136,11 +145,12 @@ impl Ledger {
         origin: Arc<str>,
         keys: Arc<Keys>,
         redactor: Arc<Redactor>,
+        payload_keys: PayloadKeys,
     ) -> Result<Ledger, EngineError> {
         let head = store
             .head(&org)?
             .ok_or_else(|| EngineError::internal(format!("`{org}` has no head")))?;
-        let mut ledger = Ledger::empty(org, origin, keys, redactor)?;
+        let mut ledger = Ledger::empty(org, origin, keys, redactor, payload_keys)?;
         ledger.edge = Edge::from_bytes(&head.edge).map_err(EngineError::internal)?;
         if ledger.edge.size() != head.size {
             return Err(EngineError::internal(format!(
@@ -202,7 +212,7 @@ impl Ledger {
                         record.seq
                     )));
                 }
-                self.state.apply(&record);
+                self.take_in(&record);
                 each(&record, &stored);
                 from += 1;
             }
@@ -265,13 +275,17 @@ impl Ledger {
                 Event::EpochOpened(epoch) => epoch.log.as_str(),
                 _other => self.log.origin(),
             };
-            match record.encode(origin) {
-                Ok(leaf) => encoded.push((record, leaf, payload)),
+            let leaf = match record.encode(origin) {
+                Ok(leaf) => leaf,
                 Err(error) => {
                     let refusal = countersign_core::Refusal::invalid("record_too_large", error.to_string())
                         .hint("shorten names, labels or the policy's constraints");
                     return (Answer::Refused(refusal), Vec::new());
                 }
+            };
+            match self.sealed(&record, payload.as_deref()) {
+                Ok((payload, secrets)) => encoded.push((record, leaf, payload, secrets)),
+                Err(error) => return (Answer::Refused(not_sealed(&error)), Vec::new()),
             }
         }
         for (record, ..) in &encoded {
@@ -281,10 +295,14 @@ impl Ledger {
                 return (Answer::Refused(refusal), Vec::new());
             }
         }
-        for (record, leaf, payload) in encoded {
+        for (record, leaf, payload, secrets) in encoded {
+            append.secrets.extend(self.payload_keys.take_fresh());
+            append.secrets.extend(secrets);
             entries.push(self.append(record, leaf, payload, append));
         }
         if !entries.is_empty() {
+            append.destroy.extend(beside.destroy);
+            append.prune = append.prune.max(beside.prune);
             append.secrets.extend(beside.secrets);
             append.snapshots.extend(beside.snapshots);
             append.create = append.create.take().or(beside.create);
@@ -315,22 +333,46 @@ impl Ledger {
             .filter(|_| !matches!(command, Command::OpenEpoch(..)))
     }
 
-    fn append(
+    /// Folds a record in that is in the store.
+    fn take_in(&mut self, record: &Record) {
+        self.state.apply(record);
+        if let Event::SubjectRestricted(restricted) = &record.event {
+            self.payload_keys.forget(restricted.subject);
+        }
+    }
+
+    /// The payload of a record as it goes into the store, and what the record does to keys of payloads.
+    fn sealed(
         &mut self,
-        record: Record,
-        leaf: Vec<u8>,
-        payload: Option<Arc<(Payload, countersign_core::record::Commitment)>>,
-        append: &mut Append,
-    ) -> Entry {
+        record: &Record,
+        payload: Option<&(Payload, Commitment)>,
+    ) -> Result<(Option<StoredPayload>, Vec<SealedSecret>), EngineError> {
+        let sealed = match payload {
+            Some((payload, _)) => {
+                let whoever = || self.keys.digest.subject(&actor_subject(&record.actor));
+                let id = self.state.payload_key(payload.about.unwrap_or_else(whoever), record.ts);
+                Some(self.payload_keys.seal(&self.org, id, record.seq, payload)?)
+            }
+            None => None,
+        };
+        let secrets = match &record.event {
+            Event::SubjectRestricted(restricted) => self.payload_keys.restrict(&self.org, &restricted.keys)?,
+            Event::SubjectErased(erased) => payload::destroyed(&erased.keys).collect(),
+            _other => Vec::new(),
+        };
+        Ok((sealed, secrets))
+    }
+
+    fn append(&mut self, record: Record, leaf: Vec<u8>, payload: Option<StoredPayload>, append: &mut Append) -> Entry {
         let hash = leaf_hash(&leaf);
         self.edge.push(hash);
-        self.state.apply(&record);
+        self.take_in(&record);
         let leaf_hash = Digest(hash.0);
         let subjects = subjects(&record.event);
         append.records.push(NewRecord {
             leaf,
             leaf_hash,
-            payload: payload.map(|sealed| payload::seal(&sealed.0)),
+            payload,
             seq: record.seq,
             subjects,
         });
@@ -387,6 +429,14 @@ impl Ledger {
     pub fn is_quiet(&self) -> bool {
         self.next_due().is_none() && self.state.deliveries().is_empty() && !self.state.frozen()
     }
+}
+
+fn not_sealed(error: &EngineError) -> Refusal {
+    Refusal::new(
+        Category::Unavailable,
+        "store_failed",
+        format!("nothing was recorded: {error}"),
+    )
 }
 
 /// The stored state, if it hashes to the seal in the ledger at its place.

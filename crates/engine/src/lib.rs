@@ -25,6 +25,7 @@ mod payload;
 mod policies;
 mod random;
 mod registry;
+mod retention;
 mod sequencer;
 mod settings;
 mod signer;
@@ -56,10 +57,12 @@ pub use ledger::{Entry, Keys};
 pub use mark::{Mark, MarkError, Marks, split_origin};
 pub use metrics::{BUCKETS, DECISIONS, Histogram, Metrics};
 pub use organizations::{NewOrganization, Opened};
+pub use payload::Purpose;
 pub use policies::{PolicyCheck, SnapshotRow, check as check_policies};
 #[cfg(feature = "simulation")]
 pub use random::seeded;
 pub use registry::{NewUser, Registered};
+pub use retention::{Erasure, HoldWanted};
 pub use sequencer::Committed;
 pub use settings::Settings;
 pub use signer::{Restored, Standing, log_vkey, standing, state_of};
@@ -96,7 +99,7 @@ pub(crate) struct OrgHandle {
 
 pub(crate) struct Inner {
     pub store: Arc<dyn Store>,
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
     pub clock: Box<dyn Clock>,
     pub settings: Settings,
     pub inbox: Inbox,
@@ -169,7 +172,7 @@ impl Engine {
         let marks = settings.signer_state.as_deref().map(Marks::open).transpose()?;
         let inner = Arc::new(Inner {
             store,
-            vault,
+            vault: Arc::new(vault),
             clock,
             settings,
             inbox: Inbox::default(),
@@ -397,6 +400,7 @@ impl Inner {
             handle.origin.clone(),
             handle.keys.clone(),
             self.redactor.clone(),
+            self.payload_keys(),
         )?;
         self.take_up_log(&mut ledger)?;
         let live = self.compiled(org, ledger.state.live());

@@ -92,13 +92,14 @@ impl Engine {
             secrets: secrets.collect(),
             snapshots: vec![schema_files],
             create: Some(row),
-            log_seed: None,
+            ..Beside::default()
         };
         let ledger = Ledger::empty(
             org.clone(),
             origin.as_str().into(),
             keys.clone(),
             self.inner.redactor.clone(),
+            self.inner.payload_keys(),
         )?;
         let handle = self.inner.add_org(&org, &origin, keys);
         handle.set_log_keys(LogKeys {

@@ -103,7 +103,7 @@ impl Engine {
 
     /// Adds a person and issues a key for them.
     pub async fn add_user(&self, request: &Request<'_>, user: NewUser) -> Result<Registered, EngineError> {
-        let (added, profile) = self.user(user)?;
+        let (added, profile) = self.user(&request.caller.org, user)?;
         let (key, issued, secret) = self.new_key(request.caller, ActorKind::User, &added.user, &[], None)?;
         let command = Command::PutUser(Box::new(added), profile, Some(Box::new(issued)));
         self.register(request, command, Some((key, secret))).await
@@ -118,13 +118,17 @@ impl Engine {
         if !known {
             return Err(Refusal::missing("user", &user.id).into());
         }
-        let (added, profile) = self.user(user)?;
+        let (added, profile) = self.user(&request.caller.org, user)?;
         self.register(request, Command::PutUser(Box::new(added), profile, None), None)
             .await
             .map(drop)
     }
 
-    fn user(&self, user: NewUser) -> Result<(UserAdded, Option<countersign_core::command::Sealed>), Refusal> {
+    fn user(
+        &self,
+        org: &Arc<str>,
+        user: NewUser,
+    ) -> Result<(UserAdded, Option<countersign_core::command::Sealed>), EngineError> {
         self.check_id("a person", &user.id)?;
         for name in user.teams.iter().chain(&user.duties) {
             self.check_id("a team or duty", name)?;
@@ -135,7 +139,11 @@ impl Engine {
                 profile.insert(name.to_owned(), Value::from(text.as_str()));
             }
         }
-        let profile = (!profile.is_empty()).then(|| self.store_foreign(&Value::Map(profile), &Kinds::default()).0);
+        let subject = self.inner.org(org)?.keys.digest.subject(&user.id);
+        let profile = (!profile.is_empty()).then(|| {
+            let stored = self.store_foreign(&Value::Map(profile), &Kinds::default()).0;
+            countersign_core::stored::about(stored, subject)
+        });
         let sorted = |mut names: Vec<String>| {
             names.sort();
             names.dedup();

@@ -10,7 +10,8 @@ use std::time::Duration;
 use countersign_core::event::Verb;
 use countersign_core::ids::ActionId;
 use countersign_engine::{
-    Caller, Credential, Engine, EngineError, NewOrganization, RedeemRequest, Settings, SystemClock, Vault, VoteRequest,
+    Caller, Credential, Engine, EngineError, NewOrganization, Purpose, RedeemRequest, Settings, SystemClock, Vault,
+    VoteRequest,
 };
 use countersign_store::{
     Append, AppendError, Head, MemoryStore, OrganizationRow, Payloads, Query, ReadError, SearchRow, Store,
@@ -554,7 +555,11 @@ async fn what_must_not_be_kept_is_nowhere_in_the_store() {
     let org = fixture.admin.org.clone();
     let seq = answer.receipt.unwrap().index;
     let stored = fixture.store.records(&org, seq, 1).unwrap().remove(0).leaf;
-    let (_, payload) = fixture.engine.payload(&fixture.admin, seq).await.unwrap();
+    let (_, payload) = fixture
+        .engine
+        .payload(&fixture.admin, seq, Purpose::Work)
+        .await
+        .unwrap();
     for text in [String::from_utf8(stored).unwrap(), payload] {
         assert!(
             !text.contains("4111 1111") && !text.contains("4111111111111111") && !text.contains("hunter2"),

@@ -133,6 +133,7 @@ async fn derived(engine: &Engine, caller: &Caller) -> Vec<Derivation> {
             (Event::DecisionMade(_), Some(commitment)) => {
                 let (salt, body) = engine.payload(caller, record.seq).await.unwrap();
                 Some(Payload {
+                    about: None,
                     body: body.into_bytes(),
                     salt: read_hex(&salt).unwrap(),
                     class: commitment.class.clone(),

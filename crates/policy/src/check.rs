@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::condition::closest;
+use crate::document::compliance::{FLOOR_DAYS, retention_days};
 use crate::document::{Place, RuleId};
 use crate::evaluate::reported;
 use crate::problem::{Problem, Severity};
@@ -102,6 +103,7 @@ pub(crate) fn warnings(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
             "add `tools:`".to_owned(),
         ));
     }
+    short_retention(snapshot, problems);
     let mut warn = |id: &RuleId, reads: Vec<String>| {
         let message = format!("this grant rests on what the agent reports: {}", reads.join(", "));
         let help = "add a condition on something observed, such as `tool`, `args` or `agent`".to_owned();
@@ -129,5 +131,38 @@ pub(crate) fn warnings(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
         {
             warn(&permission.id, reads);
         }
+    }
+}
+
+/// Warnings about times to keep payloads that are shorter than a rule wants: the rule wins.
+fn short_retention(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
+    let organization = snapshot.organization.as_ref();
+    let audits = snapshot.mandates.values().map(|mandate| &mandate.audit);
+    let named = audits
+        .map(|audit| (audit.retention.as_deref(), audit.retention_place.as_ref()))
+        .chain(organization.map(|it| (it.retention(), it.retention_place.as_ref())));
+    for (text, place) in named {
+        let (Some(text), Some(place)) = (text, place) else {
+            continue;
+        };
+        let days = retention_days(text).unwrap_or_default();
+        let pack = organization
+            .and_then(|it| it.strictest())
+            .filter(|pack| pack.floor_days > days);
+        let (message, help) = match pack {
+            Some(pack) => (
+                format!(
+                    "`{text}` is shorter than the {} days of `{}`",
+                    pack.floor_days, pack.name
+                ),
+                format!("nothing is destroyed earlier; {}", pack.source),
+            ),
+            None if days < FLOOR_DAYS => (
+                format!("`{text}` is shorter than {FLOOR_DAYS} days"),
+                "nothing is destroyed earlier".to_owned(),
+            ),
+            None => continue,
+        };
+        problems.push(problem(Severity::Warning, "below_floor", place, message, help));
     }
 }

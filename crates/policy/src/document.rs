@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::problem::Problem;
 use crate::yaml::{self, Source};
 
+pub(crate) mod compliance;
 pub(crate) mod field;
 pub(crate) mod gate;
 pub(crate) mod mandate;

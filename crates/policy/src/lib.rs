@@ -31,6 +31,7 @@ pub mod verdict;
 pub mod yaml;
 
 pub use action::{Access, Action, Resource};
+pub use document::compliance::{FLOOR_DAYS, PACKS, Pack, retention_days};
 pub use document::mandate_audit::{EVENTS as ALERT_EVENTS, REDACT_KINDS};
 pub use document::{DefaultRoute, Mandate, Organization, TwoPerson};
 pub use evaluate::complete_evidence;

@@ -55,6 +55,13 @@ pub(crate) struct Span {
     pub to: u64,
 }
 
+/// `?purpose=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Purpose {
+    pub purpose: Option<String>,
+}
+
 /// `?from=&limit=`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

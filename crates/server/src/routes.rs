@@ -13,6 +13,7 @@ mod organizations;
 mod permits;
 mod policies;
 mod public;
+mod retention;
 mod users;
 
 use countersign_engine::Caller;
@@ -51,6 +52,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     permits::HANDLERS,
     policies::HANDLERS,
     public::HANDLERS,
+    retention::HANDLERS,
     users::HANDLERS,
 ];
 

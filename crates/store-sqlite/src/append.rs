@@ -86,7 +86,11 @@ impl Writer {
         self.transaction(|tx| {
             let mut statements = Statements::prepare(tx)?;
             batch.iter().try_for_each(|share| statements.add(tx, share))
-        })
+        })?;
+        if batch.iter().any(destroys) {
+            self.notice.destroyed();
+        }
+        Ok(())
     }
 
     /// Makes sure that what is read from now on stays: after a commit of unknown outcome its pages may be in the log
@@ -217,6 +221,11 @@ impl<'a> Statements<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a share takes something away that was there.
+fn destroys(share: &Append) -> bool {
+    share.prune.is_some() || !share.destroy.is_empty() || share.secrets.iter().any(|secret| secret.sealed.is_empty())
 }
 
 /// What comes with few batches.

@@ -1,10 +1,15 @@
 //! Checkpoints of the ledger's log, beside the commits and not in them: a commit that had to write the log back into the
 //! file would take many times as long as the others.
+//!
+//! After a commit that destroys something, the log is written back to its end and cut off: until then it holds what was
+//! there before.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -17,6 +22,12 @@ const EVERY_PAGES: i64 = 1 << 10;
 /// seen among the slowest hundredth of commits, often enough that a restart after a crash has little to read.
 const LOG_PAGES: i64 = 8 << 10;
 
+/// A reader was in the way of cutting the log off: how soon that is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long the writer is held back for a reader that is in the way.
+const IN_THE_WAY: Duration = Duration::from_millis(50);
+
 /// What the thread is told.
 enum Signal {
     /// There is something to write back.
@@ -27,18 +38,30 @@ enum Signal {
 
 /// Tells the thread how long the log is, after every commit.
 #[derive(Clone)]
-pub(crate) struct Notice(SyncSender<Signal>);
+pub(crate) struct Notice {
+    sender: SyncSender<Signal>,
+    /// The log holds what was destroyed.
+    destroyed: Arc<AtomicBool>,
+}
 
 impl Notice {
     /// A channel for the thread that is to come.
     pub(crate) fn channel() -> (Notice, Signals) {
         let (sender, receiver) = mpsc::sync_channel(1);
-        (Notice(sender), Signals(receiver))
+        let destroyed = Arc::new(AtomicBool::new(false));
+        (Notice { sender, destroyed }, Signals(receiver))
+    }
+
+    /// Has the log cut off soon, because something was destroyed.
+    pub(crate) fn destroyed(&self) {
+        self.destroyed.store(true, Ordering::Release);
+        // A full channel holds a signal, and whatever wakes the thread has it look.
+        let _ = self.sender.try_send(Signal::Due);
     }
 
     /// Has `conn` tell, after each of its commits, if it is time for a checkpoint.
     pub(crate) fn listen_to(&self, conn: &mut Connection) -> rusqlite::Result<()> {
-        let sender = self.0.clone();
+        let sender = self.sender.clone();
         let mut next = 0;
         conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
             let pages = i64::from(pages);
@@ -75,10 +98,9 @@ impl Checkpointer {
         let conn = open::checkpointer(ledger)?;
         let thread = std::thread::Builder::new()
             .name("checkpoints".into())
-            .spawn(move || {
-                while let Ok(Signal::Due) = signals.0.recv() {
-                    checkpoint(&conn, &writer);
-                }
+            .spawn({
+                let destroyed = notice.destroyed.clone();
+                move || attend(&conn, &writer, &signals.0, &destroyed)
             })
             .map_err(OpenError::Thread)?;
         Ok(Checkpointer {
@@ -91,11 +113,40 @@ impl Checkpointer {
 impl Drop for Checkpointer {
     fn drop(&mut self) {
         // If the thread has ended already, nobody hears it.
-        let _ = self.notice.0.send(Signal::Stop);
+        let _ = self.notice.sender.send(Signal::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
+}
+
+fn attend(conn: &Connection, writer: &Writer, signals: &Receiver<Signal>, destroyed: &AtomicBool) {
+    let mut waits = false;
+    loop {
+        let signal = if waits {
+            signals.recv_timeout(AGAIN)
+        } else {
+            signals.recv().map_err(RecvTimeoutError::from)
+        };
+        match signal {
+            Ok(Signal::Due) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if destroyed.swap(false, Ordering::AcqRel) || waits {
+            waits = !cut_off(conn, writer).unwrap_or(false);
+        } else {
+            checkpoint(conn, writer);
+        }
+    }
+}
+
+/// Writes the log back to its end and cuts it off, with the writer held back. `false`: a reader was in the way.
+fn cut_off(conn: &Connection, writer: &Writer) -> rusqlite::Result<bool> {
+    write_back(conn)?;
+    conn.busy_timeout(IN_THE_WAY)?;
+    let _held = writer.hold();
+    let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
 }
 
 /// Writes back what the log holds, while others append to it. Once it is long, this is done to its very end, with the

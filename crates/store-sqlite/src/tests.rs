@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use countersign_core::digest::Digest;
 use countersign_core::time::Time;
-use countersign_store::{Append, AppendError, Head, NewRecord, OrganizationRow, SearchRow, Store};
+use countersign_store::{
+    Append, AppendError, Head, NewRecord, OrganizationRow, SealedSecret, SearchRow, Store, StoredPayload,
+};
 
 use crate::{OpenError, SqliteStore};
 
@@ -267,4 +269,74 @@ fn durability_does_not_rest_on_defaults() {
     assert_eq!(text("journal_mode"), "wal");
     assert_eq!(text("synchronous"), "2");
     assert!(rusqlite::version_number() >= 3_051_003);
+}
+
+/// Whether a file of the folder holds one of these texts.
+fn holds_any(folder: &Path, texts: &[Vec<u8>]) -> Option<PathBuf> {
+    let wanted: std::collections::HashSet<&[u8]> = texts.iter().map(Vec::as_slice).collect();
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.is_file()).find(|path| {
+        let bytes = std::fs::read(path).unwrap();
+        bytes.windows(16).any(|window| wanted.contains(window))
+    })
+}
+
+#[test]
+fn what_was_destroyed_is_nowhere_in_the_folder() {
+    let folder = Folder::new("destroyed");
+    let store = folder.open();
+    // Many, in no order, so that the pages that they lie on are split and filled anew.
+    let sealed: Vec<Vec<u8>> = (0..4_000_u64)
+        .map(|at| Digest::of(&at.to_be_bytes()).0[..16].to_vec())
+        .collect();
+    let secret = |at: usize, sealed: &[u8]| SealedSecret {
+        id: format!("{}", Digest::of(sealed_id(at).as_bytes())),
+        kind: "payload_key",
+        sealed: [b"a key: ", sealed].concat(),
+    };
+    let payload = |sealed: &[u8]| StoredPayload {
+        class: "default".into(),
+        key: String::new(),
+        sealed: [b"a payload: ", sealed].concat(),
+    };
+    let mut base = 0;
+    for (at, chunk) in sealed.chunks(100).enumerate() {
+        let mut share = batch("a", base, 100);
+        for (place, sealed) in chunk.iter().enumerate() {
+            // One half lies with the secrets, the other with the payloads.
+            if place % 2 == 0 {
+                share.secrets.push(secret(at * 100 + place, sealed));
+            } else {
+                share.records[place].payload = Some(payload(sealed));
+            }
+        }
+        store.append(&[share]).unwrap();
+        base += 100;
+    }
+    assert!(holds_any(&folder.0, &sealed).is_some(), "the test looks where they are");
+    // A part of each, so that others stay between them.
+    let gone: Vec<usize> = (0..4_000).filter(|at| at % 6 < 2).collect();
+    let mut share = batch("b", base, 1);
+    let secrets = gone.iter().filter(|at| **at % 2 == 0);
+    share.secrets = secrets
+        .map(|at| SealedSecret {
+            sealed: Vec::new(),
+            ..secret(*at, &[])
+        })
+        .collect();
+    share.destroy = gone.iter().filter(|at| **at % 2 == 1).map(|at| *at as u64).collect();
+    store.append(&[share]).unwrap();
+    // The log is cut off by a thread of its own.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while std::fs::metadata(folder.file("ledger.db-wal")).is_ok_and(|log| log.len() > 0) {
+        assert!(std::time::Instant::now() < until, "the log was not cut off");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let gone: Vec<Vec<u8>> = gone.iter().map(|at| sealed[*at].clone()).collect();
+    assert_eq!(holds_any(&folder.0, &gone), None);
+    assert!(holds_any(&folder.0, &sealed).is_some(), "the others are there");
+}
+
+fn sealed_id(at: usize) -> String {
+    format!("secret {at}")
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use countersign_core::event::{OutcomeStatus, Scope, Verb};
-use countersign_core::ids::ActionId;
+use countersign_core::event::{HoldScope, OutcomeStatus, Scope, Verb};
+use countersign_core::ids::{ActionId, HoldId};
 use countersign_core::policy::{Value, json};
 use countersign_core::record::ActorKind;
 use countersign_core::{ActionView, Command, Refusal, Span};
 use countersign_policy::yaml;
 
-use crate::{World, by};
+use crate::{Left, World, by};
 
 /// Runs every `.yaml` below a folder and names every case that does not hold.
 pub fn run_folder(folder: &Path) -> (usize, Vec<String>) {
@@ -49,6 +49,7 @@ fn run_file(name: &str, file: &Value, failures: &mut Vec<String>) -> usize {
             world: World::new(),
             last: None,
             named: BTreeMap::new(),
+            holds: BTreeMap::new(),
         };
         let given = file.get("given").into_iter().chain(case.get("given"));
         for given in given {
@@ -71,6 +72,7 @@ struct Run {
     world: World,
     last: Option<ActionId>,
     named: BTreeMap<String, ActionId>,
+    holds: BTreeMap<String, HoldId>,
 }
 
 impl Run {
@@ -115,7 +117,7 @@ impl Run {
                 "report" => result = self.report(value),
                 "pass" => {
                     self.world
-                        .pass(span(&plain(value)).ok_or("a span is a number and `s`, `m` or `h`")?);
+                        .pass(span(&plain(value)).ok_or("a span is a number and `s`, `m`, `h` or `d`")?);
                 }
                 "kill" => drop(self.world.done(Command::Kill {
                     scope: scope(value),
@@ -134,6 +136,14 @@ impl Run {
                         self.policy(files);
                     }
                 }
+                "hold" => result = self.hold(value),
+                "release_hold" => {
+                    let id = self.holds.get(&text(value, "hold")).copied();
+                    let id = id.ok_or("no hold has this name")?;
+                    result = self.world.release_hold(&text(value, "by"), id);
+                }
+                "erase" => result = self.world.erase(&text(value, "by"), &text(value, "subject")),
+                "destroy_due" => self.world.destroy_due(),
                 "evidence" => result = self.evidence(value),
                 "cancel" => result = self.cancel(),
                 "expect" | "refused" | "after" => {}
@@ -175,6 +185,17 @@ impl Run {
         if let Some(name) = name {
             self.named.insert(name, view.decision.action_id);
         }
+        Ok(())
+    }
+
+    fn hold(&mut self, value: &Value) -> Result<(), Refusal> {
+        let scope = HoldScope {
+            agent: value.get("agent").map(plain),
+            subject: value.get("subject").map(|name| self.world.subject(&plain(name))),
+            ..HoldScope::default()
+        };
+        let hold = self.world.hold(&text(value, "by"), scope)?;
+        self.holds.insert(text(value, "as"), hold);
         Ok(())
     }
 
@@ -263,6 +284,17 @@ impl Run {
                     words(wanted),
                     self.world.kinds(before).iter().map(|kind| (*kind).to_owned()).collect(),
                 ),
+                "payloads" => {
+                    let Value::Map(wanted) = wanted else {
+                        return Err("`payloads` is a map from names of actions".into());
+                    };
+                    let left = |name: &String| {
+                        let view = self.world.view(self.named.get(name).copied()?);
+                        Some(format!("{name}: {}", left(self.world.left(view.seq))))
+                    };
+                    let said = wanted.iter().map(|(name, left)| format!("{name}: {}", plain(left)));
+                    (said.collect(), wanted.keys().filter_map(left).collect())
+                }
                 "alert" => {
                     let name = plain(wanted);
                     let got = if self.world.alerted(&name) {
@@ -282,6 +314,15 @@ impl Run {
             }
         }
         Ok(())
+    }
+}
+
+fn left(left: Left) -> &'static str {
+    match left {
+        Left::Kept => "kept",
+        Left::Restricted => "restricted",
+        Left::Erased => "erased",
+        Left::Destroyed => "destroyed",
     }
 }
 
@@ -357,6 +398,7 @@ fn span(text: &str) -> Option<Span> {
         "s" => Some(Span::seconds(number)),
         "m" => Some(Span::minutes(number)),
         "h" => Some(Span::hours(number)),
+        "d" => Some(Span::days(number)),
         _ => None,
     }
 }

@@ -5,9 +5,10 @@ pub mod cut;
 mod derive;
 pub mod history;
 pub mod postgres;
+mod retention;
 pub mod simulation;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use countersign_core::action::receive;
@@ -18,10 +19,13 @@ use countersign_core::ids::{ActionId, ApprovalId, IdSource, PermitId};
 use countersign_core::policy::{Snapshot, Value};
 use countersign_core::record::{ActorKind, Payload};
 use countersign_core::redact::{Kinds, Redactor};
-use countersign_core::stored::{store_action, store_value, stored_action};
+use countersign_core::retention::{DEFAULT_CLASS, agent_subject};
+use countersign_core::stored::{about, store_action, store_value, stored_action};
 use countersign_core::{
     ActionView, Actor, Answer, Command, Ctx, Envelope, Event, Record, Refusal, Span, State, Time, Transient,
 };
+
+pub use self::retention::{Left, Lying};
 
 /// The origin that records of a [`World`] name.
 pub const ORIGIN: &str = "test/t/0/audit/1";
@@ -50,6 +54,8 @@ pub struct World {
     /// The live policy cannot be had, as when it does not load any more.
     pub without_policy: bool,
     payloads: BTreeMap<u64, Payload>,
+    lying: BTreeMap<u64, Lying>,
+    erased: BTreeSet<String>,
     ids: Counting,
     transient: Transient,
     redactor: Redactor,
@@ -66,6 +72,8 @@ impl World {
             now: BEGIN,
             without_policy: false,
             payloads: BTreeMap::new(),
+            lying: BTreeMap::new(),
+            erased: BTreeSet::new(),
             ids: Counting::default(),
             transient: Transient::default(),
             redactor: Redactor::standard(),
@@ -197,6 +205,7 @@ impl World {
             assert_eq!((&read, log.as_str()), (&record, ORIGIN));
             if let Some(sealed) = draft.payload {
                 self.payloads.insert(record.seq, sealed.0.clone());
+                self.lay(&record, &sealed.0);
             }
             self.state.apply(&record);
             self.now = self.now.max(record.ts);
@@ -221,9 +230,14 @@ impl World {
     pub fn submission(&self, agent: &str, body: &str) -> Result<Submit, Refusal> {
         let value = countersign_policy::json::parse(body.as_bytes(), &Default::default()).expect("the body is JSON");
         let received = receive(value)?;
-        let live = self.state.live().and_then(|hash| self.snapshots.get(hash));
-        let kinds = Kinds::of(live, agent);
-        let stored = store_action(&received.action, &self.redactor, &kinds, [9; 32], "default");
+        let kinds = Kinds::of(self.live(), agent);
+        let mandate = self.live().and_then(|live| live.mandate(agent));
+        let class = mandate.and_then(|mandate| mandate.retention()).unwrap_or(DEFAULT_CLASS);
+        let stored = store_action(&received.action, &self.redactor, &kinds, [9; 32], class);
+        let subject = match received.action.principal.as_deref() {
+            Some(principal) => self.subject(principal),
+            None => self.subject(&agent_subject(agent)),
+        };
         Ok(Submit {
             digest: action_digest(&self.key, "acme", agent, &received.action, None),
             agent: agent.into(),
@@ -231,12 +245,17 @@ impl World {
             person: None,
             kinds,
             action: received.action,
-            stored: stored.sealed,
+            stored: about(stored.sealed, subject),
             redact: stored.redact,
             shown: stored.shown,
             callback_url: received.callback_url,
             accept_remedy: received.accept_remedy,
         })
+    }
+
+    /// The live snapshot.
+    pub fn live(&self) -> Option<&Snapshot> {
+        self.snapshots.get(self.state.live()?)
     }
 
     /// An action as its records tell it.

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use countersign_core::command::Envelope;
-use countersign_core::event::{Delivery, KeyIssued, OutcomeStatus, Scope, Verb};
+use countersign_core::command::{Envelope, Prune};
+use countersign_core::event::{Delivery, HoldScope, KeyIssued, OutcomeStatus, Scope, Verb};
 use countersign_core::ids::{ActionId, DeliveryId};
 use countersign_core::record::{ActorKind, Half, Idempotency};
+use countersign_core::state::HOLD_RELEASE_SPAN;
 use countersign_core::{Actor, Answer, Command, Event, Record, Span, State, Time};
 use countersign_testkit::{ORIGIN, World, by};
 use proptest::prelude::*;
@@ -124,6 +125,24 @@ fn everything() -> World {
         };
         assert_eq!(world.give(by(ActorKind::User, who), release).0, Answer::Done);
     }
+    let hold = world.hold("alex", HoldScope::default()).unwrap();
+    world.release_hold("alex", hold).unwrap();
+    world.pass(HOLD_RELEASE_SPAN);
+    world.release_hold("bea", hold).unwrap();
+    world.erase("alex", "agent:bot").unwrap();
+    world.erase("bea", "agent:bot").unwrap();
+    world.policy(&[
+        ("gate.yaml", POLICY),
+        ("org.yaml", "organization: acme\nretention: 90_days\n"),
+    ]);
+    world.pass(Span::days(91));
+    world.destroy_due();
+    world.done(Command::Seal);
+    let (answer, _) = world.give(
+        by(ActorKind::Operator, "operator"),
+        Command::Prune(Box::new(prune(&world))),
+    );
+    assert_eq!(answer, Answer::Done);
     world.done(Command::NoteClockJump { shows: Time(0) });
     world.done(Command::ConfirmClock { by: "operator" });
     world.done(Command::RevokeKey("k1".into()));
@@ -132,6 +151,17 @@ fn everything() -> World {
     world.done(Command::Seal);
     world.done(Command::Close);
     world
+}
+
+fn prune(world: &World) -> Prune {
+    let words = countersign_policy::Value::Map(Default::default());
+    let redactor = countersign_core::redact::Redactor::standard();
+    Prune {
+        to: 2,
+        oldest: world.records[0].ts,
+        newest: world.records[1].ts,
+        reason: countersign_core::stored::store_value(&words, &redactor, &Default::default(), [0; 32], "default").0,
+    }
 }
 
 fn delivery(world: &World) -> DeliveryId {

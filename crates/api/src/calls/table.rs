@@ -27,6 +27,9 @@ use crate::registry::{
     NewAgentBody, NewKeyBody, NewOrganizationBody, NewUserBody, OrganizationsAnswer, RegisteredAgent, UserAnswer,
     UserBody, UsersAnswer, WhoamiAnswer,
 };
+use crate::retention::{
+    ErasureAnswer, ErasureBody, ErasuresAnswer, HoldAnswer, HoldBody, HoldReleaseAnswer, HoldsAnswer, WhyBody,
+};
 
 /// Every role: whoever has one reads what is going on.
 pub const READERS: &[Role] = &[Admin, Auditor, Operator, PolicyAuthor, Reviewer, Viewer];
@@ -403,11 +406,41 @@ pub static CALLS: &[Call] = &[
         .answers_as("application/jsonl"),
     Call::new("payload", Get, "/v1/audit/payload/{index}", people(&[Admin, Auditor]))
         .about("Shows what lies beside a record, and what opens its commitment.")
-        .with(&[RECORD])
-        .answers::<PayloadAnswer>(),
+        .with(&[
+            RECORD,
+            query(
+                "purpose",
+                "`legal` also shows what is to be erased.",
+                || json!({ "type": "string", "enum": ["work", "legal"] }),
+            ),
+        ])
+        .answers::<PayloadAnswer>()
+        .problems(&[(403, "restricted"), (410, "destroyed"), (410, "erased")]),
     Call::new("schemas", Get, "/v1/audit/schemas", people(&[Admin, Auditor]))
         .about("JSON Schemas of the record types that the ledger began with.")
         .answers::<SchemasAnswer>(),
+    Call::new("holds", Get, "/v1/audit/holds", people(&[Admin, Auditor]))
+        .about("Lists open legal holds.")
+        .answers::<HoldsAnswer>(),
+    Call::new("place_hold", Post, "/v1/audit/holds", people(&[Admin]))
+        .about("Places a legal hold: nothing that it covers is destroyed.")
+        .takes::<HoldBody>(r#"{"agent": "customer_support", "from": "2026-01-01T00:00:00Z", "why": "claim 2026-117"}"#)
+        .answers::<HoldAnswer>()
+        .problems(&[(409, "too_many_holds"), (422, "invalid_parameter"), (422, "invalid_range"), (422, "reason_required")]),
+    Call::new("release_hold", Post, "/v1/audit/holds/{id}/release", people(&[Admin]))
+        .about("Asks for the release of a legal hold; a day later releases it, by another admin where there are two.")
+        .with(&[path("id", "The hold.", || id_of("hld"))])
+        .takes::<WhyBody>(r#"{"why": "the claim was settled"}"#)
+        .answers::<HoldReleaseAnswer>()
+        .problems(&[(409, "second_person_needed"), (409, "too_early"), (422, "reason_required")]),
+    Call::new("erasures", Get, "/v1/audit/erasures", people(&[Admin, Auditor]))
+        .about("Lists erasures that were asked for and are not carried out yet.")
+        .answers::<ErasuresAnswer>(),
+    Call::new("erase", Post, "/v1/audit/erasures", people(&[Admin]))
+        .about("Erases what is kept about a subject; with two admins, the second confirms.")
+        .takes::<ErasureBody>(r#"{"subject": "maria", "why": "she asked for it on 2026-11-20", "legal_basis": "GDPR 17(1)(b)"}"#)
+        .answers::<ErasureAnswer>()
+        .problems(&[(409, "legal_hold"), (409, "second_person_needed"), (409, "not_restricted"), (409, "retention_floor"), (422, "reason_required")]),
     Call::new("whoami", Get, "/v1/whoami", Holder).about("Says who is asking.").answers::<WhoamiAnswer>(),
     Call::new("create_organization", Post, "/v1/organizations", LocalOperator)
         .about("Creates an organization: its keys, its ledger, its first admin.")

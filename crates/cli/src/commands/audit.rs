@@ -16,6 +16,7 @@ use crate::replay;
 use crate::sentences;
 
 use super::export::Export;
+use super::retention;
 
 #[derive(Args)]
 pub(super) struct Audit {
@@ -33,6 +34,10 @@ pub(super) enum Command {
     Replay(Replay),
     /// Say in five sentences what became of an action
     Show(Show),
+    /// Erase what is kept about a subject
+    Erase(retention::Erase),
+    /// Legal holds: nothing that one covers is destroyed
+    Hold(retention::HoldArgs),
 }
 
 #[derive(Args)]
@@ -72,6 +77,8 @@ impl Audit {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         match self.command {
             Command::Verify(_) | Command::Replay(_) => Ok(()),
+            Command::Erase(erase) => erase.run(console).await,
+            Command::Hold(hold) => hold.run(console).await,
             Command::Export(export) => export.run(console).await,
             Command::Show(show) => {
                 let work = async |session: &Session| sentences::of(&session.client, &show.id).await;

@@ -133,6 +133,7 @@ struct Server {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<std::io::Result<()>>>,
     callbacks: JoinHandle<()>,
+    housekeeping: JoinHandle<()>,
     policies: Option<Watched>,
     // Removed when the server is dropped.
     _local: crate::local::LocalFile,
@@ -225,6 +226,7 @@ impl Server {
         });
         let tasks: Vec<_> = tasks.collect();
         let callbacks = tokio::spawn(instance.engine.clone().deliver_callbacks(sender));
+        let housekeeping = tokio::spawn(instance.engine.clone().keep_house());
         let local = local.write(&folder.root)?;
         announce(&format!("{scheme}://{main}"), &public, &lifted, console);
         Ok(Server {
@@ -233,6 +235,7 @@ impl Server {
             stop,
             tasks,
             callbacks,
+            housekeeping,
             policies,
             _local: local,
         })
@@ -259,6 +262,7 @@ impl Server {
             let _ = task.await;
         }
         self.callbacks.abort();
+        self.housekeeping.abort();
         self.instance.stop().await;
         tracing::info!("stopped");
         failure.map_or(Ok(()), Err)

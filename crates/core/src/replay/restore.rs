@@ -145,6 +145,7 @@ fn outline(decision: &DecisionMade, gap: Gap) -> Restored {
         accept_remedy: false,
     });
     let nothing = Payload {
+        about: None,
         body: Vec::new(),
         salt: [0; 32],
         class: String::new(),

@@ -13,6 +13,7 @@ use crate::event::{
 };
 use crate::ids::ActionId;
 use crate::record::{ActorKind, Record};
+use crate::retention::DEFAULT_CLASS;
 use crate::time::{Span, Time};
 
 impl State {
@@ -29,6 +30,11 @@ impl State {
             };
             self.idempotency.insert(hex(&idem.key.0), entry);
             self.forget_keys.push_back((record.ts + IDEMPOTENCY_SPAN, idem.key));
+        }
+        if let Some(payload) = record.payload.as_ref().filter(|payload| payload.class != DEFAULT_CLASS)
+            && !self.classes.contains(payload.class.as_str())
+        {
+            self.classes.insert(payload.class.as_str().into());
         }
         match &record.event {
             Event::AgentRegistered(e) => {
@@ -90,6 +96,15 @@ impl State {
             Event::DecisionMade(e) => self.decided(record, e),
             Event::EpochOpened(e) => self.epochs.push((**e).clone()),
             Event::KeyRotated(e) => self.rotations.push((**e).clone()),
+            Event::HoldPlaced(e) => self.placed(record.ts, e),
+            Event::HoldReleaseRequested(e) => {
+                if let Some(hold) = self.holds.get_mut(&e.hold) {
+                    hold.release = Some((e.by.clone(), e.ready));
+                }
+            }
+            Event::HoldReleased(e) => {
+                self.holds.remove(&e.hold);
+            }
             Event::KeyIssued(e) => {
                 let key = super::Key {
                     expires: e.expires,
@@ -129,8 +144,10 @@ impl State {
                 self.currency = e.currency.clone();
                 self.zone = e.zone.clone();
             }
+            Event::LedgerPruned(e) => self.pruned = e.to,
             Event::OrganizationClosed(_) => self.closed = true,
             Event::OutcomeReported(e) => self.reported(record, e),
+            Event::PayloadsDestroyed(_) => {}
             Event::PermitRedeemed(e) => self.redeemed(record, e),
             Event::PermitRefused(e) => {
                 if let Some(action) = self.actions.get_mut(&e.action_id) {
@@ -148,6 +165,15 @@ impl State {
                 self.snapshots.entry(e.hash.clone()).or_insert(stored);
             }
             Event::StateSealed(e) => self.sealed = e.at,
+            Event::SubjectErased(e) => {
+                self.restricted.remove(&e.subject);
+            }
+            Event::SubjectErasureConfirmed(e) => {
+                if let Some(restriction) = self.restricted.get_mut(&e.subject) {
+                    restriction.confirmed = true;
+                }
+            }
+            Event::SubjectRestricted(e) => self.restricted_by(record.seq, e),
             Event::UserAdded(e) => {
                 let profile = if record.payload.is_some() {
                     Some(record.seq)

@@ -95,6 +95,12 @@ impl State {
             Command::RollBack { rationale } => self.roll_back(rationale),
             Command::Kill { scope, reason } => self.kill(scope, reason, ctx),
             Command::Release { scope, reason } => self.release(scope, reason, &actor, ctx.live),
+            Command::PlaceHold { scope, reason } => self.place_hold(scope, reason, &actor, ctx),
+            Command::ReleaseHold { hold, reason } => self.release_hold(hold, reason, &actor, ctx),
+            Command::Restrict(ask) => self.restrict(*ask, &actor, ctx),
+            Command::Erase(erase) => self.erase(*erase, ctx),
+            Command::Destroy(destroy) => self.destroy(*destroy),
+            Command::Prune(prune) => self.prune(*prune),
             Command::AcknowledgeAlert(alert) => self.acknowledge(alert),
             Command::RegisterReceiver { url } => self.register_receiver(url, ctx),
             Command::RemoveReceiver(receiver, why) => self.remove_receiver(receiver, why),
@@ -177,6 +183,9 @@ impl State {
             | Event::ClockConfirmed(_)
             | Event::ClockJumped(_)
             | Event::EpochOpened(_)
+            | Event::HoldPlaced(_)
+            | Event::HoldReleaseRequested(_)
+            | Event::HoldReleased(_)
             | Event::KeyIssued(_)
             | Event::KeyRevoked(_)
             | Event::KeyRotated(_)
@@ -184,10 +193,15 @@ impl State {
             | Event::KillReleased(_)
             | Event::KillReleaseRequested(_)
             | Event::LedgerOpened(_)
+            | Event::LedgerPruned(_)
             | Event::OrganizationClosed(_)
+            | Event::PayloadsDestroyed(_)
             | Event::SnapshotActivated(_)
             | Event::SnapshotUploaded(_)
             | Event::StateSealed(_)
+            | Event::SubjectErased(_)
+            | Event::SubjectErasureConfirmed(_)
+            | Event::SubjectRestricted(_)
             | Event::UserAdded(_)
             | Event::UserRemoved(_) => None,
         }

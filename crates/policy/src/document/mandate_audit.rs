@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::Place;
 use super::field::Reader;
 use crate::condition::closest;
 use crate::yaml::{Kind, Node};
@@ -32,6 +33,8 @@ pub const REDACT_KINDS: [&str; 8] = ["api_key", "card", "email", "iban", "jwt", 
 pub(crate) struct Audit {
     /// Such as `90_days`.
     pub(crate) retention: Option<String>,
+    /// Where that stands.
+    pub(crate) retention_place: Option<Place>,
     /// Kinds, sorted.
     pub(crate) redact: Vec<String>,
     /// Verbs whose denied attempts raise an alert, sorted, without `_attempt`.
@@ -77,6 +80,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Audit {
         }
         if let Some(node) = fields.get("retention") {
             audit.retention = retention(reader, node);
+            audit.retention_place = Some(reader.place(node.span.clone()));
         }
         if let Some(node) = fields.get("redact") {
             audit.redact = redact(reader, node);
@@ -89,12 +93,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Audit {
     audit
 }
 
-fn retention(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+/// A time to keep payloads, as text.
+pub(super) fn retention(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     let text = reader.name(node)?;
-    let ok = text.split_once('_').is_some_and(|(count, unit)| {
-        count.parse::<u32>().is_ok_and(|count| count > 0)
-            && matches!(unit, "day" | "days" | "month" | "months" | "year" | "years")
-    });
+    let ok = super::compliance::retention_days(&text).is_some();
     if !ok {
         let message = format!("`{}` is not a time to keep records", text.escape_debug());
         reader.error(

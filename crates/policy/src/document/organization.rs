@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::compliance::{PACKS, Pack};
 use super::field::{Fields, Reader, is_currency};
-use super::{Place, RuleId};
+use super::{Place, RuleId, mandate_audit};
 
 /// What the bundle says about the organization.
 pub struct Organization {
@@ -18,6 +19,9 @@ pub struct Organization {
     pub(crate) require_tools: Option<Place>,
     default_route: Option<DefaultRoute>,
     two_person: TwoPerson,
+    compliance: Vec<Pack>,
+    retention: Option<String>,
+    pub(crate) retention_place: Option<Place>,
     /// Name to the kinds of thing (`teams`, `duties`) that are called so.
     pub(crate) names: BTreeMap<String, &'static str>,
 }
@@ -76,6 +80,21 @@ impl Organization {
     /// `two_person:`.
     pub fn two_person(&self) -> TwoPerson {
         self.two_person
+    }
+
+    /// `compliance:`, the rules that the organization lives by.
+    pub fn compliance(&self) -> &[Pack] {
+        &self.compliance
+    }
+
+    /// `retention:`, how long payloads are kept whose mandate says nothing, such as `2_years`.
+    pub fn retention(&self) -> Option<&str> {
+        self.retention.as_deref()
+    }
+
+    /// The pack that wants records kept for the longest.
+    pub fn strictest(&self) -> Option<&Pack> {
+        self.compliance.iter().max_by_key(|pack| pack.floor_days)
     }
 
     /// Whether agents without a mandate are denied.
@@ -174,6 +193,18 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         .get("two_person")
         .and_then(|node| reader.word(node, &words))
         .unwrap_or_default();
+    let mut compliance = Vec::new();
+    if let Some(node) = fields.get("compliance") {
+        let words = PACKS.map(|pack| (pack.name, pack));
+        for item in reader.list_or_one(node).unwrap_or_default() {
+            compliance.extend(reader.word(item, &words));
+        }
+    }
+    let (mut retention, mut retention_place) = (None, None);
+    if let Some(node) = fields.get("retention") {
+        retention = mandate_audit::retention(reader, node);
+        retention_place = Some(reader.place(node.span.clone()));
+    }
     let mut names = BTreeMap::new();
     for kind in ["teams", "duties"] {
         let Some(node) = fields.get(kind) else { continue };
@@ -201,6 +232,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         require_tools,
         default_route,
         two_person,
+        compliance,
+        retention,
+        retention_place,
         names,
     })
 }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::handlers;
 use crate::problem::Problem;
-use crate::query::{Page, Search, Span, id, invalid, time, whole, within, word};
+use crate::query::{Page, Purpose, Search, Span, id, invalid, time, whole, within, word};
 use crate::reply::{Answer, Reply, json};
 use crate::way::Asked;
 
@@ -120,7 +120,16 @@ async fn records(asked: Asked<Caller>) -> Answer {
 
 async fn payload(asked: Asked<Caller>) -> Answer {
     let index = id("record", asked.param())?;
-    let (salt, body) = asked.app.engine.payload(&asked.caller, index).await?;
+    let asked_for: Purpose = asked.query()?;
+    let purpose = match asked_for.purpose.as_deref() {
+        None | Some("work") => countersign_engine::Purpose::Work,
+        Some("legal") => countersign_engine::Purpose::Legal,
+        Some(other) => {
+            let detail = format!("`{}` is not a purpose", crate::body::clip(other, 64));
+            return Err(Problem::invalid("invalid_parameter", detail).hint("write `legal`, or leave it out"));
+        }
+    };
+    let (salt, body) = asked.app.engine.payload(&asked.caller, index, purpose).await?;
     json(&PayloadAnswer { index, salt, body })
 }
 

@@ -81,7 +81,14 @@ async fn a_key_that_is_not_good_is_as_none() {
 
 /// Who may make a call, written out once more and by hand where it matters most.
 fn expected(call: &Call, who: &str) -> bool {
-    let admin_only = ["add_user", "put_user", "remove_user"];
+    let admin_only = [
+        "add_user",
+        "put_user",
+        "remove_user",
+        "place_hold",
+        "release_hold",
+        "erase",
+    ];
     let policy = [
         "upload_policies",
         "check_policies",
@@ -96,6 +103,8 @@ fn expected(call: &Call, who: &str) -> bool {
         "records",
         "payload",
         "schemas",
+        "holds",
+        "erasures",
     ];
     let run = [
         "register_agent",
