@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::measured;
@@ -18,8 +18,16 @@ const AT_LEAST: u64 = 90;
 /// How long the tests of one mutant may take, seconds; one that never ends is killed by that.
 const TIMEOUT_S: &str = "300";
 
-/// Files that are broken, and the tests that have to notice.
-const PARTS: [(&str, &[&str], &[&str]); 2] = [
+/// A part: its name, the files that are broken, the packages, and which of their tests have to notice.
+type Part = (
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+/// The parts. What the state machine grants is looked at by the tests of whole histories, which are in the testkit.
+const PARTS: [Part; 2] = [
     (
         "core",
         &[
@@ -28,17 +36,23 @@ const PARTS: [(&str, &[&str], &[&str]); 2] = [
             "crates/core/src/state/review.rs",
             "crates/core/src/state/stop.rs",
         ],
+        &["--package", "countersign-core", "--test-package", "countersign-testkit"],
         &[
-            "--package",
-            "countersign-core",
-            "--test-package",
-            "countersign-core,countersign-testkit",
+            "--test",
+            "cases",
+            "--test",
+            "world",
+            "--test",
+            "history",
+            "--test",
+            "digest_laws",
         ],
     ),
     (
         "tlog",
         &["crates/tlog/src/**/*.rs"],
         &["--package", "countersign-tlog", "--test-package", "countersign-tlog"],
+        &[],
     ),
 ];
 
@@ -107,12 +121,10 @@ impl Wanted {
 pub fn run(arguments: &[String]) -> Result<(), Failed> {
     let wanted = Wanted::read(arguments)?;
     let tool = tool()?;
-    for (part, files, packages) in PARTS {
-        if wanted.part.as_deref().is_none_or(|only| only == part) {
-            one(&tool, &wanted, part, files, packages)?;
-        }
-    }
-    Ok(())
+    PARTS
+        .iter()
+        .filter(|(part, ..)| wanted.part.as_deref().is_none_or(|only| only == *part))
+        .try_for_each(|part| one(&tool, &wanted, part))
 }
 
 /// `cargo-mutants`, compiled on first use.
@@ -136,7 +148,7 @@ fn tool() -> Result<PathBuf, Failed> {
     Ok(tool)
 }
 
-fn one(tool: &PathBuf, wanted: &Wanted, part: &str, files: &[&str], packages: &[&str]) -> Result<(), Failed> {
+fn one(tool: &Path, wanted: &Wanted, (part, files, packages, tests): &Part) -> Result<(), Failed> {
     let out = root().join("target/mutants").join(part);
     fs::create_dir_all(&out).map_err(|error| Failed(error.to_string()))?;
     let mut command = Command::new(tool);
@@ -151,8 +163,8 @@ fn one(tool: &PathBuf, wanted: &Wanted, part: &str, files: &[&str], packages: &[
         "never",
         "--output",
     ]);
-    command.arg(&out).args(packages).current_dir(root());
-    for file in files {
+    command.arg(&out).args(*packages).current_dir(root());
+    for file in *files {
         if wanted
             .file
             .as_ref()
@@ -176,6 +188,7 @@ fn one(tool: &PathBuf, wanted: &Wanted, part: &str, files: &[&str], packages: &[
         fs::write(&diff, output("git", &["diff", since])?).map_err(|error| Failed(error.to_string()))?;
         command.arg("--in-diff").arg(diff);
     }
+    command.arg("--").args(*tests);
     println!("── {}", wanted.words(part));
     // It ends with a fault where a mutant survived; what came of it is in its files.
     command
@@ -205,7 +218,7 @@ fn one(tool: &PathBuf, wanted: &Wanted, part: &str, files: &[&str], packages: &[
 }
 
 /// How many mutants came to which end: each end has a file with a line for each.
-fn counts(out: &std::path::Path) -> BTreeMap<&'static str, u64> {
+fn counts(out: &Path) -> BTreeMap<&'static str, u64> {
     let ends = ["caught", "missed", "timeout"];
     let count = |end: &str| {
         let text = fs::read_to_string(out.join(format!("{end}.txt"))).unwrap_or_default();
