@@ -102,7 +102,10 @@ async fn what_must_not_be_kept_is_in_no_file_no_log_and_no_export() {
         let id = fine["id"].as_str().expect("an id");
         let what = json!({ "permit": fine["permit"], "action_digest": fine["action_digest"] });
         post(&agent, "/v1/permits/redeem", &what.to_string()).await;
-        let outcome = json!({ "status": "failed", "error": planted, "output": { "text": planted } });
+        let outcome = json!({
+            "status": "failed", "error": planted, "output": { "text": planted },
+            "cost": if planted.starts_with("45") { planted } else { "1" }, "currency": "USD",
+        });
         post(&agent, &format!("/v1/actions/{id}/outcome"), &outcome.to_string()).await;
         let asked = post(&agent, "/v1/actions", r#"{"action":"pay"}"#).await;
         let approval = text(&asked, "/approval/id");
