@@ -3,6 +3,9 @@
 
 mod graph;
 mod invariants;
+mod long;
+mod measured;
+mod mutants;
 mod run;
 mod tidy;
 
@@ -18,7 +21,10 @@ const HELP: &str = "cargo xtask CHORE
   fuzz     a short run of every fuzz target (part of `test`)
   ci       check, then test
   bench    measures speed beside peers and ceilings, writes bench/results.md
-  long     what takes longer than a coffee: 300 crashes, a million records, long fuzzing";
+  long     what takes longer than a coffee: 300 crashes, 20,000 simulated worlds, 10 million records, long fuzzing, mutants of
+           what changed since main; adds its results to docs/measured.md
+  mutants  breaks what grants and proves, and counts what no test notices; adds the result to docs/measured.md
+           [--part core|tlog] [--file TEXT] [--shard K/N] [--since COMMIT]";
 
 fn main() -> ExitCode {
     let chore = std::env::args().nth(1).unwrap_or_default();
@@ -29,7 +35,8 @@ fn main() -> ExitCode {
         "fuzz" => fuzz("20000"),
         "ci" => check().and_then(|()| test()),
         "bench" => step("measuring", "bench/run.sh", &[]),
-        "long" => long(),
+        "long" => long::run(),
+        "mutants" => mutants::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => {
             println!("{HELP}");
             return ExitCode::from(if chore.is_empty() { 0 } else { 2 });
@@ -89,7 +96,7 @@ fn test() -> Result<(), Failed> {
     )
 }
 
-fn fuzz(cases: &str) -> Result<(), Failed> {
+pub(crate) fn fuzz(cases: &str) -> Result<(), Failed> {
     run::step_with(
         "a short fuzz",
         "cargo",
@@ -104,25 +111,4 @@ fn fuzz(cases: &str) -> Result<(), Failed> {
         ],
         &[("COUNTERSIGN_FUZZ_CASES", cases)],
     )
-}
-
-fn long() -> Result<(), Failed> {
-    run::step_with(
-        "300 crashes under load",
-        "cargo",
-        &[
-            "test",
-            "--release",
-            "--locked",
-            "--package",
-            "countersign-cli",
-            "--test",
-            "crash",
-            "--",
-            "--nocapture",
-        ],
-        &[("COUNTERSIGN_CRASHES", "300")],
-    )?;
-    fuzz("5000000")?;
-    step("measuring", "bench/run.sh", &[])
 }

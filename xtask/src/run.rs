@@ -1,8 +1,9 @@
 //! Running a command as a step that says what it does.
 #![expect(clippy::print_stdout, reason = "a chore says what it does")]
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// A chore did not succeed; the text says which and what to do.
@@ -41,6 +42,38 @@ pub fn step_with(what: &str, program: &str, args: &[&str], env: &[(&str, &str)])
     }
     println!("── {what}: done in {:.1} s", started.elapsed().as_secs_f32());
     Ok(())
+}
+
+/// Runs a command as a step that shows what it prints, and gives the first line of that with these words in it.
+pub fn told(what: &str, program: &str, args: &[&str], env: &[(&str, &str)], words: &str) -> Result<String, Failed> {
+    println!("── {what}: {program} {}", args.join(" "));
+    let started = Instant::now();
+    let mut child = Command::new(program)
+        .args(args)
+        .envs(env.iter().copied())
+        .current_dir(root())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| Failed(format!("{what}: cannot run {program}: {error}")))?;
+    let mut found = None;
+    for line in child
+        .stdout
+        .take()
+        .into_iter()
+        .flat_map(|out| BufReader::new(out).lines())
+    {
+        let line = line.map_err(|error| Failed(format!("{what}: {error}")))?;
+        println!("{line}");
+        if line.contains(words) {
+            found.get_or_insert(line);
+        }
+    }
+    let status = child.wait().map_err(|error| Failed(format!("{what}: {error}")))?;
+    if !status.success() {
+        return Err(Failed(format!("{what} failed ({status})")));
+    }
+    println!("── {what}: done in {:.1} s", started.elapsed().as_secs_f32());
+    found.ok_or_else(|| Failed(format!("{what} did not say `{words}`")))
 }
 
 /// The output of a command, as text.

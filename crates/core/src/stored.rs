@@ -34,6 +34,8 @@ pub struct StoredAction {
 pub struct Shown {
     /// The operation.
     pub action: String,
+    /// The money that moves; none where its digits are something that must not be kept.
+    pub amount: Option<String>,
     /// The environment.
     pub env: Option<String>,
     /// The resource's kind.
@@ -71,6 +73,7 @@ pub(crate) fn shown(redacted: &Value) -> Shown {
     };
     Shown {
         action: word(redacted.get("action")).unwrap_or_default(),
+        amount: redacted.get("amount").and_then(Value::as_str).map(str::to_owned),
         env: word(redacted.get("env")),
         resource_type: word(redacted.get("resource").and_then(|resource| resource.get("type"))),
         tool: word(redacted.get("tool")),

@@ -98,7 +98,7 @@ async fn the_end_of_an_action_is_told_once_though_its_sender_is_killed_and_its_r
         .post("/v1/callbacks", &json!({ "url": hook }))
         .await
         .expect("a receiver");
-    let secret: Secret = text(&registered, "/secret").parse().expect("a secret");
+    let secret = Secret::parse(&text(&registered, "/secret")).expect("a secret");
     let agent = Client::new(&server.url, &Credential::Key(bot)).expect("a client");
     let body = json!({ "action": "unheard-of", "callback_url": hook })
         .to_string()

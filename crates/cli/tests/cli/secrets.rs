@@ -102,27 +102,18 @@ async fn what_must_not_be_kept_is_in_no_file_no_log_and_no_export() {
         let id = fine["id"].as_str().expect("an id");
         let what = json!({ "permit": fine["permit"], "action_digest": fine["action_digest"] });
         post(&agent, "/v1/permits/redeem", &what.to_string()).await;
-        let outcome = json!({ "status": "failed", "error": planted, "output": { "text": planted } });
-        post(
-            &agent,
-            &format!("/v1/actions/{id}/outcome"),
-            &outcome.to_string(),
-            &mut answers,
-        )
-        .await;
+        let outcome = json!({
+            "status": "failed", "error": planted, "output": { "text": planted },
+            "cost": if planted.starts_with("45") { planted } else { "1" }, "currency": "USD",
+        });
+        post(&agent, &format!("/v1/actions/{id}/outcome"), &outcome.to_string()).await;
         let asked = post(&agent, "/v1/actions", r#"{"action":"pay"}"#).await;
         let approval = text(&asked, "/approval/id");
         let vote = json!({
             "verb": "reject", "comment": format!("not with {planted}"), "action_digest": asked["action_digest"],
             "snapshot": asked["snapshot"],
         });
-        post(
-            &admin,
-            &format!("/v1/approvals/{approval}/votes"),
-            &vote.to_string(),
-            &mut answers,
-        )
-        .await;
+        post(&admin, &format!("/v1/approvals/{approval}/votes"), &vote.to_string()).await;
         let reason = json!({ "scope": { "kind": "tool", "name": "nothing" }, "reason": planted });
         post(&admin, "/v1/kill", &reason.to_string()).await;
         post(&admin, &format!("/v1/{planted}?q={planted}"), "{").await;

@@ -18,7 +18,7 @@ const TEXTS: [&str; 7] = ["action", "env", "parent", "principal", "run", "step",
 /// The same of its resource.
 const RESOURCE_TEXTS: [&str; 3] = ["id", "owner", "type"];
 /// Fields that are numbers written as text.
-const NUMBERS: [&str; 2] = ["confidence", "estimated_cost"];
+const NUMBERS: [&str; 3] = ["amount", "confidence", "estimated_cost"];
 
 /// An action as far as it was kept.
 pub(super) struct Restored {
@@ -38,13 +38,13 @@ pub(super) struct Restored {
 
 /// The action of a record.
 pub(super) fn restore(record: &Record, decision: &DecisionMade, payload: Option<&Payload>) -> Restored {
-    match read(record, decision, payload) {
+    match read(record, payload) {
         Ok(restored) => restored,
         Err(gap) => outline(decision, gap),
     }
 }
 
-fn read(record: &Record, decision: &DecisionMade, payload: Option<&Payload>) -> Result<Restored, Gap> {
+fn read(record: &Record, payload: Option<&Payload>) -> Result<Restored, Gap> {
     let missing = |why: &str| Gap::new("payload", why);
     let payload = payload.ok_or_else(|| missing("it is not in the export: left out, or erased"))?;
     if record.payload.as_ref() != Some(&payload.commitment()) {
@@ -59,7 +59,7 @@ fn read(record: &Record, decision: &DecisionMade, payload: Option<&Payload>) -> 
         .ok_or_else(|| missing("it holds no stored form of an action"))?;
     let (shown, sealed) = (shown(&stored), sealed_action(&stored, payload.salt, &payload.class));
     let mut gaps = Vec::new();
-    let readable = fill(stored, decision, &mut gaps);
+    let readable = fill(stored, &mut gaps);
     let received = receive(readable).map_err(|refusal| missing(&format!("it is not an action: {}", refusal.detail)))?;
     for (field, text) in [
         ("action", Some(&received.action.action)),
@@ -81,7 +81,7 @@ fn read(record: &Record, decision: &DecisionMade, payload: Option<&Payload>) -> 
 }
 
 /// Puts a text in place of every mark that stands for a whole field, since a field is a text.
-fn fill(stored: Value, decision: &DecisionMade, gaps: &mut Vec<Gap>) -> Value {
+fn fill(stored: Value, gaps: &mut Vec<Gap>) -> Value {
     let Value::Map(mut fields) = stored else { return stored };
     for name in TEXTS {
         fill_text(&mut fields, name);
@@ -100,13 +100,6 @@ fn fill(stored: Value, decision: &DecisionMade, gaps: &mut Vec<Gap>) -> Value {
             ));
         }
     }
-    if fields.get("amount").is_some_and(is_mark) {
-        // The record itself states the amount.
-        fields.remove("amount");
-        if let Some(amount) = &decision.amount {
-            fields.insert("amount".to_owned(), Value::from(amount.as_str()));
-        }
-    }
     Value::Map(fields)
 }
 
@@ -122,6 +115,7 @@ fn fill_text(fields: &mut BTreeMap<String, Value>, name: &str) {
 fn outline(decision: &DecisionMade, gap: Gap) -> Restored {
     let shown = Shown {
         action: decision.action.clone(),
+        amount: decision.amount.clone(),
         env: decision.env.clone(),
         resource_type: decision.resource_type.clone(),
         tool: decision.tool.clone(),

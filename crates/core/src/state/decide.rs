@@ -292,7 +292,7 @@ impl State {
             action: submit.shown.action,
             action_id,
             agent: submit.agent.clone(),
-            amount: submit.action.amount.map(|amount| amount.to_string()),
+            amount: submit.shown.amount,
             approval,
             beyond_mandate: ruling.beyond_mandate,
             callback: callback.clone(),

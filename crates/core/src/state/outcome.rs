@@ -6,6 +6,7 @@ use super::{Ctx, Handled, State};
 use crate::command::ReportOutcome;
 use crate::event::{OutcomeReported, OutcomeStatus, Status};
 use crate::record::{Draft, Provenance};
+use crate::redact::Kinds;
 use crate::refusal::Refusal;
 
 impl State {
@@ -57,7 +58,10 @@ impl State {
             );
         }
         let cost = report.cost.as_ref().map(|(amount, _)| *amount);
-        let violations = constraint::check_outcome(constraints, cost, report.duration_ms);
+        let violations: Vec<String> = constraint::check_outcome(constraints, cost, report.duration_ms)
+            .into_iter()
+            .map(|violation| ctx.redactor.redact_text(&violation, &Kinds::default()).text)
+            .collect();
         let mut events = Vec::new();
         if !violations.is_empty() {
             let summary = format!("`{id}` went beyond what was granted: {}", violations.join("; "));
@@ -67,7 +71,11 @@ impl State {
             let summary = format!("nobody reported an outcome of `{id}` in time");
             events.extend(self.alert("outcome_unknown", summary, Some(agent), Some(id), ctx));
         }
-        let (cost, currency) = report.cost.map(|(amount, code)| (amount.to_string(), code)).unzip();
+        let stated = report.cost.map(|(amount, code)| (amount.to_string(), code));
+        // Digits that are something that must not be kept are no cost that anybody needs.
+        let kept =
+            |(amount, _): &(String, String)| ctx.redactor.redact_text(amount, &Kinds::default()).found.is_empty();
+        let (cost, currency) = stated.filter(kept).unzip();
         let outcome = OutcomeReported {
             action_id: id,
             cost,

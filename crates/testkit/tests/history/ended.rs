@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::steps::{play, step};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_request_that_has_ended_stays_as_it_ended_and_late_votes_change_nothing(

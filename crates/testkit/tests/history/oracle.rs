@@ -36,7 +36,7 @@ fn lines(world: &World) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 25, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_second_model_agrees_with_every_random_history(steps in prop::collection::vec(step(), 20..80)) {

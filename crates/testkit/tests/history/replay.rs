@@ -16,7 +16,7 @@ fn record_at(world: &World, derivation: &Derivation) -> Record {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_decision_of_a_random_history_is_derived_again_or_read_what_was_not_kept(

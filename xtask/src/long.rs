@@ -1,0 +1,78 @@
+//! The long tier: what takes longer than a coffee. Every result goes into `docs/measured.md`, with commit, date and cores.
+
+use crate::run::{Failed, output, step, told};
+use crate::{fuzz, measured, mutants};
+
+/// How often the server is killed.
+const CRASHES: &str = "300";
+/// How many simulated worlds there are.
+const SEEDS: &str = "20000";
+/// How many records are verified; they are in memory twice, about 18 GiB.
+const RECORDS: &str = "10000000";
+
+/// Runs all of it.
+pub fn run() -> Result<(), Failed> {
+    let line = told(
+        "300 crashes under load",
+        "cargo",
+        &test("countersign-cli", "crash"),
+        &[("COUNTERSIGN_CRASHES", CRASHES)],
+        "acknowledged requests and",
+    )?;
+    measured::add(&format!("{CRASHES} crashes by `kill -9` under load"), &line)?;
+    let line = told(
+        "20,000 simulated worlds",
+        "cargo",
+        &test("countersign-testkit", "simulate"),
+        &[("COUNTERSIGN_SEEDS", SEEDS)],
+        "worlds:",
+    )?;
+    measured::add(&format!("{SEEDS} seeds of the simulator"), &line)?;
+    verification()?;
+    fuzz("5000000")?;
+    measured::add("12 fuzz targets, 5,000,000 inputs each", "no fault")?;
+    // What is not on main yet; on main itself, what the last commit changed.
+    let base = output("git", &["merge-base", "HEAD", "main"])?;
+    let here = output("git", &["rev-parse", "HEAD"])?;
+    let since = if base == here { "HEAD~1" } else { base.trim() };
+    mutants::run(&["--since".to_owned(), since.to_owned()])?;
+    step("measuring", "bench/run.sh", &[])
+}
+
+fn test<'a>(package: &'a str, test: &'a str) -> [&'a str; 9] {
+    [
+        "test",
+        "--release",
+        "--locked",
+        "--package",
+        package,
+        "--test",
+        test,
+        "--",
+        "--nocapture",
+    ]
+}
+
+fn verification() -> Result<(), Failed> {
+    let arguments = [
+        "run",
+        "--release",
+        "--locked",
+        "--manifest-path",
+        "bench/Cargo.toml",
+        "--bin",
+        "records",
+        "--",
+        RECORDS,
+    ];
+    let line = told("verifying 10 million records", "cargo", &arguments, &[], "verified")?;
+    let took = line
+        .split(' ')
+        .nth(2)
+        .and_then(|ms| ms.parse::<u64>().ok())
+        .unwrap_or_default();
+    measured::add(
+        &format!("verification of {RECORDS} records in memory"),
+        &format!("they verify, in {} s", took / 1000),
+    )
+}
