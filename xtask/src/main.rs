@@ -18,7 +18,8 @@ const HELP: &str = "cargo xtask CHORE
   fuzz     a short run of every fuzz target (part of `test`)
   ci       check, then test
   bench    measures speed beside peers and ceilings, writes bench/results.md
-  long     what takes longer than a coffee: 300 crashes, a million records, long fuzzing";
+  exports  exports read by outsiders: Parquet, OCSF, S3 with object lock (part of `long`)
+  long     what takes longer than a coffee: 300 crashes, long fuzzing, exports, ten million records";
 
 fn main() -> ExitCode {
     let chore = std::env::args().nth(1).unwrap_or_default();
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         "fuzz" => fuzz("20000"),
         "ci" => check().and_then(|()| test()),
         "bench" => step("measuring", "bench/run.sh", &[]),
+        "exports" => exports(),
         "long" => long(),
         _ => {
             println!("{HELP}");
@@ -124,5 +126,29 @@ fn long() -> Result<(), Failed> {
         &[("COUNTERSIGN_CRASHES", "300")],
     )?;
     fuzz("5000000")?;
+    exports()?;
+    step(
+        "searching ten million records (13 GB in target/, removed afterwards)",
+        "cargo",
+        &[
+            "run",
+            "--release",
+            "--locked",
+            "--package",
+            "countersign-store-sqlite",
+            "--example",
+            "search_speed",
+            "--",
+            "10000000",
+        ],
+    )?;
     step("measuring", "bench/run.sh", &[])
+}
+
+fn exports() -> Result<(), Failed> {
+    step(
+        "exports read by outsiders: pyarrow, the OCSF schema, moto",
+        "tests/official/exports.sh",
+        &[],
+    )
 }
