@@ -16,7 +16,7 @@
 //! exactly that, before it writes anything.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use countersign_tlog::{Checkpoint, Edge, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ struct Cursor {
 pub enum CursorFile {
     /// At the destination.
     There,
-    /// In a file of its own, in a folder that the export takes.
+    /// In a file of its own, which the export takes.
     Here {
         /// The folder.
         folder: Folder,
@@ -63,7 +63,7 @@ impl CursorFile {
     /// A cursor in a file.
     ///
     /// # Errors
-    /// As [`Folder::open`].
+    /// [`ExportError::Place`] if its folder cannot be made, or another process has this cursor.
     pub fn at(path: &Path) -> Result<CursorFile, ExportError> {
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let name = path.file_name().and_then(|name| name.to_str());
@@ -72,7 +72,7 @@ impl CursorFile {
             next: "name a file for the cursor".to_owned(),
         })?;
         Ok(CursorFile::Here {
-            folder: Folder::open(folder.unwrap_or(&PathBuf::from(".")))?,
+            folder: Folder::take(folder.unwrap_or(Path::new(".")), &format!(".{name}.lock"))?,
             name: name.to_owned(),
         })
     }
