@@ -227,6 +227,22 @@ async fn a_cursor_of_another_log_is_refused() {
 }
 
 #[tokio::test]
+async fn a_cursor_of_another_destination_is_refused() {
+    let (ledger, scratch) = (Ledger::golden(), Scratch::new());
+    let cursor = || CursorFile::at(&scratch.0.join("cursor")).unwrap();
+    let (here, elsewhere) = (Fragile::default(), Fragile::default());
+    let mut follow = Follow::open(&ledger, &here, ledger.key(), cursor(), 60).await.unwrap();
+    follow.step().await.unwrap();
+    drop(follow);
+    let refused = Follow::open(&ledger, &elsewhere, ledger.key(), cursor(), 60)
+        .await
+        .err()
+        .unwrap();
+    assert!(matches!(refused, ExportError::Usage { .. }), "{refused}");
+    assert!(Follow::open(&ledger, &here, ledger.key(), cursor(), 60).await.is_ok());
+}
+
+#[tokio::test]
 async fn records_that_were_pruned_before_they_were_exported_are_not_skipped_silently() {
     let (ledger, place) = (Ledger::golden(), Fragile::default());
     ledger.pruned.set(16);

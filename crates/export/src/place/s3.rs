@@ -124,7 +124,9 @@ impl Place for Bucket {
         let failed = |error: Error| ExportError::place("list", prefix, error);
         let folder = Path::from(self.folder.as_str());
         // Keys come in order; the listing begins right before the first one that can fit.
-        let before = self.path(prefix.strip_suffix('-').unwrap_or(prefix));
+        let mut shorter = prefix.chars();
+        shorter.next_back();
+        let before = self.path(shorter.as_str());
         let mut listed = if prefix.is_empty() {
             self.plain.list(Some(&folder))
         } else {
@@ -134,6 +136,9 @@ impl Place for Bucket {
         while let Some(object) = listed.next().await {
             let key = object.map_err(failed)?.location.to_string();
             let name = key.strip_prefix(&self.folder).unwrap_or(&key).trim_start_matches('/');
+            if name < prefix {
+                continue;
+            }
             if !name.starts_with(prefix) {
                 break;
             }
