@@ -1,12 +1,14 @@
 //! The long tier: what takes longer than a coffee. Every result goes into `docs/measured.md`, with commit, date and cores.
 
 use crate::run::{Failed, output, step, told};
-use crate::{fuzz, measured, mutants};
+use crate::{exports, fuzz, measured, mutants};
 
 /// How often the server is killed.
 const CRASHES: &str = "300";
 /// How many simulated worlds there are.
 const SEEDS: &str = "20000";
+/// How long three nodes and their database are broken, seconds.
+const CHAOS_S: &str = "600";
 /// How many records are verified; they are in memory twice, about 18 GiB.
 const RECORDS: &str = "10000000";
 
@@ -28,7 +30,34 @@ pub fn run() -> Result<(), Failed> {
         "worlds:",
     )?;
     measured::add(&format!("{SEEDS} seeds of the simulator"), &line)?;
+    let line = told(
+        "three nodes over one PostgreSQL while everything breaks",
+        "cargo",
+        &test("countersign-cli", "crash"),
+        &[("COUNTERSIGN_CRASHES", "1"), ("COUNTERSIGN_CHAOS_S", CHAOS_S)],
+        "the order of",
+    )?;
+    measured::add(&format!("{CHAOS_S} s of chaos on three nodes"), &line)?;
     verification()?;
+    exports()?;
+    let line = told(
+        "searching ten million records (13 GB in target/, removed afterwards)",
+        "cargo",
+        &[
+            "run",
+            "--release",
+            "--locked",
+            "--package",
+            "countersign-store-sqlite",
+            "--example",
+            "search_speed",
+            "--",
+            RECORDS,
+        ],
+        &[],
+        "p95",
+    )?;
+    measured::add(&format!("searches over {RECORDS} records"), &line)?;
     fuzz("5000000")?;
     measured::add("12 fuzz targets, 5,000,000 inputs each", "no fault")?;
     // What is not on main yet; on main itself, what the last commit changed.

@@ -21,6 +21,7 @@ const HELP: &str = "cargo xtask CHORE
   fuzz     a short run of every fuzz target (part of `test`)
   ci       check, then test
   bench    measures speed beside peers and ceilings, writes bench/results.md
+  exports  exports read by outsiders: Parquet, OCSF, S3 with object lock (part of `long`)
   long     what takes longer than a coffee: 300 crashes, 20,000 simulated worlds, 10 million records, long fuzzing, mutants of
            what changed since main; adds its results to docs/measured.md
   mutants  breaks what grants and proves, and counts what no test notices; adds the result to docs/measured.md
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         "fuzz" => fuzz("20000"),
         "ci" => check().and_then(|()| test()),
         "bench" => step("measuring", "bench/run.sh", &[]),
+        "exports" => exports(),
         "long" => long::run(),
         "mutants" => mutants::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => {
@@ -110,5 +112,13 @@ pub(crate) fn fuzz(cases: &str) -> Result<(), Failed> {
             "fuzz",
         ],
         &[("COUNTERSIGN_FUZZ_CASES", cases)],
+    )
+}
+
+pub(crate) fn exports() -> Result<(), Failed> {
+    step(
+        "exports read by outsiders: pyarrow, the OCSF schema, moto",
+        "tests/official/exports.sh",
+        &[],
     )
 }

@@ -8,16 +8,16 @@ use std::fs;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use countersign_api::audit::{
-    CheckpointAnswer, ConsistencyAnswer, InclusionAnswer, LogKeysAnswer, PayloadAnswer, SchemasAnswer,
-};
+use countersign_api::audit::{CheckpointAnswer, ConsistencyAnswer, InclusionAnswer, LogKeysAnswer, SchemasAnswer};
 use countersign_api::policies::SnapshotFilesAnswer;
 use countersign_api::registry::WhoamiAnswer;
 use countersign_client::{Client, segment};
+use countersign_export::Payload;
 use countersign_tlog::bundle::{Files, entries_frame};
 use countersign_tlog::{Checkpoint, Hash, ProofFile, VERIFY_PY, VerifyingKey};
 use serde::Deserialize;
 
+use crate::export::payload;
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 
@@ -184,16 +184,14 @@ async fn records(
     Ok((cited, disclosed))
 }
 
-/// What opens the commitment of a record, in canonical form; `None` if it is gone.
+/// What opens the commitment of a record, in canonical form; `None` if it is gone or shown to nobody.
 async fn disclosure(client: &Client, index: u64) -> Result<Option<String>> {
-    match client.get::<PayloadAnswer>(&format!("/v1/audit/payload/{index}")).await {
-        Ok(PayloadAnswer { salt, body, .. }) => Ok(Some(format!(
+    Ok(match payload(client, index).await? {
+        Payload::Open { body, salt } => Some(format!(
             r#"{{"index":{index},"path":"payload","salt":"{salt}","value":{body}}}"#
-        ))),
-        // What is gone, or is to be, is not disclosed; the proofs do not need it.
-        Err(error) if matches!(error.code(), Some("not_found" | "destroyed" | "erased" | "restricted")) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+        )),
+        Payload::Gone | Payload::Restricted => None,
+    })
 }
 
 fn proof_text(proof: &InclusionAnswer) -> Result<String> {

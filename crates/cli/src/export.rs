@@ -58,13 +58,18 @@ impl Source for Api<'_> {
         })
     }
 
-    async fn payload(&self, index: u64) -> Asked<Option<Payload>> {
-        match self.0.get::<PayloadAnswer>(&format!("/v1/audit/payload/{index}")).await {
-            Ok(PayloadAnswer { salt, body, .. }) => Ok(Some(Payload { body, salt })),
-            // Erased, or over its time.
-            Err(ClientError::Problem(problem)) if matches!(problem.status, 404 | 410) => Ok(None),
-            Err(error) => Err(asked(error)),
-        }
+    async fn payload(&self, index: u64) -> Asked<Payload> {
+        payload(self.0, index).await.map_err(asked)
+    }
+}
+
+/// The payload of a record, or what became of it.
+pub(crate) async fn payload(client: &Client, index: u64) -> std::result::Result<Payload, ClientError> {
+    match client.get::<PayloadAnswer>(&format!("/v1/audit/payload/{index}")).await {
+        Ok(PayloadAnswer { salt, body, .. }) => Ok(Payload::Open { body, salt }),
+        Err(ClientError::Problem(problem)) if matches!(problem.status, 404 | 410) => Ok(Payload::Gone),
+        Err(ClientError::Problem(problem)) if problem.code == "restricted" => Ok(Payload::Restricted),
+        Err(error) => Err(error),
     }
 }
 

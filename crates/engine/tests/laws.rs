@@ -14,8 +14,8 @@ use countersign_core::record::Payload;
 use countersign_core::replay::{Derivation, Outcome, Policies, Replay};
 use countersign_core::{Event, Record, Time};
 use countersign_engine::{
-    Caller, Clock, Credential, Engine, EngineError, NewOrganization, Reading, RedeemRequest, Settings, SystemClock,
-    Vault,
+    Caller, Clock, Credential, Engine, EngineError, NewOrganization, Purpose, Reading, RedeemRequest, Settings,
+    SystemClock, Vault,
 };
 use countersign_store::MemoryStore;
 use fixture::{POLICY, acme, request, reviewer};
@@ -131,7 +131,7 @@ async fn derived(engine: &Engine, caller: &Caller) -> Vec<Derivation> {
     for record in records {
         let payload = match (&record.event, &record.payload) {
             (Event::DecisionMade(_), Some(commitment)) => {
-                let (salt, body) = engine.payload(caller, record.seq).await.unwrap();
+                let (salt, body) = engine.payload(caller, record.seq, Purpose::Work).await.unwrap();
                 Some(Payload {
                     about: None,
                     body: body.into_bytes(),

@@ -18,6 +18,8 @@ pub enum Beside {
     Closed,
     /// It had one, which is erased or over its time.
     Gone,
+    /// It has one, which is shown to nobody.
+    Restricted,
     /// Its payload.
     Open {
         /// Canonical JSON text.
@@ -34,6 +36,7 @@ impl Beside {
             Beside::Nothing => "none",
             Beside::Closed => "closed",
             Beside::Gone => "gone",
+            Beside::Restricted => "restricted",
             Beside::Open { .. } => "open",
         }
     }
@@ -42,7 +45,7 @@ impl Beside {
     pub fn body(&self) -> Option<&str> {
         match self {
             Beside::Open { body, .. } => Some(body),
-            Beside::Nothing | Beside::Closed | Beside::Gone => None,
+            Beside::Nothing | Beside::Closed | Beside::Gone | Beside::Restricted => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::entry::{Beside, Entry};
 use crate::error::ExportError;
 use crate::format::Format;
 use crate::range::{Bound, Range, first_at, first_from};
-use crate::source::Source;
+use crate::source::{Payload, Source};
 use crate::verify;
 
 /// Records in one request.
@@ -37,6 +37,8 @@ pub struct Extracted {
     pub opened: u64,
     /// How many payloads are there no more.
     pub gone: u64,
+    /// How many payloads are shown to nobody.
+    pub restricted: u64,
     /// How many records the checkpoint beside them covers.
     pub size: u64,
 }
@@ -142,16 +144,17 @@ async fn look_beside(
         return Ok(());
     }
     entry.beside = match source.payload(entry.seq).await? {
-        Some(payload) => {
+        Payload::Open { body, salt } => {
             written.opened += 1;
-            Beside::Open {
-                body: payload.body,
-                salt: payload.salt,
-            }
+            Beside::Open { body, salt }
         }
-        None => {
+        Payload::Gone => {
             written.gone += 1;
             Beside::Gone
+        }
+        Payload::Restricted => {
+            written.restricted += 1;
+            Beside::Restricted
         }
     };
     Ok(())

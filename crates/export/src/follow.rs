@@ -16,7 +16,7 @@
 //! exactly that, before it writes anything.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use countersign_tlog::{Checkpoint, Edge, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -44,13 +44,15 @@ struct Cursor {
     log: String,
     /// How many records were exported.
     next: u64,
+    /// The part that was exported last.
+    part: String,
 }
 
 /// Where the cursor lies.
 pub enum CursorFile {
     /// At the destination.
     There,
-    /// In a file of its own, in a folder that the export takes.
+    /// In a file of its own, which the export takes.
     Here {
         /// The folder.
         folder: Folder,
@@ -63,7 +65,7 @@ impl CursorFile {
     /// A cursor in a file.
     ///
     /// # Errors
-    /// As [`Folder::open`].
+    /// [`ExportError::Place`] if its folder cannot be made, or another process has this cursor.
     pub fn at(path: &Path) -> Result<CursorFile, ExportError> {
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let name = path.file_name().and_then(|name| name.to_str());
@@ -72,7 +74,7 @@ impl CursorFile {
             next: "name a file for the cursor".to_owned(),
         })?;
         Ok(CursorFile::Here {
-            folder: Folder::open(folder.unwrap_or(&PathBuf::from(".")))?,
+            folder: Folder::take(folder.unwrap_or(Path::new(".")), &format!(".{name}.lock"))?,
             name: name.to_owned(),
         })
     }
@@ -110,7 +112,7 @@ impl<'a, S: Source, P: Place> Follow<'a, S, P> {
     /// Reads the cursor, or begins at record 0 where there is none. `at_most` is how many records a part may have.
     ///
     /// # Errors
-    /// [`ExportError::Usage`] if the cursor is not one of this log.
+    /// [`ExportError::Usage`] if the cursor is not one of this log, or not of this destination.
     pub async fn open(
         source: &'a S,
         place: &'a P,
@@ -128,7 +130,7 @@ impl<'a, S: Source, P: Place> Follow<'a, S, P> {
             size: 0,
         };
         if let Some(bytes) = follow.read_cursor().await? {
-            follow.done = follow.parse_cursor(&bytes)?;
+            follow.done = follow.parse_cursor(&bytes).await?;
         }
         Ok(follow)
     }
@@ -175,7 +177,7 @@ impl<'a, S: Source, P: Place> Follow<'a, S, P> {
         }
         self.write_checkpoint(&stem, &edge, &note, &head).await?;
         let records = edge.size() - self.done.size();
-        self.write_cursor(&edge).await?;
+        self.write_cursor(&edge, &part).await?;
         self.done = edge;
         Ok(Step::Part {
             name: part,
@@ -268,11 +270,12 @@ impl<'a, S: Source, P: Place> Follow<'a, S, P> {
         }
     }
 
-    async fn write_cursor(&self, edge: &Edge) -> Result<(), ExportError> {
+    async fn write_cursor(&self, edge: &Edge, part: &str) -> Result<(), ExportError> {
         let cursor = Cursor {
             edge: hex(&edge.to_bytes()),
             log: self.key.name().to_owned(),
             next: edge.size(),
+            part: part.to_owned(),
         };
         let failed = |error: serde_json::Error| ExportError::place("write", CURSOR, io::Error::from(error));
         let bytes = serde_json::to_vec_pretty(&cursor).map_err(failed)?;
@@ -282,7 +285,7 @@ impl<'a, S: Source, P: Place> Follow<'a, S, P> {
         }
     }
 
-    fn parse_cursor(&self, bytes: &[u8]) -> Result<Edge, ExportError> {
+    async fn parse_cursor(&self, bytes: &[u8]) -> Result<Edge, ExportError> {
         let refused = |what: String| ExportError::Usage {
             what,
             next: "remove the cursor to begin anew: parts that are there are read again".to_owned(),
@@ -296,6 +299,13 @@ impl<'a, S: Source, P: Place> Follow<'a, S, P> {
                 self.key.name()
             );
             return Err(refused(what));
+        }
+        // A cursor of another destination would leave out everything before it.
+        if !self.place.names(&cursor.part).await?.contains(&cursor.part) {
+            return Err(refused(format!(
+                "the cursor comes after `{}`, which is not at the destination",
+                cursor.part
+            )));
         }
         let edge = unhex(&cursor.edge).and_then(|bytes| Edge::from_bytes(&bytes).ok());
         edge.filter(|edge| edge.size() == cursor.next)

@@ -6,13 +6,20 @@ use countersign_tlog::Hash;
 
 use crate::error::SourceError;
 
-/// What opens the commitment of a record.
+/// What became of the payload of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Payload {
-    /// Canonical JSON text.
-    pub body: String,
-    /// Salt, hexadecimal.
-    pub salt: String,
+pub enum Payload {
+    /// It is erased, or over its time.
+    Gone,
+    /// It is there.
+    Open {
+        /// Canonical JSON text.
+        body: String,
+        /// Salt, hexadecimal.
+        salt: String,
+    },
+    /// It is there and shown to nobody.
+    Restricted,
 }
 
 /// A proof that a record is in the tree of a checkpoint.
@@ -35,6 +42,6 @@ pub trait Source {
     fn consistency(&self, from: u64, to: u64) -> impl Future<Output = Result<Vec<Hash>, SourceError>>;
     /// The proof that a record is in the newest tree.
     fn inclusion(&self, index: u64) -> impl Future<Output = Result<Inclusion, SourceError>>;
-    /// What lies beside a record; `None` if it is there no more.
-    fn payload(&self, index: u64) -> impl Future<Output = Result<Option<Payload>, SourceError>>;
+    /// What lies beside a record that has a payload.
+    fn payload(&self, index: u64) -> impl Future<Output = Result<Payload, SourceError>>;
 }

@@ -227,6 +227,22 @@ async fn a_cursor_of_another_log_is_refused() {
 }
 
 #[tokio::test]
+async fn a_cursor_of_another_destination_is_refused() {
+    let (ledger, scratch) = (Ledger::golden(), Scratch::new());
+    let cursor = || CursorFile::at(&scratch.0.join("cursor")).unwrap();
+    let (here, elsewhere) = (Fragile::default(), Fragile::default());
+    let mut follow = Follow::open(&ledger, &here, ledger.key(), cursor(), 60).await.unwrap();
+    follow.step().await.unwrap();
+    drop(follow);
+    let refused = Follow::open(&ledger, &elsewhere, ledger.key(), cursor(), 60)
+        .await
+        .err()
+        .unwrap();
+    assert!(matches!(refused, ExportError::Usage { .. }), "{refused}");
+    assert!(Follow::open(&ledger, &here, ledger.key(), cursor(), 60).await.is_ok());
+}
+
+#[tokio::test]
 async fn records_that_were_pruned_before_they_were_exported_are_not_skipped_silently() {
     let (ledger, place) = (Ledger::golden(), Fragile::default());
     ledger.pruned.set(16);
@@ -242,14 +258,14 @@ async fn a_folder_has_one_writer_and_its_parts_stay_as_they_are() {
     let (ledger, scratch) = (Ledger::golden(), Scratch::new());
     let folder = Folder::open(&scratch.0).unwrap();
     assert!(Folder::open(&scratch.0).is_err(), "a second one is turned away");
-    std::fs::write(scratch.0.join(".unfinished-records"), "half").unwrap();
+    std::fs::write(scratch.0.join(".unfinished-records-0"), "half").unwrap();
     assert_eq!(folder.create("a", b"1").await.unwrap(), Put::Created);
     assert_eq!(folder.create("a", b"2").await.unwrap(), Put::Exists);
     assert_eq!(folder.read("a").await.unwrap().as_deref(), Some(b"1".as_slice()));
     drop(folder);
     let folder = Folder::open(&scratch.0).unwrap();
     assert!(
-        !scratch.0.join(".unfinished-records").exists(),
+        !scratch.0.join(".unfinished-records-0").exists(),
         "what a crash left is removed"
     );
     run(&ledger, &folder, 20).await.unwrap();
@@ -269,4 +285,21 @@ async fn a_folder_has_one_writer_and_its_parts_stay_as_they_are() {
                 .readonly()
         );
     }
+}
+
+#[tokio::test]
+async fn a_cursor_may_lie_beside_the_parts_and_belongs_to_one_export() {
+    let (ledger, scratch) = (Ledger::golden(), Scratch::new());
+    let folder = Folder::open(&scratch.0).unwrap();
+    let cursor = || CursorFile::at(&scratch.0.join("state"));
+    let mut follow = Follow::open(&ledger, &folder, ledger.key(), cursor().unwrap(), 60)
+        .await
+        .unwrap();
+    assert!(cursor().is_err(), "a second export has a cursor of its own");
+    follow.step().await.unwrap();
+    drop(follow);
+    let follow = Follow::open(&ledger, &folder, ledger.key(), cursor().unwrap(), 60)
+        .await
+        .unwrap();
+    assert_eq!(follow.exported(), 53);
 }

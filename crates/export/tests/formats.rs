@@ -264,7 +264,7 @@ async fn a_changed_record_is_a_finding_wherever_the_range_begins() {
             async fn payload(
                 &self,
                 index: u64,
-            ) -> Result<Option<countersign_export::Payload>, countersign_export::SourceError> {
+            ) -> Result<countersign_export::Payload, countersign_export::SourceError> {
                 self.0.payload(index).await
             }
         }
@@ -298,11 +298,14 @@ async fn records_that_were_pruned_and_payloads_that_were_erased_are_left_out_and
         .collect();
     assert!(having.len() > 3, "{having:?}");
     let (erased, kept) = (having[having.len() - 1], having[having.len() - 2]);
+    let restricted = having[having.len() - 3];
+    ledger.restricted.set(Some(restricted));
     ledger.pruned.set(having[0] + 1);
     ledger.erased.borrow_mut().insert(erased);
     let (scratch, written) = write(&ledger, "jsonl", ALL, true).await.unwrap();
     assert_eq!((written.first, written.records), (having[0] + 1, 52 - having[0]));
-    assert_eq!((written.opened, written.gone), (having.len() as u64 - 2, 1));
+    assert_eq!((written.opened, written.gone), (having.len() as u64 - 3, 1));
+    assert_eq!(written.restricted, 1);
     let payloads = read(&scratch, "payloads.jsonl");
     assert!(
         payloads.contains(&format!("{{\"index\":{erased},\"state\":\"gone\"}}")),
@@ -312,10 +315,15 @@ async fn records_that_were_pruned_and_payloads_that_were_erased_are_left_out_and
         payloads.contains(&format!("\"body\":\"{{\\\"of\\\":{kept}}}\"")),
         "{payloads}"
     );
+    let line = format!("{{\"index\":{restricted},\"state\":\"restricted\"}}");
+    assert!(payloads.contains(&line), "{payloads}");
     for (name, file) in [("csv", "records.csv"), ("ocsf", "events.ocsf.jsonl")] {
         let (scratch, _) = write(&ledger, name, ALL, true).await.unwrap();
         let text = read(&scratch, file);
-        assert!(text.contains("gone") && text.contains("open"), "{text}");
+        assert!(
+            ["gone", "open", "restricted"].iter().all(|state| text.contains(state)),
+            "{text}"
+        );
     }
 }
 

@@ -196,7 +196,7 @@ impl Export {
         let (out, file) = (&self.to, request.format.file);
         let value = json!({
             "out": out, "file": file, "format": format, "first": written.first, "records": written.records,
-            "payloads": written.opened, "gone": written.gone, "size": written.size,
+            "payloads": written.opened, "gone": written.gone, "restricted": written.restricted, "size": written.size,
         });
         let mut text = format!(
             "{} records from record {} on are in {out}/{file}\n\
@@ -204,7 +204,10 @@ impl Export {
             written.records, written.first, written.size,
         );
         if self.payloads {
-            text.push_str(&format!("\n{} payloads, {} are gone", written.opened, written.gone));
+            let (opened, gone, restricted) = (written.opened, written.gone, written.restricted);
+            text.push_str(&format!(
+                "\n{opened} payloads; {gone} are gone, {restricted} are restricted"
+            ));
         }
         console.answer(&value, text);
         Ok(())

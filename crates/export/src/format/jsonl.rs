@@ -17,7 +17,8 @@ pub(super) const JSONL: Format = Format {
     open,
 };
 
-/// `{"index":n,"state":"open","salt":hex,"body":text}` or `{"index":n,"state":"gone"}` for each record that has a payload.
+/// For each record that has a payload: `{"index":n,"state":"open","salt":hex,"body":text}`, or only its index and state, which is
+/// `gone` or `restricted`.
 const PAYLOADS: &str = "payloads.jsonl";
 
 struct Jsonl {
@@ -41,7 +42,7 @@ impl Writer for Jsonl {
         let (index, state) = (entry.seq, entry.beside.state());
         match &entry.beside {
             Beside::Nothing | Beside::Closed => Ok(()),
-            Beside::Gone => writeln!(payloads, "{}", json!({ "index": index, "state": state })),
+            Beside::Gone | Beside::Restricted => writeln!(payloads, "{}", json!({ "index": index, "state": state })),
             Beside::Open { body, salt } => {
                 let line = json!({ "index": index, "state": state, "salt": salt, "body": body });
                 writeln!(payloads, "{line}")

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use super::{Place, Put};
 use crate::error::ExportError;
 
-/// What is being written is called so; nobody reads it, and what is left of it is removed by the next export.
+/// What is being written is called so; nobody reads it.
 const UNFINISHED: &str = ".unfinished-";
-/// Who has this file locked writes to the folder.
+/// What is left of parts is removed by the next export; everything else is written again under the same name.
+const UNFINISHED_PARTS: &str = ".unfinished-records-";
+/// Who has this file locked writes parts to the folder.
 const LOCK: &str = ".lock";
 
 /// A folder that one process writes to.
@@ -21,11 +23,21 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder if it is not there, and takes it.
+    /// Makes the folder if it is not there, and takes it for parts.
     ///
     /// # Errors
-    /// [`ExportError::Place`] if it cannot be made, or another process writes to it.
+    /// [`ExportError::Place`] if it cannot be made, or another process writes parts to it.
     pub fn open(root: &Path) -> Result<Folder, ExportError> {
+        let folder = Folder::take(root, LOCK)?;
+        for name in folder.listed(UNFINISHED_PARTS)? {
+            let path = folder.root.join(&name);
+            fs::remove_file(&path).map_err(|error| folder.failed("remove", &name, error))?;
+        }
+        Ok(folder)
+    }
+
+    /// Makes the folder if it is not there, and takes this lock in it.
+    pub(crate) fn take(root: &Path, lock: &str) -> Result<Folder, ExportError> {
         let shown = || root.display().to_string();
         fs::create_dir_all(root).map_err(|error| ExportError::place("make", shown(), error))?;
         let lock = OpenOptions::new()
@@ -33,20 +45,15 @@ impl Folder {
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(root.join(LOCK))
+            .open(root.join(lock))
             .map_err(|error| ExportError::place("write to", shown(), error))?;
         if lock.try_lock().is_err() {
             return Err(ExportError::place("write to", shown(), "another export does"));
         }
-        let folder = Folder {
+        Ok(Folder {
             root: root.to_owned(),
             _lock: lock,
-        };
-        for name in folder.listed(UNFINISHED)? {
-            let path = folder.root.join(&name);
-            fs::remove_file(&path).map_err(|error| folder.failed("remove", &name, error))?;
-        }
-        Ok(folder)
+        })
     }
 
     fn failed(&self, doing: &'static str, name: &str, error: io::Error) -> ExportError {

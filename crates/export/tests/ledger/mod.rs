@@ -44,6 +44,8 @@ pub struct Ledger {
     pub pruned: Cell<u64>,
     /// Records whose payload is erased.
     pub erased: RefCell<BTreeSet<u64>>,
+    /// A record whose payload is shown to nobody.
+    pub restricted: Cell<Option<u64>>,
     key: SigningKey,
 }
 
@@ -61,6 +63,7 @@ impl Ledger {
             lines: RefCell::new(lines),
             pruned: Cell::new(0),
             erased: RefCell::default(),
+            restricted: Cell::default(),
             key: SigningKey::from_seed(ORIGIN, &[7; 32]).unwrap(),
         }
     }
@@ -128,11 +131,16 @@ impl Source for Ledger {
         })
     }
 
-    async fn payload(&self, index: u64) -> Result<Option<Payload>, SourceError> {
-        let there = !self.erased.borrow().contains(&index);
-        Ok(there.then(|| Payload {
+    async fn payload(&self, index: u64) -> Result<Payload, SourceError> {
+        if self.erased.borrow().contains(&index) {
+            return Ok(Payload::Gone);
+        }
+        if self.restricted.get() == Some(index) {
+            return Ok(Payload::Restricted);
+        }
+        Ok(Payload::Open {
             body: format!("{{\"of\":{index}}}"),
             salt: "00".repeat(32),
-        }))
+        })
     }
 }

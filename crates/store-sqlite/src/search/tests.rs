@@ -36,18 +36,18 @@ fn lines(count: u64) -> Vec<SearchRow> {
     let line = |seq: u64| {
         let mix = seq.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
         let mut row = SearchRow {
-            kind: ["outcome.reported", "callback.due"][usize::from(mix % 3 == 0)].into(),
+            kind: ["outcome.reported", "callback.due"][usize::from(mix.is_multiple_of(3))].into(),
             seq,
             ts: Time(i64::try_from(seq).unwrap() * 10),
             ..SearchRow::default()
         };
-        if mix % 2 == 0 {
+        if mix.is_multiple_of(2) {
             let agent = (mix / 2) % 400;
             row.kind = "decision.made".into();
             row.agent = text(format!("agent-{agent}"));
             row.action = text(format!("action-{}", (agent + mix / 800 % 2) % 7));
-            row.decision = text(["allow", "deny"][usize::from(mix % 10 == 0)].into());
-        } else if mix % 5 == 0 {
+            row.decision = text(["allow", "deny"][usize::from(mix.is_multiple_of(10))].into());
+        } else if mix.is_multiple_of(5) {
             row.kind = "approval.opened".into();
             row.agent = text(format!("agent-{}", mix % 3));
         }
