@@ -181,6 +181,7 @@ impl Clock for Shifted {
     }
     fn accept(&self) {}
     fn not_before(&self, _: Time) {}
+    fn follow(&self, _: Time) {}
 }
 
 #[tokio::test(flavor = "multi_thread")]
