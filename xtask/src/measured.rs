@@ -16,9 +16,9 @@ pub fn add(what: &str, result: &str) -> Result<(), Failed> {
         commit()?,
         cores()
     );
-    let last = text.lines().rposition(|line| line.starts_with('|'));
-    let last = last.ok_or_else(|| Failed(format!("{TABLE} has no table")))?;
     let mut lines: Vec<&str> = text.lines().collect();
+    let last = lines.iter().rposition(|line| line.starts_with('|'));
+    let last = last.ok_or_else(|| Failed(format!("{TABLE} has no table")))?;
     lines.insert(last + 1, &row);
     fs::write(path, lines.join("\n") + "\n").map_err(|error| Failed(format!("{TABLE}: {error}")))
 }

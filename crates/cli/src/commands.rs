@@ -4,6 +4,7 @@ mod agents;
 mod alerts;
 mod approvals;
 mod audit;
+mod backup;
 mod clock;
 mod config;
 mod demo;
@@ -73,6 +74,10 @@ enum Command {
     Org(org::Org),
     /// Go on after a restored backup, under a new name of the log
     Ledger(ledger::Ledger),
+    /// Copy the ledger, while the server runs or not
+    Backup(backup::Backup),
+    /// Make a data folder from a backup
+    Restore(backup::Restore),
     /// Confirm the host's clock after a jump
     Clock(clock::Clock),
     /// Check a configuration file
@@ -111,6 +116,8 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Users(users) => done(block(users.run(console))),
         Command::Keys(keys) => done(block(keys.run(console))),
         Command::Org(org) => done(block(org.run(console))),
+        Command::Backup(backup) => done(backup.run(console)),
+        Command::Restore(restore) => done(block(restore.run(console))),
         Command::Ledger(ledger) => done(block(ledger.run(console))),
         Command::Clock(clock) => done(block(clock.run(console))),
         Command::Doctor(doctor) => block(doctor.run(console)),

@@ -203,7 +203,7 @@ impl Engine {
 
 /// Gives `prove` the hashes of perfect subtrees: small ones from the store's leaf hashes, large ones from roots of 256
 /// leaves each, which are kept in memory (32 bytes for 256 records).
-fn with_subtrees(
+pub(crate) fn with_subtrees(
     inner: &Inner,
     handle: &OrgHandle,
     org: &str,

@@ -30,6 +30,7 @@ mod sequencer;
 mod settings;
 mod signer;
 mod stepper;
+mod tiles;
 mod vault;
 
 use std::collections::{BTreeSet, HashMap};
@@ -49,6 +50,7 @@ pub use audit::{AuditEntry, ExportFile, InclusionProof, SearchPage};
 pub use auth::{Caller, Credential, NewKey};
 pub use batch::BATCH_AT_MOST;
 pub use clock::{Clock, Host, HostClock, Machine, Reading, SystemClock};
+pub use countersign_tlog::tile::Tile;
 pub use epoch::{LogKeys, OpenedEpoch, RotatedKey};
 pub use error::EngineError;
 pub use inbox::Lane;

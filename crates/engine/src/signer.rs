@@ -248,6 +248,13 @@ impl Signer {
         }
     }
 
+    /// Another node appended to a ledger: its mark here follows as well.
+    pub fn heard(&self, org: &Org) {
+        if self.marks.is_some() {
+            self.follow(std::iter::once(org));
+        }
+    }
+
     fn follow<'a>(&self, orgs: impl Iterator<Item = &'a Org>) {
         let mut behind = crate::lock(&self.behind);
         let idle = behind.orgs.is_empty();

@@ -28,6 +28,8 @@ pub(crate) struct Reply {
     pub body: Vec<u8>,
     pub replayed: bool,
     pub policy: Option<HeaderValue>,
+    /// It never changes: whoever got it may keep it.
+    pub lasts: bool,
 }
 
 impl Reply {
@@ -38,6 +40,7 @@ impl Reply {
             body,
             replayed: false,
             policy: None,
+            lasts: false,
         }
     }
 
@@ -97,7 +100,9 @@ pub(crate) fn response(answer: Answer, request_id: &str, https: bool) -> Respons
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(REQUEST_ID, id);
     }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
@@ -116,6 +121,13 @@ fn of_reply(reply: Reply) -> Response<Body> {
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or_default();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content));
+    if reply.lasts {
+        // Not for caches on the way: who may read it is asked each time.
+        headers.insert(
+            CACHE_CONTROL,
+            HeaderValue::from_static("private, max-age=31536000, immutable"),
+        );
+    }
     if reply.replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }

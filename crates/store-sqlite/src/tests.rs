@@ -340,3 +340,91 @@ fn what_was_destroyed_is_nowhere_in_the_folder() {
 fn sealed_id(at: usize) -> String {
     format!("secret {at}")
 }
+
+#[test]
+fn a_ledger_of_an_older_schema_is_kept_beside_the_new_one() {
+    let folder = Folder::new("kept");
+    std::fs::create_dir(&folder.0).unwrap();
+    let conn = rusqlite::Connection::open(folder.file("ledger.db")).unwrap();
+    conn.execute_batch(include_str!("../migrations/0001.sql")).unwrap();
+    conn.execute_batch(
+        "PRAGMA application_id = 0x4353474E; PRAGMA user_version = 1;
+         INSERT INTO organizations (name, created, origin) VALUES ('acme', 0, 'test/t/acme');",
+    )
+    .unwrap();
+    drop(conn);
+    let kept = folder.file("ledger.db.schema1.bak");
+    // What an attempt that was cut off has left.
+    std::fs::write(folder.file("ledger.db.schema1.next"), "half").unwrap();
+    drop(folder.open());
+    let version = |path: &Path| -> i64 {
+        let conn = rusqlite::Connection::open(path).unwrap();
+        let names: i64 = conn
+            .query_row("SELECT count(*) FROM organizations WHERE name = 'acme'", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(names, 1);
+        conn.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(version(&kept), 1);
+    assert_eq!(version(&folder.file("ledger.db")), crate::open::SCHEMA as i64);
+    assert_eq!(std::fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!folder.file("ledger.db.schema1.next").exists());
+    let before = std::fs::metadata(&kept).unwrap().modified().unwrap();
+    drop(folder.open());
+    assert_eq!(
+        std::fs::metadata(&kept).unwrap().modified().unwrap(),
+        before,
+        "it is kept once"
+    );
+}
+
+#[test]
+fn a_ledger_that_cannot_be_kept_is_not_changed() {
+    let folder = Folder::new("unkept");
+    std::fs::create_dir(&folder.0).unwrap();
+    let conn = rusqlite::Connection::open(folder.file("ledger.db")).unwrap();
+    conn.execute_batch(include_str!("../migrations/0001.sql")).unwrap();
+    conn.execute_batch("PRAGMA application_id = 0x4353474E; PRAGMA user_version = 1;")
+        .unwrap();
+    std::fs::create_dir_all(folder.file("ledger.db.schema1.bak/in the way")).unwrap();
+    assert!(matches!(SqliteStore::open(&folder.0), Err(OpenError::Kept(_))));
+    let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(version, 1);
+}
+
+#[test]
+fn a_copy_is_whole_and_a_damaged_one_is_refused() {
+    let folder = Folder::new("copy");
+    let store = folder.open();
+    let mut share = batch("copied", 0, 5);
+    let mut edge = countersign_tlog::Edge::new();
+    share
+        .records
+        .iter()
+        .for_each(|record| edge.push(countersign_tlog::Hash(record.leaf_hash.0)));
+    let checkpoint = countersign_tlog::Checkpoint {
+        origin: "test/t/acme".into(),
+        size: 5,
+        root: edge.root(),
+    };
+    let key = countersign_tlog::SigningKey::from_seed("test/t/acme", &[1; 32]).unwrap();
+    share.head.checkpoint = checkpoint.sign(&key).unwrap();
+    store.append(&[share]).unwrap();
+    let (from, to) = (folder.file("ledger.db"), folder.file("copy.db"));
+    let copied = crate::copy(&from, &to).unwrap();
+    assert_eq!((&*copied[0].org, copied[0].size), ("acme", 5));
+    assert!(matches!(crate::copy(&from, &to), Err(crate::BackupError::Exists(_))));
+    assert_eq!(crate::look_over(&to).unwrap(), copied);
+    let conn = rusqlite::Connection::open(&to).unwrap();
+    conn.execute_batch("UPDATE records SET leaf_hash = zeroblob(32) WHERE rowid = (SELECT max(rowid) FROM records)")
+        .unwrap();
+    drop(conn);
+    let again = folder.file("again.db");
+    assert!(matches!(
+        crate::copy(&to, &again),
+        Err(crate::BackupError::Unsound { .. })
+    ));
+    assert!(!again.exists());
+}

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use countersign_core::command::{Envelope, Prune};
-use countersign_core::event::{Delivery, HoldScope, KeyIssued, OutcomeStatus, Scope, Verb};
+use countersign_core::event::{
+    Delivery, EpochEnd, EpochOpened, HoldScope, KeyIssued, KeyRotated, OutcomeStatus, Scope, Verb,
+};
 use countersign_core::ids::{ActionId, DeliveryId};
 use countersign_core::record::{ActorKind, Half, Idempotency};
 use countersign_core::state::HOLD_RELEASE_SPAN;
@@ -145,6 +147,25 @@ fn everything() -> World {
     assert_eq!(answer, Answer::Done);
     world.done(Command::NoteClockJump { shows: Time(0) });
     world.done(Command::ConfirmClock { by: "operator" });
+    world.done(Command::RotateLogKey(Box::new(KeyRotated {
+        key: "log".into(),
+        old_vkey: "log+00000000+a".into(),
+        until: world.now + Span::hours(720),
+        vkey: "log+00000001+b".into(),
+    })));
+    let end = |log: &str, size| EpochEnd {
+        log: log.into(),
+        root: countersign_core::digest::Digest([1; 32]),
+        size,
+    };
+    let epoch = EpochOpened {
+        epoch: 2,
+        log: "log/2".into(),
+        mark: Some(end("log/1", world.state.next_seq() + 3)),
+        previous: end("log/1", world.state.next_seq()),
+        vkey: "log/2+00000002+b".into(),
+    };
+    world.done(Command::OpenEpoch(Box::new(epoch), None));
     world.done(Command::RevokeKey("k1".into()));
     world.done(Command::RemoveUser("erin".into()));
     world.done(Command::RemoveReceiver(receiver, "requested"));

@@ -25,6 +25,7 @@ mod jcs;
 pub mod note;
 pub mod proof_file;
 mod scan;
+pub mod tile;
 pub mod tree;
 
 pub use canonical::{CanonicalError, MAX_LEAF_BYTES, is_canonical_record};

@@ -400,6 +400,13 @@ pub static CALLS: &[Call] = &[
         .with(&[needed(query("from", "Records of the shorter.", size)), needed(query("to", "Records of the longer.", size))])
         .answers::<ConsistencyAnswer>()
         .problems(&[(422, "invalid_range")]),
+    Call::new("log_checkpoint", Get, "/v1/audit/log/checkpoint", people(&[Admin, Auditor]))
+        .about("The newest signed checkpoint, as C2SP tlog-tiles has it.")
+        .answers_as("text/plain; charset=utf-8"),
+    Call::new("log_tile", Get, "/v1/audit/log/tile/{path}", people(&[Admin, Auditor]))
+        .about("A tile of the log, C2SP tlog-tiles: `<L>/<N>` holds hashes, `entries/<N>` records; `.p/<W>` is one that is not full yet.")
+        .with(&[with_slashes(path("path", "The tile, such as `0/x001/234`, `entries/000.p/7`.", word))])
+        .answers_as("application/octet-stream"),
     Call::new("records", Get, "/v1/audit/records", people(&[Admin, Auditor]))
         .about("Exact records, one a line, in order.")
         .with(&[query("from", "The first; 0 when left out.", index), query("limit", "How many at most; 1,000 when left out.", || page(10_000))])
@@ -456,12 +463,12 @@ pub static CALLS: &[Call] = &[
         ])
         .answers::<ClosedOrganization>()
         .problems(&[(409, "organization_open")]),
-    Call::new("open_epoch", Post, "/v1/organizations/{name}/epochs", LocalOperator)
+    Call::new("open_epoch", Post, "/v1/epochs/{name}", LocalOperator)
         .about("Lets a log go on under another name: after a restored backup, or when its key was seen elsewhere.")
         .with(&[with_slashes(path("name", "The organization.", id))])
         .takes::<NewEpochBody>(r#"{"why": "the disk died; restored the backup of last night"}"#)
         .creates::<OpenedEpochAnswer>(),
-    Call::new("rotate_log_key", Post, "/v1/organizations/{name}/log-key", LocalOperator)
+    Call::new("rotate_log_key", Post, "/v1/log-keys/{name}", LocalOperator)
         .about("Gives a log another key. For 30 days checkpoints carry the signatures of both.")
         .with(&[with_slashes(path("name", "The organization.", id))])
         .creates::<RotatedKeyAnswer>()

@@ -69,7 +69,7 @@ impl RotateLog {
     async fn run(self, console: &Console) -> Result<()> {
         let call = async |session: &Session| {
             let org = session.organization(self.connection.org.as_deref()).await?;
-            let path = format!("/v1/organizations/{}/log-key", segment(&org));
+            let path = format!("/v1/log-keys/{}", segment(&org));
             Ok(session.client.post::<Value>(&path, &json!({})).await?)
         };
         let value = self.connection.with(About::Instance, call).await?;

@@ -49,7 +49,7 @@ impl Ledger {
         let body = json!({ "why": new.why });
         let call = async |session: &crate::connect::Session| {
             let org = session.organization(new.connection.org.as_deref()).await?;
-            let path = format!("/v1/organizations/{}/epochs", segment(&org));
+            let path = format!("/v1/epochs/{}", segment(&org));
             Ok((session.client.post::<Value>(&path, &body).await?, org))
         };
         let (value, org) = new.connection.with(About::Instance, call).await?;

@@ -122,12 +122,21 @@ impl Scene {
         self.serve_logging("error", more)
     }
 
+    /// Starts a server on another data folder.
+    pub(crate) fn serve_at(&self, data: &str, more: &[&str]) -> Server {
+        self.serve_with(data, "info", more)
+    }
+
     fn serve_logging(&self, level: &str, more: &[&str]) -> Server {
+        self.serve_with("data", level, more)
+    }
+
+    fn serve_with(&self, data: &str, level: &str, more: &[&str]) -> Server {
         let arguments = [
             &[
                 "serve",
                 "--data",
-                "data",
+                data,
                 "--listen",
                 "127.0.0.1:0",
                 "--log-format",
@@ -182,6 +191,17 @@ impl Server {
             .and_then(Pid::from_raw)
             .expect("a process id");
         kill_process(pid, signal).expect("the server can be told");
+    }
+
+    /// What anybody gets at a path.
+    pub(crate) fn open_page(&self, path: &str) -> String {
+        let host = self.url.trim_start_matches("http://");
+        let mut stream = std::net::TcpStream::connect(host).expect("the server listens");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut stream, request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut stream, &mut answer).expect("it answers");
+        answer
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -101,6 +101,7 @@ impl Sequencer {
             match ledger.follow(&*self.inner.store, head) {
                 Ok(entries) => {
                     self.inner.heard(org, &entries);
+                    self.inner.signer.heard(org);
                     if !entries.iter().any(changes_the_signer) {
                         return;
                     }

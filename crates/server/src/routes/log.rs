@@ -1,19 +1,35 @@
-//! The log as the operator at the machine keeps it: its epochs and its key.
+//! The log: its tiles, and what the operator at the machine does with its epochs and its key.
 
 use std::sync::Arc;
 
 use countersign_api::audit::{LogEnd, NewEpochBody, OpenedEpochAnswer, RotatedKeyAnswer};
-use countersign_engine::{Caller, Request};
+use countersign_engine::{Caller, Request, Tile};
 
 use super::handlers;
 use crate::authorize::Operator;
 use crate::problem::Problem;
-use crate::reply::{Answer, json};
+use crate::query::id;
+use crate::reply::{Answer, Reply, json};
 use crate::way::Asked;
 
 handlers! {
+    "log_checkpoint" => Caller checkpoint,
+    "log_tile" => Caller tile,
     "open_epoch" => Operator open_epoch,
     "rotate_log_key" => Operator rotate_log_key,
+}
+
+async fn checkpoint(asked: Asked<Caller>) -> Answer {
+    let (_, checkpoint) = asked.app.engine.checkpoint(&asked.caller).await?;
+    Ok(Reply::bytes("text/plain; charset=utf-8", checkpoint.into_bytes()))
+}
+
+async fn tile(asked: Asked<Caller>) -> Answer {
+    let tile: Tile = id("tile", asked.param())?;
+    let bytes = asked.app.engine.tile(&asked.caller, tile).await?;
+    let mut reply = Reply::bytes("application/octet-stream", bytes);
+    reply.lasts = tile.is_full();
+    Ok(reply)
 }
 
 async fn open_epoch(asked: Asked<Operator>) -> Answer {

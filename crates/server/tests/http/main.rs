@@ -6,6 +6,7 @@ mod connections;
 mod document;
 mod flow;
 mod idempotency;
+mod log;
 mod logs;
 mod operations;
 mod permissions;
