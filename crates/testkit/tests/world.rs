@@ -491,7 +491,10 @@ fn an_outcome_that_nobody_reported_is_told_once_however_late() {
     let outcomes = |event: &Event| matches!(event, Event::OutcomeReported(e) if e.action_id == read);
     assert_eq!(world.records.iter().filter(|record| outcomes(&record.event)).count(), 1);
     assert!(world.state.next_due().is_none_or(|due| due > world.now));
-    assert_eq!(State::from_bytes(&world.state.to_bytes()).unwrap().next_due(), world.state.next_due());
+    assert_eq!(
+        State::from_bytes(&world.state.to_bytes()).unwrap().next_due(),
+        world.state.next_due()
+    );
 }
 
 #[test]
