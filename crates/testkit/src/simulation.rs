@@ -65,10 +65,11 @@ pub struct Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (seed, step) = (self.seed, self.step);
-        writeln!(f, "seed={seed} step={step}: {}", self.why)?;
+        writeln!(f, "the last steps of seed {seed}:")?;
         for line in &self.last {
             writeln!(f, "  {line}")?;
         }
+        writeln!(f, "seed={seed} step={step}: {}", self.why)?;
         write!(f, "again with COUNTERSIGN_SEED={seed}")
     }
 }

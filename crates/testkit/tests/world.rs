@@ -529,6 +529,26 @@ proptest! {
 }
 
 #[test]
+fn an_outcome_that_nobody_reported_is_told_once_however_late() {
+    let mut world = world();
+    let read = world.submit("bot", r#"{"action":"read"}"#).unwrap().decision.action_id;
+    world.redeem(read).unwrap();
+    // Nothing runs while the outcome becomes due, nor for long after.
+    world.now = world.now + Span::hours(30);
+    world.submit("bot", r#"{"action":"read"}"#).unwrap();
+    for _ in 0..3 {
+        world.done(Command::Tick);
+    }
+    let outcomes = |event: &Event| matches!(event, Event::OutcomeReported(e) if e.action_id == read);
+    assert_eq!(world.records.iter().filter(|record| outcomes(&record.event)).count(), 1);
+    assert!(world.state.next_due().is_none_or(|due| due > world.now));
+    assert_eq!(
+        State::from_bytes(&world.state.to_bytes()).unwrap().next_due(),
+        world.state.next_due()
+    );
+}
+
+#[test]
 fn policy_names_the_kinds_of_redaction_and_the_events_that_exist() {
     use countersign_core::redact::Kind;
     let mut kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();

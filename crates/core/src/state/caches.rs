@@ -1,6 +1,6 @@
 //! Timers and indexes: made from what the state holds, never part of it.
 
-use super::{Due, IDEMPOTENCY_SPAN, OpenApproval, REFUSAL_SPAN, State};
+use super::{Due, IDEMPOTENCY_SPAN, OpenAction, OpenApproval, REFUSAL_SPAN, State};
 use crate::digest::{Digest, hex, read_hex};
 use crate::ids::ApprovalId;
 use crate::record::Half;
@@ -14,7 +14,11 @@ impl State {
                 break;
             }
             self.leaving.pop_first();
-            self.actions.remove(&id);
+            // Whoever waits for an outcome stays until the timer has told it, however late that is: it leaves then.
+            let waits = |action: &OpenAction| action.outcome_due.is_some() && !action.outcome;
+            if !self.actions.get(&id).is_some_and(waits) {
+                self.actions.remove(&id);
+            }
         }
         while let Some((at, key)) = self.forget_keys.front().copied() {
             if at > now {

@@ -29,7 +29,8 @@ impl Sequencer {
         }
         let followed = shared && self.follow_news();
         let now = self.inner.clock.read().now;
-        if now < self.timers_looked_at + TIMER_STEP {
+        // A clock that was set back and accepted is no reason to wait until it shows the old time again.
+        if (Span(0)..TIMER_STEP).contains(&(now - self.timers_looked_at)) {
             return followed;
         }
         self.timers_looked_at = now;

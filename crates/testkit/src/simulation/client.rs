@@ -60,9 +60,10 @@ impl Want {
         )
     }
 
-    /// Whether it has to leave a record when it happens. A switch that is pulled twice leaves one.
+    /// Whether it has to leave a record when it happens. What is so already leaves none: a switch that was pulled, a
+    /// snapshot that is there or live.
     fn leaves(&self) -> bool {
-        !matches!(self, Want::Kill(_) | Want::Upload(_)) && !self.reads()
+        !matches!(self, Want::Kill(_) | Want::Upload(_) | Want::Activate(_)) && !self.reads()
     }
 }
 
@@ -88,6 +89,8 @@ pub struct Call {
 pub struct Learned {
     /// The action.
     pub id: ActionId,
+    /// Whose it is.
+    pub agent: String,
     /// Its digest, or that of the alternative that is permitted.
     pub digest: Digest,
     /// The digest that people vote for.
@@ -294,6 +297,7 @@ fn learned(answer: &countersign_api::ActionAnswer) -> Option<Box<Learned>> {
         .unwrap_or(shown);
     Some(Box::new(Learned {
         id: answer.id.as_deref()?.parse().ok()?,
+        agent: answer.agent.clone(),
         digest,
         shown,
         snapshot: answer.snapshot.clone().unwrap_or_default(),

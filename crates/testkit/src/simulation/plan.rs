@@ -17,8 +17,8 @@ pub struct Known {
     pub admins: Vec<String>,
     /// Keys of people who may vote.
     pub people: Vec<String>,
-    /// Keys of agents.
-    pub agents: Vec<String>,
+    /// Agents and their keys.
+    pub agents: Vec<(String, String)>,
     /// Actions, as they were last seen.
     pub actions: BTreeMap<ActionId, Learned>,
     /// Sizes of the ledger that checkpoints showed.
@@ -88,7 +88,10 @@ fn route(want: &Want) -> String {
 fn decide(org: usize, known: &mut [Known], dice: &mut Dice) -> Call {
     let known = &mut known[org];
     let action = scene::ACTIONS[dice.weighted(&[6, 3, 6, 4, 3, 3, 2, 2])];
-    let agent = dice.one_of(&known.agents).cloned().unwrap_or_default();
+    let agent = dice
+        .one_of(&known.agents)
+        .map(|(_, key)| key.clone())
+        .unwrap_or_default();
     let principal = match dice.below(6) {
         0 => r#","principal":"dana""#,
         1 => r#","principal":"alex""#,
@@ -113,18 +116,21 @@ fn decide(org: usize, known: &mut [Known], dice: &mut Dice) -> Call {
 fn wanted(kind: usize, known: &Known, dice: &mut Dice) -> Option<(String, Want)> {
     let admin = dice.one_of(&known.admins)?.clone();
     let person = dice.one_of(&known.people)?.clone();
-    let agent = dice.one_of(&known.agents)?.clone();
+    let agent = dice.one_of(&known.agents)?.1.clone();
     Some(match kind {
         1 => (person, vote(known, dice)?),
-        2 => (agent, redeem(known, dice)?),
-        3 => (agent, Want::Report(some(known, dice, |_| true)?.id)),
+        2 => redeem(known, dice)?,
+        3 => {
+            let learned = some(known, dice, |learned| learned.permit.is_some())?;
+            (of(known, learned, dice)?, Want::Report(learned.id))
+        }
         4 => {
             let approval = some(known, dice, |learned| learned.approval.is_some())?.approval?;
             (if dice.happens(500) { agent } else { admin }, Want::Cancel(approval))
         }
         5 | 6 => {
-            let approval = some(known, dice, |learned| learned.approval.is_some())?.approval?;
-            (agent, Want::Answer(approval))
+            let learned = some(known, dice, |learned| learned.approval.is_some())?;
+            (of(known, learned, dice)?, Want::Answer(learned.approval?))
         }
         7 => (admin, Want::Kill(scope(dice))),
         8 | 9 => (
@@ -150,7 +156,7 @@ fn wanted(kind: usize, known: &Known, dice: &mut Dice) -> Option<(String, Want)>
 fn rare(known: &Known, dice: &mut Dice, admin: String) -> Option<(String, Want)> {
     let want = match dice.below(3) {
         // Never the last of a kind, so that there is always somebody to go on with.
-        0 if known.agents.len() > 2 => Want::Revoke(kid_of(dice.one_of(&known.agents)?)),
+        0 if known.agents.len() > 2 => Want::Revoke(kid_of(&dice.one_of(&known.agents)?.1)),
         1 => {
             let teams = if dice.happens(500) {
                 vec!["leads".to_owned()]
@@ -214,7 +220,7 @@ fn foreign(org: usize, known: &mut [Known], dice: &mut Dice) -> Option<Call> {
     let learned = some(other, dice, |_| true)?.clone();
     let known = &mut known[org];
     let (admin, person) = (dice.one_of(&known.admins)?.clone(), dice.one_of(&known.people)?.clone());
-    let agent = dice.one_of(&known.agents)?.clone();
+    let agent = dice.one_of(&known.agents)?.1.clone();
     let (credential, want) = match (dice.below(4), learned.approval, learned.permit) {
         (0, Some(approval), _) => (
             person,

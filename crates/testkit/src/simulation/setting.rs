@@ -47,7 +47,7 @@ impl Setting {
             orgs: orgs.iter().take(count).map(|name| Org::from(*name)).collect(),
             nodes: if shared { 1 + dice.place(3) } else { 1 },
             shared,
-            lying_disk: dice.happens(40),
+            lying_disk: dice.happens(80),
             clocks_jump: dice.happens(300),
             deaths: dice.happens(700),
             faults_per_mille: calm(dice, &[0, 20, 60, 150]),
@@ -108,7 +108,8 @@ pub fn found(node: &mut Node, org: &Org) -> Result<Known, String> {
     }
     for (id, owner) in scene::AGENTS {
         let added = finish(node, engine.register_agent(&request, agent_of(id, owner)))?;
-        known.agents.push(added.key.ok_or("a new agent has no key")?.text);
+        let key = added.key.ok_or("a new agent has no key")?.text;
+        known.agents.push((id.to_owned(), key));
     }
     for variant in scene::variants() {
         finish(node, engine.upload_policies(&request, variant.files.clone()))?;

@@ -141,15 +141,15 @@ impl World {
         Digest::tagged("trace", &[&[self.trace.0.as_slice()], roots.as_slice()].concat())
     }
 
-    /// One step: something happens, messages arrive, and the outsider looks.
+    /// One step: something happens, the outsider looks, and messages arrive.
     ///
     /// # Errors
     /// What is wrong.
     pub fn advance(&mut self) -> Result<(), String> {
         self.step += 1;
         self.happen()?;
-        self.carry_messages()?;
-        self.look()
+        self.look()?;
+        self.carry_messages()
     }
 
     fn happen(&mut self) -> Result<(), String> {
@@ -321,7 +321,9 @@ impl World {
                 if let Some(learned) = learned {
                     known.learn(&learned);
                 }
-                known.agents.extend(key);
+                if let (Some(key), Want::Register(agent)) = (key, &call.want) {
+                    known.agents.push((agent.clone(), key));
+                }
                 if let Want::Kill(scope) = &call.want {
                     known.killed.insert(scope.clone());
                 }
