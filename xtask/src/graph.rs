@@ -22,6 +22,7 @@ const LAYERS: [(&str, u8); 16] = [
     ("client", 4),
     ("cli", 5),
     ("testkit", 9),
+    ("testkit-postgres", 9),
     ("xtask", 9),
     ("bench", 9),
 ];

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use countersign_notify::Allowlist;
 use countersign_policy::Problem;
+use countersign_store_postgres::Address;
 
 use crate::excerpt;
 use crate::failure::{Failure, Result};
@@ -34,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) behind_proxy: Vec<String>,
     /// The data folder.
     pub(crate) data: Option<PathBuf>,
+    /// The database, in place of a data folder.
+    pub(crate) database_url: Option<Address>,
     /// How long API keys are good, days; 0 = until they are revoked.
     pub(crate) key_days: Option<u32>,
     /// The instance key.
@@ -55,11 +58,12 @@ pub(crate) struct Config {
 }
 
 /// The names of the settings.
-pub(crate) const NAMES: [&str; 13] = [
+pub(crate) const NAMES: [&str; 14] = [
     "allow_callbacks_to",
     "base_url",
     "behind_proxy",
     "data",
+    "database_url",
     "key_days",
     "key_file",
     "listen",
@@ -108,6 +112,10 @@ impl Config {
                 self.base_url = Some(value.trim_end_matches('/').to_owned());
             }
             "data" => self.data = Some(value.into()),
+            "database_url" => {
+                let help = "write it as in `postgres://USER:PASSWORD@HOST:PORT/DATABASE`";
+                self.database_url = Some(Address::parse(value).map_err(|error| (error.to_string(), help.to_owned()))?);
+            }
             "key_days" => {
                 let wrong = || {
                     (
@@ -150,6 +158,15 @@ impl Config {
 
     /// What is wrong with the settings as a whole.
     pub(crate) fn fault(&self) -> Option<Wrong> {
+        if self.data.is_some() && self.database_url.is_some() {
+            let what = "`data` and `database_url` are both set".to_owned();
+            return Some((what, "ledgers lie in one of them: remove the other".to_owned()));
+        }
+        if self.database_url.is_some() && self.key_file.is_none() {
+            let what = "`database_url` is set and `key_file` is not".to_owned();
+            let help = "the instance key opens the secrets in the database, so it does not lie there".to_owned();
+            return Some((what, help));
+        }
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             let (there, missing) = if self.tls_cert.is_some() {
                 ("tls_cert", "tls_key")
@@ -209,7 +226,30 @@ pub(crate) fn check(path: &str, text: &str) -> (Config, Vec<Problem>) {
     (config, problems)
 }
 
+/// The text as it may be shown: the url of a database has a password, so nothing of it is left.
+pub(crate) fn showable(text: &str) -> String {
+    let starred = |text: &str| -> String { text.chars().map(|c| if c.is_whitespace() { c } else { '*' }).collect() };
+    let mut continues = false;
+    let mut lines = Vec::new();
+    for line in text.split('\n') {
+        let value = line
+            .split_once("database_url")
+            .and_then(|(_, rest)| rest.split_once(':'));
+        let hidden = match value {
+            Some((_, value)) => value,
+            None if continues => line,
+            None => "",
+        };
+        let shown = line.strip_suffix(hidden).unwrap_or_default();
+        lines.push(format!("{shown}{}", starred(hidden)));
+        // The value may stand on the next line.
+        continues = hidden.trim().is_empty() && (continues || value.is_some());
+    }
+    lines.join("\n")
+}
+
 fn wrong_file(path: &Path, text: &str, problems: &[Problem]) -> Failure {
+    let text = &showable(text);
     let name = path.display().to_string();
     let rendered: Vec<String> = problems
         .iter()

@@ -1,5 +1,5 @@
 //! The one way of all commands to a ledger: HTTP, to a server elsewhere, to the server that has the data folder, or to
-//! one of our own that lives as long as the command.
+//! one of our own over a folder or a database, that lives as long as the command.
 
 use std::path::PathBuf;
 
@@ -12,6 +12,7 @@ use crate::folder::{Folder, Taken};
 use crate::host::Hosted;
 use crate::instance::pick;
 use crate::local::Local;
+use crate::place::{DATABASE_URL, Database, Hold, Place};
 
 /// How to reach the ledger.
 #[derive(Args, Clone, Debug, Default)]
@@ -25,13 +26,16 @@ pub(crate) struct Connection {
     /// The data folder, instead of a server [env: COUNTERSIGN_DATA]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// The instance key, if it is not in the data folder
-    #[arg(long, requires = "data", value_name = "FILE")]
+    /// The database, as one more node on it; better given as COUNTERSIGN_DATABASE_URL
+    #[arg(long, conflicts_with_all = ["server", "data"], value_name = "URL")]
+    pub(crate) database_url: Option<String>,
+    /// The instance key: with a database, and if it is not in the data folder
+    #[arg(long, conflicts_with = "server", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
     /// Where the signer remembers what was signed for, outside of the data folder [env: COUNTERSIGN_SIGNER_STATE]
-    #[arg(long, requires = "data", value_name = "DIR")]
+    #[arg(long, conflicts_with = "server", value_name = "DIR")]
     pub(crate) signer_state: Option<PathBuf>,
-    /// The organization, where the data folder has several
+    /// The organization, where there are several
     #[arg(long, value_name = "NAME")]
     pub(crate) org: Option<String>,
 }
@@ -97,17 +101,27 @@ impl Connection {
             .or_else(|| variable("COUNTERSIGN_DATA").map(PathBuf::from));
         let server = match &self.server {
             Some(server) => Some(server.clone()),
-            None if self.data.is_some() => None,
+            None if self.data.is_some() || self.database_url.is_some() => None,
             None => variable("COUNTERSIGN_SERVER"),
         };
-        match (server, data) {
-            (Some(server), _) => self.remote(&server),
-            (None, Some(data)) => {
-                let folder = Folder::new(&data, self.key_file.as_deref());
-                self.folder(&folder.with_signer_state(self.signer_state.as_deref())?, about).await
+        let database = match (&self.database_url, &data) {
+            (Some(url), _) => Some(url.clone()),
+            (None, Some(_)) => None,
+            (None, None) => variable(DATABASE_URL),
+        };
+        match (server, database, data) {
+            (Some(server), _, _) => self.remote(&server),
+            (None, url, data) if url.is_some() || data.is_some() => {
+                // A database that is named, or alone in the environment, comes before a folder.
+                let data = data.filter(|_| url.is_none());
+                let place = Place::named(data.as_deref(), url.as_deref(), self.key_file.as_deref())?;
+                match place.with_signer_state(self.signer_state.as_deref())? {
+                    Place::Database(database) => self.database(database, about).await,
+                    Place::Folder(folder) => self.folder(&folder, about).await,
+                }
             }
-            (None, None) => Err(Failure::usage("no server and no data folder is named").next(
-                "name one with --server URL and --key KEY, or with --data DIR (or COUNTERSIGN_SERVER, COUNTERSIGN_KEY, COUNTERSIGN_DATA)",
+            (None, _, _) => Err(Failure::usage("no server and no data folder is named").next(
+                "name one with --server URL and --key KEY, or with --data DIR, or with --database-url URL and --key-file FILE (or COUNTERSIGN_SERVER, COUNTERSIGN_KEY, COUNTERSIGN_DATA, COUNTERSIGN_DATABASE_URL, COUNTERSIGN_KEY_FILE)",
             )),
         }
     }
@@ -123,16 +137,26 @@ impl Connection {
         })
     }
 
+    async fn database(&self, database: Database, about: About) -> Result<Session> {
+        let hosted = Hosted::start(Hold::Database(database)).await?;
+        self.session(hosted.local.clone(), Some(hosted), about).await
+    }
+
     async fn folder(&self, folder: &Folder, about: About) -> Result<Session> {
         folder.must_exist()?;
         let (local, hosted) = match folder.lock() {
             Ok(lock) => {
-                let hosted = Hosted::start(folder, lock).await?;
+                let hosted = Hosted::start(Hold::Folder(folder.clone(), lock)).await?;
                 (hosted.local.clone(), Some(hosted))
             }
             Err(Taken::By { pid, address }) => (owner(folder, pid, address)?, None),
             Err(taken) => return Err(taken.failure(&folder.root)),
         };
+        self.session(local, hosted, about).await
+    }
+
+    /// A session with a server on this machine.
+    async fn session(&self, local: Local, hosted: Option<Hosted>, about: About) -> Result<Session> {
         let session = |credential: Credential| Client::new(&local.address, &credential);
         // A person's key works here as well: votes need one.
         if let Some(key) = self.key.clone().or_else(|| variable("COUNTERSIGN_KEY")) {

@@ -4,15 +4,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use countersign_engine::Settings;
 use countersign_server::ServerSettings;
-use countersign_store_sqlite::FolderLock;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::failure::{Failure, Result};
-use crate::folder::Folder;
 use crate::instance::Instance;
 use crate::local::Local;
+use crate::place::Hold;
 
 /// The server.
 pub(crate) struct Hosted {
@@ -25,14 +24,14 @@ pub(crate) struct Hosted {
 }
 
 impl Hosted {
-    /// Starts it over a folder under a lock that was taken.
-    pub(crate) async fn start(folder: &Folder, lock: FolderLock) -> Result<Hosted> {
+    /// Starts it over what this process holds.
+    pub(crate) async fn start(hold: Hold) -> Result<Hosted> {
         let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let settings = Settings {
             base_url: format!("http://{}", address(&listener)?),
             ..Settings::default()
         };
-        Hosted::serve(Instance::open(folder, lock, settings, false)?, listener)
+        Hosted::serve(Instance::of(hold, settings)?, listener)
     }
 
     /// Serves an instance at a loopback listener.

@@ -1,29 +1,29 @@
-//! An engine over a data folder that this process has taken.
+//! An engine over a data folder that this process has taken, or over a database.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use countersign_engine::{Caller, Engine, NewKey, Request, Settings, SystemClock, Vault};
+use countersign_store::{ReadError, Store as _};
 use countersign_store_sqlite::{FolderLock, SqliteStore};
 
 use crate::failure::{Failure, Result};
 use crate::folder::Folder;
+use crate::place::{Database, Hold};
 use crate::policies::Files;
 
-/// The engine, and the lock that keeps others out for as long as it runs.
+/// The engine, and the lock that keeps others out of a data folder for as long as it runs.
 pub(crate) struct Instance {
     /// The engine.
     pub(crate) engine: Engine,
     /// The lock; released last.
-    pub(crate) lock: FolderLock,
+    pub(crate) lock: Option<FolderLock>,
 }
 
 impl Instance {
     /// Opens the folder under a lock that was taken. `create` makes the instance key where there is none.
     pub(crate) fn open(folder: &Folder, lock: FolderLock, settings: Settings, create: bool) -> Result<Instance> {
-        let vault = Vault::from_file(&folder.key_file, create).map_err(|error| {
-            Failure::unreachable(error.to_string())
-                .next("put the instance's key file in place; without it no key and no secret can be used")
-        })?;
+        let vault = vault(&folder.key_file, create)?;
         let store = SqliteStore::open(&folder.root).map_err(|error| {
             Failure::unreachable(format!(
                 "the ledger in `{}` cannot be opened: {error}",
@@ -39,7 +39,50 @@ impl Instance {
             ..settings
         };
         let engine = Engine::start(Arc::new(store), vault, Box::new(SystemClock::default()), settings)?;
-        Ok(Instance { engine, lock })
+        Ok(Instance {
+            engine,
+            lock: Some(lock),
+        })
+    }
+
+    /// Becomes one of those who work on a database. `create` makes the instance key where there is none, for a database
+    /// that has no ledger yet.
+    pub(crate) fn join(database: &Database, settings: Settings, create: bool) -> Result<Instance> {
+        let store = database.open()?;
+        let failed = |error: ReadError| Failure::unreachable(error.to_string());
+        let first = store.organizations().map_err(failed)?.into_iter().next();
+        if first.is_none() && !create {
+            let what = format!("there is no Countersign data in `{}`", database.address);
+            return Err(
+                Failure::unreachable(what).next("make it with `countersign init --database-url URL --key-file FILE`")
+            );
+        }
+        let vault = vault(&database.key_file, create && first.is_none())?;
+        if let Some(row) = first {
+            let sealed = store.secret(&row.name, "key", "log").map_err(failed)?;
+            if sealed.is_some_and(|sealed| vault.open(&row.name, "key", "log", &sealed).is_err()) {
+                let file = database.key_file.display();
+                let what = format!(
+                    "the key in `{file}` does not open the secrets in `{}`",
+                    database.address
+                );
+                return Err(Failure::unreachable(what).next("copy the key file of a node that works there"));
+            }
+        }
+        let settings = Settings {
+            signer_state: database.signer_state.clone(),
+            ..settings
+        };
+        let engine = Engine::start(Arc::new(store), vault, Box::new(SystemClock::default()), settings)?;
+        Ok(Instance { engine, lock: None })
+    }
+
+    /// Opens what this process holds.
+    pub(crate) fn of(hold: Hold, settings: Settings) -> Result<Instance> {
+        match hold {
+            Hold::Folder(folder, lock) => Instance::open(&folder, lock, settings, false),
+            Hold::Database(database) => Instance::join(&database, settings, false),
+        }
     }
 
     /// Lets what waits be carried out and gives the folder back.
@@ -59,6 +102,14 @@ impl Instance {
     pub(crate) async fn reset(&self, org: &str, user: &str) -> Result<NewKey> {
         Ok(self.engine.add_admin(&org.into(), user).await?)
     }
+}
+
+/// The instance key.
+fn vault(key_file: &Path, create: bool) -> Result<Vault> {
+    Vault::from_file(key_file, create).map_err(|error| {
+        Failure::unreachable(error.to_string())
+            .next("put the instance's key file in place; without it no key and no secret can be used")
+    })
 }
 
 /// Stores documents and makes them live, in the operator's name. Returns the snapshot's hash.

@@ -13,6 +13,7 @@ mod folder;
 mod host;
 mod instance;
 mod local;
+mod place;
 mod policies;
 mod progress;
 mod replay;

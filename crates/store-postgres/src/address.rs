@@ -31,7 +31,7 @@ pub(crate) enum Protection {
 }
 
 /// Where the database is, and how to get in. Shows itself without the password.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     pub(crate) config: Config,
     pub(crate) protection: Protection,

@@ -4,7 +4,7 @@
 use countersign_core::digest::Digest;
 use countersign_core::time::Time;
 use countersign_store::{Append, Head, NewRecord, OrganizationRow, SearchRow, Store as _};
-use countersign_testkit::postgres::{GUARDED, Postgres, database_of};
+use countersign_testkit_postgres::{GUARDED, Postgres, database_of};
 
 use crate::address::Protection;
 use crate::migrate::MIGRATIONS;

@@ -6,8 +6,7 @@ mod support;
 use std::time::Duration;
 
 use countersign_store::{AppendError, Changes, Org, Shared as _, Store as _};
-use countersign_testkit::cut::{Cut, Side};
-use countersign_testkit::postgres::{Postgres, database_of};
+use countersign_testkit_postgres::{Cut, Postgres, Side, database_of};
 
 use support::{batch, open};
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use countersign_store::Store;
 use countersign_store::conformance::{Subject, run, run_shared};
 use countersign_store_postgres::{Address, PostgresStore};
-use countersign_testkit::postgres::Postgres;
+use countersign_testkit_postgres::Postgres;
 
 fn open(url: &str) -> Box<dyn Store> {
     Box::new(PostgresStore::open(Address::parse(url).unwrap()).unwrap())

@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 use countersign_core::digest::Digest;
 use countersign_store::{Append, AppendError, Org, Shared as _, Store as _};
 use countersign_store_postgres::PostgresStore;
-use countersign_testkit::cut::{Cut, Side};
-use countersign_testkit::postgres::{Postgres, database_of};
+use countersign_testkit_postgres::{Cut, Postgres, Side, database_of};
 
 use support::{batch, leaf, open};
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use countersign_store::Store as _;
 use countersign_store_postgres::{Address, OpenError, PostgresStore};
-use countersign_testkit::postgres::{Postgres, database_of};
+use countersign_testkit_postgres::{Postgres, database_of};
 
 fn open(url: &str) -> Result<PostgresStore, OpenError> {
     PostgresStore::open(Address::parse(url).unwrap())

@@ -1,10 +1,8 @@
 //! A world on a controlled clock: one organization's state, folded from records that go through their canonical bytes.
 
 pub mod cases;
-pub mod cut;
 mod derive;
 pub mod history;
-pub mod postgres;
 mod retention;
 pub mod simulation;
 

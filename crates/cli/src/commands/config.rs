@@ -38,8 +38,9 @@ impl Config {
         let value = json!({ "problems": problems.iter().map(excerpt::value).collect::<Vec<_>>() });
         if !problems.is_empty() {
             if !console.json {
+                let shown = config::showable(&text);
                 for problem in &problems {
-                    note(excerpt::render(problem, &name, &text));
+                    note(excerpt::render(problem, &name, &shown));
                 }
             }
             let count = problems.len();

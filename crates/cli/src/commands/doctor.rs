@@ -1,4 +1,4 @@
-//! `countersign doctor`: looks a data folder over, a line for each thing, and says what to do.
+//! `countersign doctor`: looks a data folder or a database over, a line for each thing, and says what to do.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::console::Console;
 use crate::failure::{NO, Result};
 use crate::folder::{Folder, Taken, mode};
+use crate::place::{Database, Place};
 use crate::policies;
 use crate::progress::Progress;
 
@@ -24,8 +25,11 @@ const RECORDS: u64 = 10_000;
 pub(super) struct Doctor {
     /// The data folder
     #[arg(long)]
-    data: PathBuf,
-    /// The instance key, if it is not in the data folder
+    data: Option<PathBuf>,
+    /// A database in place of a data folder; better given as COUNTERSIGN_DATABASE_URL
+    #[arg(long, conflicts_with = "data", value_name = "URL")]
+    database_url: Option<String>,
+    /// The instance key: with a database, and if it is not in the data folder
     #[arg(long)]
     key_file: Option<PathBuf>,
     /// Where the signer remembers what was signed for, outside of the data folder [env: COUNTERSIGN_SIGNER_STATE]
@@ -88,7 +92,16 @@ impl Findings {
 impl Doctor {
     pub(super) async fn run(self, console: &Console) -> Result<ExitCode> {
         let mut findings = Findings::default();
-        self.examine(&mut findings);
+        let place = Place::named(
+            self.data.as_deref(),
+            self.database_url.as_deref(),
+            self.key_file.as_deref(),
+        )
+        .and_then(|place| place.with_signer_state(self.signer_state.as_deref()))?;
+        match &place {
+            Place::Folder(folder) => self.examine(folder, &mut findings),
+            Place::Database(database) => self.examine_database(database, &mut findings),
+        }
         let word = |state: State| match state {
             State::Ok => "ok",
             State::Warn => "warn",
@@ -123,28 +136,35 @@ impl Doctor {
         Ok(if failed { ExitCode::from(NO) } else { ExitCode::SUCCESS })
     }
 
-    fn examine(&self, findings: &mut Findings) {
-        let folder = Folder::new(&self.data, self.key_file.as_deref());
+    /// Servers may go on meanwhile: what is read is committed, and is not changed any more.
+    fn examine_database(&self, database: &Database, findings: &mut Findings) {
+        clock(findings);
+        let marks = self.marks(database.signer_state.clone(), findings);
+        let vault = key(&database.key_file, findings);
+        self.documents(None, findings);
+        match database.open() {
+            Ok(store) => {
+                findings.ok(
+                    "store",
+                    format!("`{}` opens, and its commits are durable", database.address),
+                );
+                verify_all(&store, vault.as_ref(), marks.as_ref(), self.records, findings);
+            }
+            Err(failure) => findings.fail("store", failure.what, "see that the database runs and can be reached"),
+        }
+    }
+
+    fn examine(&self, folder: &Folder, findings: &mut Findings) {
         if let Err(failure) = folder.must_exist() {
             findings.fail("folder", failure.what, failure.next.unwrap_or_default());
             return;
         }
-        let marks = self.marks(&folder, findings);
-        permissions(&folder, findings);
+        let marks = self.marks(folder.signer_state.clone(), findings);
+        permissions(folder, findings);
         space(&folder.root, findings);
         clock(findings);
-        let vault = match Vault::from_file(&folder.key_file, false) {
-            Ok(vault) => {
-                findings.ok("key file", format!("{} has 32 bytes", folder.key_file.display()));
-                Some(vault)
-            }
-            Err(error) => {
-                let next = "bring the key back from where it was kept; without it API keys and secrets are of no use";
-                findings.fail("key file", error.to_string(), next);
-                None
-            }
-        };
-        self.documents(findings);
+        let vault = key(&folder.key_file, findings);
+        self.documents(Some(folder), findings);
         // What a server has open is looked at by the server; two of us on one folder would be one too many.
         match folder.lock() {
             Ok(lock) => {
@@ -165,16 +185,9 @@ impl Doctor {
     }
 
     /// The signer's marks, if there are any.
-    fn marks(&self, folder: &Folder, findings: &mut Findings) -> Option<Marks> {
-        let folder = match folder.clone().with_signer_state(self.signer_state.as_deref()) {
-            Ok(folder) => folder,
-            Err(failure) => {
-                findings.fail("signer", failure.what, failure.next.unwrap_or_default());
-                return None;
-            }
-        };
+    fn marks(&self, state: Option<PathBuf>, findings: &mut Findings) -> Option<Marks> {
         // What is not there is not made: looking changes nothing.
-        let state = folder.signer_state.filter(|state| state.is_dir());
+        let state = state.filter(|state| state.is_dir());
         match state.as_deref().map(Marks::open).transpose() {
             Ok(marks) => marks,
             Err(error) => {
@@ -184,11 +197,11 @@ impl Doctor {
         }
     }
 
-    fn documents(&self, findings: &mut Findings) {
-        let folder = self.policies.clone().unwrap_or_else(|| self.data.join("policies"));
-        if self.policies.is_none() && !folder.is_dir() {
+    fn documents(&self, data: Option<&Folder>, findings: &mut Findings) {
+        let beside = data.map(|data| data.root.join("policies")).filter(|path| path.is_dir());
+        let Some(folder) = self.policies.clone().or(beside) else {
             return;
-        }
+        };
         let files = match policies::read(&folder) {
             Ok(files) => files,
             Err(failure) => {
@@ -211,6 +224,20 @@ impl Doctor {
                 findings.ok("policies", what);
             }
             (None, None) => findings.fail("policies", "the documents do not load", next),
+        }
+    }
+}
+
+fn key(file: &Path, findings: &mut Findings) -> Option<Vault> {
+    match Vault::from_file(file, false) {
+        Ok(vault) => {
+            findings.ok("key file", format!("{} has 32 bytes", file.display()));
+            Some(vault)
+        }
+        Err(error) => {
+            let next = "bring the key back from where it was kept; without it API keys and secrets are of no use";
+            findings.fail("key file", error.to_string(), next);
+            None
         }
     }
 }
@@ -286,10 +313,14 @@ fn ledgers(root: &Path, vault: Option<&Vault>, marks: Option<&Marks>, records: u
         }
     };
     findings.ok("store", "SQLite opens, in WAL mode with full synchronous commits");
+    verify_all(&store, vault, marks, records, findings);
+}
+
+fn verify_all(store: &dyn Store, vault: Option<&Vault>, marks: Option<&Marks>, records: u64, findings: &mut Findings) {
     let organizations = match store.organizations() {
         Ok(organizations) => organizations,
         Err(error) => {
-            findings.fail("store", error.to_string(), "bring the folder back from a backup");
+            findings.fail("store", error.to_string(), "bring it back from a backup");
             return;
         }
     };
@@ -302,11 +333,11 @@ fn ledgers(root: &Path, vault: Option<&Vault>, marks: Option<&Marks>, records: u
     }
     let _progress = Progress::start("verifying records");
     for row in organizations {
-        mark(&store, marks, &row.name, findings);
-        match verify(&store, vault, &row.name, records) {
+        mark(store, marks, &row.name, findings);
+        match verify(store, vault, &row.name, records) {
             Ok(what) => findings.ok("ledger", format!("{}: {what}", row.name)),
             Err(what) => {
-                let next = "stop using this folder, keep a copy of it, and compare with your latest export or backup";
+                let next = "stop using it, keep a copy of it, and compare with your latest export or backup";
                 findings.fail("ledger", format!("{}: {what}", row.name), next);
             }
         }
@@ -314,7 +345,7 @@ fn ledgers(root: &Path, vault: Option<&Vault>, marks: Option<&Marks>, records: u
 }
 
 /// Holds a ledger against the signer's mark.
-fn mark(store: &SqliteStore, marks: Option<&Marks>, org: &str, findings: &mut Findings) {
+fn mark(store: &dyn Store, marks: Option<&Marks>, org: &str, findings: &mut Findings) {
     let look = || -> std::result::Result<(Standing, u64), String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let head = store.head(org).map_err(|error| text(&error))?.ok_or("it has no end")?;
@@ -354,7 +385,7 @@ fn mark(store: &SqliteStore, marks: Option<&Marks>, org: &str, findings: &mut Fi
 }
 
 /// Reads the newest records of a ledger, hashes them again, and checks the checkpoint's signature.
-fn verify(store: &SqliteStore, vault: Option<&Vault>, org: &str, count: u64) -> std::result::Result<String, String> {
+fn verify(store: &dyn Store, vault: Option<&Vault>, org: &str, count: u64) -> std::result::Result<String, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let head = store.head(org).map_err(|error| text(&error))?.ok_or("it has no end")?;
     let vkey = log_vkey(store, org).map_err(|error| text(&error))?;

@@ -1,4 +1,4 @@
-//! `countersign init`: a data folder with an organization, its first admin and its policies.
+//! `countersign init`: a data folder, or a database, with an organization, its first admin and its policies.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::console::Console;
 use crate::failure::{Failure, Result};
-use crate::folder::Folder;
 use crate::instance::Instance;
+use crate::place::Place;
 use crate::policies::{self, Files};
 
 /// The starter bundle: everything strict that this version enforces.
@@ -29,11 +29,15 @@ const STARTER: [(&str, &str); 5] = [
 pub(super) struct Init {
     /// The data folder to make
     #[arg(long)]
-    data: PathBuf,
+    data: Option<PathBuf>,
+    /// A database in place of a data folder: postgres://…; better given as COUNTERSIGN_DATABASE_URL. Needs --key-file
+    #[arg(long, conflicts_with = "data", value_name = "URL")]
+    database_url: Option<String>,
     /// Activate the policy documents of this folder
     #[arg(long, conflicts_with = "starter")]
     policies: Option<PathBuf>,
-    /// Write strict starter policies to DATA/policies and activate them (the default without --policies)
+    /// Write strict starter policies to DATA/policies (with a database: ./policies) and activate them (the default
+    /// without --policies)
     #[arg(long)]
     starter: bool,
     /// Name of the organization
@@ -51,7 +55,7 @@ pub(super) struct Init {
     /// Id of the first admin
     #[arg(long, default_value = "admin")]
     admin: String,
-    /// Keep the instance key in this file instead of DATA/instance.key
+    /// Keep the instance key in this file instead of DATA/instance.key. With a database each node needs a copy of it
     #[arg(long)]
     key_file: Option<PathBuf>,
     /// Where the signer remembers what was signed for, outside of the data folder [env: COUNTERSIGN_SIGNER_STATE]
@@ -61,20 +65,29 @@ pub(super) struct Init {
 
 impl Init {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
-        let folder =
-            Folder::new(&self.data, self.key_file.as_deref()).with_signer_state(self.signer_state.as_deref())?;
+        let place = Place::named(
+            self.data.as_deref(),
+            self.database_url.as_deref(),
+            self.key_file.as_deref(),
+        )
+        .and_then(|place| place.with_signer_state(self.signer_state.as_deref()))?;
         // Everything that can be wrong is looked at before anything is made.
         let (source, files) = match &self.policies {
             Some(folder) => (folder.clone(), policies::read(folder)?),
-            None => (self.data.join("policies"), starter(&self.org)),
+            None => (place.policies(), starter(&self.org)),
         };
         must_be_fine(&source, &files)?;
-        folder.create()?;
-        let lock = folder.own()?;
-        // A folder that is there may lack its key, and must not get another one.
-        let fresh = !self.data.join("ledger.db").exists();
-        let instance = Instance::open(&folder, lock, Settings::default(), fresh)?;
-        let made = self.make(&instance, &source, files).await;
+        let instance = match &place {
+            Place::Folder(folder) => {
+                folder.create()?;
+                let lock = folder.own()?;
+                // A folder that is there may lack its key, and must not get another one.
+                let fresh = !folder.root.join("ledger.db").exists();
+                Instance::open(folder, lock, Settings::default(), fresh)?
+            }
+            Place::Database(database) => Instance::join(database, Settings::default(), true)?,
+        };
+        let made = self.make(&instance, &place, &source, files).await;
         instance.stop().await;
         let (opened, snapshot) = made?;
         let value = json!({
@@ -83,7 +96,7 @@ impl Init {
             "vkey": opened.vkey,
             "snapshot": snapshot,
         });
-        let data = self.data.display();
+        let flags = place.flags();
         let text = format!(
             "organization  {org}\n\
              admin         {admin}\n\
@@ -92,8 +105,8 @@ impl Init {
              policies      {snapshot}\n\
              \x20             from {source}\n\n\
              The admin key is shown this once. Keep the log key somewhere else: whoever verifies an export needs it.\n\n\
-             Next:  countersign serve --data {data}\n\
-             \x20      countersign agents add {agent} --data {data}",
+             Next:  countersign serve {flags}\n\
+             \x20      countersign agents add {agent} {flags}",
             org = opened.organization,
             admin = self.admin,
             key = opened.admin_key.text,
@@ -112,15 +125,14 @@ impl Init {
     async fn make(
         &self,
         instance: &Instance,
+        place: &Place,
         source: &Path,
         files: Files,
     ) -> Result<(countersign_engine::Opened, String)> {
         // An `init` that failed halfway may be repeated; one that succeeded may not.
         if !instance.engine.organizations().await?.is_empty() {
-            return Err(
-                Failure::no(format!("`{}` is a data folder already", self.data.display()))
-                    .next("add another organization with `countersign org add NAME`, or choose another folder"),
-            );
+            return Err(Failure::no(format!("{place} is in use already"))
+                .next("add another organization with `countersign org add NAME`, or choose another place"));
         }
         if self.policies.is_none() {
             must_be_free(source, &files)?;

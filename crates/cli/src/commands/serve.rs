@@ -19,6 +19,7 @@ use crate::folder::Folder;
 use crate::host::{address, listen};
 use crate::instance::{Instance, activate, organization};
 use crate::local::Local;
+use crate::place::{self, Database, Place};
 use crate::policies;
 
 #[derive(Args)]
@@ -26,6 +27,9 @@ pub(crate) struct Serve {
     /// The data folder, made by `countersign init`
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// A database in place of a data folder: postgres://…; better given as COUNTERSIGN_DATABASE_URL. Needs --key-file
+    #[arg(long, conflicts_with = "data", value_name = "URL")]
+    database_url: Option<String>,
     /// Where to listen; port 0 = any free one [default: 127.0.0.1:7878]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
@@ -76,6 +80,14 @@ impl Serve {
             }
         };
         over(&mut config.data, &self.data);
+        // A flag also says which of the two it is.
+        if self.data.is_some() {
+            config.database_url = None;
+        }
+        if let Some(url) = &self.database_url {
+            config.database_url = Some(place::address(url)?);
+            config.data = None;
+        }
         over(&mut config.policies, &self.policies);
         over(&mut config.tls_cert, &self.tls_cert);
         over(&mut config.tls_key, &self.tls_key);
@@ -135,8 +147,8 @@ struct Server {
     callbacks: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
     policies: Option<Watched>,
-    // Removed when the server is dropped.
-    _local: crate::local::LocalFile,
+    // Removed when the server is dropped. A database is nobody's, so there is none.
+    _local: Option<crate::local::LocalFile>,
 }
 
 struct Signals {
@@ -156,23 +168,20 @@ impl Server {
     async fn start(config: Config, console: &Console) -> Result<Server> {
         // Signals first: one that comes during the start is not lost.
         let signals = Signals::new()?;
-        let Some(data) = &config.data else {
-            return Err(Failure::usage("no data folder is named").next("name it with --data DIR"));
-        };
-        let folder = Folder::new(data, config.key_file.as_deref()).with_signer_state(config.signer_state.as_deref())?;
-        folder.must_exist()?;
+        let place = place(&config)?.with_signer_state(config.signer_state.as_deref())?;
         let callbacks = Allowlist::parse(config.allow_callbacks_to.iter().map(String::as_str))
             .map_err(|error| Failure::usage(error.to_string()))?;
         let networks = config.behind_proxy.iter().map(|text| text.parse());
         let behind_proxy = networks
             .collect::<std::result::Result<Vec<_>, _>>()
             .map_err(|error: countersign_server::NetworkError| Failure::usage(error.to_string()))?;
-        let lock = folder.own()?;
+        let hold = place.take()?;
+        let folder = hold.folder().cloned();
         let listener = listen(config.listen.unwrap_or(LISTEN)).await?;
         let main = address(&listener)?;
         let tls = tls(&config);
         // Commands on this machine talk to a loopback address without TLS.
-        let inner = if tls.is_some() || !main.ip().is_loopback() {
+        let inner = if folder.is_some() && (tls.is_some() || !main.ip().is_loopback()) {
             Some(listen_inside().await?)
         } else {
             None
@@ -193,18 +202,21 @@ impl Server {
             ..Settings::default()
         };
         let lifted: Vec<String> = settings.callbacks.targets().collect();
-        let instance = Instance::open(&folder, lock, settings, false)?;
+        let instance = Instance::of(hold, settings)?;
         let policies = watched(&config, &instance.engine).await?;
         if let Some(watched) = &policies {
             watched.take_up(&instance.engine).await?;
         }
-        let local = Local::new(&format!("http://{inside}"))?;
-        instance
-            .lock
-            .note_address(&local.address)
-            .map_err(|error| Failure::io("note the address in", data, &error))?;
+        let local = match &folder {
+            Some(_) => Some(Local::new(&format!("http://{inside}"))?),
+            None => None,
+        };
+        if let (Some(lock), Some(folder), Some(local)) = (&instance.lock, &folder, &local) {
+            lock.note_address(&local.address)
+                .map_err(|error| Failure::io("note the address in", &folder.root, &error))?;
+        }
         let server = ServerSettings {
-            local_token: Some(local.token.clone()),
+            local_token: local.as_ref().map(|local| local.token.clone()),
             behind_proxy,
             ..ServerSettings::default()
         };
@@ -227,7 +239,10 @@ impl Server {
         let tasks: Vec<_> = tasks.collect();
         let callbacks = tokio::spawn(instance.engine.clone().deliver_callbacks(sender));
         let housekeeping = tokio::spawn(instance.engine.clone().keep_house());
-        let local = local.write(&folder.root)?;
+        let local = match (&folder, local) {
+            (Some(folder), Some(local)) => Some(local.write(&folder.root)?),
+            (Some(_) | None, Some(_) | None) => None,
+        };
         announce(&format!("{scheme}://{main}"), &public, &lifted, console);
         Ok(Server {
             instance,
@@ -344,6 +359,19 @@ impl Watched {
             "read from the folder of policies by `countersign serve`",
         )
         .await
+    }
+}
+
+/// Where the ledgers lie.
+fn place(config: &Config) -> Result<Place> {
+    match (&config.data, &config.database_url) {
+        (Some(data), _) => Ok(Place::Folder(Folder::new(data, config.key_file.as_deref()))),
+        (None, Some(address)) => Ok(Place::Database(Database::new(
+            address.clone(),
+            config.key_file.as_deref(),
+        )?)),
+        (None, None) => Err(Failure::usage("no data folder and no database is named")
+            .next("name one with --data DIR, or with --database-url URL and --key-file FILE")),
     }
 }
 

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, cell, table};
 use crate::failure::Result;
-use crate::folder::Folder;
 use crate::instance::{Instance, organization};
+use crate::place::Place;
 
 #[derive(Args)]
 pub(super) struct Users {
@@ -24,7 +24,7 @@ enum Command {
     Add(Add),
     /// List people
     List(List),
-    /// Give a person a fresh admin key, when every other is lost: needs the data folder, and nobody else on it
+    /// Give a person a fresh admin key, when every other is lost: needs the data folder, and nobody else on it, or the database
     Reset(Reset),
 }
 
@@ -63,14 +63,17 @@ struct Reset {
     id: String,
     /// The data folder
     #[arg(long)]
-    data: PathBuf,
-    /// The instance key, if it is not in the data folder
+    data: Option<PathBuf>,
+    /// A database in place of a data folder; better given as COUNTERSIGN_DATABASE_URL
+    #[arg(long, conflicts_with = "data", value_name = "URL")]
+    database_url: Option<String>,
+    /// The instance key: with a database, and if it is not in the data folder
     #[arg(long)]
     key_file: Option<PathBuf>,
     /// Where the signer remembers what was signed for, outside of the data folder [env: COUNTERSIGN_SIGNER_STATE]
     #[arg(long, value_name = "DIR")]
     signer_state: Option<PathBuf>,
-    /// The organization, where the data folder has several
+    /// The organization, where there are several
     #[arg(long)]
     org: Option<String>,
 }
@@ -123,10 +126,13 @@ impl Add {
 
 impl Reset {
     async fn run(self, console: &Console) -> Result<()> {
-        let folder =
-            Folder::new(&self.data, self.key_file.as_deref()).with_signer_state(self.signer_state.as_deref())?;
-        folder.must_exist()?;
-        let instance = Instance::open(&folder, folder.own()?, Settings::default(), false)?;
+        let place = Place::named(
+            self.data.as_deref(),
+            self.database_url.as_deref(),
+            self.key_file.as_deref(),
+        )
+        .and_then(|place| place.with_signer_state(self.signer_state.as_deref()))?;
+        let instance = Instance::of(place.take()?, Settings::default())?;
         let made = self.make(&instance).await;
         instance.stop().await;
         let (org, key) = made?;

@@ -142,8 +142,10 @@ impl Stage {
 
     /// Lets other commands find the server by its folder.
     pub(crate) async fn keep(&self) -> Result<()> {
-        let noted = self.hosted.instance.lock.note_address(self.url());
-        noted.map_err(|error| Failure::io("note the address in", &self.folder, &error))?;
+        if let Some(lock) = &self.hosted.instance.lock {
+            let noted = lock.note_address(self.url());
+            noted.map_err(|error| Failure::io("note the address in", &self.folder, &error))?;
+        }
         let file = self.hosted.local.write(&self.folder)?;
         *self.local.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(file);
         Ok(())

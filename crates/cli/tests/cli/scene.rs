@@ -114,37 +114,26 @@ impl Scene {
 
     /// Starts a server on `data`, at a free port.
     pub(crate) fn serve(&self, more: &[&str]) -> Server {
-        self.serve_logging("info", more)
+        self.serve_logging("info", &[&["--data", "data"], more].concat())
     }
 
     /// Starts a server that logs no requests: nobody reads its log while it works.
     pub(crate) fn serve_quietly(&self, more: &[&str]) -> Server {
-        self.serve_logging("error", more)
+        self.serve_logging("error", &[&["--data", "data"], more].concat())
     }
 
     /// Starts a server on another data folder.
     pub(crate) fn serve_at(&self, data: &str, more: &[&str]) -> Server {
-        self.serve_with(data, "info", more)
+        self.serve_from(&[&["--data", data], more].concat())
+    }
+
+    /// Starts a server on what the arguments name.
+    pub(crate) fn serve_from(&self, arguments: &[&str]) -> Server {
+        self.serve_logging("info", arguments)
     }
 
     fn serve_logging(&self, level: &str, more: &[&str]) -> Server {
-        self.serve_with("data", level, more)
-    }
-
-    fn serve_with(&self, data: &str, level: &str, more: &[&str]) -> Server {
-        let arguments = [
-            &[
-                "serve",
-                "--data",
-                data,
-                "--listen",
-                "127.0.0.1:0",
-                "--log-format",
-                "json",
-            ],
-            more,
-        ]
-        .concat();
+        let arguments = [&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"], more].concat();
         let mut command = self.command(&arguments);
         let mut child = command
             .env("COUNTERSIGN_LOG", level)
