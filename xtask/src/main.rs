@@ -6,6 +6,7 @@ mod invariants;
 mod long;
 mod measured;
 mod mutants;
+mod packages;
 mod run;
 mod tidy;
 
@@ -80,6 +81,7 @@ fn check() -> Result<(), Failed> {
 }
 
 fn test() -> Result<(), Failed> {
+    packages::postgresql()?;
     step(
         "building the binary",
         "cargo",

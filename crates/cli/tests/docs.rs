@@ -8,6 +8,8 @@
 //!   binary at hand.
 //! - `file=NAME`: written to that folder before the commands that follow.
 //! - `json`: parses.
+//!
+//! In commands `$PORT` is a free port and `$DATABASE_URL` an empty PostgreSQL database.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -17,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use countersign_policy::{Severity, Snapshot};
+use countersign_testkit_postgres::Postgres;
 
 /// Longest line of a document, in characters; rows of tables cannot be broken.
 const LONGEST_LINE: usize = 130;
@@ -284,6 +287,9 @@ fn carry_out(document: &Document) {
         .env("PATH", format!("{}:{path}", binary.display()))
         .env("COUNTERSIGN_SIGNER_STATE", folder.join("signer"))
         .env("PORT", free_port().to_string());
+    if blocks_name_a_database(document) {
+        command.env("DATABASE_URL", Postgres::shared().database());
+    }
     let output = command.output().expect("bash runs");
     assert!(
         output.status.success(),
@@ -296,6 +302,11 @@ fn carry_out(document: &Document) {
     );
     // A folder that stays behind is no failure of what was tried.
     let _ = fs::remove_dir_all(&folder);
+}
+
+/// Whether a document has commands for a database of one's own: `$DATABASE_URL` in them is an empty one.
+fn blocks_name_a_database(document: &Document) -> bool {
+    document.text.contains("$DATABASE_URL")
 }
 
 fn free_port() -> u16 {
