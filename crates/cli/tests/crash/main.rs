@@ -16,6 +16,7 @@
 )]
 
 mod load;
+mod nodes;
 mod scene;
 mod told;
 
