@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign_client::Client;
-use countersign_testkit::cut::{Cut, Side};
-use countersign_testkit::postgres::{Postgres, database_of};
+use countersign_testkit_postgres::{Cut, Postgres, Side, database_of};
 
 use crate::load::{Numbers, Reach, live};
 use crate::scene::{BINARY, Folder, Place, Server, prepare, run, seed, setting};
