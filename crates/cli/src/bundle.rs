@@ -190,6 +190,7 @@ async fn disclosure(client: &Client, index: u64) -> Result<Option<String>> {
         Payload::Open { body, salt } => Some(format!(
             r#"{{"index":{index},"path":"payload","salt":"{salt}","value":{body}}}"#
         )),
+        // What is gone, or is to be, is not disclosed; the proofs do not need it.
         Payload::Gone | Payload::Restricted => None,
     })
 }
