@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::run::{Failed, output};
 
 /// The layer of each crate: arrows point to a lower layer only.
-const LAYERS: [(&str, u8); 16] = [
+const LAYERS: &[(&str, u8)] = &[
     ("tlog", 0),
     ("policy", 0),
     ("core", 1),
