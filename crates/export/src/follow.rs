@@ -258,7 +258,7 @@ impl<'a, S: Source, P: Place> Follow<'a, S, P> {
             return self.write_once(&name, note.as_bytes()).await;
         };
         let there = String::from_utf8_lossy(&there).into_owned();
-        let there = verify::open(&self.key, &there)?;
+        let there = verify::open_earlier(&self.key, &there)?;
         verify::covered(self.source, edge, &there).await?;
         verify::begins(self.source, (there.size, there.root), head).await
     }
@@ -292,7 +292,7 @@ impl<'a, S: Source, P: Place> Follow<'a, S, P> {
         };
         let cursor: Cursor =
             serde_json::from_slice(bytes).map_err(|error| refused(format!("the cursor cannot be read: {error}")))?;
-        if cursor.log != self.key.name() {
+        if !verify::same_log(&cursor.log, self.key.name()) {
             let what = format!(
                 "the cursor is of the log `{}`, not of `{}`",
                 cursor.log,

@@ -19,6 +19,22 @@ pub(crate) fn open(key: &VerifyingKey, note: &str) -> Result<Checkpoint, ExportE
         .map_err(|error| ExportError::Finding(format!("the checkpoint is not one of this log: {error}")))
 }
 
+/// Whether two origins are of one log, perhaps in different epochs: the last part of an origin is the number of the epoch.
+pub(crate) fn same_log(one: &str, other: &str) -> bool {
+    let log = |origin: &str| origin.rsplit_once('/').map(|(log, _)| log.to_owned());
+    one == other || (log(one).is_some() && log(one) == log(other))
+}
+
+/// Reads a checkpoint that `key` has to have signed, in this epoch or under the name of another one.
+pub(crate) fn open_earlier(key: &VerifyingKey, note: &str) -> Result<Checkpoint, ExportError> {
+    let origin = note.lines().next().unwrap_or_default();
+    let renamed = VerifyingKey::new(origin, &key.public());
+    match renamed {
+        Ok(renamed) if same_log(origin, key.name()) => open(&renamed, note),
+        Ok(_) | Err(_) => open(key, note),
+    }
+}
+
 /// Appends a record to the tree, if it is the next one.
 pub(crate) fn push(edge: &mut Edge, entry: &Entry) -> Result<(), ExportError> {
     if entry.seq != edge.size() {

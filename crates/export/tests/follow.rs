@@ -227,6 +227,24 @@ async fn a_cursor_of_another_log_is_refused() {
 }
 
 #[tokio::test]
+async fn a_log_that_goes_on_in_another_epoch_is_followed() {
+    let (ledger, place) = (Ledger::golden(), Fragile::default());
+    ledger.size.set(20);
+    run(&ledger, &place, 60).await.unwrap();
+    // The cursor and the checkpoint beside the part are of an earlier epoch.
+    let cursor = String::from_utf8(place.files.borrow()["cursor.json"].clone()).unwrap();
+    let earlier = cursor.replace("audit/1", "audit/0").into_bytes();
+    place.files.borrow_mut().insert("cursor.json".to_owned(), earlier);
+    ledger.size.set(53);
+    assert_eq!(run(&ledger, &place, 60).await.unwrap(), 53);
+    place.files.borrow_mut().remove("cursor.json");
+    let name = "records-0000000000000-0000000000019.checkpoint".to_owned();
+    let earlier = ledger.checkpoint_as("test/t/0/audit/0", 20);
+    place.files.borrow_mut().insert(name, earlier.into_bytes());
+    assert_eq!(run(&ledger, &place, 60).await.unwrap(), 53);
+}
+
+#[tokio::test]
 async fn a_cursor_of_another_destination_is_refused() {
     let (ledger, scratch) = (Ledger::golden(), Scratch::new());
     let cursor = || CursorFile::at(&scratch.0.join("cursor")).unwrap();

@@ -80,6 +80,22 @@ impl Ledger {
             .collect()
     }
 
+    /// The checkpoint of the first `size` records under a name.
+    pub fn checkpoint_as(&self, origin: &str, size: u64) -> String {
+        let mut edge = Edge::new();
+        for leaf in self.leaves().into_iter().take(size as usize) {
+            edge.push(leaf);
+        }
+        let checkpoint = Checkpoint {
+            origin: origin.to_owned(),
+            size: edge.size(),
+            root: edge.root(),
+        };
+        checkpoint
+            .sign(&SigningKey::from_seed(origin, &self.key.seed()).unwrap())
+            .unwrap()
+    }
+
     fn leaves(&self) -> Vec<Hash> {
         self.lines
             .borrow()
@@ -98,16 +114,7 @@ fn subtrees(leaves: &[Hash]) -> impl Fn(u8, u64) -> Option<Hash> {
 
 impl Source for Ledger {
     async fn checkpoint(&self) -> Result<String, SourceError> {
-        let mut edge = Edge::new();
-        for leaf in self.leaves().into_iter().take(self.size.get() as usize) {
-            edge.push(leaf);
-        }
-        let checkpoint = Checkpoint {
-            origin: ORIGIN.to_owned(),
-            size: edge.size(),
-            root: edge.root(),
-        };
-        Ok(checkpoint.sign(&self.key).unwrap())
+        Ok(self.checkpoint_as(ORIGIN, self.size.get()))
     }
 
     async fn records(&self, from: u64, limit: u64) -> Result<String, SourceError> {

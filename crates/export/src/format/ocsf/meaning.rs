@@ -15,12 +15,21 @@ pub(super) fn activity(kind: &str) -> Named {
         "agent.registered"
         | "agent.sighted"
         | "callback.registered"
+        | "epoch.opened"
+        | "hold.placed"
         | "key.issued"
         | "ledger.opened"
         | "snapshot.uploaded"
         | "user.added" => CREATE,
-        "snapshot.activated" | "kill.engaged" | "kill.released" => UPDATE,
-        "callback.removed" | "key.revoked" | "organization.closed" | "user.removed" => DELETE,
+        "hold.released" | "key.rotated" | "kill.engaged" | "kill.released" | "snapshot.activated"
+        | "subject.restricted" => UPDATE,
+        "callback.removed"
+        | "key.revoked"
+        | "ledger.pruned"
+        | "organization.closed"
+        | "payloads.destroyed"
+        | "subject.erased"
+        | "user.removed" => DELETE,
         _ => (99, "Other"),
     }
 }
@@ -28,7 +37,7 @@ pub(super) fn activity(kind: &str) -> Named {
 /// How much a person should care.
 pub(super) fn severity(entry: &Entry) -> Named {
     match entry.kind() {
-        "kill.engaged" => (4, "High"),
+        "epoch.opened" | "kill.engaged" => (4, "High"),
         "alert.raised" | "clock.jumped" | "permit.refused" | "refusals.repeated" => (3, "Medium"),
         "agent.sighted" | "approval.overdue" => (2, "Low"),
         _ if matches!(entry.text("data.status"), Some("refused" | "failed")) => (2, "Low"),
