@@ -1,8 +1,11 @@
 //! What must not be kept, planted wherever a request takes text: it is in no file, no log, no export, and nothing shows it afterwards.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Child, Stdio};
 
 use countersign_client::{Client, Credential, Method};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, text};
@@ -46,6 +49,46 @@ const PLACES: [&str; 24] = [
     r#"{"action":"read","agent":"S"}"#,
     r#"{"action":"pay","args":{"n":"S"},"evidence":{"reason":"S"},"callback_url":"https://example.com/S"}"#,
 ];
+
+/// A server, killed with the value.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A server whose log goes to a file: it says more than a pipe holds.
+fn serve(scene: &Scene) -> (Running, String) {
+    let log = std::fs::File::create(scene.root.join("log")).expect("a file for the log");
+    let arguments = [
+        "serve",
+        "--data",
+        "data",
+        "--listen",
+        "127.0.0.1:0",
+        "--log-format",
+        "json",
+    ];
+    let mut command = scene.command(&arguments);
+    let mut server = command
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .expect("the server starts");
+    let mut line = String::new();
+    let mut out = BufReader::new(server.stdout.take().expect("its output is piped"));
+    out.read_line(&mut line).expect("it says something");
+    let url = line
+        .trim()
+        .strip_prefix("countersign serves at ")
+        .expect("where it serves")
+        .to_owned();
+    (Running(server), url)
+}
 
 /// Files below a folder that hold one of the planted values.
 fn holders(folder: &Path, found: &mut Vec<String>) {
@@ -91,9 +134,9 @@ async fn what_must_not_be_kept_is_in_no_file_no_log_and_no_export() {
         "agents", "add", "bot", "--owner", "team:ops", "--data", "data", "--json",
     ];
     let bot = text(&scene.run(&bot).json(), "/key");
-    let mut server = scene.serve(&[]);
-    let agent = Client::new(&server.url, &Credential::Key(bot)).expect("a client");
-    let admin = Client::new(&server.url, &Credential::Key(text(&made, "/admin_key"))).expect("a client");
+    let (mut server, url) = serve(&scene);
+    let agent = Client::new(&url, &Credential::Key(bot)).expect("a client");
+    let admin = Client::new(&url, &Credential::Key(text(&made, "/admin_key"))).expect("a client");
     for planted in PLANTED {
         for place in PLACES {
             post(&agent, "/v1/actions", &place.replace('S', planted)).await;
@@ -124,10 +167,9 @@ async fn what_must_not_be_kept_is_in_no_file_no_log_and_no_export() {
     scene.write("shown", &(shown.out + &shown.err));
     let metrics = admin.send(Method::GET, "/metrics", None, None).await.expect("metrics");
     scene.write("metrics", &String::from_utf8_lossy(&metrics.body));
-    server.signal(rustix::process::Signal::TERM);
-    let log = server.rest_of_log();
-    assert!(log.contains("/v1/"), "the log has its lines");
-    scene.write("log", &log);
+    kill_process(Pid::from_child(&server.0), Signal::TERM).expect("it can be told");
+    assert!(server.0.wait().expect("it ends").success());
+    assert!(scene.read("log").contains("/v1/"), "the log has its lines");
 
     let mut found = Vec::new();
     holders(&scene.root, &mut found);

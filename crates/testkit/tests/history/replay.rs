@@ -2,11 +2,11 @@
 //! never taken for fine.
 
 use countersign_core::Event;
-use countersign_core::event::Status;
+use countersign_core::event::{OutcomeStatus, Status};
 use countersign_core::policy::Decision;
 use countersign_core::record::Record;
 use countersign_core::replay::{Derivation, Outcome};
-use countersign_testkit::World;
+use countersign_testkit::{ORIGIN, World};
 use proptest::prelude::*;
 
 use crate::steps::{play, step};
@@ -394,7 +394,7 @@ fn selectors_mandates_and_schemas_note_what_they_read() {
 }
 
 #[test]
-fn a_name_that_was_not_kept_leaves_nothing_to_derive() {
+fn a_name_or_number_that_was_not_kept_leaves_nothing_to_derive() {
     let gate = "name: gate\nrules:\n  - { decision: allow }\n";
     assert_eq!(
         gaps_of(&[("gate.yaml", gate)], "bot", r#""tool":"CARD""#).as_deref(),
@@ -403,6 +403,10 @@ fn a_name_that_was_not_kept_leaves_nothing_to_derive() {
     assert_eq!(
         gaps_of(&[("gate.yaml", gate)], "bot", r#""estimated_cost":"CARD""#).as_deref(),
         Some("estimated_cost")
+    );
+    assert_eq!(
+        gaps_of(&[("gate.yaml", gate)], "bot", r#""amount":"CARD""#).as_deref(),
+        Some("amount")
     );
 }
 
@@ -435,4 +439,19 @@ fn without_the_live_policy_everything_is_denied_and_the_record_says_why() {
         matches!(&derived[0].outcome, Outcome::NotDerivable(gaps) if gaps[0].field == "snapshot"),
         "{derived:#?}"
     );
+}
+
+#[test]
+fn an_amount_whose_digits_must_not_be_kept_is_not_in_the_record() {
+    let mut world = World::new();
+    world.agent("bot", "team:ops");
+    world.policy(&[("gate.yaml", "name: gate\nrules:\n  - { decision: allow }\n")]);
+    let body = format!("{{\"action\":\"pay\",\"amount\":\"{CARD}\"}}");
+    let id = world.submit("bot", &body).unwrap().decision.action_id;
+    world.redeem(id).unwrap();
+    world.report(id, OutcomeStatus::Succeeded, Some(CARD)).unwrap();
+    for record in &world.records {
+        let text = String::from_utf8(record.encode(ORIGIN).unwrap()).unwrap();
+        assert!(!text.contains(CARD), "{text}");
+    }
 }
