@@ -159,16 +159,13 @@ impl Disclosures {
             let salt = read_hex(&read.salt).ok_or_else(|| fault(&"a salt is not 32 bytes in hex"))?;
             // The bundle was verified: the line is canonical, so this is the text that the commitment is over.
             let body = read.value.get().as_bytes().to_vec();
-            let class = String::new();
-            self.next = Some((
-                read.index,
-                Payload {
-                    about: None,
-                    body,
-                    salt,
-                    class,
-                },
-            ));
+            let payload = Payload {
+                body,
+                salt,
+                class: String::new(),
+                about: None,
+            };
+            self.next = Some((read.index, payload));
             return Ok(());
         }
         Ok(())
