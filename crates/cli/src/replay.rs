@@ -65,6 +65,12 @@ impl Found {
 
 /// Derives every decision of a bundle that was verified.
 pub(crate) fn run(disk: &Disk, verified: &Report) -> Result<Found> {
+    if disk.names().iter().any(|name| name == "pruned.hashes") {
+        return Err(Failure::no(
+            "the first records of this export have no bytes any more, and a replay begins with them",
+        )
+        .next("replay an export from before the ledger was pruned"));
+    }
     let progress = Progress::start("deriving decisions");
     let mut entries = BufReader::with_capacity(1 << 20, open(disk, "entries")?);
     let mut disclosures = Disclosures::of(disk)?;
