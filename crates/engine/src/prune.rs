@@ -57,7 +57,10 @@ impl Engine {
                 let sealed = Bound(state.sealed_at(), "the state is sealed there");
                 let open = state.oldest_open().map(|open| Bound(open, "something is open since"));
                 // Names of the log are read off the records, so what begins an epoch stays.
-                let epoch = state.epochs().first().map(|epoch| Bound(epoch.previous.size, "an epoch begins there"));
+                let epoch = state
+                    .epochs()
+                    .first()
+                    .map(|epoch| Bound(epoch.previous.size, "an epoch begins there"));
                 let bounds: Vec<Bound> = std::iter::once(sealed).chain(open).chain(epoch).collect();
                 let actions: Vec<u128> = state.deliveries().values().map(|it| it.action_id.0).collect();
                 (bounds, state.pruned(), actions)
@@ -92,7 +95,11 @@ impl Engine {
             let to = from.saturating_add(limit.clamp(1, HASHES_AT_MOST) as u64);
             let hashes = inner.store.leaf_hashes(&org, from, to)?;
             let pruned = inner.store.pruned(&org)?;
-            let first = if pruned > 0 { Some(first_record(&*inner.store, &org)?) } else { None };
+            let first = if pruned > 0 {
+                Some(first_record(&*inner.store, &org)?)
+            } else {
+                None
+            };
             Ok(LeafHashes {
                 pruned,
                 hashes: hashes.iter().map(ToString::to_string).collect(),
@@ -182,7 +189,9 @@ pub(crate) fn first_record(store: &dyn Store, org: &str) -> Result<Vec<u8>, Engi
     if let Some(stored) = stored {
         return Ok(stored.leaf);
     }
-    let kept = store.snapshot(org, FIRST_RECORD)?.and_then(|files| files.into_iter().next());
+    let kept = store
+        .snapshot(org, FIRST_RECORD)?
+        .and_then(|files| files.into_iter().next());
     let (_, leaf) = kept.ok_or_else(|| EngineError::internal("the first record of a ledger is gone"))?;
     Ok(leaf)
 }

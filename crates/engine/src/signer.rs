@@ -13,10 +13,10 @@ use countersign_tlog::{Edge, Hash, VerifyingKey, tree};
 
 use crate::epoch::LogKeys;
 use crate::error::EngineError;
-use crate::prune::first_record;
 use crate::ledger::{Ledger, sealed_state};
 use crate::log_signer::LogSigner;
 use crate::mark::{Mark, MarkError, Marks};
+use crate::prune::first_record;
 use crate::{Engine, Inner, blocking};
 
 /// How far marks may lie behind what is committed.

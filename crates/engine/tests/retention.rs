@@ -30,7 +30,6 @@ impl Clock for Hands {
         }
     }
     fn accept(&self) {}
-    fn follow(&self, _: Time) {}
     fn not_before(&self, instant: Time) {
         self.0.fetch_max(instant.0 + 1, Ordering::Relaxed);
     }

@@ -143,7 +143,6 @@ fn outline(decision: &DecisionMade, gap: Gap) -> Restored {
         body: Vec::new(),
         salt: [0; 32],
         class: String::new(),
-        about: None,
     };
     let commitment = nothing.commitment();
     Restored {
