@@ -478,7 +478,7 @@ pub static CALLS: &[Call] = &[
         .with(&[with_slashes(path("name", "The organization.", id))])
         .creates::<RotatedKeyAnswer>()
         .problems(&[(409, "ledger_moved")]),
-    Call::new("prune", Post, "/v1/organizations/{name}/prune", LocalOperator)
+    Call::new("prune", Post, "/v1/prune/{name}", LocalOperator)
         .about("Removes the bytes of old records; their leaf hashes stay, and proofs hold.")
         .with(&[with_slashes(path("name", "The organization.", id))])
         .takes::<PruneBody>(r#"{"before": "2020-01-01T00:00:00Z", "why": "their time is over"}"#)

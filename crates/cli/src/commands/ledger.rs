@@ -80,7 +80,7 @@ impl Prune {
         let body = json!({ "before": self.before, "why": self.why });
         let call = async |session: &crate::connect::Session| {
             let org = session.organization(self.connection.org.as_deref()).await?;
-            let path = format!("/v1/organizations/{}/prune", segment(&org));
+            let path = format!("/v1/prune/{}", segment(&org));
             Ok(session.client.post::<Value>(&path, &body).await?)
         };
         let value = self.connection.with(About::Instance, call).await?;
