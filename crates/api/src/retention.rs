@@ -119,3 +119,33 @@ pub struct ErasuresAnswer {
     /// All of them.
     pub erasures: Vec<WaitingErasure>,
 }
+
+/// Old records to prune.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PruneBody {
+    /// Only records before this instant.
+    pub before: Moment,
+    /// Why.
+    pub why: Text<4096>,
+}
+
+/// What was pruned.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PruneAnswer {
+    /// Index of the first record that lost its bytes.
+    pub from: u64,
+    /// Index after the last.
+    pub to: u64,
+}
+
+/// Leaf hashes, which stay when records are pruned.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LeafHashesAnswer {
+    /// Records before this index have no bytes any more.
+    pub pruned: u64,
+    /// Hashes in order, hexadecimal.
+    pub hashes: Vec<String>,
+    /// The exact first record, if it has no bytes in the ledger any more.
+    pub first: Option<String>,
+}

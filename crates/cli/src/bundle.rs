@@ -6,11 +6,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufWriter, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use countersign_api::audit::{CheckpointAnswer, ConsistencyAnswer, InclusionAnswer, LogKeysAnswer, SchemasAnswer};
 use countersign_api::policies::SnapshotFilesAnswer;
 use countersign_api::registry::WhoamiAnswer;
+use countersign_api::retention::LeafHashesAnswer;
 use countersign_client::{Client, segment};
 use countersign_export::Payload;
 use countersign_tlog::bundle::{Files, entries_frame};
@@ -60,11 +62,13 @@ pub(crate) async fn write(client: &Client, wanted: &Wanted<'_>) -> Result<Writte
     let (origin, vkey) = log_key(client).await?;
     // Proofs first, the checkpoint after them: it then covers whatever they cover.
     let first: CheckpointAnswer = client.get("/v1/audit/checkpoint").await?;
-    let proofs = proofs(client, first.size).await?;
+    let known: LeafHashesAnswer = client.get("/v1/audit/leaf_hashes?limit=1").await?;
+    let proofs = proofs(client, known.pruned..first.size).await?;
     let head: CheckpointAnswer = client.get("/v1/audit/checkpoint").await?;
     let size = head.size;
     put(out, "checkpoint", head.checkpoint.as_bytes())?;
-    let (cited, disclosed) = records(client, wanted, size, &proofs).await?;
+    let begins = pruned(client, out).await?;
+    let (cited, disclosed) = records(client, wanted, begins..size, &proofs).await?;
     if let Some(old) = &wanted.since {
         since(client, out, &vkey, old, size).await?;
     }
@@ -114,10 +118,11 @@ pub(crate) async fn log_key(client: &Client) -> Result<(String, String)> {
 }
 
 /// Proofs of the first, the middle and the last record.
-async fn proofs(client: &Client, size: u64) -> Result<Vec<InclusionAnswer>> {
-    let chosen: BTreeSet<u64> = [0, size / 2, size.saturating_sub(1)]
+async fn proofs(client: &Client, range: Range<u64>) -> Result<Vec<InclusionAnswer>> {
+    let (begins, size) = (range.start, range.end);
+    let chosen: BTreeSet<u64> = [begins, begins + size.saturating_sub(begins) / 2, size.saturating_sub(1)]
         .into_iter()
-        .filter(|at| *at < size)
+        .filter(|at| range.contains(at))
         .collect();
     let mut proofs = Vec::new();
     for index in chosen {
@@ -126,11 +131,41 @@ async fn proofs(client: &Client, size: u64) -> Result<Vec<InclusionAnswer>> {
     Ok(proofs)
 }
 
+/// Writes the hashes of records that have no bytes any more. Answers where the others begin.
+async fn pruned(client: &Client, out: &Path) -> Result<u64> {
+    let (mut text, mut next) = (String::new(), 0);
+    loop {
+        let page: LeafHashesAnswer = client
+            .get(&format!("/v1/audit/leaf_hashes?from={next}&limit={PAGE}"))
+            .await?;
+        let Some(first) = page.first.filter(|_| page.pruned > 0) else {
+            return Ok(0);
+        };
+        let left = usize::try_from(page.pruned - next).unwrap_or(usize::MAX);
+        if page.hashes.is_empty() {
+            return Err(Failure::unreachable(format!("the server has no hash of record {next}")));
+        }
+        for hash in page.hashes.iter().take(left) {
+            let hash: Hash = hash
+                .parse()
+                .map_err(|error| Failure::unreachable(format!("the hash of record {next} cannot be read: {error}")))?;
+            text.push_str(&hash.to_base64());
+            text.push('\n');
+            next += 1;
+        }
+        if next == page.pruned {
+            put(out, "pruned.hashes", text.as_bytes())?;
+            put(out, "first.leaf", first.as_bytes())?;
+            return Ok(next);
+        }
+    }
+}
+
 /// Writes the records, and what goes along with each. Returns the snapshots that they cite.
 async fn records(
     client: &Client,
     wanted: &Wanted<'_>,
-    size: u64,
+    range: Range<u64>,
     proofs: &[InclusionAnswer],
 ) -> Result<(BTreeSet<String>, u64)> {
     let out = wanted.out;
@@ -143,7 +178,7 @@ async fn records(
     let progress = Progress::start("exporting records");
     let (mut cited, mut disclosed, mut frame) = (BTreeSet::new(), 0, Vec::new());
     let failed = |error: std::io::Error| Failure::io("write to", out, &error);
-    let mut next = 0;
+    let (mut next, size) = (range.start, range.end);
     while next < size {
         let limit = PAGE.min(size - next);
         let page = client

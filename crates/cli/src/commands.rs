@@ -72,7 +72,7 @@ enum Command {
     Keys(keys::Keys),
     /// Organizations: add, list, delete
     Org(org::Org),
-    /// Go on after a restored backup, under a new name of the log
+    /// Ledgers: go on under a new name after a restored backup, prune what is old
     Ledger(ledger::Ledger),
     /// Copy the ledger, while the server runs or not
     Backup(backup::Backup),

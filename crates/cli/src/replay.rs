@@ -65,6 +65,12 @@ impl Found {
 
 /// Derives every decision of a bundle that was verified.
 pub(crate) fn run(disk: &Disk, verified: &Report) -> Result<Found> {
+    if disk.names().iter().any(|name| name == "pruned.hashes") {
+        return Err(Failure::no(
+            "the first records of this export have no bytes any more, and a replay begins with them",
+        )
+        .next("replay an export from before the ledger was pruned"));
+    }
     let progress = Progress::start("deriving decisions");
     let mut entries = BufReader::with_capacity(1 << 20, open(disk, "entries")?);
     let mut disclosures = Disclosures::of(disk)?;
@@ -159,16 +165,13 @@ impl Disclosures {
             let salt = read_hex(&read.salt).ok_or_else(|| fault(&"a salt is not 32 bytes in hex"))?;
             // The bundle was verified: the line is canonical, so this is the text that the commitment is over.
             let body = read.value.get().as_bytes().to_vec();
-            let class = String::new();
-            self.next = Some((
-                read.index,
-                Payload {
-                    about: None,
-                    body,
-                    salt,
-                    class,
-                },
-            ));
+            let payload = Payload {
+                body,
+                salt,
+                class: String::new(),
+                about: None,
+            };
+            self.next = Some((read.index, payload));
             return Ok(());
         }
         Ok(())

@@ -442,11 +442,6 @@ impl Inner {
     }
 
     fn org_currency(&self, org: &str) -> Result<String, EngineError> {
-        let first = self.store.records(org, 0, 1)?;
-        let opened = first.first().and_then(|stored| Record::decode(&stored.leaf).ok());
-        match opened.map(|(record, _)| record.event) {
-            Some(countersign_core::Event::LedgerOpened(opened)) => Ok(opened.currency.clone()),
-            _other => Err(EngineError::internal("a ledger does not begin with its opening")),
-        }
+        Ok(self.opened(org)?.currency)
     }
 }

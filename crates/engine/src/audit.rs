@@ -84,7 +84,9 @@ impl Engine {
             let next = rows.last().filter(|_| rows.len() == query.limit).map(|row| row.seq);
             let mut entries = Vec::with_capacity(rows.len());
             for row in rows {
-                for stored in inner.store.records(&org, row.seq, 1)? {
+                let stored = inner.store.records(&org, row.seq, 1)?;
+                // Of what was pruned a line may be left, and the record after it is another.
+                for stored in stored.into_iter().filter(|stored| stored.seq == row.seq) {
                     entries.push(AuditEntry {
                         receipt: Receipt {
                             index: stored.seq,
@@ -181,15 +183,7 @@ impl Engine {
     pub async fn schemas(&self, caller: &Caller) -> Result<Vec<ExportFile>, EngineError> {
         let (inner, org) = (self.inner.clone(), caller.org.clone());
         blocking(move || {
-            let first = inner.store.records(&org, 0, 1)?;
-            let opened = first
-                .first()
-                .and_then(|stored| countersign_core::Record::decode(&stored.leaf).ok());
-            let Some((_, countersign_core::Event::LedgerOpened(opened))) =
-                opened.map(|(record, log)| (log, record.event))
-            else {
-                return Err(EngineError::internal("a ledger does not begin with its opening"));
-            };
+            let opened = inner.opened(&org)?;
             let files = inner.store.snapshot(&org, &format!("sha256:{}", opened.schemas))?;
             let files = files.ok_or_else(|| EngineError::internal("the schemas of a ledger are gone"))?;
             Ok(files

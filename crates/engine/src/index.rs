@@ -126,12 +126,27 @@ fn follow(inner: &Inner, org: &Org, mut fresh: Vec<SearchRow>) -> Result<(), Eng
         if chunk.is_empty() {
             return Ok(());
         }
+        // Records that were pruned have no bytes to read; a line of no type stands in for each.
+        let begins = chunk.first().map_or(from, |stored| stored.seq);
+        if begins > from {
+            let upto = begins.min(from + CHUNK as u64);
+            let rows: Vec<SearchRow> = (from..upto).map(pruned).collect();
+            inner.store.index(org, &rows)?;
+            continue;
+        }
         let mut rows = Vec::with_capacity(chunk.len());
         for stored in &chunk {
             let (record, _) = Record::decode(&stored.leaf).map_err(EngineError::internal)?;
             rows.push(row(&record));
         }
         inner.store.index(org, &rows)?;
+    }
+}
+
+fn pruned(seq: u64) -> SearchRow {
+    SearchRow {
+        seq,
+        ..SearchRow::default()
     }
 }
 

@@ -23,6 +23,7 @@ mod nodes;
 mod organizations;
 mod payload;
 mod policies;
+mod prune;
 mod random;
 mod registry;
 mod retention;
@@ -61,6 +62,7 @@ pub use metrics::{BUCKETS, DECISIONS, Histogram, Metrics};
 pub use organizations::{NewOrganization, Opened};
 pub use payload::Purpose;
 pub use policies::{PolicyCheck, SnapshotRow, check as check_policies};
+pub use prune::LeafHashes;
 #[cfg(feature = "simulation")]
 pub use random::seeded;
 pub use registry::{NewUser, Registered};

@@ -20,6 +20,8 @@ pub(crate) enum Work {
     Callbacks,
     /// Writing the search index.
     Index,
+    /// Destroying what is over.
+    Retention,
 }
 
 impl Work {
@@ -27,6 +29,7 @@ impl Work {
         match self {
             Work::Callbacks => "callbacks",
             Work::Index => "index",
+            Work::Retention => "retention",
         }
     }
 
@@ -35,6 +38,7 @@ impl Work {
         match self {
             Work::Callbacks => Duration::from_secs(30),
             Work::Index => Duration::from_secs(5),
+            Work::Retention => Duration::from_secs(60 * 60),
         }
     }
 }

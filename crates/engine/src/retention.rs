@@ -22,6 +22,7 @@ use crate::error::EngineError;
 use crate::inbox::Lane;
 use crate::intake::Request;
 use crate::ledger::Beside;
+use crate::nodes::Work;
 use crate::payload::{Kept, Purpose};
 use crate::{Engine, Inner, blocking, by_system};
 
@@ -261,16 +262,10 @@ impl Engine {
 
     /// Carries out what is due, in every organization, until the task is dropped.
     pub async fn keep_house(self) {
-        let holder = countersign_core::digest::hex(&crate::random::bytes::<8>());
         tokio::time::sleep(FIRST_PASS).await;
         loop {
             for org in self.inner.known_orgs() {
-                let result = match self.is_ours(&org, &holder).await {
-                    Ok(true) => self.destroy_due(&org).await,
-                    Ok(false) => Ok(0),
-                    Err(error) => Err(error),
-                };
-                match result {
+                match self.destroy_ours(&org).await {
                     Ok(0) => {}
                     Ok(count) => tracing::info!(org = &*org, count, "payloads were destroyed: their time was over"),
                     Err(error) => tracing::warn!(org = &*org, %error, "what is over could not be destroyed"),
@@ -280,14 +275,14 @@ impl Engine {
         }
     }
 
-    /// Whether no other node does this organization's work now.
-    async fn is_ours(&self, org: &Org, holder: &str) -> Result<bool, EngineError> {
-        let (inner, org, holder) = (self.inner.clone(), org.clone(), holder.to_owned());
-        blocking(move || match inner.store.shared() {
-            Some(shared) => Ok(shared.lease(&org, "retention", &holder, PASS / 2)?),
-            None => Ok(true),
-        })
-        .await
+    /// What is due in one organization, unless another node does it.
+    async fn destroy_ours(&self, org: &Org) -> Result<u64, EngineError> {
+        let (inner, name) = (self.inner.clone(), org.clone());
+        if blocking(move || Ok(inner.does(Work::Retention, &name))).await? {
+            self.destroy_due(org).await
+        } else {
+            Ok(0)
+        }
     }
 
     /// The payload of a record with the salt that opens its commitment: salt (hexadecimal) and canonical text.
@@ -360,9 +355,15 @@ impl Inner {
 
     /// The year in which a ledger began, and until when its rules forbid to erase what lies under a subject's keys.
     fn bounds(&self, org: &Org, last: KeyId) -> Result<(i16, Option<Time>), EngineError> {
-        let rows = self.store.organizations()?;
-        let row = rows.iter().find(|row| row.name == *org);
-        let began = row.map_or(last.year, |row| row.created.year());
+        // Where the first record has no bytes any more, the year before the organization was made is early enough.
+        let began = match self.record(org, 0) {
+            Ok(opened) => opened.ts.year(),
+            Err(_) => {
+                let rows = self.store.organizations()?;
+                let row = rows.iter().find(|row| row.name == *org);
+                row.map_or(last.year, |row| row.created.year()) - 1
+            }
+        };
         let since = began.min(last.year);
         let Some(floor) = legal_floor(self.org(org)?.live().as_deref()) else {
             return Ok((since, None));

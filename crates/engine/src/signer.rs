@@ -16,6 +16,7 @@ use crate::error::EngineError;
 use crate::ledger::{Ledger, sealed_state};
 use crate::log_signer::LogSigner;
 use crate::mark::{Mark, MarkError, Marks};
+use crate::prune::first_record;
 use crate::{Engine, Inner, blocking};
 
 /// How far marks may lie behind what is committed.
@@ -461,16 +462,9 @@ pub fn log_vkey(store: &dyn Store, org: &str) -> Result<String, EngineError> {
     if let Some(vkey) = named {
         return Ok(vkey);
     }
-    let first = store.records(org, 0, 1)?;
-    let first = first.first().map(|first| Record::decode(&first.leaf)).transpose();
-    match first.map_err(EngineError::internal)? {
-        Some((
-            Record {
-                event: Event::LedgerOpened(opened),
-                ..
-            },
-            _,
-        )) => Ok(opened.vkey),
+    let (first, _) = Record::decode(&first_record(store, org)?).map_err(EngineError::internal)?;
+    match first.event {
+        Event::LedgerOpened(opened) => Ok(opened.vkey),
         _other => Err(EngineError::internal(format!(
             "the ledger of `{org}` does not begin with its opening"
         ))),

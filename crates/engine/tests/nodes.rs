@@ -12,7 +12,7 @@ use countersign_core::event::{Scope, Verb};
 use countersign_core::ids::ActionId;
 use countersign_core::{Event, Record, Time};
 use countersign_engine::{
-    Caller, Credential, Engine, EngineError, RedeemRequest, Settings, SystemClock, Vault, VoteRequest,
+    Caller, Credential, Engine, EngineError, Erasure, Purpose, RedeemRequest, Settings, SystemClock, Vault, VoteRequest,
 };
 use countersign_store::{SharedMemory, Store};
 use fixture::{acme, request, reviewer};
@@ -284,5 +284,36 @@ async fn nodes_come_and_go() {
             .all(|(place, record)| record.seq == place as u64)
     );
     assert!(records.windows(2).all(|pair| pair[0].ts < pair[1].ts));
+    nodes.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_node_erased_no_node_reads_and_all_go_on_under_other_keys() {
+    let nodes = Nodes::start().await;
+    let body = br#"{"action":"read","principal":"maria","args":{"note":"hers"}}"#;
+    let index = |answer: ActionAnswer| answer.receipt.unwrap().index;
+    let mut before = Vec::new();
+    for node in 0..3 {
+        before.push(index(nodes.decide(node, body).await));
+    }
+    let key = |seq: u64| nodes.store.payload("acme", seq).unwrap().unwrap().key;
+    assert!(before.iter().all(|seq| key(*seq) == key(before[0])), "all use one key");
+    let read = async |node: usize, seq: u64| match nodes.nodes[node].payload(&nodes.admin, seq, Purpose::Legal).await {
+        Ok((_, body)) => Ok(body),
+        Err(EngineError::Refused(refusal)) => Err(refusal.code),
+        Err(other) => panic!("{other}"),
+    };
+    assert!(read(2, before[0]).await.unwrap().contains("hers"));
+    let erased = nodes.nodes[1]
+        .erase_subject(&request(&nodes.admin, b"{}", None), "maria", None, "she asked for it")
+        .await
+        .unwrap();
+    assert_eq!(erased, Erasure::Erased { payloads: 3 });
+    for node in 0..3 {
+        assert_eq!(read(node, before[node]).await, Err("erased"));
+        // Each node had the old key at hand.
+        let after = index(nodes.decide(node, body).await);
+        assert!(read((node + 1) % 3, after).await.unwrap().contains("hers"));
+    }
     nodes.stop();
 }

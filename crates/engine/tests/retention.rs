@@ -11,7 +11,7 @@ use countersign_engine::{
     Caller, Clock, Credential, Engine, EngineError, Erasure, HoldWanted, NewOrganization, NewUser, Purpose, Reading,
     Request, Settings, Vault,
 };
-use countersign_store::{MemoryStore, Payloads, Store};
+use countersign_store::{MemoryStore, Payloads, Query, Store};
 
 const GATE: &str = "name: gate\nrules: [{ decision: allow }]\n";
 const ORG: &str = "organization: acme\nretention: 90_days\n";
@@ -291,5 +291,70 @@ async fn the_profile_of_a_person_who_is_there_outlives_its_time() {
         .unwrap();
     assert_eq!(fixture.store.payloads("acme", &all).unwrap(), vec![profile]);
     assert!(fixture.read(profile, Purpose::Work).await.unwrap().contains(PLANTED));
+    fixture.engine.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pruned_ledger_goes_on_proves_and_is_loaded_again() {
+    let mut fixture = fixture(memory(), &[("gate.yaml", GATE), ("org.yaml", ORG)]).await;
+    let mut seqs = Vec::new();
+    for _ in 0..300 {
+        seqs.push(fixture.submit("maria").await);
+    }
+    let prune = async |fixture: &Fixture| {
+        let operator = Caller::operator(fixture.admin.org.clone());
+        let before = Time(fixture.hands.0.load(Ordering::Relaxed));
+        match fixture
+            .engine
+            .prune(&request(&operator), before, "their time is over")
+            .await
+        {
+            Ok(range) => Ok(range),
+            Err(EngineError::Refused(refusal)) => Err(refusal.code),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert_eq!(prune(&fixture).await, Err("nothing_to_prune"), "nothing is old enough");
+    fixture.pass(Span::days(100));
+    assert_eq!(prune(&fixture).await, Err("nothing_to_prune"), "payloads are left");
+    assert_eq!(fixture.engine.destroy_due(&fixture.admin.org).await.unwrap(), 300);
+    let hold = (fixture.engine)
+        .place_hold(&request(&fixture.admin), HoldWanted::default(), "a claim")
+        .await
+        .unwrap();
+    assert_eq!(prune(&fixture).await, Err("legal_hold"));
+    for _ in 0..2 {
+        (fixture.engine)
+            .release_hold(&request(&fixture.admin), hold.0, "settled")
+            .await
+            .unwrap();
+        fixture.pass(Span::hours(25));
+    }
+    assert_eq!(prune(&fixture).await, Ok((0, 256)));
+    assert_eq!(prune(&fixture).await, Err("nothing_to_prune"));
+    let old = seqs[0];
+    let leaf_hash = fixture.store.leaf_hashes("acme", old, old + 1).unwrap()[0];
+    fixture.engine.stop();
+    fixture.engine = start(&fixture.store, &fixture.hands);
+    let after = fixture.submit("maria").await;
+    assert!(fixture.read(after, Purpose::Work).await.is_ok());
+    let proof = fixture.engine.inclusion(&fixture.admin, old).await.unwrap();
+    assert_eq!(proof.leaf_hash, leaf_hash);
+    let records = fixture.engine.records(&fixture.admin, 0, 10_000).await.unwrap();
+    assert!(records[0].contains(r#""seq":256,"#), "{}", records[0]);
+    let known = fixture.engine.leaf_hashes(&fixture.admin, 0, 10_000).await.unwrap();
+    assert_eq!((known.pruned, known.hashes.len() as u64), (256, after + 1));
+    assert!(known.first.unwrap().contains("ledger.opened"));
+    assert!(!fixture.engine.schemas(&fixture.admin).await.unwrap().is_empty());
+    let everything = Query {
+        limit: 500,
+        ..Query::default()
+    };
+    let found = fixture
+        .engine
+        .search(&fixture.admin, everything, Some(after))
+        .await
+        .unwrap();
+    assert_eq!(found.entries.last().unwrap().receipt.index, 256);
     fixture.engine.stop();
 }

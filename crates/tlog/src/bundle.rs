@@ -4,6 +4,8 @@
 //! checkpoint                    signed note of the exported size
 //! entries                       uint16 big-endian length ‖ leaf, in order
 //! records.jsonl                 the same leaves, one a line
+//! pruned.hashes                 leaf hashes of the records before those, which have no bytes any more, a base64 hash a line
+//! first.leaf                    and the exact first of them
 //! checkpoint.old                an earlier checkpoint, and consistency.txt: its proof, a base64 hash a line
 //! proofs/N.tlog-proof, N.leaf   proof and exact leaf of chosen records
 //! disclosures.jsonl             {"index":n,"path":"a.b","salt":hex,"value":json}, each line in canonical form
@@ -29,7 +31,7 @@ use crate::hash::Hash;
 use crate::note::{Note, VerifyingKey};
 use crate::tree::verify_consistency;
 use inventory::Inventory;
-use records::Records;
+use records::{Pruned, Records};
 
 /// What faults of a checkpoint are reported under that the caller passed.
 const OLDER: &str = "older checkpoint";
@@ -170,7 +172,21 @@ pub fn verify(vkey: &str, files: &dyn Files, older: Option<&str>) -> Result<Repo
     earlier.extend(proofs.iter().map(|proof| (proof.name(), &proof.checkpoint)));
     let entries = bundle.read("entries")?;
     let lines = bundle.read("records.jsonl")?;
-    let records = Records::check(&head, &entries, &lines, &earlier)?;
+    let first = if inventory.pruned {
+        Some(bundle.read("first.leaf")?)
+    } else {
+        None
+    };
+    let pruned = Pruned {
+        hashes: if inventory.pruned {
+            bundle.hashes("pruned.hashes")?
+        } else {
+            Vec::new()
+        },
+        first: first.as_deref(),
+    };
+    let without = pruned.hashes.len() as u64;
+    let records = Records::check(&head, &pruned, &entries, &lines, &earlier)?;
     if !records.names.is_empty() && !records.names.iter().any(|name| name == bundle.key.name()) {
         let what = format!(
             "it is of the log `{}`, the export of `{}`",
@@ -179,9 +195,14 @@ pub fn verify(vkey: &str, files: &dyn Files, older: Option<&str>) -> Result<Repo
         );
         return Err(BundleError::new("VKEY", what));
     }
+    if inventory.pruned {
+        bundle.checked.push(format!(
+            "pruned.hashes, first.leaf: leaf hashes of the first {without} records, which are under the same root"
+        ));
+    }
     bundle.checked.push(format!(
         "entries: {} canonical records in order, their root is the signed one",
-        head.size
+        head.size - without
     ));
     bundle
         .checked
@@ -210,6 +231,11 @@ pub fn verify(vkey: &str, files: &dyn Files, older: Option<&str>) -> Result<Repo
 
     let mut not_covered = not_covered(&inventory, bundle.foreign_signatures, uncited, older.is_some());
     not_covered.extend(records.lost);
+    if inventory.pruned {
+        not_covered.push(format!(
+            "what the first {without} records say: only their hashes are here"
+        ));
+    }
     Ok(Report {
         origin: head.origin,
         size: head.size,
@@ -258,17 +284,21 @@ impl<'a> Bundle<'a> {
         })
     }
 
-    fn consistency(&self, old: &Checkpoint, head: &Checkpoint) -> Result<(), BundleError> {
-        let name = "consistency.txt";
+    /// A base64 hash a line.
+    fn hashes(&self, name: &str) -> Result<Vec<Hash>, BundleError> {
         let text = self.read_text(name)?;
         if !text.is_empty() && !text.ends_with('\n') {
             return Err(BundleError::new(name, "it does not end in a newline"));
         }
-        let proof: Vec<_> = text
-            .split_terminator('\n')
+        text.split_terminator('\n')
             .map(Hash::from_base64)
             .collect::<Result<_, _>>()
-            .map_err(|error| BundleError::new(name, error))?;
+            .map_err(|error| BundleError::new(name, error))
+    }
+
+    fn consistency(&self, old: &Checkpoint, head: &Checkpoint) -> Result<(), BundleError> {
+        let name = "consistency.txt";
+        let proof = self.hashes(name)?;
         verify_consistency(old.size, old.root, head.size, head.root, &proof)
             .map_err(|error| BundleError::new(name, error))
     }

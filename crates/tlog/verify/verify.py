@@ -184,6 +184,7 @@ def lines_of(raw):
     return raw[:-1].decode("utf-8").split("\n") if raw else []
 
 PLACES = [r"checkpoint|checkpoint\.old|consistency\.txt|entries|records\.jsonl|disclosures\.jsonl|README\.md|verify\.py",
+          r"pruned\.hashes|first\.leaf",
           r"proofs/(0|[1-9][0-9]{0,19})\.(tlog-proof|leaf)", r"schemas/[A-Za-z0-9_$][A-Za-z0-9._$-]*\.json",
           r"snapshots/[0-9a-f]{64}/[A-Za-z0-9_$][A-Za-z0-9._$-]*\.yaml"]
 
@@ -191,6 +192,7 @@ def inventory(names):
     for name in names: need(any(re.fullmatch(place, name) for place in PLACES), "`%s`: stray file" % name)
     wanted = {"checkpoint", "entries", "records.jsonl"}
     if {"checkpoint.old", "consistency.txt"} & names: wanted |= {"checkpoint.old", "consistency.txt"}
+    if {"pruned.hashes", "first.leaf"} & names: wanted |= {"pruned.hashes", "first.leaf"}
     for stem in {name.rpartition(".")[0] for name in names if name.startswith("proofs/")}:
         decimal(stem[7:])
         wanted |= {stem + ".tlog-proof", stem + ".leaf"}
@@ -224,25 +226,35 @@ def stand(earlier, head, epochs, root):
                 size, origin, (kept + [0])[0], number)
     raise Bad("it covers %d records of `%s`, which the export does not have" % (size, origin))
 
-def check_records(entries, jsonl, sizes):
-    """Gives the leaves, the snapshots that they cite, the roots at the wanted sizes, the log's names and epochs."""
-    leaves, cited, stack, roots, at, line, names, epochs = [], set(), [], {}, 0, 0, [], []
+def check_records(entries, jsonl, sizes, pruned, first):
+    """Gives the leaves by index, the snapshots that they cite, the roots at the wanted sizes, the log's names and epochs,
+    and how many records there are."""
+    leaves, cited, stack, roots, at, line, count = {}, set(), [], {}, 0, 0, 0
+    names, epochs = [first["log"]] if first else [], []
     def root():
         hashes = [h for _, h in stack]
         top = hashes.pop() if hashes else sha()
         while hashes: top = node(hashes.pop(), top)
         return top
+    def push(leaf):
+        stack.append((1, leaf))
+        while len(stack) > 1 and stack[-1][0] == stack[-2][0]:      # two perfect subtrees of one size make a larger
+            (size, right), (_, left) = stack.pop(), stack.pop()
+            stack.append((2 * size, node(left, right)))
     if 0 in sizes: roots[0] = root()
+    for count, leaf in enumerate(pruned, 1):                        # of these there are only hashes
+        push(leaf)
+        if count in sizes: roots[count] = root()
     while at < len(entries):
         length = int.from_bytes(entries[at:at + 2], "big")
         leaf, at = entries[at + 2:at + 2 + length], at + 2 + length
         try:
             need(at <= len(entries), "it is cut short")
             record = parse_record(leaf)
-            need(type(record.get("seq")) is int and record["seq"] == len(leaves), "its `seq` is not its index")
+            need(type(record.get("seq")) is int and record["seq"] == count, "its `seq` is not its index")
             if not names: names.append(record["log"])
             elif record.get("type") == "epoch.opened":
-                epochs.append(open_epoch(record, names[-1], len(leaves), root()))
+                epochs.append(open_epoch(record, names[-1], count, root()))
                 names.append(record["log"])
             need(record["log"] == names[-1] and type(names[-1]) is str, "its `log` is not the one that it stands in")
             need(jsonl[line:line + length + 1] == leaf + b"\n", "records.jsonl has another line")
@@ -250,16 +262,14 @@ def check_records(entries, jsonl, sizes):
                 need(re.fullmatch("sha256:[0-9a-f]{64}", record["snapshot"]), "its `snapshot` is not a hash")
                 cited.add(record["snapshot"][7:])
         except Exception as error:
-            raise Bad("record %d: %s" % (len(leaves), error))
-        leaves.append(leaf)
+            raise Bad("record %d: %s" % (count, error))
+        leaves[count] = leaf
         line += length + 1
-        stack.append((1, leaf_hash(leaf)))
-        while len(stack) > 1 and stack[-1][0] == stack[-2][0]:      # two perfect subtrees of one size make a larger
-            (size, right), (_, left) = stack.pop(), stack.pop()
-            stack.append((2 * size, node(left, right)))
-        if len(leaves) in sizes: roots[len(leaves)] = root()
+        count += 1
+        push(leaf_hash(leaf))
+        if count in sizes: roots[count] = root()
     need(line == len(jsonl), "records.jsonl goes on after the last record")
-    return leaves, cited, roots, names, epochs
+    return leaves, cited, roots, names, epochs, count
 
 def check_proof(key, index, raw, leaf, foreign):
     head, _, checkpoint = raw.decode("utf-8").partition("\n\n")
@@ -274,7 +284,7 @@ def check_disclosure(line, leaves):
     given = json.loads(line, parse_constant=refuse)
     need(jcs(given) == line, "not canonical JSON (RFC 8785)")
     need(type(given) is dict and set(given) == {"index", "path", "salt", "value"}, "not the four fields")
-    need(type(given["index"]) is int and 0 <= given["index"] < len(leaves), "there is no such record")
+    need(type(given["index"]) is int and given["index"] in leaves, "there is no such record")
     need(re.fullmatch("[0-9a-f]{64}", given["salt"]), "`salt` is not 32 bytes in hex")
     place = json.loads(leaves[given["index"]])
     try:
@@ -305,11 +315,25 @@ def verify(vkey, names, read, older=None):
         for index in proofs:
             where = "proofs/%d.tlog-proof" % index
             earlier[where] = check_proof(key, index, read(where), leaf_hash(read("proofs/%d.leaf" % index)), foreign)
+        pruned, first, opened = [], None, None
+        if "pruned.hashes" in names:
+            where = "pruned.hashes"
+            pruned = [unhash(line) for line in lines_of(read(where))]
+            where = "first.leaf"
+            first = read(where)
+            opened = parse_record(first)
+            need(pruned and leaf_hash(first) == pruned[0], "it does not have the first hash in `pruned.hashes`")
+            need(type(opened.get("seq")) is int and opened["seq"] == 0, "its `seq` is not its index")
+            need(type(opened["log"]) is str, "its `log` is not a text")
         where = "entries"
         sizes = {size} | {early for _, early, _ in earlier.values()}
-        leaves, cited, roots, logs, epochs = check_records(read("entries"), read("records.jsonl"), sizes)
+        leaves, cited, roots, logs, epochs, count = check_records(
+            read("entries"), read("records.jsonl"), sizes, pruned, opened)
         need(logs[-1:] in ([], [origin]), "their `log` is not the origin of the checkpoint")
-        need(len(leaves) == size, "it holds %d records, the checkpoint covers %d" % (len(leaves), size))
+        need(count == size, "it holds %d records, the checkpoint covers %d" % (count, size))
+        if pruned:
+            leaves[0] = first
+            checked.append("pruned.hashes, first.leaf: hashes of the first %d records, under the same root" % len(pruned))
         need(roots[size] == root, "the root over the records is not the one in `checkpoint`: records were changed")
         checked.append("checkpoint: %d records of `%s`, signature holds" % (size, origin))
         checked.append("entries, records.jsonl: the same canonical records in order, their root is the signed one")
@@ -330,7 +354,7 @@ def verify(vkey, names, read, older=None):
             checked.append("consistency.txt: its proof holds")
         for index in proofs:
             where = "proofs/%d.leaf" % index
-            need(index < size and leaves[index] == read(where), "it is not the record in `entries`")
+            need(leaves.get(index) == read(where), "it is not the record in `entries`")
         if "disclosures.jsonl" in names:
             where = "disclosures.jsonl"
             for number, line in enumerate(lines_of(read(where)), 1):
@@ -355,6 +379,7 @@ def verify(vkey, names, read, older=None):
     open_ends = ["%s: no hash covers it" % name for name in ("README.md", "verify.py") if name in names]
     open_ends.append("the names of files under snapshots/ and schemas/: only their bytes are covered")
     open_ends += ["snapshots/%s: no record cites it" % snapshot for snapshot in sorted(snapshots - cited)]
+    if pruned: open_ends.append("what the first %d records say: only their hashes are here" % len(pruned))
     if foreign: open_ends.append("%d signatures by other keys: not checked" % len(foreign))
     if older is None: open_ends.append("no --older checkpoint: a history rewritten and signed anew is not seen")
     open_ends += lost

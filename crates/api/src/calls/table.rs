@@ -28,7 +28,8 @@ use crate::registry::{
     UserBody, UsersAnswer, WhoamiAnswer,
 };
 use crate::retention::{
-    ErasureAnswer, ErasureBody, ErasuresAnswer, HoldAnswer, HoldBody, HoldReleaseAnswer, HoldsAnswer, WhyBody,
+    ErasureAnswer, ErasureBody, ErasuresAnswer, HoldAnswer, HoldBody, HoldReleaseAnswer, HoldsAnswer, LeafHashesAnswer,
+    PruneAnswer, PruneBody, WhyBody,
 };
 
 /// Every role: whoever has one reads what is going on.
@@ -411,6 +412,10 @@ pub static CALLS: &[Call] = &[
         .about("Exact records, one a line, in order.")
         .with(&[query("from", "The first; 0 when left out.", index), query("limit", "How many at most; 1,000 when left out.", || page(10_000))])
         .answers_as("application/jsonl"),
+    Call::new("leaf_hashes", Get, "/v1/audit/leaf_hashes", people(&[Admin, Auditor]))
+        .about("Leaf hashes of records, in order, and how many records have lost their bytes.")
+        .with(&[query("from", "The first; 0 when left out.", index), query("limit", "How many at most; 1,000 when left out.", || page(10_000))])
+        .answers::<LeafHashesAnswer>(),
     Call::new("payload", Get, "/v1/audit/payload/{index}", people(&[Admin, Auditor]))
         .about("Shows what lies beside a record, and what opens its commitment.")
         .with(&[
@@ -473,6 +478,19 @@ pub static CALLS: &[Call] = &[
         .with(&[with_slashes(path("name", "The organization.", id))])
         .creates::<RotatedKeyAnswer>()
         .problems(&[(409, "ledger_moved")]),
+    Call::new("prune", Post, "/v1/prune/{name}", LocalOperator)
+        .about("Removes the bytes of old records; their leaf hashes stay, and proofs hold.")
+        .with(&[with_slashes(path("name", "The organization.", id))])
+        .takes::<PruneBody>(r#"{"before": "2020-01-01T00:00:00Z", "why": "their time is over"}"#)
+        .answers::<PruneAnswer>()
+        .problems(&[
+            (409, "legal_hold"),
+            (409, "not_sealed"),
+            (409, "nothing_to_prune"),
+            (409, "still_open"),
+            (422, "invalid_parameter"),
+            (422, "reason_required"),
+        ]),
     Call::new("key_set", Get, "/.well-known/jwks.json", Anyone)
         .about("Public keys that verify permits.")
         .with(&[query("organization", "Only this organization's.", id)])

@@ -397,7 +397,8 @@ fn verify(store: &dyn Store, vault: Option<&Vault>, org: &str, count: u64) -> st
             checkpoint.size, head.size
         ));
     }
-    let from = head.size.saturating_sub(count);
+    let pruned = store.pruned(org).map_err(|error| text(&error))?;
+    let from = head.size.saturating_sub(count).max(pruned);
     let mut next = from;
     while next < head.size {
         let page = store.records(org, next, 1000).map_err(|error| text(&error))?;

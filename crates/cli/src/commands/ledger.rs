@@ -1,4 +1,4 @@
-//! `countersign ledger`: what an operator does with a ledger whose end is lost.
+//! `countersign ledger`: what the operator at the machine does to whole ledgers, one whose end is lost or that is old.
 
 use clap::{Args, Subcommand};
 use countersign_client::segment;
@@ -18,6 +18,20 @@ pub(super) struct Ledger {
 enum Command {
     /// Epochs of a log
     Epoch(Epoch),
+    /// Remove the bytes of old records; their hashes stay, and proofs hold
+    Prune(Prune),
+}
+
+#[derive(Args)]
+struct Prune {
+    /// Only records before this time, such as 2026-01-31T09:00:00Z
+    #[arg(long)]
+    before: String,
+    /// Why; it lies beside the record
+    #[arg(long)]
+    why: String,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 #[derive(Args)]
@@ -43,9 +57,12 @@ struct New {
 
 impl Ledger {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
-        let Command::Epoch(Epoch {
-            command: EpochCommand::New(new),
-        }) = self.command;
+        let new = match self.command {
+            Command::Epoch(Epoch {
+                command: EpochCommand::New(new),
+            }) => new,
+            Command::Prune(prune) => return prune.run(console).await,
+        };
         let body = json!({ "why": new.why });
         let call = async |session: &crate::connect::Session| {
             let org = session.organization(new.connection.org.as_deref()).await?;
@@ -54,6 +71,26 @@ impl Ledger {
         };
         let (value, org) = new.connection.with(About::Instance, call).await?;
         console.answer(&value, sentence(&value, &org));
+        Ok(())
+    }
+}
+
+impl Prune {
+    async fn run(self, console: &Console) -> Result<()> {
+        let body = json!({ "before": self.before, "why": self.why });
+        let call = async |session: &crate::connect::Session| {
+            let org = session.organization(self.connection.org.as_deref()).await?;
+            let path = format!("/v1/prune/{}", segment(&org));
+            Ok(session.client.post::<Value>(&path, &body).await?)
+        };
+        let value = self.connection.with(About::Instance, call).await?;
+        let end = value.get("to").and_then(Value::as_u64).unwrap_or_default();
+        let text = format!(
+            "pruned: records {} to {} have no bytes any more",
+            cell(&value, "from"),
+            end.saturating_sub(1)
+        );
+        console.answer(&value, text);
         Ok(())
     }
 }

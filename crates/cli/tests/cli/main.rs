@@ -8,6 +8,7 @@ mod export;
 mod folder;
 mod life;
 mod replay;
+mod retention;
 mod scene;
 mod secrets;
 mod server;

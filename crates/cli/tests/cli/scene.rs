@@ -98,6 +98,10 @@ impl Scene {
         std::fs::write(path, text).expect("the file can be written");
     }
 
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.root.join(name)
+    }
+
     pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.root.join(name)).expect("the file can be read")
     }

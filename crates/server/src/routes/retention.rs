@@ -2,17 +2,18 @@
 
 use countersign_api::bounded::Moment;
 use countersign_api::retention::{
-    ErasureAnswer, ErasureBody, ErasuresAnswer, HoldAnswer, HoldBody, HoldReleaseAnswer, HoldsAnswer, WaitingErasure,
-    WhyBody,
+    ErasureAnswer, ErasureBody, ErasuresAnswer, HoldAnswer, HoldBody, HoldReleaseAnswer, HoldsAnswer, LeafHashesAnswer,
+    PruneAnswer, PruneBody, WaitingErasure, WhyBody,
 };
 use countersign_core::Time;
 use countersign_core::ids::HoldId;
 use countersign_core::state::Hold;
-use countersign_engine::{Caller, Erasure, HoldWanted};
+use countersign_engine::{Caller, Erasure, HoldWanted, Request};
 
 use super::handlers;
+use crate::authorize::Operator;
 use crate::problem::Problem;
-use crate::query::{id, time};
+use crate::query::{Page, id, time, whole, within};
 use crate::reply::{Answer, json};
 use crate::way::Asked;
 
@@ -22,6 +23,8 @@ handlers! {
     "release_hold" => Caller release_hold,
     "erasures" => Caller erasures,
     "erase" => Caller erase,
+    "leaf_hashes" => Caller leaf_hashes,
+    "prune" => Operator prune,
 }
 
 fn moment(name: &str, moment: Option<Moment>) -> Result<Option<Time>, Problem> {
@@ -111,4 +114,34 @@ async fn erase(asked: Asked<Caller>) -> Answer {
         until,
         payloads,
     })
+}
+
+async fn leaf_hashes(asked: Asked<Caller>) -> Answer {
+    let Page { from, limit } = asked.query()?;
+    let from = whole("from", from)?;
+    let limit = within("limit", limit, 1000, 10_000)?;
+    let known = asked.app.engine.leaf_hashes(&asked.caller, from, limit).await?;
+    json(&LeafHashesAnswer {
+        pruned: known.pruned,
+        hashes: known.hashes,
+        first: known.first,
+    })
+}
+
+async fn prune(asked: Asked<Operator>) -> Answer {
+    let body: PruneBody = asked.body()?;
+    let name = asked.param();
+    let engine = &asked.app.engine;
+    // Only an organization that is there has a scope.
+    engine.origin(&name.into())?;
+    let caller = Caller::operator(name.into());
+    let request = Request {
+        caller: &caller,
+        route: "prune",
+        idempotency_key: None,
+        body: &[],
+    };
+    let before = moment("before", Some(body.before))?.unwrap_or_default();
+    let (from, to) = engine.prune(&request, before, &body.why.0).await?;
+    json(&PruneAnswer { from, to })
 }

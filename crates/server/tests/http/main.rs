@@ -11,4 +11,5 @@ mod logs;
 mod operations;
 mod permissions;
 mod published;
+mod retention;
 mod support;

@@ -105,6 +105,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "schemas",
         "holds",
         "erasures",
+        "leaf_hashes",
     ];
     let run = [
         "register_agent",
@@ -127,7 +128,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "redeem",
     ];
     let agents_read = ["action", "explain", "approvals", "approval"];
-    let organizations = ["create_organization", "organizations", "close_organization"];
+    let organizations = ["create_organization", "organizations", "close_organization", "prune"];
     let is = |names: &[&str]| names.contains(&call.id);
     if call.permission == Permission::Anyone || call.id == "whoami" {
         return true;

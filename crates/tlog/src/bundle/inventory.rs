@@ -10,6 +10,8 @@ use crate::hash::Hash;
 pub(super) struct Inventory {
     /// `checkpoint.old` and `consistency.txt` are there.
     pub(super) old: bool,
+    /// `pruned.hashes` and `first.leaf` are there.
+    pub(super) pruned: bool,
     /// `disclosures.jsonl` is there.
     pub(super) disclosures: bool,
     /// Indices of `proofs/N.tlog-proof` and `proofs/N.leaf`.
@@ -31,6 +33,7 @@ impl Inventory {
         let names: BTreeSet<String> = files.names().into_iter().collect();
         let mut inventory = Inventory {
             old: names.contains("checkpoint.old"),
+            pruned: names.contains("pruned.hashes"),
             disclosures: names.contains("disclosures.jsonl"),
             proofs: BTreeSet::new(),
             snapshots: BTreeMap::new(),
@@ -46,6 +49,9 @@ impl Inventory {
         if inventory.old || names.contains("consistency.txt") {
             needed.extend(["checkpoint.old", "consistency.txt"].map(str::to_owned));
         }
+        if inventory.pruned || names.contains("first.leaf") {
+            needed.extend(["pruned.hashes", "first.leaf"].map(str::to_owned));
+        }
         for index in &inventory.proofs {
             needed.extend([format!("proofs/{index}.tlog-proof"), format!("proofs/{index}.leaf")]);
         }
@@ -60,6 +66,7 @@ impl Inventory {
         match path.as_slice() {
             ["checkpoint" | "entries" | "records.jsonl"] => {}
             ["checkpoint.old" | "consistency.txt" | "disclosures.jsonl"] => {}
+            ["pruned.hashes" | "first.leaf"] => {}
             ["README.md" | "verify.py"] => self.uncovered.push(name.to_owned()),
             ["proofs", file] => {
                 let index = file

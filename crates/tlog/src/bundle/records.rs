@@ -1,4 +1,4 @@
-//! One pass over the records: frames, canonical form, place, root, earlier roots, `records.jsonl`, citations.
+//! One pass over the records: hashes of those without bytes, frames, canonical form, place, root, earlier roots, `records.jsonl`, citations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,12 @@ use crate::tree::Edge;
 
 /// The records of a bundle, all checked.
 pub(super) struct Records<'a> {
-    /// The leaves by index.
+    /// The leaves from index `begins` on.
     leaves: Vec<&'a [u8]>,
+    /// Records before this index are known by their hashes only.
+    begins: u64,
+    /// The first record, where that is so.
+    first: Option<&'a [u8]>,
     /// The snapshots that records cite, with the first record that cites each.
     pub(super) cited: BTreeMap<Hash, u64>,
     /// The origins that the log has had, in order.
@@ -27,14 +31,18 @@ pub(super) struct Records<'a> {
 
 impl<'a> Records<'a> {
     /// Checks `entries` and `records.jsonl` against the signed head, and all earlier checkpoints against the entries.
+    /// They go on after `pruned`, the hashes of records without bytes.
     pub(super) fn check(
         head: &Checkpoint,
+        pruned: &Pruned<'a>,
         entries: &'a [u8],
         lines: &[u8],
         earlier: &[(String, &Checkpoint)],
     ) -> Result<Records<'a>, BundleError> {
         let mut records = Records {
             leaves: Vec::new(),
+            begins: pruned.hashes.len() as u64,
+            first: pruned.first,
             cited: BTreeMap::new(),
             names: Vec::new(),
             epochs: Vec::new(),
@@ -44,8 +52,10 @@ impl<'a> Records<'a> {
         let mut roots = Roots::new(earlier);
         let mut lines = Lines { rest: lines };
         let mut place = Place::default();
+        pruned.check(&mut place)?;
+        pruned.hashes.iter().for_each(|hash| roots.push(*hash));
         let mut rest = entries;
-        let mut index = 0_u64;
+        let mut index = records.begins;
         while !rest.is_empty() {
             let fault = |what: String| BundleError::new("entries", what).at(index);
             let (leaf, after) = frame(rest).ok_or_else(|| fault("it is cut short".to_owned()))?;
@@ -90,7 +100,30 @@ impl<'a> Records<'a> {
 
     /// The leaf of a record.
     pub(super) fn leaf(&self, index: u64) -> Option<&'a [u8]> {
-        self.leaves.get(usize::try_from(index).ok()?).copied()
+        match index.checked_sub(self.begins) {
+            Some(at) => self.leaves.get(usize::try_from(at).ok()?).copied(),
+            None => self.first.filter(|_| index == 0),
+        }
+    }
+}
+
+/// Records without bytes.
+#[derive(Default)]
+pub(super) struct Pruned<'a> {
+    /// Their leaf hashes, from index 0 on.
+    pub(super) hashes: Vec<Hash>,
+    /// The exact first of them.
+    pub(super) first: Option<&'a [u8]>,
+}
+
+impl Pruned<'_> {
+    fn check(&self, place: &mut Place) -> Result<(), BundleError> {
+        let Some(first) = self.first else { return Ok(()) };
+        let fault = |what: String| BundleError::new("first.leaf", what);
+        if self.hashes.first() != Some(&leaf_hash(first)) {
+            return Err(fault("it does not have the first hash in `pruned.hashes`".to_owned()));
+        }
+        place.check(first, 0, &Edge::new()).map(drop).map_err(fault)
     }
 }
 
