@@ -196,14 +196,25 @@ fn vote(known: &Known, dice: &mut Dice) -> Option<Want> {
     Some(Want::Vote(learned.approval?, verb, digest, snapshot))
 }
 
-fn redeem(known: &Known, dice: &mut Dice) -> Option<Want> {
+fn redeem(known: &Known, dice: &mut Dice) -> Option<(String, Want)> {
     let learned = some(known, dice, |learned| learned.permit.is_some())?;
     let digest = if dice.happens(60) {
         Digest([2; 32])
     } else {
         learned.digest
     };
-    Some(Want::Redeem(learned.permit.clone()?, digest))
+    Some((
+        of(known, learned, dice)?,
+        Want::Redeem(learned.permit.clone()?, digest),
+    ))
+}
+
+/// A key of the agent whose action it is; now and then of another.
+fn of(known: &Known, learned: &Learned, dice: &mut Dice) -> Option<String> {
+    let own = known.agents.iter().rfind(|(agent, _)| *agent == learned.agent);
+    let any = dice.one_of(&known.agents);
+    let held = if dice.happens(100) { any } else { own.or(any) };
+    held.map(|(_, key)| key.clone())
 }
 
 fn scope(dice: &mut Dice) -> Scope {
