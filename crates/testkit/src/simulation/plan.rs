@@ -155,8 +155,8 @@ fn wanted(kind: usize, known: &Known, dice: &mut Dice) -> Option<(String, Want)>
 /// What changes who there is.
 fn rare(known: &Known, dice: &mut Dice, admin: String) -> Option<(String, Want)> {
     let want = match dice.below(3) {
-        // Never the last of a kind, so that there is always somebody to go on with.
-        0 if known.agents.len() > 2 => Want::Revoke(kid_of(&dice.one_of(&known.agents)?.1)),
+        // Never the first, so that there is always somebody to go on with.
+        0 if known.agents.len() > 2 => Want::Revoke(kid_of(&dice.one_of(&known.agents[1..])?.1)),
         1 => {
             let teams = if dice.happens(500) {
                 vec!["leads".to_owned()]
@@ -203,10 +203,7 @@ fn redeem(known: &Known, dice: &mut Dice) -> Option<(String, Want)> {
     } else {
         learned.digest
     };
-    Some((
-        of(known, learned, dice)?,
-        Want::Redeem(learned.permit.clone()?, digest),
-    ))
+    Some((of(known, learned, dice)?, Want::Redeem(learned.permit.clone()?, digest)))
 }
 
 /// A key of the agent whose action it is; now and then of another.
