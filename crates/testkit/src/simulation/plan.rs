@@ -155,8 +155,8 @@ fn wanted(kind: usize, known: &Known, dice: &mut Dice) -> Option<(String, Want)>
 /// What changes who there is.
 fn rare(known: &Known, dice: &mut Dice, admin: String) -> Option<(String, Want)> {
     let want = match dice.below(3) {
-        // Never the last of a kind, so that there is always somebody to go on with.
-        0 if known.agents.len() > 2 => Want::Revoke(kid_of(&dice.one_of(&known.agents)?.1)),
+        // Never the first, so that there is always somebody to go on with.
+        0 if known.agents.len() > 2 => Want::Revoke(kid_of(&dice.one_of(&known.agents[1..])?.1)),
         1 => {
             let teams = if dice.happens(500) {
                 vec!["leads".to_owned()]
@@ -196,14 +196,22 @@ fn vote(known: &Known, dice: &mut Dice) -> Option<Want> {
     Some(Want::Vote(learned.approval?, verb, digest, snapshot))
 }
 
-fn redeem(known: &Known, dice: &mut Dice) -> Option<Want> {
+fn redeem(known: &Known, dice: &mut Dice) -> Option<(String, Want)> {
     let learned = some(known, dice, |learned| learned.permit.is_some())?;
     let digest = if dice.happens(60) {
         Digest([2; 32])
     } else {
         learned.digest
     };
-    Some(Want::Redeem(learned.permit.clone()?, digest))
+    Some((of(known, learned, dice)?, Want::Redeem(learned.permit.clone()?, digest)))
+}
+
+/// A key of the agent whose action it is; now and then of another.
+fn of(known: &Known, learned: &Learned, dice: &mut Dice) -> Option<String> {
+    let own = known.agents.iter().rfind(|(agent, _)| *agent == learned.agent);
+    let any = dice.one_of(&known.agents);
+    let held = if dice.happens(100) { any } else { own.or(any) };
+    held.map(|(_, key)| key.clone())
 }
 
 fn scope(dice: &mut Dice) -> Scope {
