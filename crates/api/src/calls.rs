@@ -1,5 +1,6 @@
 //! Every call of the API, in one table: the document, the router, the authorization and the docs page are made from it.
 
+mod params;
 mod table;
 
 use std::fmt;

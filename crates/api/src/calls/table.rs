@@ -1,11 +1,12 @@
-//! The table itself, and the parameters that calls share.
-
-use serde_json::{Value, json};
+//! The table itself.
 
 use super::Method::{Delete, Get, Post, Put};
 use super::Permission::{Anyone, Holder, LocalOperator, Those, Voter};
 use super::Role::{Admin, Auditor, Operator, PolicyAuthor, Reviewer, Viewer};
-use super::{Call, Param, Permission, Place, Role};
+use serde_json::json;
+
+use super::params::{flag, id, id_of, index, needed, page, path, query, size, time, with_slashes, word};
+use super::{Call, Param, Permission, Role};
 use crate::action::{ActionAnswer, ActionBody, ApprovalAnswer};
 use crate::approvals::{
     AnswersBody, ApprovalsAnswer, BatchAnswer, BatchBody, OutcomeRequestBody, RedeemAnswer, RedeemBody, VoteRequestBody,
@@ -14,7 +15,6 @@ use crate::audit::{
     AuditAnswer, CheckpointAnswer, ConsistencyAnswer, ExplainAnswer, InclusionAnswer, KeySetAnswer, LogKeysAnswer,
     NewEpochBody, OpenedEpochAnswer, PayloadAnswer, RotatedKeyAnswer, SchemasAnswer,
 };
-use crate::bounded::MAX_WHOLE;
 use crate::operations::{
     AlertsAnswer, CallbacksAnswer, DeliveriesAnswer, DoneAnswer, HealthAnswer, KillAnswer, KillBody, KillsAnswer,
     NewCallbackBody, RegisteredCallback, ReleaseAnswer, ReleaseBody,
@@ -58,70 +58,6 @@ const fn people(roles: &'static [Role]) -> Permission {
         roles,
         scope: None,
     }
-}
-
-const fn path(name: &'static str, about: &'static str, schema: fn() -> Value) -> Param {
-    Param {
-        name,
-        place: Place::Path,
-        about,
-        schema,
-        required: true,
-        slashes: false,
-    }
-}
-
-const fn query(name: &'static str, about: &'static str, schema: fn() -> Value) -> Param {
-    Param {
-        name,
-        place: Place::Query,
-        about,
-        schema,
-        required: false,
-        slashes: false,
-    }
-}
-
-const fn needed(mut param: Param) -> Param {
-    param.required = true;
-    param
-}
-
-const fn with_slashes(mut param: Param) -> Param {
-    param.slashes = true;
-    param
-}
-
-fn id_of(prefix: &str) -> Value {
-    json!({ "type": "string", "pattern": format!("^{prefix}_[0-9a-f]{{32}}$") })
-}
-
-fn index() -> Value {
-    json!({ "type": "integer", "minimum": 0, "maximum": MAX_WHOLE })
-}
-
-fn size() -> Value {
-    json!({ "type": "integer", "minimum": 1, "maximum": MAX_WHOLE })
-}
-
-fn word() -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": 512 })
-}
-
-fn id() -> Value {
-    json!({ "type": "string", "pattern": crate::bounded::Id::PATTERN })
-}
-
-fn time() -> Value {
-    json!({ "type": "string", "format": "date-time" })
-}
-
-fn flag() -> Value {
-    json!({ "type": "boolean" })
-}
-
-fn page(most: u32) -> Value {
-    json!({ "type": "integer", "minimum": 1, "maximum": most })
 }
 
 const ACTION: Param = path("id", "The action.", || id_of("act"));

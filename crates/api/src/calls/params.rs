@@ -1,0 +1,70 @@
+//! What parameters of calls look like.
+
+use serde_json::{Value, json};
+
+use super::{Param, Place};
+use crate::bounded::MAX_WHOLE;
+
+pub(super) const fn path(name: &'static str, about: &'static str, schema: fn() -> Value) -> Param {
+    Param {
+        name,
+        place: Place::Path,
+        about,
+        schema,
+        required: true,
+        slashes: false,
+    }
+}
+
+pub(super) const fn query(name: &'static str, about: &'static str, schema: fn() -> Value) -> Param {
+    Param {
+        name,
+        place: Place::Query,
+        about,
+        schema,
+        required: false,
+        slashes: false,
+    }
+}
+
+pub(super) const fn needed(mut param: Param) -> Param {
+    param.required = true;
+    param
+}
+
+pub(super) const fn with_slashes(mut param: Param) -> Param {
+    param.slashes = true;
+    param
+}
+
+pub(super) fn id_of(prefix: &str) -> Value {
+    json!({ "type": "string", "pattern": format!("^{prefix}_[0-9a-f]{{32}}$") })
+}
+
+pub(super) fn index() -> Value {
+    json!({ "type": "integer", "minimum": 0, "maximum": MAX_WHOLE })
+}
+
+pub(super) fn size() -> Value {
+    json!({ "type": "integer", "minimum": 1, "maximum": MAX_WHOLE })
+}
+
+pub(super) fn word() -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": 512 })
+}
+
+pub(super) fn id() -> Value {
+    json!({ "type": "string", "pattern": crate::bounded::Id::PATTERN })
+}
+
+pub(super) fn time() -> Value {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+pub(super) fn flag() -> Value {
+    json!({ "type": "boolean" })
+}
+
+pub(super) fn page(most: u32) -> Value {
+    json!({ "type": "integer", "minimum": 1, "maximum": most })
+}
