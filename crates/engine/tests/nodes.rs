@@ -309,8 +309,8 @@ async fn what_one_node_erased_no_node_reads_and_all_go_on_under_other_keys() {
         .await
         .unwrap();
     assert_eq!(erased, Erasure::Erased { payloads: 3 });
-    for node in 0..3 {
-        assert_eq!(read(node, before[node]).await, Err("erased"));
+    for (node, seq) in before.into_iter().enumerate() {
+        assert_eq!(read(node, seq).await, Err("erased"));
         // Each node had the old key at hand.
         let after = index(nodes.decide(node, body).await);
         assert!(read((node + 1) % 3, after).await.unwrap().contains("hers"));
