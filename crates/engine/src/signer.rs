@@ -298,6 +298,10 @@ impl Signer {
         matches!(crate::lock(&self.logs).get(org), Some(Log::Barred(_)))
     }
 
+    fn may_follow(&self, org: &str) -> bool {
+        matches!(crate::lock(&self.logs).get(org), Some(Log::Marked(_)))
+    }
+
     /// What does not fit, if nothing may be signed on a ledger.
     pub fn restored(&self, org: &str) -> Option<Restored> {
         match crate::lock(&self.logs).get(org) {
@@ -389,7 +393,8 @@ impl Inner {
     }
 
     fn let_marks_follow(&self, orgs: &BTreeSet<Org>) {
-        for org in orgs {
+        // A mark of what is not signed for stays where it is; what nobody has looked at follows when somebody does.
+        for org in orgs.iter().filter(|org| self.signer.may_follow(org)) {
             let followed = match self.store.head(org) {
                 Ok(Some(head)) => self.signer.cover(org, &head),
                 // It was removed meanwhile.

@@ -225,6 +225,10 @@ fn refused(missing: &[(String, Restored)]) -> Failure {
 async fn open_epochs(engine: &Engine, missing: &[(String, Restored)], why: &str) -> Result<Vec<(String, String)>> {
     let mut opened = Vec::new();
     for (org, _) in missing {
+        // What is closed is not gone on with.
+        if engine.look(&org.as_str().into(), |state| state.is_closed()).await? {
+            continue;
+        }
         let caller = Caller::operator(org.as_str().into());
         let request = Request {
             caller: &caller,
