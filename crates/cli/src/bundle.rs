@@ -16,7 +16,7 @@ use countersign_api::retention::LeafHashesAnswer;
 use countersign_client::{Client, segment};
 use countersign_export::Payload;
 use countersign_tlog::bundle::{Files, entries_frame};
-use countersign_tlog::{Checkpoint, Hash, ProofFile, VERIFY_PY, VerifyingKey};
+use countersign_tlog::{Checkpoint, Hash, Note, ProofFile, VERIFY_PY, VerifyingKey, verify_consistency};
 use serde::Deserialize;
 
 use crate::export::payload;
@@ -70,7 +70,7 @@ pub(crate) async fn write(client: &Client, wanted: &Wanted<'_>) -> Result<Writte
     let begins = pruned(client, out).await?;
     let (cited, disclosed) = records(client, wanted, begins..size, &proofs).await?;
     if let Some(old) = &wanted.since {
-        since(client, out, &vkey, old, size).await?;
+        since(client, out, &vkey, old, &head.checkpoint).await?;
     }
     for hash in cited {
         let answer: SnapshotFilesAnswer = client.get(&format!("/v1/policies/{}", segment(&hash))).await?;
@@ -249,7 +249,7 @@ fn proof_text(proof: &InclusionAnswer) -> Result<String> {
 }
 
 /// Writes an earlier checkpoint and the proof that this ledger extends it.
-async fn since(client: &Client, out: &Path, vkey: &str, old: &str, size: u64) -> Result<()> {
+async fn since(client: &Client, out: &Path, vkey: &str, old: &str, head: &str) -> Result<()> {
     let key: VerifyingKey = vkey
         .parse()
         .map_err(|error| Failure::unreachable(format!("the server's log key cannot be read: {error}")))?;
@@ -261,24 +261,36 @@ async fn since(client: &Client, out: &Path, vkey: &str, old: &str, size: u64) ->
     let name = old.lines().next().unwrap_or_default();
     let key = VerifyingKey::new(name, &key.public()).map_err(|error| other(&error))?;
     let older = Checkpoint::open(&key, old).map_err(|error| other(&error))?;
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Failure::unreachable(format!("what the server says of its log cannot be read: {error}"))
+    };
+    let note = Note::parse(head).map_err(|error| unreadable(&error))?;
+    let head = Checkpoint::parse_body(note.text).map_err(|error| unreadable(&error))?;
+    let size = head.size;
+    let lost = "records are missing here: was this ledger restored from a backup? `countersign audit verify --older` says \
+                what became of them";
     if older.size > size {
         return Err(Failure::no(format!(
             "the older checkpoint covers {} records, this ledger has {size}",
             older.size
         ))
-        .next("records are missing here: was this ledger restored from a backup?"));
+        .next(lost));
     }
     let proof: ConsistencyAnswer = client
         .get(&format!("/v1/audit/consistency?from={}&to={size}", older.size))
         .await?;
-    let mut text = String::new();
-    for hash in &proof.hashes {
-        let hash: Hash = hash
-            .parse()
-            .map_err(|error| Failure::unreachable(format!("the proof cannot be read: {error}")))?;
-        text.push_str(&hash.to_base64());
-        text.push('\n');
-    }
+    let hashes = proof.hashes.iter().map(|hash| hash.parse());
+    let hashes: Vec<Hash> = hashes
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|error| Failure::unreachable(format!("the proof cannot be read: {error}")))?;
+    verify_consistency(older.size, older.root, size, head.root, &hashes).map_err(|_| {
+        let what = format!(
+            "this ledger does not go on from the {} records of the older checkpoint",
+            older.size
+        );
+        Failure::no(what).next(lost)
+    })?;
+    let text: String = hashes.iter().map(|hash| hash.to_base64() + "\n").collect();
     put(out, "checkpoint.old", old.as_bytes())?;
     put(out, "consistency.txt", text.as_bytes())
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use countersign_store::Org;
-use countersign_tlog::{Checkpoint, Edge, Hash, Note};
+use countersign_tlog::{Checkpoint, Edge, Hash, Note, leaf_hash};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
@@ -53,8 +53,9 @@ pub struct Copied {
     pub checkpoint: String,
 }
 
-/// Copies the ledger in `from`, as it is at one moment, into the new file `to`, and looks the copy over: SQLite's own check, and for
-/// each organization the root over all of its leaf hashes against its checkpoint. A server that has it open goes on meanwhile.
+/// Copies the ledger in `from`, as it is at one moment, into the new file `to`, and looks the copy over: SQLite's own
+/// check, each record against its hash, and for each organization the root over all of those against its checkpoint. A
+/// server that has it open goes on meanwhile.
 ///
 /// # Errors
 /// [`BackupError`]; there is no file `to` then.
@@ -105,6 +106,22 @@ fn write(from: &Path, to: &Path) -> Result<(), BackupError> {
         })
 }
 
+/// Whether each record has the hash that lies beside it. What was pruned has no bytes.
+fn check_records(conn: &Connection, path: &Path) -> Result<(), BackupError> {
+    let mut all = conn.prepare("SELECT place, leaf_hash, leaf FROM records WHERE leaf <> x''")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        let (place, hash, leaf): (i64, Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if leaf_hash(&leaf).0.as_slice() != hash {
+            return Err(BackupError::Unsound {
+                path: path.to_owned(),
+                why: format!("the record at {place} does not have its hash"),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Checks a copy, and says what is in it.
 ///
 /// # Errors
@@ -123,6 +140,7 @@ pub fn look_over(path: &Path) -> Result<Vec<Copied>, BackupError> {
     if found != "ok" {
         return Err(unsound(found));
     }
+    check_records(&conn, path)?;
     let mut copied = Vec::new();
     for row in ledger::organizations(&conn)? {
         let head = ledger::head(&conn, &row.name)?;

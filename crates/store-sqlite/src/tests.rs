@@ -400,10 +400,11 @@ fn a_copy_is_whole_and_a_damaged_one_is_refused() {
     let store = folder.open();
     let mut share = batch("copied", 0, 5);
     let mut edge = countersign_tlog::Edge::new();
-    share
-        .records
-        .iter()
-        .for_each(|record| edge.push(countersign_tlog::Hash(record.leaf_hash.0)));
+    for record in &mut share.records {
+        let hash = countersign_tlog::leaf_hash(&record.leaf);
+        record.leaf_hash = Digest(hash.0);
+        edge.push(hash);
+    }
     let checkpoint = countersign_tlog::Checkpoint {
         origin: "test/t/acme".into(),
         size: 5,
