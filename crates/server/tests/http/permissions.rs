@@ -103,6 +103,8 @@ fn expected(call: &Call, who: &str) -> bool {
         "records",
         "payload",
         "schemas",
+        "log_checkpoint",
+        "log_tile",
         "holds",
         "erasures",
         "leaf_hashes",
@@ -128,7 +130,14 @@ fn expected(call: &Call, who: &str) -> bool {
         "redeem",
     ];
     let agents_read = ["action", "explain", "approvals", "approval"];
-    let organizations = ["create_organization", "organizations", "close_organization", "prune"];
+    let organizations = [
+        "create_organization",
+        "organizations",
+        "close_organization",
+        "open_epoch",
+        "rotate_log_key",
+        "prune",
+    ];
     let is = |names: &[&str]| names.contains(&call.id);
     if call.permission == Permission::Anyone || call.id == "whoami" {
         return true;
