@@ -103,6 +103,8 @@ fn expected(call: &Call, who: &str) -> bool {
         "records",
         "payload",
         "schemas",
+        "log_checkpoint",
+        "log_tile",
         "holds",
         "erasures",
         "leaf_hashes",
