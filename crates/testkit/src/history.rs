@@ -215,10 +215,12 @@ fn sweep<'a, 'b>(places: &'b [Placed<'a>], mut visit: impl FnMut(&'b Placed<'a>,
     }
 }
 
+/// Where something stands that happened before it was acknowledged. What was so already left nothing, and nobody
+/// remembers that it was asked for: a late copy of the request may have an effect of its own.
 fn happened(placed: &Placed<'_>) -> Option<u64> {
     match placed.operation.saw {
-        Saw::Appended { .. } | Saw::Happened { .. } => placed.index,
-        Saw::Refused | Saw::Unknown | Saw::Read { .. } => None,
+        Saw::Appended { .. } | Saw::Happened { leaves: true } => placed.index,
+        Saw::Happened { leaves: false } | Saw::Refused | Saw::Unknown | Saw::Read { .. } => None,
     }
 }
 

@@ -32,6 +32,9 @@ pub use timeline::{Timeline, Wall};
 pub use trail::Trail;
 pub use world::World;
 
+/// How many of the last steps a failure shows.
+const SHOWN: usize = 40;
+
 /// What a simulation came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
@@ -58,15 +61,15 @@ pub struct Failure {
     pub step: u64,
     /// What is wrong.
     pub why: String,
-    /// What kind of world it is, and what happened last.
-    pub last: Vec<String>,
+    /// What kind of world it is, and everything that happened.
+    pub log: Vec<String>,
 }
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (seed, step) = (self.seed, self.step);
         writeln!(f, "the last steps of seed {seed}:")?;
-        for line in &self.last {
+        for line in &self.log[self.log.len().saturating_sub(SHOWN)..] {
             writeln!(f, "  {line}")?;
         }
         writeln!(f, "seed={seed} step={step}: {}", self.why)?;
@@ -83,7 +86,7 @@ pub fn run(seed: u64) -> Result<Summary, Failure> {
         seed,
         step: 0,
         why,
-        last: Vec::new(),
+        log: Vec::new(),
     })?;
     match play(&mut world) {
         Ok(()) => Ok(world.summary()),
@@ -91,7 +94,7 @@ pub fn run(seed: u64) -> Result<Summary, Failure> {
             seed,
             step: world.step,
             why,
-            last: std::iter::once(format!("{:?}", world.setting))
+            log: std::iter::once(format!("{:?}", world.setting))
                 .chain(world.log.iter().cloned())
                 .collect(),
         }),

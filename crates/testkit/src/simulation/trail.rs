@@ -132,12 +132,20 @@ impl Trail {
         Ok(())
     }
 
+    /// Holds a record that would come next against the rules, without taking it in.
+    ///
+    /// # Errors
+    /// The rule that it breaks.
+    pub fn hold(&self, record: &Record) -> Result<(), String> {
+        rules::hold(self, record)
+    }
+
     fn take(&mut self, stored: &StoredRecord, now: Time) -> Result<(), String> {
         let (record, _) = Record::decode(&stored.leaf).map_err(|error| error.to_string())?;
         if stored.leaf_hash.0 != leaf_hash(&stored.leaf).0 {
             return Err(format!("record {} has another leaf hash than its bytes", record.seq));
         }
-        rules::hold(self, &record)?;
+        self.hold(&record)?;
         self.note(&record, now);
         self.state.apply(&record);
         self.edge.push(Hash(stored.leaf_hash.0));

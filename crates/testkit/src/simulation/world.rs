@@ -1,7 +1,6 @@
 //! A simulated world: nodes over a store, clients over a network, and an outsider who looks at everything after every
 //! step.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use countersign_core::Span;
@@ -21,9 +20,6 @@ use super::store::SimStore;
 use super::timeline::Timeline;
 use super::trail::Trail;
 use crate::history::Operation;
-
-/// How many of the last steps a failure tells.
-const REMEMBERED: usize = 40;
 
 /// Everything there is.
 pub struct World {
@@ -49,8 +45,8 @@ pub struct World {
     pub step: u64,
     /// Ledgers that lost what was acknowledged, through a disk that lied.
     pub lost: Vec<Lost>,
-    /// What happened last.
-    pub log: VecDeque<String>,
+    /// What happened.
+    pub log: Vec<String>,
     trace: Digest,
     /// How many answers clients got.
     pub answers: u64,
@@ -112,7 +108,7 @@ impl World {
             history,
             step: 0,
             lost: Vec::new(),
-            log: VecDeque::new(),
+            log: Vec::new(),
             trace: Digest::of(b""),
             answers: 0,
         };
@@ -123,11 +119,8 @@ impl World {
     /// Notes what happens, for a failure to tell, and for a second run to be compared with.
     pub fn note(&mut self, what: &str) {
         self.trace = Digest::tagged("step", &[&self.trace.0, what.as_bytes()]);
-        if self.log.len() == REMEMBERED {
-            self.log.pop_front();
-        }
-        self.log
-            .push_back(format!("{:>4} {} {what}", self.step, self.timeline.now()));
+        let (step, now) = (self.step, self.timeline.now());
+        self.log.push(format!("{step:>4} {now} {what}"));
     }
 
     /// A hash of everything that happened and of every ledger.
