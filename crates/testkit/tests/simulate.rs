@@ -1,5 +1,6 @@
 //! Simulated worlds: as many seeds as `COUNTERSIGN_SEEDS` says, or the one of `COUNTERSIGN_SEED`.
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
+#![expect(clippy::print_stdout, reason = "a run says what it had")]
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

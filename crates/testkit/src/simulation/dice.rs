@@ -13,11 +13,11 @@ impl Dice {
     /// Dice of their own, whose throws do not change what these throw next.
     #[must_use]
     pub fn split(&mut self) -> Dice {
-        Dice(self.next())
+        Dice(self.throw())
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn throw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -27,7 +27,7 @@ impl Dice {
 
     /// A number below `bound`; 0 if there is none.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next().checked_rem(bound).unwrap_or_default()
+        self.throw().checked_rem(bound).unwrap_or_default()
     }
 
     /// A place in something of this length; 0 if it is empty.

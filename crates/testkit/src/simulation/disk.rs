@@ -80,7 +80,7 @@ impl Disk {
         let garbage = if dice.happens(300) { unsynced - kept } else { 0 };
         self.bytes.truncate(self.synced + kept);
         for _ in 0..garbage {
-            self.bytes.push(dice.next().to_le_bytes()[0]);
+            self.bytes.push(dice.throw().to_le_bytes()[0]);
         }
         // What a start finds on a disk is what is there from now on.
         self.synced = self.bytes.len();

@@ -68,7 +68,7 @@ impl World {
     /// # Errors
     /// If an organization cannot be made.
     pub fn new(setting: Setting, mut dice: Dice) -> Result<World, String> {
-        seeded::set(Some(dice.next()));
+        seeded::set(Some(dice.throw()));
         let timeline = Timeline::default();
         let store = if setting.shared {
             SimStore::shared(&timeline, dice.split())
