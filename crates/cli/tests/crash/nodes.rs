@@ -149,6 +149,7 @@ async fn three_nodes_lose_and_double_nothing_while_everything_breaks() {
         }
         (cluster, numbers)
     });
+    println!("{breaks} breaks in {:.0} s", started.elapsed().as_secs_f32());
     assert!(restarts.next().is_none(), "the database was not restarted twice");
     oracle.end();
     for task in tasks {
@@ -156,9 +157,11 @@ async fn three_nodes_lose_and_double_nothing_while_everything_breaks() {
     }
     tokio::task::block_in_place(|| cluster.mend(&oracle));
 
+    println!("clients ended after {:.0} s", started.elapsed().as_secs_f32());
     let clients = cluster.clients(&oracle);
     look(&oracle, &clients, &mut numbers, AGAIN).await;
     let (records, redeemed) = audit(&oracle, clients.last().unwrap()).await;
+    println!("looked and audited after {:.0} s", started.elapsed().as_secs_f32());
     let (vkey, out) = (oracle.vkey.to_string(), folder.0.join("export"));
     let (out, address) = (out.to_str().unwrap(), &cluster.servers[1].as_ref().unwrap().address);
     let admin = oracle.keys.last().unwrap();
