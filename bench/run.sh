@@ -12,8 +12,14 @@ if ! command -v wrk > /dev/null; then
   echo "bench: installing wrk from Debian"
   apt-get install --yes --no-install-recommends wrk > /dev/null
 fi
+if ! ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1; then
+  echo "bench: installing PostgreSQL from Debian"
+  apt-get install --yes --no-install-recommends postgresql > /dev/null
+fi
 echo "bench: building countersign (release, ${target})"
 CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-cli
+CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-store-postgres --example append_speed
+CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-core --example replay_speed
 echo "bench: building the echo server, Cedar and regorus (release, ${bench_target}); the first time this takes some minutes"
 CARGO_TARGET_DIR="$bench_target" cargo build --release --locked --quiet --manifest-path bench/Cargo.toml
 exec python3 bench/measure.py "$target/release/countersign" "$bench_target/release" "${1:-full}"

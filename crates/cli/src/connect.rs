@@ -137,7 +137,7 @@ impl Connection {
         })
     }
 
-    async fn database(&self, database: Database, about: About) -> Result<Session> {
+    async fn database(&self, database: Box<Database>, about: About) -> Result<Session> {
         let hosted = Hosted::start(Hold::Database(database)).await?;
         self.session(hosted.local.clone(), Some(hosted), about).await
     }

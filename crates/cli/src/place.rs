@@ -31,7 +31,7 @@ pub(crate) enum Place {
     /// A data folder.
     Folder(Folder),
     /// A database.
-    Database(Database),
+    Database(Box<Database>),
 }
 
 /// A place that this process may work on.
@@ -39,7 +39,7 @@ pub(crate) enum Hold {
     /// A data folder that nobody else has.
     Folder(Folder, FolderLock),
     /// A database that others may have as well.
-    Database(Database),
+    Database(Box<Database>),
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -85,17 +85,20 @@ impl Place {
         let key_file = key_file
             .map(Path::to_path_buf)
             .or_else(|| variable(KEY_FILE).map(PathBuf::from));
-        Ok(Place::Database(Database::new(address(&url)?, key_file.as_deref())?))
+        Ok(Place::Database(Box::new(Database::new(
+            address(&url)?,
+            key_file.as_deref(),
+        )?)))
     }
 
     /// The same, with the signer's marks in the folder that is named, or in the usual one.
     pub(crate) fn with_signer_state(self, named: Option<&Path>) -> Result<Place> {
         match self {
             Place::Folder(folder) => folder.with_signer_state(named).map(Place::Folder),
-            Place::Database(database) => Ok(Place::Database(Database {
-                signer_state: Some(signer_state::folder(named)?),
-                ..database
-            })),
+            Place::Database(mut database) => {
+                database.signer_state = Some(signer_state::folder(named)?);
+                Ok(Place::Database(database))
+            }
         }
     }
 

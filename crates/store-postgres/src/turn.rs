@@ -21,11 +21,11 @@ use crate::ledger::head_at;
 use crate::pool::Held;
 
 /// How long all that is needed for a turn may take, waiting for another one included.
-const BEGIN_TIME: Duration = Duration::from_secs(10);
+const BEGIN_TIME: Duration = Duration::from_secs(5);
 /// How long a batch may take to be written and committed.
-const COMMIT_TIME: Duration = Duration::from_secs(30);
+const COMMIT_TIME: Duration = Duration::from_secs(10);
 /// How long a commit of unknown outcome is looked for.
-const SETTLE_TIME: Duration = Duration::from_secs(20);
+const SETTLE_TIME: Duration = Duration::from_secs(10);
 
 const LOCK: &str = "SELECT o.name, h.org, h.size, h.ts, h.edge, h.checkpoint
     FROM heads h JOIN organizations o ON o.id = h.org

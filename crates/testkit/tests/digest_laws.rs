@@ -5,14 +5,14 @@ use countersign_core::action::receive;
 use countersign_core::digest::{Digest, DigestKey, action_digest};
 use countersign_testkit::World;
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 fn leaf() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         (-9_000_000_i64..9_000_000).prop_map(Value::from),
-        (-9000_i32..9000).prop_map(|n| json!(f64::from(n) / 8.0)),
+        (-9000_i32..9000, 0_usize..8).prop_map(|(whole, eighths)| eighth(whole, eighths)),
         "[a-zé\"\\\\]{0,6}".prop_map(Value::from),
     ]
 }
@@ -127,4 +127,10 @@ proptest! {
         prop_assert_eq!(world.redeem_for(id, other).unwrap_err().code, "digest_mismatch");
         prop_assert!(world.redeem(id).is_ok());
     }
+}
+
+/// A number with a part of eighths, as JSON has it.
+fn eighth(whole: i32, eighths: usize) -> Value {
+    let part = ["0", "125", "25", "375", "5", "625", "75", "875"][eighths];
+    serde_json::from_str(&format!("{whole}.{part}")).unwrap()
 }

@@ -366,10 +366,10 @@ impl Watched {
 fn place(config: &Config) -> Result<Place> {
     match (&config.data, &config.database_url) {
         (Some(data), _) => Ok(Place::Folder(Folder::new(data, config.key_file.as_deref()))),
-        (None, Some(address)) => Ok(Place::Database(Database::new(
-            address.clone(),
-            config.key_file.as_deref(),
-        )?)),
+        (None, Some(address)) => {
+            let database = Database::new(address.clone(), config.key_file.as_deref())?;
+            Ok(Place::Database(Box::new(database)))
+        }
         (None, None) => Err(Failure::usage("no data folder and no database is named")
             .next("name one with --data DIR, or with --database-url URL and --key-file FILE")),
     }
