@@ -17,7 +17,7 @@ pub fn run() -> Result<(), Failed> {
     let line = told(
         "300 crashes under load",
         "cargo",
-        &test("countersign-cli", "crash"),
+        &test("crash"),
         &[("COUNTERSIGN_CRASHES", CRASHES)],
         "acknowledged requests and",
     )?;
@@ -25,7 +25,7 @@ pub fn run() -> Result<(), Failed> {
     let line = told(
         "20,000 simulated worlds",
         "cargo",
-        &test("countersign-testkit", "simulate"),
+        &test("simulate"),
         &[("COUNTERSIGN_SEEDS", SEEDS)],
         "worlds:",
     )?;
@@ -33,7 +33,7 @@ pub fn run() -> Result<(), Failed> {
     let line = told(
         "three nodes over one PostgreSQL while everything breaks",
         "cargo",
-        &test("countersign-cli", "crash"),
+        &test("crash"),
         &[("COUNTERSIGN_CRASHES", "1"), ("COUNTERSIGN_CHAOS_S", CHAOS_S)],
         "the order of",
     )?;
@@ -69,13 +69,12 @@ pub fn run() -> Result<(), Failed> {
     step("measuring", "bench/run.sh", &[])
 }
 
-fn test<'a>(package: &'a str, test: &'a str) -> [&'a str; 9] {
+fn test(test: &str) -> [&str; 8] {
     [
         "test",
         "--release",
         "--locked",
-        "--package",
-        package,
+        "--workspace",
         "--test",
         test,
         "--",

@@ -82,10 +82,11 @@ fn check() -> Result<(), Failed> {
 
 fn test() -> Result<(), Failed> {
     packages::postgresql()?;
+    // As a whole, so that the tests do not build everything once more with other features.
     step(
         "building the binary",
         "cargo",
-        &["build", "--release", "--locked", "--package", "countersign-cli"],
+        &["build", "--release", "--locked", "--workspace"],
     )?;
     step(
         "tests in Rust",
@@ -104,15 +105,7 @@ pub(crate) fn fuzz(cases: &str) -> Result<(), Failed> {
     run::step_with(
         "a short fuzz",
         "cargo",
-        &[
-            "test",
-            "--release",
-            "--locked",
-            "--package",
-            "countersign-testkit",
-            "--test",
-            "fuzz",
-        ],
+        &["test", "--release", "--locked", "--workspace", "--test", "fuzz"],
         &[("COUNTERSIGN_FUZZ_CASES", cases)],
     )
 }
