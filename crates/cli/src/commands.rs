@@ -19,6 +19,7 @@ mod policy;
 mod retention;
 mod serve;
 mod users;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -82,6 +83,8 @@ enum Command {
     Clock(clock::Clock),
     /// Check a configuration file
     Config(config::Config),
+    /// Run a witness of logs, which cosigns what goes on from what it knows
+    Witness(Box<witness::Witness>),
     /// Look over a data folder and say what to do
     Doctor(doctor::Doctor),
 }
@@ -120,6 +123,7 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Restore(restore) => done(block(restore.run(console))),
         Command::Ledger(ledger) => done(block(ledger.run(console))),
         Command::Clock(clock) => done(block(clock.run(console))),
+        Command::Witness(witness) => done(block(witness.run(console))),
         Command::Doctor(doctor) => block(doctor.run(console)),
     }
 }

@@ -17,6 +17,7 @@ mod routes;
 mod serve;
 mod throttle;
 mod way;
+pub mod witness;
 
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@
 //! records.jsonl                 the same leaves, one a line
 //! pruned.hashes                 leaf hashes of the records before those, which have no bytes any more, a base64 hash a line
 //! first.leaf                    and the exact first of them
+//! checkpoint.witnessed          the checkpoint that witnesses cosigned last, where it is not that one
 //! checkpoint.old                an earlier checkpoint, and consistency.txt: its proof, a base64 hash a line
 //! proofs/N.tlog-proof, N.leaf   proof and exact leaf of chosen records
 //! disclosures.jsonl             {"index":n,"path":"a.b","salt":hex,"value":json}, each line in canonical form
@@ -20,6 +21,7 @@ mod epochs;
 mod evidence;
 mod inventory;
 mod records;
+mod witnesses;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -32,6 +34,7 @@ use crate::note::{Note, VerifyingKey};
 use crate::tree::verify_consistency;
 use inventory::Inventory;
 use records::{Pruned, Records};
+use witnesses::WITNESSED;
 
 /// What faults of a checkpoint are reported under that the caller passed.
 const OLDER: &str = "older checkpoint";
@@ -80,7 +83,7 @@ pub struct Report {
 /// Why a bundle is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct BundleError {
-    /// The file at fault, as named in the bundle; `VKEY` and `older checkpoint` for what the caller passed.
+    /// The file at fault, as named in the bundle; `VKEY`, `WITNESS` and `older checkpoint` for what the caller passed.
     pub file: String,
     /// The record at fault, by index, where it is known.
     pub record: Option<u64>,
@@ -136,10 +139,25 @@ pub fn entries_frame(leaf: &[u8], out: &mut Vec<u8>) -> Result<(), CanonicalErro
 /// # Errors
 /// The first fault that is found.
 pub fn verify(vkey: &str, files: &dyn Files, older: Option<&str>) -> Result<Report, BundleError> {
+    verify_witnessed(vkey, files, older, &[])
+}
+
+/// The same, and each of the `witnesses`, whose verifying keys these are, has to have cosigned the bundle's checkpoint, or an
+/// earlier one of its records in `checkpoint.witnessed`. Other keys' signatures are passed over, as ever.
+///
+/// # Errors
+/// The first fault that is found.
+pub fn verify_witnessed(
+    vkey: &str,
+    files: &dyn Files,
+    older: Option<&str>,
+    witnesses: &[&str],
+) -> Result<Report, BundleError> {
     let key: VerifyingKey = vkey
         .trim_end()
         .parse()
         .map_err(|error| BundleError::new("VKEY", error))?;
+    let mut witnesses = witnesses::keys(witnesses)?;
     let inventory = Inventory::of(files)?;
     let mut bundle = Bundle {
         key,
@@ -153,6 +171,14 @@ pub fn verify(vkey: &str, files: &dyn Files, older: Option<&str>) -> Result<Repo
         "checkpoint: {} records of `{}`, signature holds",
         head.size, head.origin
     ));
+    witnesses::look(&mut bundle, "checkpoint", &head, &mut witnesses)?;
+    let witnessed = if inventory.witnessed {
+        let checkpoint = bundle.open_file(WITNESSED)?;
+        witnesses::look(&mut bundle, WITNESSED, &checkpoint, &mut witnesses)?;
+        Some(checkpoint)
+    } else {
+        None
+    };
     let old = if inventory.old {
         Some(bundle.open_file("checkpoint.old")?)
     } else {
@@ -167,6 +193,7 @@ pub fn verify(vkey: &str, files: &dyn Files, older: Option<&str>) -> Result<Repo
     };
 
     let mut earlier = Vec::new();
+    earlier.extend(witnessed.as_ref().map(|early| (WITNESSED.to_owned(), early)));
     earlier.extend(old.as_ref().map(|old| ("checkpoint.old".to_owned(), old)));
     earlier.extend(older.as_ref().map(|older| (OLDER.to_owned(), older)));
     earlier.extend(proofs.iter().map(|proof| (proof.name(), &proof.checkpoint)));
@@ -208,12 +235,20 @@ pub fn verify(vkey: &str, files: &dyn Files, older: Option<&str>) -> Result<Repo
         .checked
         .push("records.jsonl: the same records, line by line".to_owned());
 
+    let lost = |file: &str| records.beyond.iter().any(|beyond| beyond == file);
+    let (cosigned, unseen) = witnesses::demand(&witnesses, head.size, lost)?;
+    bundle.checked.extend(cosigned);
     if let Some(old) = &old {
         bundle.consistency(old, &head)?;
         bundle.checked.push(format!(
             "checkpoint.old, consistency.txt: the first {} records are unchanged",
             old.size
         ));
+    }
+    if let Some(early) = witnessed.as_ref().filter(|_| !lost(WITNESSED)) {
+        bundle
+            .checked
+            .push(format!("{WITNESSED}: the first {} records are unchanged", early.size));
     }
     if let Some(older) = older
         .as_ref()
@@ -230,6 +265,7 @@ pub fn verify(vkey: &str, files: &dyn Files, older: Option<&str>) -> Result<Repo
     let uncited = evidence::snapshots(&mut bundle, &inventory, &records)?;
 
     let mut not_covered = not_covered(&inventory, bundle.foreign_signatures, uncited, older.is_some());
+    not_covered.extend(unseen);
     not_covered.extend(records.lost);
     if inventory.pruned {
         not_covered.push(format!(

@@ -20,6 +20,7 @@
 pub mod bundle;
 pub mod canonical;
 pub mod checkpoint;
+pub mod cosignature;
 pub mod hash;
 mod jcs;
 pub mod note;
@@ -27,9 +28,11 @@ pub mod proof_file;
 mod scan;
 pub mod tile;
 pub mod tree;
+pub mod witness;
 
 pub use canonical::{CanonicalError, MAX_LEAF_BYTES, is_canonical_record};
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use cosignature::{Cosigner, WitnessKey};
 pub use hash::{Hash, file_set_hash, leaf_hash, node_hash, tagged};
 pub use jcs::{JsonError, canonical_json};
 pub use note::{KeyError, Note, NoteError, SigningKey, VerifyingKey};

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Verifies an export of a Countersign ledger: python3 verify.py VKEY DIR [--older CHECKPOINT_FILE]
+"""Verifies an export of a Countersign ledger: python3 verify.py VKEY DIR [--older CHECKPOINT_FILE] [--witness VKEY]...
 
 VKEY is the log's key as you pinned it, under whichever of its names, never one from the export. Needs nothing but Python 3.8 and its standard
-library, no network, and shares no code with the product. Exit status: 0 if everything holds, 1 if not.
+library, no network, and shares no code with the product. Every --witness must have cosigned the checkpoint. Exit status: 0 if everything holds, 1 if not.
 """
 import base64, hashlib, json, os, re, sys
 
@@ -75,10 +75,10 @@ def ed25519(public, message, signature):
 def name_ok(name):
     return name and not any(c.isspace() or c == "+" or ord(c) < 32 or 127 <= ord(c) < 160 for c in name)
 
-def parse_key(vkey):
+def parse_key(vkey, kind=1):
     name, key_id, key = vkey.rstrip().split("+", 2)
     key = unb64(key)
-    need(name_ok(name) and len(key) == 33 and key[0] == 1, "not a verifying key `name+keyid+base64`")
+    need(name_ok(name) and len(key) == 33 and key[0] == kind, "not a verifying key `name+keyid+base64`")
     need(sha(name.encode(), b"\n", key)[:4].hex() == key_id, "the key id does not belong to name and key")
     need(not small(decode(key[1:])), "the key is not a sound Ed25519 key")
     return name, bytes.fromhex(key_id), key[1:]
@@ -105,6 +105,22 @@ def open_checkpoint(pinned, raw, foreign):
             foreign.append(name)
     need(ours, "no signature by the key `%s`" % key[0])
     return stated[0], decimal(stated[1]), unhash(stated[2])
+
+def cosigned(key, raw, foreign):
+    """When the witness cosigned a checkpoint that was opened before, or nothing: c2sp.org/tlog-cosignature."""
+    text, _, signatures = raw.decode("utf-8").rpartition("\n\n")
+    times = []
+    for line in signatures[:-1].split("\n"):
+        _, name, blob = line.split(" ")
+        blob = unb64(blob)
+        if (name, blob[:4]) == key[:2]:
+            time = int.from_bytes(blob[4:12], "big")
+            message = "cosignature/v1\ntime %d\n%s\n" % (time, text)
+            need(len(blob) == 76 and time < 2**63 and ed25519(key[2], message.encode(), blob[12:]),
+                 "the signature by the key `%s` does not verify: text or signature was changed" % name)
+            times.append(time)
+            foreign.remove(name)
+    return max(times, default=None)
 
 # --- proofs: RFC 9162, sections 2.1.3.2 and 2.1.4.2 ---
 def walk(proof, at, last, left, right):
@@ -184,7 +200,7 @@ def lines_of(raw):
     return raw[:-1].decode("utf-8").split("\n") if raw else []
 
 PLACES = [r"checkpoint|checkpoint\.old|consistency\.txt|entries|records\.jsonl|disclosures\.jsonl|README\.md|verify\.py",
-          r"pruned\.hashes|first\.leaf",
+          r"pruned\.hashes|first\.leaf|checkpoint\.witnessed",
           r"proofs/(0|[1-9][0-9]{0,19})\.(tlog-proof|leaf)", r"schemas/[A-Za-z0-9_$][A-Za-z0-9._$-]*\.json",
           r"snapshots/[0-9a-f]{64}/[A-Za-z0-9_$][A-Za-z0-9._$-]*\.yaml"]
 
@@ -294,17 +310,24 @@ def check_disclosure(line, leaves):
     commit = sha(b"countersign-commit-v1\0", bytes.fromhex(given["salt"]), jcs(given["value"]).encode("utf-8"))
     need(type(place) is dict and place.get("$commit") == commit.hex(), "salt and value do not open the commitment")
 
-def verify(vkey, names, read, older=None):
-    """Checks everything; `read(name)` gives a file's bytes. Gives lines on what was checked and what was not covered."""
+def verify(vkey, names, read, older=None, witnesses=()):
+    """Checks everything; `read(name)` gives a file's bytes. Every one of `witnesses` must have cosigned. Gives lines on what was checked and what was not covered."""
     where = "VKEY"
     try:
         names, foreign, checked = set(names), [], []
         key = parse_key(vkey)
+        where = "WITNESS"
+        witnesses = sorted({parse_key(witness, 4) for witness in witnesses})
         where = "files"
         inventory(names)
         where = "checkpoint"
         head = origin, size, root = open_checkpoint(key, read(where), foreign)
-        earlier, lost = {}, []
+        earlier, lost, seen = {}, [], {}
+        for witness in witnesses: seen[witness] = [(where, size, cosigned(witness, read(where), foreign))]
+        if "checkpoint.witnessed" in names:
+            where = "checkpoint.witnessed"
+            early = earlier[where] = open_checkpoint(key, read(where), foreign)
+            for witness in witnesses: seen[witness].append((where, early[1], cosigned(witness, read(where), foreign)))
         if "checkpoint.old" in names:
             where = "checkpoint.old"
             _, old, old_root = earlier[where] = open_checkpoint(key, read(where), foreign)
@@ -339,8 +362,16 @@ def verify(vkey, names, read, older=None):
         checked.append("entries, records.jsonl: the same canonical records in order, their root is the signed one")
         for where, early in earlier.items():
             missing = stand(early, head, epochs, roots.get(early[1]))
+            if missing and where == "checkpoint.witnessed": seen = {witness: seen[witness][:1] for witness in seen}
             if missing: lost.append("%s: %s" % (where, missing))
             else: checked.append("%s: the first %d records are unchanged" % (where, early[1]))
+        for witness in witnesses:
+            where, of = "checkpoint", [found for found in seen[witness] if found[2] is not None]
+            need(of, "no cosignature by the witness `%s`" % witness[0])
+            checked.append("%s: the witness `%s` cosigned its %d records, %d seconds after the beginning of 1970" % (
+                of[0][0], witness[0], of[0][1], of[0][2]))
+            if of[0][1] < size: lost.append("the last %d records: the witness `%s` had seen the first %d when it cosigned" % (
+                size - of[0][1], witness[0], of[0][1]))
         where = "VKEY"
         need(not logs or key[0] in logs, "it is of another log than the export")
         for number, log, end, mark in epochs:
@@ -388,11 +419,13 @@ def verify(vkey, names, read, older=None):
     return checked, open_ends
 
 def main(arguments):
-    older = None
-    if len(arguments) == 4 and arguments[2] == "--older":
-        with open(arguments[3], "rb") as file: older = file.read()
-    elif len(arguments) != 2:
-        sys.exit(__doc__.split("\n")[0])
+    older, witnesses, more = None, [], arguments[2:]
+    if len(arguments) < 2 or len(more) % 2: sys.exit(__doc__.split("\n")[0])
+    for flag, value in zip(more[::2], more[1::2]):
+        if flag == "--older" and older is None:
+            with open(value, "rb") as file: older = file.read()
+        elif flag == "--witness": witnesses.append(value)
+        else: sys.exit(__doc__.split("\n")[0])
     def read(name):
         with open(os.path.join(arguments[1], *name.split("/")), "rb") as file: return file.read()
     names = set()
@@ -403,7 +436,7 @@ def main(arguments):
             if stray: sys.exit("FAILED: `%s`: not a regular file" % path)
             if name in files: names.add(os.path.relpath(path, arguments[1]).replace(os.sep, "/"))
     try:
-        checked, open_ends = verify(arguments[0], names, read, older)
+        checked, open_ends = verify(arguments[0], names, read, older, witnesses)
     except Bad as error:
         sys.exit("FAILED: " + str(error).replace("\n", " "))
     for line in checked: print("checked      " + line)

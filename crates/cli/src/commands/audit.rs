@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use countersign_tlog::bundle::{BundleError, Report, verify};
+use countersign_tlog::bundle::{BundleError, Report, verify_witnessed};
 use serde_json::{Value, json};
 
 use crate::bundle::Disk;
@@ -50,6 +50,9 @@ pub(super) struct Verify {
     /// An older checkpoint that you kept: shows a history that was rewritten
     #[arg(long, value_name = "FILE")]
     older: Option<PathBuf>,
+    /// The verifying key of a witness that has to have cosigned. May be given several times: each has to
+    #[arg(long = "witness", value_name = "VKEY")]
+    witnesses: Vec<String>,
 }
 
 #[derive(Args)]
@@ -104,7 +107,8 @@ impl Verify {
         let older = self.older.as_ref().map(text).transpose()?;
         let files = Disk::open(&self.folder)?;
         let _progress = Progress::start("verifying records");
-        let verdict = verify(&self.vkey, &files, older.as_deref());
+        let witnesses: Vec<&str> = self.witnesses.iter().map(String::as_str).collect();
+        let verdict = verify_witnessed(&self.vkey, &files, older.as_deref(), &witnesses);
         Ok((files, verdict))
     }
 

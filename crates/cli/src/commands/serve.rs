@@ -117,7 +117,7 @@ impl Serve {
 }
 
 /// Logs to standard error. `COUNTERSIGN_LOG` chooses what is logged, `info` by default.
-fn start_log(format: Option<LogFormat>) {
+pub(super) fn start_log(format: Option<LogFormat>) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("COUNTERSIGN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let format = format.unwrap_or(if crate::console::is_watched() {

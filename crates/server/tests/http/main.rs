@@ -13,3 +13,4 @@ mod permissions;
 mod published;
 mod retention;
 mod support;
+mod witness;

@@ -12,6 +12,8 @@ pub(super) struct Inventory {
     pub(super) old: bool,
     /// `pruned.hashes` and `first.leaf` are there.
     pub(super) pruned: bool,
+    /// `checkpoint.witnessed` is there.
+    pub(super) witnessed: bool,
     /// `disclosures.jsonl` is there.
     pub(super) disclosures: bool,
     /// Indices of `proofs/N.tlog-proof` and `proofs/N.leaf`.
@@ -34,6 +36,7 @@ impl Inventory {
         let mut inventory = Inventory {
             old: names.contains("checkpoint.old"),
             pruned: names.contains("pruned.hashes"),
+            witnessed: names.contains("checkpoint.witnessed"),
             disclosures: names.contains("disclosures.jsonl"),
             proofs: BTreeSet::new(),
             snapshots: BTreeMap::new(),
@@ -64,7 +67,7 @@ impl Inventory {
     fn file(&mut self, name: &str) -> Option<()> {
         let path: Vec<&str> = name.split('/').collect();
         match path.as_slice() {
-            ["checkpoint" | "entries" | "records.jsonl"] => {}
+            ["checkpoint" | "checkpoint.witnessed" | "entries" | "records.jsonl"] => {}
             ["checkpoint.old" | "consistency.txt" | "disclosures.jsonl"] => {}
             ["pruned.hashes" | "first.leaf"] => {}
             ["README.md" | "verify.py"] => self.uncovered.push(name.to_owned()),

@@ -34,7 +34,7 @@ for line in sys.stdin:
             files = {name: data for name, data in base.items() if name not in case["drop"]}
             files.update(hexed(case["set"]))
             older = bytes.fromhex(case["older"]) if "older" in case else None
-            verify.verify(case["vkey"], list(files), files.__getitem__, older)
+            verify.verify(case["vkey"], list(files), files.__getitem__, older, case["witnesses"])
         print("accepted")
     except verify.Bad as error:
         print("refused " + str(error).encode("unicode_escape").decode())
@@ -107,6 +107,7 @@ pub struct Case {
     pub files: Bundle,
     pub vkey: String,
     pub older: Option<String>,
+    pub witnesses: Vec<String>,
     pub holds: bool,
     /// Stands in both messages.
     pub says: &'static str,
@@ -119,6 +120,7 @@ impl Case {
             files,
             vkey: vkey(),
             older: None,
+            witnesses: Vec::new(),
             holds,
             says: "",
         }
@@ -126,6 +128,11 @@ impl Case {
 
     pub fn older(mut self, checkpoint: String) -> Case {
         self.older = Some(checkpoint);
+        self
+    }
+
+    pub fn witness(mut self, vkey: impl ToString) -> Case {
+        self.witnesses.push(vkey.to_string());
         self
     }
 
@@ -141,7 +148,7 @@ impl Case {
             .filter(|(name, bytes)| base.get(*name) != Some(*bytes));
         let set: serde_json::Map<_, _> = changed.map(|(name, bytes)| (name.clone(), json!(hex(bytes)))).collect();
         let drop: Vec<_> = base.keys().filter(|name| !self.files.contains_key(*name)).collect();
-        let mut case = json!({"set": set, "drop": drop, "vkey": self.vkey});
+        let mut case = json!({"set": set, "drop": drop, "vkey": self.vkey, "witnesses": self.witnesses});
         if let Some(older) = &self.older {
             case["older"] = json!(hex(older.as_bytes()));
         }
@@ -161,7 +168,8 @@ pub fn compare(name: &str, base: &Bundle, cases: &[Case]) {
     for (case, python) in cases.iter().zip(&answers[1..]) {
         // A slip in the script would look like a refusal.
         assert!(!python.contains("is not defined"), "{python}");
-        let rust = bundle::verify(&case.vkey, &case.files, case.older.as_deref());
+        let witnesses: Vec<&str> = case.witnesses.iter().map(String::as_str).collect();
+        let rust = bundle::verify_witnessed(&case.vkey, &case.files, case.older.as_deref(), &witnesses);
         assert_eq!(rust.is_ok(), case.holds, "rust on {}: {rust:?}", case.label);
         assert_eq!(python == "accepted", case.holds, "python on {}: {python}", case.label);
         let message = rust.err().map(|error| error.to_string()).unwrap_or_default();
