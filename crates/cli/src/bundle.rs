@@ -19,6 +19,7 @@ use countersign_tlog::bundle::{Files, entries_frame};
 use countersign_tlog::{Checkpoint, Hash, Note, ProofFile, VERIFY_PY, VerifyingKey, verify_consistency};
 use serde::Deserialize;
 
+use crate::cosign::{WitnessAt, cosigned};
 use crate::export::payload;
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
@@ -34,6 +35,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) payloads: bool,
     /// An earlier checkpoint to prove consistency with.
     pub(crate) since: Option<String>,
+    /// Witnesses that are to cosign the checkpoint.
+    pub(crate) witnesses: &'a [WitnessAt],
 }
 
 /// What was written.
@@ -66,7 +69,8 @@ pub(crate) async fn write(client: &Client, wanted: &Wanted<'_>) -> Result<Writte
     let proofs = proofs(client, known.pruned..first.size).await?;
     let head: CheckpointAnswer = client.get("/v1/audit/checkpoint").await?;
     let size = head.size;
-    put(out, "checkpoint", head.checkpoint.as_bytes())?;
+    let checkpoint = cosigned(client, &head.checkpoint, wanted.witnesses).await?;
+    put(out, "checkpoint", checkpoint.as_bytes())?;
     let begins = pruned(client, out).await?;
     let (cited, disclosed) = records(client, wanted, begins..size, &proofs).await?;
     if let Some(old) = &wanted.since {

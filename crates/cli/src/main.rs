@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod connect;
 mod console;
+mod cosign;
 mod demo;
 mod excerpt;
 mod export;

@@ -107,12 +107,24 @@ impl Client {
         if let Some(key) = idempotency_key {
             insert(&mut headers, HeaderName::from_static("idempotency-key"), key)?;
         }
+        if body.is_some() {
+            insert(&mut headers, CONTENT_TYPE, "application/json")?;
+        }
+        self.exchange(method, path, body, headers).await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+        headers: HeaderMap,
+    ) -> Result<Answer, ClientError> {
         let mut request = self
             .http
             .request(method, format!("{}{path}", self.base))
             .timeout(TIMEOUT);
         if let Some(body) = body {
-            insert(&mut headers, CONTENT_TYPE, "application/json")?;
             request = request.body(body);
         }
         let unreachable = |error: reqwest::Error| ClientError::Unreachable {
@@ -146,6 +158,18 @@ impl Client {
     pub async fn text(&self, path: &str) -> Result<String, ClientError> {
         let answer = self.send(Method::GET, path, None, None).await?;
         String::from_utf8(answer.body).map_err(|_| self.unreadable("it is not UTF-8"))
+    }
+
+    /// Posts a text and reads one, for servers that do not speak JSON.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn post_text(&self, path: &str, body: String) -> Result<String, ClientError> {
+        let mut headers = self.headers.clone();
+        headers.remove(ACCEPT);
+        insert(&mut headers, CONTENT_TYPE, "text/plain; charset=utf-8")?;
+        let sent = self.exchange(Method::POST, path, Some(body.into_bytes()), headers);
+        String::from_utf8(sent.await?.body).map_err(|_| self.unreadable("it is not UTF-8"))
     }
 
     /// Posts something.

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use countersign_api::audit::CheckpointAnswer;
 use countersign_tlog::bundle::{BundleError, Report, verify_witnessed};
 use serde_json::{Value, json};
 
 use crate::bundle::Disk;
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, visible};
+use crate::cosign::{WitnessAt, cosigned};
 use crate::failure::{Failure, NO, Result};
 use crate::progress::Progress;
 use crate::replay;
@@ -32,6 +34,8 @@ pub(super) enum Command {
     Verify(Verify),
     /// Derive every decision of an export again from what it cites: needs no server
     Replay(Replay),
+    /// Have witnesses cosign the newest checkpoint, without an export
+    Cosign(Cosign),
     /// Say in five sentences what became of an action
     Show(Show),
     /// Erase what is kept about a subject
@@ -72,6 +76,29 @@ pub(super) struct Show {
     connection: Connection,
 }
 
+#[derive(Args)]
+pub(super) struct Cosign {
+    /// The witness's address and the key that it shows at its start. May be given several times: each has to cosign
+    #[arg(long = "witness", value_name = "URL=VKEY", required = true)]
+    witnesses: Vec<WitnessAt>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Cosign {
+    async fn run(self, console: &Console) -> Result<()> {
+        let work = async |session: &Session| {
+            let newest: CheckpointAnswer = session.client.get("/v1/audit/checkpoint").await?;
+            let checkpoint = cosigned(&session.client, &newest.checkpoint, &self.witnesses).await?;
+            Ok((newest.size, checkpoint))
+        };
+        let (size, checkpoint) = self.connection.with(About::Organization, work).await?;
+        let text = checkpoint.trim_end().to_owned();
+        console.answer(&json!({ "size": size, "checkpoint": checkpoint }), text);
+        Ok(())
+    }
+}
+
 fn text(path: &PathBuf) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| Failure::io("read", path, &error))
 }
@@ -82,6 +109,7 @@ impl Audit {
             Command::Verify(_) | Command::Replay(_) => Ok(()),
             Command::Erase(erase) => erase.run(console).await,
             Command::Hold(hold) => hold.run(console).await,
+            Command::Cosign(cosign) => cosign.run(console).await,
             Command::Export(export) => export.run(console).await,
             Command::Show(show) => {
                 let work = async |session: &Session| sentences::of(&session.client, &show.id).await;

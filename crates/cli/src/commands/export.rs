@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::bundle::{self, Wanted};
 use crate::connect::{About, Connection, Session};
 use crate::console::Console;
+use crate::cosign::WitnessAt;
 use crate::export::{self, Following, Request};
 use crate::failure::{Failure, Result};
 
@@ -38,6 +39,9 @@ pub(super) struct Export {
     /// An earlier checkpoint of this log, to prove that it was only added to
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
+    /// Have a witness cosign the checkpoint: its address and the key that it shows at its start. May be given several times
+    #[arg(long = "witness", value_name = "URL=VKEY")]
+    witnesses: Vec<WitnessAt>,
     /// The log's verifying key that you kept; otherwise the server's word is taken
     #[arg(long)]
     vkey: Option<String>,
@@ -135,6 +139,12 @@ impl Export {
             return Err(Failure::usage("only a bundle holds the proof of an earlier checkpoint")
                 .next("leave --since or --format out"));
         }
+        if !bundle && !self.witnesses.is_empty() {
+            return Err(
+                Failure::usage("only the checkpoint of a bundle is brought to witnesses")
+                    .next("leave --witness or --format out; `countersign audit cosign` brings a checkpoint alone"),
+            );
+        }
         if self.follow && (ranged || self.payloads || !matches!(format, None | Some("jsonl"))) {
             return Err(Failure::usage(
                 "a continuous export holds all records as they are hashed, and nothing beside them",
@@ -156,6 +166,7 @@ impl Export {
                     out: folder,
                     payloads: self.payloads,
                     since,
+                    witnesses: &self.witnesses,
                 };
                 bundle::write(&session.client, &wanted).await
             };

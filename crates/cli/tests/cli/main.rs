@@ -13,3 +13,4 @@ mod scene;
 mod secrets;
 mod server;
 mod show;
+mod witness;

@@ -108,10 +108,16 @@ impl Scene {
 
     /// Verifies a bundle with the plain Python verifier; `None` where there is no Python.
     pub(crate) fn python_verifies(&self, vkey: &str, bundle: &str) -> Option<bool> {
+        self.python_verifies_with(vkey, bundle, &[])
+    }
+
+    /// The same, with more arguments.
+    pub(crate) fn python_verifies_with(&self, vkey: &str, bundle: &str, more: &[&str]) -> Option<bool> {
         self.write("verify.py", countersign_tlog::VERIFY_PY);
         let output = Command::new("python3")
             .current_dir(&self.root)
             .args(["verify.py", vkey, bundle])
+            .args(more)
             .output();
         output.ok().map(|output| output.status.success())
     }

@@ -29,6 +29,7 @@ impl Script<'_> {
             out: &out,
             payloads: true,
             since: None,
+            witnesses: &[],
         };
         let written = bundle::write(&self.admin.client, &wanted).await?;
         self.transcript.note(&format!(
