@@ -13,7 +13,7 @@ use countersign_api::audit::{CheckpointAnswer, ConsistencyAnswer, InclusionAnswe
 use countersign_api::policies::SnapshotFilesAnswer;
 use countersign_api::registry::WhoamiAnswer;
 use countersign_api::retention::LeafHashesAnswer;
-use countersign_client::{Client, segment};
+use countersign_client::{Client, ClientError, segment};
 use countersign_export::Payload;
 use countersign_tlog::bundle::{Files, entries_frame};
 use countersign_tlog::{Checkpoint, Hash, Note, ProofFile, VERIFY_PY, VerifyingKey, verify_consistency};
@@ -69,6 +69,7 @@ pub(crate) async fn write(client: &Client, wanted: &Wanted<'_>) -> Result<Writte
     let proofs = proofs(client, known.pruned..first.size).await?;
     let head: CheckpointAnswer = client.get("/v1/audit/checkpoint").await?;
     let size = head.size;
+    witnessed(client, out, head.size, &head.checkpoint).await?;
     let checkpoint = cosigned(client, &head.checkpoint, wanted.witnesses).await?;
     put(out, "checkpoint", checkpoint.as_bytes())?;
     let begins = pruned(client, out).await?;
@@ -95,6 +96,20 @@ pub(crate) async fn write(client: &Client, wanted: &Wanted<'_>) -> Result<Writte
         vkey,
         disclosed,
     })
+}
+
+/// Writes the checkpoint that witnesses cosigned last, where there is one and it is not the exported one.
+async fn witnessed(client: &Client, out: &Path, size: u64, head: &str) -> Result<()> {
+    let early: CheckpointAnswer = match client.get("/v1/audit/checkpoint?witnessed=true").await {
+        Ok(early) => early,
+        // An older server does not know the question.
+        Err(ClientError::Problem(problem)) if problem.status < 500 => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    if early.size > size || head == early.checkpoint {
+        return Ok(());
+    }
+    put(out, "checkpoint.witnessed", early.checkpoint.as_bytes())
 }
 
 /// Makes a folder that has to be missing or empty.

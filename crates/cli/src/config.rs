@@ -9,6 +9,7 @@ use countersign_notify::Allowlist;
 use countersign_policy::Problem;
 use countersign_store_postgres::Address;
 
+use crate::cosign::WitnessAt;
 use crate::excerpt;
 use crate::failure::{Failure, Result};
 
@@ -55,10 +56,12 @@ pub(crate) struct Config {
     pub(crate) tls_cert: Option<PathBuf>,
     /// Its key, PEM.
     pub(crate) tls_key: Option<PathBuf>,
+    /// Witnesses that checkpoints are brought to.
+    pub(crate) witnesses: Vec<String>,
 }
 
 /// The names of the settings.
-pub(crate) const NAMES: [&str; 14] = [
+pub(crate) const NAMES: [&str; 15] = [
     "allow_callbacks_to",
     "base_url",
     "behind_proxy",
@@ -73,8 +76,9 @@ pub(crate) const NAMES: [&str; 14] = [
     "signer_state",
     "tls_cert",
     "tls_key",
+    "witnesses",
 ];
-const LISTS: [&str; 2] = ["allow_callbacks_to", "behind_proxy"];
+const LISTS: [&str; 3] = ["allow_callbacks_to", "behind_proxy", "witnesses"];
 
 /// What is wrong with a value, and what to write instead.
 pub(crate) type Wrong = (String, String);
@@ -86,10 +90,10 @@ impl Config {
             for value in values {
                 check_member(name, value)?;
             }
-            let list = if name == "behind_proxy" {
-                &mut self.behind_proxy
-            } else {
-                &mut self.allow_callbacks_to
+            let list = match name {
+                "behind_proxy" => &mut self.behind_proxy,
+                "witnesses" => &mut self.witnesses,
+                _ => &mut self.allow_callbacks_to,
             };
             *list = values.to_vec();
             return Ok(());
@@ -197,6 +201,11 @@ fn check_member(name: &str, value: &str) -> std::result::Result<(), Wrong> {
             parsed
                 .map(drop)
                 .map_err(|_| (format!("`{value}` is not a network"), help.to_owned()))
+        }
+        "witnesses" => {
+            let help = "write the address and the key that it shows at its start, as in `https://witness.example=VKEY`";
+            let parsed = value.parse::<WitnessAt>();
+            parsed.map(drop).map_err(|what| (what, help.to_owned()))
         }
         _ => match Allowlist::parse([value]) {
             Ok(_) => Ok(()),

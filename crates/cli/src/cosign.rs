@@ -4,10 +4,37 @@ use std::str::FromStr;
 
 use countersign_api::audit::ConsistencyAnswer;
 use countersign_client::{Client, ClientError, Credential};
+use countersign_engine::{Caller, Engine};
 use countersign_tlog::witness::Submission;
 use countersign_tlog::{Checkpoint, Hash, Note, WitnessKey};
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, NO, Result};
+
+/// The code of a failure that says that a witness knows another history.
+pub(crate) const REFUSED: &str = "witness_refused";
+
+/// Who has a log and can prove that it goes on.
+pub(crate) trait Prover {
+    /// The proof from one size to another.
+    async fn proof(&self, from: u64, to: u64) -> Result<Vec<Hash>>;
+}
+
+impl Prover for Client {
+    async fn proof(&self, from: u64, to: u64) -> Result<Vec<Hash>> {
+        let path = format!("/v1/audit/consistency?from={from}&to={to}");
+        let answer: ConsistencyAnswer = self.get(&path).await?;
+        let hashes = answer.hashes.iter().map(|hash| hash.parse());
+        hashes
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|error| Failure::unreachable(format!("the proof cannot be read: {error}")))
+    }
+}
+
+impl Prover for (&Engine, &Caller) {
+    async fn proof(&self, from: u64, to: u64) -> Result<Vec<Hash>> {
+        Ok(self.0.consistency(self.1, from, to).await?)
+    }
+}
 
 /// A witness: where it is, and the key that it is known by.
 #[derive(Clone, Debug)]
@@ -41,7 +68,13 @@ pub(crate) async fn cosigned(server: &Client, checkpoint: &str, witnesses: &[Wit
 }
 
 impl WitnessAt {
-    async fn cosign(&self, server: &Client, note: &str) -> Result<String> {
+    /// The name of its key.
+    pub(crate) fn name(&self) -> &str {
+        self.key.name()
+    }
+
+    /// The lines by which it cosigns.
+    pub(crate) async fn cosign(&self, server: &impl Prover, note: &str) -> Result<String> {
         let client = Client::new(&self.url, &Credential::Nobody)?;
         let unreadable = |error: &dyn std::fmt::Display| {
             Failure::unreachable(format!("the server's checkpoint cannot be read: {error}"))
@@ -71,11 +104,11 @@ impl WitnessAt {
         }
     }
 
-    async fn submit(&self, client: &Client, server: &Client, note: &str, old: u64, size: u64) -> Result<Answered> {
+    async fn submit(&self, client: &Client, server: &impl Prover, note: &str, old: u64, size: u64) -> Result<Answered> {
         let proof = if old == 0 || old == size {
             Vec::new()
         } else {
-            proof(server, old, size).await?
+            server.proof(old, size).await?
         };
         let body = Submission { old, proof, note }.to_text();
         match client.post_text("/add-checkpoint", body).await {
@@ -110,10 +143,16 @@ impl WitnessAt {
     }
 
     fn refusal(&self, why: &str) -> Failure {
-        Failure::no(format!("the witness `{}` does not cosign: {why}", self.key.name())).next(
-            "records were lost or changed, as after a restore from a backup: keep this checkpoint, and ask whoever runs \
-             the log",
-        )
+        Failure {
+            exit: NO,
+            code: REFUSED.to_owned(),
+            what: format!("the witness `{}` does not cosign: {why}", self.key.name()),
+            next: Some(
+                "records were lost or changed, as after a restore from a backup: keep this checkpoint, and ask whoever \
+                 runs the log"
+                    .to_owned(),
+            ),
+        }
     }
 }
 
@@ -122,15 +161,4 @@ enum Answered {
     Lines(String),
     /// How many records it knows.
     Knows(u64),
-}
-
-/// The server's proof that its log goes on.
-async fn proof(server: &Client, from: u64, to: u64) -> Result<Vec<Hash>> {
-    let answer: ConsistencyAnswer = server
-        .get(&format!("/v1/audit/consistency?from={from}&to={to}"))
-        .await?;
-    let hashes = answer.hashes.iter().map(|hash| hash.parse());
-    hashes
-        .collect::<std::result::Result<_, _>>()
-        .map_err(|error| Failure::unreachable(format!("the proof cannot be read: {error}")))
 }

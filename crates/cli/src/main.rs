@@ -20,6 +20,7 @@ mod progress;
 mod replay;
 mod sentences;
 mod signer_state;
+mod witnesses;
 
 use std::process::ExitCode;
 

@@ -119,8 +119,14 @@ impl Engine {
         ))
     }
 
-    /// The newest signed checkpoint.
+    /// The newest signed checkpoint, with what witnesses say of it.
     pub async fn checkpoint(&self, caller: &Caller) -> Result<(u64, String), EngineError> {
+        let (size, checkpoint) = self.plain_checkpoint(caller).await?;
+        Ok((size, self.with_cosignatures(&caller.org, checkpoint)))
+    }
+
+    /// The newest signed checkpoint as the log signed it.
+    pub async fn plain_checkpoint(&self, caller: &Caller) -> Result<(u64, String), EngineError> {
         let head = self.released(&caller.org).await?;
         Ok((head.size, head.checkpoint))
     }

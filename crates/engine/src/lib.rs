@@ -34,6 +34,7 @@ mod signer;
 mod stepper;
 mod tiles;
 mod vault;
+mod witnessed;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -115,6 +116,7 @@ pub(crate) struct Inner {
     pub index_wanted: index::Signal,
     pub effects_wanted: Notify,
     pub signer: signer::Signer,
+    pub witnessed: witnessed::Witnessed,
     clock_confirmed: AtomicBool,
     /// Organizations whose timers have to be looked at, because nobody knows what is due in them.
     pub wake: Mutex<BTreeSet<Org>>,
@@ -188,6 +190,7 @@ impl Engine {
             index_wanted: index::Signal::default(),
             effects_wanted: Notify::new(),
             signer: signer::Signer::new(marks),
+            witnessed: witnessed::Witnessed::default(),
             clock_confirmed: AtomicBool::new(false),
             wake: Mutex::new(BTreeSet::new()),
             news: Mutex::new(BTreeSet::new()),

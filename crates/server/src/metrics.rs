@@ -112,6 +112,24 @@ pub(crate) fn text(engine: &Engine, requests: &RequestMetrics) -> String {
         "Ledgers that are not what was signed for, such as from a restored backup: nothing is recorded in them.",
     );
     line(&mut out, name, &[], engine.restored_ledgers() as u64);
+    let name = "countersign_witness_refusals_total";
+    head(
+        &mut out,
+        name,
+        "counter",
+        "Times that a witness did not vouch for a log, because it knows another history of it.",
+    );
+    line(&mut out, name, &[], engine.witness_refusals());
+    if let Some(age) = engine.witness_age() {
+        let name = "countersign_witness_age_seconds";
+        head(
+            &mut out,
+            name,
+            "gauge",
+            "How long ago the log was cosigned whose last cosignature is the oldest.",
+        );
+        line(&mut out, name, &[], age);
+    }
     head(
         &mut out,
         "countersign_http_requests_total",

@@ -62,6 +62,14 @@ pub(crate) struct Purpose {
     pub purpose: Option<String>,
 }
 
+/// `?witnessed=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Witnessed {
+    #[serde(default)]
+    pub witnessed: bool,
+}
+
 /// `?from=&limit=`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -326,7 +326,8 @@ pub static CALLS: &[Call] = &[
         .answers::<AuditAnswer>()
         .problems(&[(503, "index_behind")]),
     Call::new("checkpoint", Get, "/v1/audit/checkpoint", people(&[Admin, Auditor]))
-        .about("Shows the newest signed checkpoint.")
+        .about("Shows the newest signed checkpoint, with `witnessed=true` the newest that a witness cosigned.")
+        .with(&[query("witnessed", "Only what a witness cosigned.", flag)])
         .answers::<CheckpointAnswer>(),
     Call::new("inclusion", Get, "/v1/audit/proof/{index}", people(&[Admin, Auditor]))
         .about("Proves that a record is in the newest checkpoint.")

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{self, Config, LogFormat};
 use crate::console::{Console, note, say};
+use crate::cosign::WitnessAt;
 use crate::failure::{Failure, Result};
 use crate::folder::Folder;
 use crate::host::{address, listen};
@@ -21,6 +22,7 @@ use crate::instance::{Instance, activate, organization};
 use crate::local::Local;
 use crate::place::{self, Database, Place};
 use crate::policies;
+use crate::witnesses;
 
 #[derive(Args)]
 pub(crate) struct Serve {
@@ -51,6 +53,12 @@ pub(crate) struct Serve {
     /// Let callbacks go to exactly this target although it is not public. May be given several times
     #[arg(long, value_name = "HOST:PORT")]
     allow_callbacks_to: Vec<String>,
+    /// Bring checkpoints to this witness: its address and the key that it shows at its start. May be given several times
+    #[arg(long = "witness", value_name = "URL=VKEY")]
+    witnesses: Vec<String>,
+    /// How often, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    witness_interval: u64,
     /// Where clients reach this server, for links in answers
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
@@ -103,6 +111,9 @@ impl Serve {
         if !self.allow_callbacks_to.is_empty() {
             config.allow_callbacks_to.clone_from(&self.allow_callbacks_to);
         }
+        if !self.witnesses.is_empty() {
+            config.witnesses.clone_from(&self.witnesses);
+        }
         match config.fault() {
             Some((what, help)) => Err(Failure::usage(what).next(help)),
             None => Ok(config),
@@ -112,7 +123,8 @@ impl Serve {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         let config = self.settings()?;
         start_log(config.log_format);
-        Server::start(config, console).await?.run().await
+        let interval = std::time::Duration::from_secs(self.witness_interval);
+        Server::start(config, interval, console).await?.run().await
     }
 }
 
@@ -146,6 +158,7 @@ struct Server {
     tasks: Vec<JoinHandle<std::io::Result<()>>>,
     callbacks: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
+    bringing: Option<JoinHandle<()>>,
     policies: Option<Watched>,
     // Removed when the server is dropped. A database is nobody's, so there is none.
     _local: Option<crate::local::LocalFile>,
@@ -165,12 +178,14 @@ struct Watched {
 }
 
 impl Server {
-    async fn start(config: Config, console: &Console) -> Result<Server> {
+    async fn start(config: Config, witness_interval: std::time::Duration, console: &Console) -> Result<Server> {
         // Signals first: one that comes during the start is not lost.
         let signals = Signals::new()?;
         let place = place(&config)?.with_signer_state(config.signer_state.as_deref())?;
         let callbacks = Allowlist::parse(config.allow_callbacks_to.iter().map(String::as_str))
             .map_err(|error| Failure::usage(error.to_string()))?;
+        let witnesses = config.witnesses.iter().map(|text| text.parse().map_err(Failure::usage));
+        let witnesses: Vec<WitnessAt> = witnesses.collect::<Result<_>>()?;
         let networks = config.behind_proxy.iter().map(|text| text.parse());
         let behind_proxy = networks
             .collect::<std::result::Result<Vec<_>, _>>()
@@ -239,6 +254,8 @@ impl Server {
         let tasks: Vec<_> = tasks.collect();
         let callbacks = tokio::spawn(instance.engine.clone().deliver_callbacks(sender));
         let housekeeping = tokio::spawn(instance.engine.clone().keep_house());
+        let bringing = (!witnesses.is_empty())
+            .then(|| tokio::spawn(witnesses::bring(instance.engine.clone(), witnesses, witness_interval)));
         let local = match (&folder, local) {
             (Some(folder), Some(local)) => Some(local.write(&folder.root)?),
             (Some(_) | None, Some(_) | None) => None,
@@ -251,6 +268,7 @@ impl Server {
             tasks,
             callbacks,
             housekeeping,
+            bringing,
             policies,
             _local: local,
         })
@@ -278,6 +296,7 @@ impl Server {
         }
         self.callbacks.abort();
         self.housekeeping.abort();
+        self.bringing.iter().for_each(JoinHandle::abort);
         self.instance.stop().await;
         tracing::info!("stopped");
         failure.map_or(Ok(()), Err)

@@ -157,6 +157,55 @@ fn a_witness_vouches_for_a_log_and_refuses_the_one_that_a_restored_copy_goes_on_
 }
 
 #[test]
+fn a_server_brings_its_checkpoints_to_witnesses_and_shows_when_one_refuses() {
+    let (scene, made) = Scene::initialised();
+    let vkey = text(&made, "/vkey");
+    std::fs::create_dir(scene.path("old")).expect("a folder");
+    for file in ["ledger.db", "instance.key"] {
+        std::fs::copy(scene.path("data").join(file), scene.path("old").join(file)).expect("it is copied");
+    }
+    add(&scene.run(&agent("one", "data")));
+    let witness = Witness::start(&scene, &vkey, &[]);
+    // One round, at the start, and then none for a day.
+    let named = witness.named();
+    let bring = ["--witness", &named, "--witness-interval", "86400"];
+    let mut server = scene.serve(&bring);
+    server.logged("a witness vouches for a log");
+    let metrics = server.open_page("/metrics");
+    assert!(metrics.contains("countersign_witness_age_seconds "), "{metrics}");
+    assert!(metrics.contains("countersign_witness_refusals_total 0"), "{metrics}");
+
+    let verified = |bundle: &str| {
+        add(&scene.run(&["audit", "export", "--to", bundle, "--data", "data"]));
+        let demand = ["--witness", &witness.vkey];
+        let rust = scene.run(&[&["audit", "verify", "--vkey", &vkey, bundle], &demand[..]].concat());
+        add(&rust);
+        assert_eq!(scene.python_verifies_with(&vkey, bundle, &demand), Some(true));
+        rust.out
+    };
+    let now = verified("now");
+    assert!(now.contains("checkpoint: the witness"), "{now}");
+    assert!(!scene.path("now/checkpoint.witnessed").exists());
+    add(&scene.run(&agent("two", "data")));
+    let later = verified("later");
+    assert!(later.contains("checkpoint.witnessed: the witness"), "{later}");
+    assert!(later.contains("had seen the first"), "{later}");
+    drop(server);
+
+    for name in ["three", "four", "five", "six"] {
+        add(&elsewhere(&scene, &agent(name, "old")));
+    }
+    let mut forked = scene.serve_at("old", &[&bring[..], &["--signer-state", "elsewhere"]].concat());
+    let line = forked.logged("does not cosign");
+    assert!(line.contains("WARN"), "{line}");
+    let metrics = forked.open_page("/metrics");
+    assert!(metrics.contains("countersign_witness_refusals_total 1"), "{metrics}");
+    assert!(!metrics.contains("countersign_witness_age_seconds"), "{metrics}");
+    // Its work goes on all the same.
+    add(&scene.run(&agent("seven", "old")));
+}
+
+#[test]
 fn a_witness_keeps_its_key_and_name_and_watches_only_what_it_was_told() {
     let (scene, made) = Scene::initialised();
     let vkey = text(&made, "/vkey");

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::handlers;
 use crate::problem::Problem;
-use crate::query::{Page, Purpose, Search, Span, id, invalid, time, whole, within, word};
+use crate::query::{Page, Purpose, Search, Span, Witnessed, id, invalid, time, whole, within, word};
 use crate::reply::{Answer, Reply, json};
 use crate::way::Asked;
 
@@ -76,7 +76,12 @@ async fn search(asked: Asked<Caller>) -> Answer {
 }
 
 async fn checkpoint(asked: Asked<Caller>) -> Answer {
-    let (size, checkpoint) = asked.app.engine.checkpoint(&asked.caller).await?;
+    let engine = &asked.app.engine;
+    let (size, checkpoint) = if asked.query::<Witnessed>()?.witnessed {
+        engine.witnessed(&asked.caller)?
+    } else {
+        engine.checkpoint(&asked.caller).await?
+    };
     json(&CheckpointAnswer { size, checkpoint })
 }
 
