@@ -171,7 +171,7 @@ def load(folder, results):
 def several(folder, results):
     tools = types.SimpleNamespace(
         binary=BINARY, policies=folder / "policies", say=say, call=call, start=start, stop=stop, wrk=wrk, agents=AGENTS, seconds=SECONDS,
-        append_speed=BINARY.parent / "examples/append_speed", root=ROOT,
+        turn_speed=BINARY.parent / "examples/turn_speed", root=ROOT,
     )
     results["nodes"] = nodes.measure(folder, tools)
 

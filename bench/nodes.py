@@ -118,8 +118,8 @@ def measure(folder, tools):
             tools.stop(process)
     tools.say("records within turns, and the same rows inserted bare")
     # The example's address has the whole database to itself.
-    command = [tools.append_speed, postgres.create("append"), str(tools.seconds)]
-    said = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout
+    command = [tools.turn_speed, postgres.create("append"), str(tools.seconds)]
+    said = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True).stdout
     results["append"] = [line for line in said.splitlines() if "records/s" in line]
     postgres.stop()
     return results

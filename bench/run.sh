@@ -18,7 +18,7 @@ if ! ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1; then
 fi
 echo "bench: building countersign (release, ${target})"
 CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-cli
-CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-store-postgres --example append_speed
+CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-store-postgres --example turn_speed
 CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-core --example replay_speed
 echo "bench: building the echo server, Cedar and regorus (release, ${bench_target}); the first time this takes some minutes"
 CARGO_TARGET_DIR="$bench_target" cargo build --release --locked --quiet --manifest-path bench/Cargo.toml

@@ -1,5 +1,5 @@
 //! How fast batches become durable in a PostgreSQL database, beside a bare batched insert of the same rows into it:
-//! `cargo run --release -p countersign-store-postgres --example append_speed URL [SECONDS]`.
+//! `cargo run --release -p countersign-store-postgres --example turn_speed URL [SECONDS]`.
 //!
 //! Every record is a 700-byte leaf with a 472-byte payload and one subject. Each writer is a node with an organization of
 //! its own. The bare insert is what the database can do: the same statements with `unnest` and one commit for each batch,
