@@ -35,6 +35,8 @@ class Postgres:
         if not found:
             raise SystemExit("bench: PostgreSQL is missing: apt-get install postgresql")
         self.bin, self.data, self.port = found[-1], folder / "data", free_port()
+        # The user `postgres` has to get there.
+        folder.parent.chmod(0o755)
         folder.mkdir()
         self.user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
         if self.user:
