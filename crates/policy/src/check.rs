@@ -74,16 +74,22 @@ pub(crate) fn names(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
 pub(crate) fn warnings(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
     let known = snapshot.organization.as_ref().map(|organization| &organization.names);
     for (name, place) in snapshot.approvers() {
-        let bare = name.split_once(':').map_or(name.as_str(), |(_, bare)| bare);
-        let defined = known.is_some_and(|known| known.contains_key(name) || known.contains_key(bare));
-        if defined {
+        let (kind, bare) = name.split_once(':').unwrap_or(("", name));
+        let kind = match kind {
+            "route" => Some("routes"),
+            "schedule" => Some("schedules"),
+            _ => None,
+        };
+        let defined = |bare| known.and_then(|known| known.get(bare));
+        if defined(bare).is_some_and(|found| kind.is_none_or(|kind| *found == kind)) || defined(name).is_some() {
             continue;
         }
         let near = known.and_then(|known| closest(bare, known.keys().map(String::as_str)));
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => {
-                "list it in the organization's `teams` or `duties`; until then the default route decides".to_owned()
+                let list = kind.map_or_else(|| "`teams` or `duties`".to_owned(), |kind| format!("`{kind}`"));
+                format!("list it in the organization's {list}; until then the default route decides")
             }
         };
         let message = format!("no document defines `{name}`");

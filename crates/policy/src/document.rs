@@ -15,7 +15,9 @@ pub(crate) mod mandate;
 pub(crate) mod mandate_audit;
 pub(crate) mod organization;
 pub(crate) mod remedy;
+pub(crate) mod route;
 pub(crate) mod rule;
+pub(crate) mod schedule;
 pub(crate) mod schema;
 pub(crate) mod selector;
 pub(crate) mod tests;
@@ -23,6 +25,8 @@ pub(crate) mod tools;
 
 pub use mandate::Mandate;
 pub use organization::{DefaultRoute, Organization, TwoPerson};
+pub use route::{Assurance, Clarify, Exhausted, Route, Separation, Step, StepSlot, When};
+pub use schedule::{Calendar, Hours, Layer, Schedule};
 
 use field::Reader;
 

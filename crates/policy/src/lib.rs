@@ -33,7 +33,10 @@ pub mod yaml;
 pub use action::{Access, Action, Resource};
 pub use document::compliance::{FLOOR_DAYS, PACKS, Pack, retention_days};
 pub use document::mandate_audit::{EVENTS as ALERT_EVENTS, REDACT_KINDS};
-pub use document::{DefaultRoute, Mandate, Organization, TwoPerson};
+pub use document::{
+    Assurance, Calendar, Clarify, DefaultRoute, Exhausted, Hours, Layer, Mandate, Organization, Route, Schedule,
+    Separation, Step, StepSlot, TwoPerson, When,
+};
 pub use evaluate::complete_evidence;
 pub use evaluate::explain::Trace;
 pub use facts::{Context, Facts, Root, Standing};

@@ -166,7 +166,6 @@ fn what_is_not_enforced_is_not_accepted() {
         "failures(3)",
     );
     refused("budgets: {}\n", "not_supported", "budgets");
-    refused("organization: o\nroutes: {}\n", "not_supported", "routes");
     refused("organization: o\nrequire: [mandate, risk]\n", "not_supported", "risk");
     refused(
         "tools: [{ tool: x, schema: { pattern: 'a+' } }]",

@@ -268,6 +268,21 @@ impl<'a> Reader<'a> {
         count
     }
 
+    /// A whole number within bounds.
+    pub(crate) fn whole(&mut self, node: &Node, least: u32, most: u32) -> Option<u32> {
+        let number = node.text().and_then(|text| text.parse::<u32>().ok());
+        let number = number.filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            self.wrong_type(node, &format!("a whole number from {least} to {most}"));
+        }
+        number
+    }
+
+    /// The entries of a map whose keys are names of the reader's choice.
+    pub(crate) fn entries<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [(Node, Node)]> {
+        self.fields(node, what).map(|fields| fields.entries)
+    }
+
     /// An amount: `500` or `500 USD`.
     pub(crate) fn money(&mut self, node: &Node) -> Option<Money> {
         let money = node.text().and_then(Money::parse);

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use super::compliance::{PACKS, Pack};
 use super::field::{Fields, Reader, is_currency};
-use super::{Place, RuleId, mandate_audit};
+use super::route::Route;
+use super::schedule::{Calendar, Schedule};
+use super::{Place, RuleId, mandate_audit, route, schedule};
+use crate::yaml::Node;
 
 /// What the bundle says about the organization.
 pub struct Organization {
@@ -22,8 +25,11 @@ pub struct Organization {
     compliance: Vec<Pack>,
     retention: Option<String>,
     pub(crate) retention_place: Option<Place>,
-    /// Name to the kinds of thing (`teams`, `duties`) that are called so.
-    pub(crate) names: BTreeMap<String, &'static str>,
+    /// Name to the kind of thing (`teams`, `duties`, `schedules`, `routes`) that is called so.
+    pub(crate) names: route::read::Known,
+    routes: BTreeMap<String, Route>,
+    schedules: BTreeMap<String, Schedule>,
+    calendars: BTreeMap<String, Calendar>,
 }
 
 /// Who decides where a rule names nobody, and within what time. Spans are microseconds.
@@ -97,6 +103,31 @@ impl Organization {
         self.compliance.iter().max_by_key(|pack| pack.floor_days)
     }
 
+    /// The route called `name`.
+    pub fn route(&self, name: &str) -> Option<&Route> {
+        self.routes.get(name)
+    }
+
+    /// Every route, by name.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.values()
+    }
+
+    /// The schedule called `name`.
+    pub fn schedule(&self, name: &str) -> Option<&Schedule> {
+        self.schedules.get(name)
+    }
+
+    /// Every schedule, by name.
+    pub fn schedules(&self) -> impl Iterator<Item = &Schedule> {
+        self.schedules.values()
+    }
+
+    /// The calendar called `name`.
+    pub fn calendar(&self, name: &str) -> Option<&Calendar> {
+        self.calendars.get(name)
+    }
+
     /// Whether agents without a mandate are denied.
     pub fn requires_mandate(&self) -> bool {
         self.require_mandate
@@ -107,7 +138,6 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
     let node = fields.get("organization");
     let id = node.and_then(|node| reader.id(node));
     let place = reader.place(node.map_or_else(|| fields.head(), |node| node.span.clone()));
-    fields.refuse(reader, &["routes", "schedules"]);
     let name = fields.get("name").and_then(|node| reader.text(node));
     let currency = fields.get("currency").and_then(|node| {
         let text = reader.name(node)?;
@@ -118,20 +148,13 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         Some(text)
     });
     let zone = fields.get("zone").and_then(|node| {
-        let text = reader.name(node)?;
-        let ok = text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+'));
-        if !ok {
+        let name = reader.name(node)?;
+        if schedule::time_zone(&name).is_none() {
+            let message = format!("`{name}` is no time zone");
             let help = "write an IANA name such as `Europe/Berlin`";
-            reader.error(
-                "invalid_value",
-                node.span.clone(),
-                "this is not the name of a time zone",
-                help,
-            );
+            reader.warn("unknown_zone", node.span.clone(), message, help);
         }
-        Some(text)
+        Some(name)
     });
     let (mut require_mandate, mut require_tools) = (false, None);
     if let Some(node) = fields.get("require") {
@@ -205,16 +228,24 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         retention = mandate_audit::retention(reader, node);
         retention_place = Some(reader.place(node.span.clone()));
     }
-    let mut names = BTreeMap::new();
-    for kind in ["teams", "duties"] {
-        let Some(node) = fields.get(kind) else { continue };
-        for item in reader.list(node).unwrap_or_default() {
-            let Some(name) = reader.name(item) else { continue };
-            if let Some(other) = names.insert(name.clone(), kind) {
-                let message = format!("`{name}` is listed twice, in `{other}` and in `{kind}`");
-                let help = "rename one of them: a bare name must mean one thing";
-                reader.error("ambiguous_name", item.span.clone(), message, help);
-            }
+    let names = names(reader, &mut fields);
+    let mut calendars = BTreeMap::new();
+    for (key, node) in entries(reader, &mut fields, "calendars") {
+        if let Some(name) = reader.name(key) {
+            calendars.extend(schedule::calendar(reader, &name, node).map(|calendar| (name, calendar)));
+        }
+    }
+    let mut schedules = BTreeMap::new();
+    for (key, node) in entries(reader, &mut fields, "schedules") {
+        if let Some(name) = key.text().map(str::to_owned) {
+            schedules.extend(schedule::read(reader, &name, key, node).map(|schedule| (name, schedule)));
+        }
+    }
+    let mut routes = BTreeMap::new();
+    for (key, node) in entries(reader, &mut fields, "routes") {
+        if let Some(name) = key.text().map(str::to_owned) {
+            let route = route::read::read(reader, &name, key, node, &names, &mut calendars);
+            routes.extend(route.map(|route| (name, route)));
         }
     }
     fields.finish(reader);
@@ -236,5 +267,42 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         retention,
         retention_place,
         names,
+        routes,
+        schedules,
+        calendars,
     })
+}
+
+fn entries<'n>(reader: &mut Reader<'_>, fields: &mut Fields<'n>, name: &'static str) -> &'n [(Node, Node)] {
+    let node = fields.get(name);
+    node.and_then(|node| reader.entries(node, name)).unwrap_or_default()
+}
+
+/// Every name that rules and routes may use, each for one thing.
+fn names(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> route::read::Known {
+    let mut names = BTreeMap::new();
+    let mut add = |reader: &mut Reader<'_>, node: &Node, kind| {
+        let Some(name) = reader.name(node) else { return };
+        if let Some(other) = names.insert(name.clone(), kind) {
+            let message = format!("`{name}` is listed twice, in `{other}` and in `{kind}`");
+            let help = "rename one of them: a bare name must mean one thing";
+            reader.error("ambiguous_name", node.span.clone(), message, help);
+        }
+    };
+    for kind in ["teams", "duties"] {
+        let Some(node) = fields.get(kind) else { continue };
+        for item in reader.list(node).unwrap_or_default() {
+            add(reader, item, kind);
+        }
+    }
+    for kind in ["schedules", "routes"] {
+        for (key, _) in entries(reader, fields, kind) {
+            if key.text().is_some_and(|name| name.contains(':')) {
+                let message = "a name that others use has no `:` in it";
+                reader.error("invalid_name", key.span.clone(), message, "write `-` instead");
+            }
+            add(reader, key, kind);
+        }
+    }
+    names
 }
