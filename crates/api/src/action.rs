@@ -179,9 +179,9 @@ pub struct Receipt {
 /// Who has to approve.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SlotBody {
-    /// Names of teams, duties or people; empty = the admins.
+    /// Names of teams, duties, schedules or people; empty = the admins.
     pub names: Vec<String>,
-    /// Who that was when the request was opened.
+    /// Who that was when they were asked.
     pub people: Vec<String>,
     /// `any` so many of them, or `all`.
     pub quorum: String,
@@ -189,12 +189,47 @@ pub struct SlotBody {
     pub source: String,
 }
 
+/// What happened to a step of a route.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct StepBody {
+    /// The route.
+    pub route: String,
+    /// Which step of it, from 1.
+    pub step: u32,
+    /// Why it was asked (`opened`, `approved`, `timed_out`, `repeated`, `unreachable`), or what came of it (`reminded`,
+    /// `passed`, `held`).
+    pub what: String,
+    /// When.
+    pub at: String,
+    /// When its time is over; without it at the deadline.
+    pub due: Option<String>,
+    /// The time that the step before let pass.
+    pub missed: Option<String>,
+    /// The fallback stands in for a step that reaches nobody.
+    pub fallback: bool,
+    /// Who is asked.
+    pub slots: Vec<SlotBody>,
+    /// Index of the record.
+    pub index: u64,
+}
+
+/// A question that the agent did not answer yet.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct QuestionBody {
+    /// Who asks.
+    pub by: String,
+    /// What.
+    pub text: Option<String>,
+    /// Until when it is waited for the answer.
+    pub due: String,
+}
+
 /// A request for a human decision, in an action's answer.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ApprovalSummary {
     /// Its id.
     pub id: String,
-    /// `needs_evidence`, `pending`, `approved`, `rejected`, `expired`, `cancelled`, `invalidated`, `lapsed`, `consumed`.
+    /// `needs_evidence`, `pending`, `clarifying`, `held`, `approved`, `rejected`, `expired`, `cancelled`, `invalidated`, `lapsed`, `consumed`.
     pub state: String,
     /// Evidence that is missing.
     pub missing: Vec<String>,
@@ -304,6 +339,8 @@ pub struct VoteBody {
     pub counted: bool,
     /// Why it does not count.
     pub not_counted: Option<String>,
+    /// The colleague who has the place now.
+    pub to: Option<String>,
     /// What the person said.
     pub comment: Option<String>,
     /// Where it is in the ledger.
@@ -327,8 +364,16 @@ pub struct ApprovalAnswer {
     pub action_digest: String,
     /// What a vote has to echo.
     pub snapshot: Option<String>,
-    /// Who has to approve.
+    /// Who is asked now.
     pub slots: Vec<SlotBody>,
+    /// What happened on its routes, in order.
+    pub steps: Vec<StepBody>,
+    /// What the agent was asked and did not answer yet.
+    pub question: Option<QuestionBody>,
+    /// Who is on it, alone until `claimed_until`.
+    pub claimed_by: Option<String>,
+    /// Until when.
+    pub claimed_until: Option<String>,
     /// People who may not vote, and why.
     pub excluded: BTreeMap<String, String>,
     /// Names that policy uses and nobody is known by.
@@ -349,4 +394,6 @@ pub struct ApprovalAnswer {
     pub valid_for_s: i64,
     /// Why it ended.
     pub why: Option<String>,
+    /// A safer operation that the route offers in its place.
+    pub fallback: Option<String>,
 }

@@ -22,6 +22,14 @@ pub enum VoteVerb {
     Abstain,
     /// Says something.
     Comment,
+    /// Asks the agent something; needs a comment.
+    Clarify,
+    /// Gives the place to a colleague; needs `to`.
+    HandOver,
+    /// Is on it: nobody else decides for ten minutes.
+    Claim,
+    /// Is no longer on it.
+    Release,
 }
 
 /// A vote for exactly what was seen.
@@ -30,20 +38,23 @@ pub enum VoteVerb {
 pub struct VoteRequestBody {
     /// What.
     pub verb: VoteVerb,
-    /// What the person says; a rejection needs it.
+    /// What the person says; a rejection and a question need it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<Text<4096>>,
+    /// The colleague who gets the place, with `hand_over`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Name>,
     /// `action_digest` of the request as it was seen.
     pub action_digest: Hex64,
     /// `snapshot` of the request as it was seen.
     pub snapshot: SnapshotHash,
 }
 
-/// Evidence that completes a request.
+/// Evidence that completes a request, or the answer to a question.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnswersBody {
-    /// `sources`, `references`, `confidence`, `alternatives`, `reason`, `next_step`.
+    /// `sources`, `references`, `confidence`, `alternatives`, `reason`, `next_step`; and `answer`, words for whoever asked.
     pub evidence: Map<String, Value>,
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::event::{Slot, Status};
+use countersign_core::event::{ApprovalStepStarted, Slot, Status};
 use countersign_core::policy::verdict::{ConstraintValue, Quorum};
 use countersign_core::policy::{Reason, Value};
-use countersign_core::view::{ActionView, ApprovalView};
+use countersign_core::view::{ActionView, ApprovalView, StepFact, StepTaken};
 
 use crate::action::{
-    ActionAnswer, ApprovalAnswer, ApprovalSummary, OutcomeBody, ReasonBody, Receipt, RemedyBody, SlotBody, VoteBody,
+    ActionAnswer, ApprovalAnswer, ApprovalSummary, OutcomeBody, QuestionBody, ReasonBody, Receipt, RemedyBody,
+    SlotBody, StepBody, VoteBody,
 };
 
 /// What an answer needs besides the view.
@@ -99,7 +100,7 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
 
 fn summary(approval: &ApprovalView, base_url: &str) -> ApprovalSummary {
     let opened = &approval.opened;
-    let mut approvers: Vec<String> = opened.slots.iter().flat_map(|slot| slot.names.clone()).collect();
+    let mut approvers: Vec<String> = asked_slots(approval).flat_map(|slot| slot.names.clone()).collect();
     approvers.sort();
     approvers.dedup();
     ApprovalSummary {
@@ -118,13 +119,78 @@ fn waiting_for(approval: &ApprovalView) -> String {
     use countersign_core::event::ApprovalState as S;
     match approval.state {
         S::NeedsEvidence => format!("the agent: evidence lacks {}", approval.missing.join(", ")),
-        S::Pending => {
-            let slots: Vec<String> = approval.opened.slots.iter().map(slot_words).collect();
+        S::Clarifying => "the agent: answer the question".to_owned(),
+        S::Pending | S::Held => {
+            let slots: Vec<String> = asked_slots(approval).map(slot_words).collect();
             slots.join(" and ")
         }
         S::Approved => "the agent: redeem the permit".to_owned(),
         S::Rejected | S::Expired | S::Cancelled | S::Invalidated | S::Lapsed | S::Consumed => "nobody".to_owned(),
     }
+}
+
+/// Slots that are asked now: those of rules, and those of the step of each route that was asked last.
+fn asked_slots(approval: &ApprovalView) -> impl Iterator<Item = &Slot> {
+    let tracks = (0..).take(approval.opened.tracks.len());
+    let steps = tracks.filter_map(|track| {
+        let taken = approval.steps.iter().rev().filter(move |taken| taken.track == track);
+        taken.filter_map(started).next()
+    });
+    approval.opened.slots.iter().chain(steps.flat_map(|step| &step.slots))
+}
+
+fn started(taken: &StepTaken) -> Option<&ApprovalStepStarted> {
+    match &taken.what {
+        StepFact::Started(started) => Some(started),
+        StepFact::Reminded(_) | StepFact::Passed | StepFact::Held(_) => None,
+    }
+}
+
+/// What happened on the routes of a request.
+fn step(taken: &StepTaken, approval: &ApprovalView) -> StepBody {
+    let rules = approval.opened.tracks.get(taken.track as usize);
+    let (what, due) = match &taken.what {
+        StepFact::Started(started) => (started.reason.as_str(), started.due),
+        StepFact::Reminded(due) => ("reminded", Some(*due)),
+        StepFact::Passed => ("passed", None),
+        StepFact::Held(missed) => ("held", Some(*missed)),
+    };
+    let started = started(taken);
+    StepBody {
+        route: rules.map(|rules| rules.route.clone()).unwrap_or_default(),
+        step: taken.step + 1,
+        what: what.to_owned(),
+        at: taken.at.to_string(),
+        due: due.map(|due| due.to_string()),
+        missed: started
+            .and_then(|started| started.missed)
+            .map(|missed| missed.to_string()),
+        fallback: started.is_some_and(|started| started.fallback),
+        slots: started.map_or(Vec::new(), |started| started.slots.iter().map(slot).collect()),
+        index: taken.seq,
+    }
+}
+
+fn slot(slot: &Slot) -> SlotBody {
+    SlotBody {
+        names: slot.names.clone(),
+        people: slot.people.clone(),
+        quorum: match slot.quorum {
+            Quorum::Any(count) => format!("any {count}"),
+            Quorum::All => "all".to_owned(),
+        },
+        source: slot.source.clone(),
+    }
+}
+
+fn question(approval: &ApprovalView, comments: &BTreeMap<u64, String>) -> Option<QuestionBody> {
+    let (seq, due) = approval.question?;
+    let asked = approval.votes.iter().find(|cast| cast.seq == seq)?;
+    Some(QuestionBody {
+        by: asked.vote.user.clone(),
+        text: comments.get(&seq).cloned(),
+        due: due.to_string(),
+    })
 }
 
 fn slot_words(slot: &Slot) -> String {
@@ -158,17 +224,11 @@ pub fn approval(
         action,
         stored,
         answers,
-        slots: (opened.slots.iter())
-            .map(|slot| SlotBody {
-                names: slot.names.clone(),
-                people: slot.people.clone(),
-                quorum: match slot.quorum {
-                    Quorum::Any(count) => format!("any {count}"),
-                    Quorum::All => "all".to_owned(),
-                },
-                source: slot.source.clone(),
-            })
-            .collect(),
+        slots: asked_slots(approval).map(slot).collect(),
+        steps: approval.steps.iter().map(|taken| step(taken, approval)).collect(),
+        question: question(approval, comments),
+        claimed_by: approval.claim.as_ref().map(|(by, _)| by.clone()),
+        claimed_until: approval.claim.as_ref().map(|(_, until)| until.to_string()),
         excluded: opened
             .excluded
             .iter()
@@ -183,6 +243,7 @@ pub fn approval(
                 at: cast.at.to_string(),
                 counted: cast.vote.counted,
                 not_counted: cast.vote.not_counted.clone(),
+                to: cast.vote.to.clone(),
                 comment: comments.get(&cast.seq).cloned(),
                 index: cast.seq,
             })
@@ -193,6 +254,10 @@ pub fn approval(
         deadline: opened.deadline.to_string(),
         valid_for_s: opened.valid_for_s,
         why: approval.resolved.as_ref().map(|(_, resolved)| resolved.why.clone()),
+        fallback: approval
+            .resolved
+            .as_ref()
+            .and_then(|(_, resolved)| resolved.fallback.clone()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! which makes plain serialization the canonical form (see [`crate::record`]).
 
 mod retention;
+mod route;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +17,10 @@ use serde::{Deserialize, Serialize};
 pub use self::retention::{
     HoldPlaced, HoldReleaseRequested, HoldReleased, HoldScope, LedgerPruned, PayloadsDestroyed, SubjectErased,
     SubjectErasureConfirmed, SubjectRestricted,
+};
+pub use self::route::{
+    ApprovalHeld, ApprovalReminded, ApprovalResumed, ApprovalStepPassed, ApprovalStepStarted, Asked, Exhausted, Step,
+    StepReason, Track,
 };
 use crate::digest::Digest;
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId, ReceiverId};
@@ -79,10 +84,20 @@ events! {
     ApprovalAnswered = "approval.answered";
     /// A person is asked to decide.
     ApprovalOpened = "approval.opened";
+    /// Every step let its time pass; the request waits for anybody who was asked.
+    ApprovalHeld = "approval.held";
     /// A request passed its target for an answer.
     ApprovalOverdue = "approval.overdue";
+    /// The time of a step is nearly over.
+    ApprovalReminded = "approval.reminded";
     /// A request ended.
     ApprovalResolved = "approval.resolved";
+    /// The agent let the time for an answer pass.
+    ApprovalResumed = "approval.resumed";
+    /// The people of a step have approved.
+    ApprovalStepPassed = "approval.step_passed";
+    /// The people of a step are asked.
+    ApprovalStepStarted = "approval.step_started";
     /// A person said something about a request.
     ApprovalVoted = "approval.voted";
     /// A callback was tried and will be tried again, or has failed for good.
@@ -459,8 +474,11 @@ pub struct DecisionMade {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Slot {
-    /// Names of teams, duties or people; empty = the people with permission `admin`.
+    /// Names of teams, duties, schedules or people; empty = the people with permission `admin`.
     pub names: Vec<String>,
+    /// Whom its schedules and lines of management named when it was asked: only they answer for those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_call: Vec<String>,
     /// Who that was then, the first fifty. Eligibility is looked up again at the vote.
     pub people: Vec<String>,
     /// How many of them.
@@ -508,6 +526,9 @@ pub struct ApprovalOpened {
     pub slots: Vec<Slot>,
     /// `pending` or `needs_evidence`.
     pub state: ApprovalState,
+    /// Routes that it takes, with the rules that hold for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<Track>,
     /// Names that resolve to nobody; the default route stands in for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unresolved: Vec<String>,
@@ -523,6 +544,10 @@ pub enum ApprovalState {
     NeedsEvidence,
     /// People are asked.
     Pending,
+    /// The agent was asked something; people may decide without the answer.
+    Clarifying,
+    /// Every step let its time pass; whoever was asked may still decide, until the deadline.
+    Held,
     /// The people said yes; the permit is open.
     Approved,
     /// Somebody said no.
@@ -545,6 +570,8 @@ impl ApprovalState {
         match self {
             ApprovalState::NeedsEvidence => "needs_evidence",
             ApprovalState::Pending => "pending",
+            ApprovalState::Clarifying => "clarifying",
+            ApprovalState::Held => "held",
             ApprovalState::Approved => "approved",
             ApprovalState::Rejected => "rejected",
             ApprovalState::Expired => "expired",
@@ -585,6 +612,14 @@ pub enum Verb {
     Abstain,
     /// Says something.
     Comment,
+    /// Asks the agent something.
+    Clarify,
+    /// Gives the place to a colleague.
+    HandOver,
+    /// Is on it: nobody else decides for a while.
+    Claim,
+    /// Is no longer on it.
+    Release,
 }
 
 /// `approval.voted`; the comment is the payload.
@@ -595,6 +630,12 @@ pub struct ApprovalVoted {
     pub action_id: ActionId,
     /// The request.
     pub approval: ApprovalId,
+    /// Until when nobody else decides, for a claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_until: Option<Time>,
+    /// Until when the agent has to answer a question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clarify_due: Option<Time>,
     /// It counts.
     pub counted: bool,
     /// The digest that the person saw.
@@ -602,6 +643,9 @@ pub struct ApprovalVoted {
     /// Why it does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_counted: Option<String>,
+    /// The colleague who has the place now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// Who.
     pub user: String,
     /// What.
@@ -628,6 +672,9 @@ pub struct ApprovalResolved {
     pub action_id: ActionId,
     /// The request.
     pub approval: ApprovalId,
+    /// A safer operation that the route offers in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
     /// The permit, if it was approved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permit: Option<Permit>,

@@ -15,10 +15,14 @@ mod outcome;
 mod people;
 mod permit;
 mod registry;
+mod request;
 mod retention;
 mod review;
+mod route;
 mod stop;
 mod timers;
+mod track;
+mod vote;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -31,9 +35,11 @@ pub use self::decide::Ruling;
 pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};
 pub use self::people::eligible_names;
+pub use self::request::{Claim, OpenApproval, Question};
 pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
+pub use self::track::{AskedStep, OpenTrack};
 use crate::digest::{Digest, DigestKey};
-use crate::event::{CallbackTo, EpochOpened, Excluded, KeyRotated, Scope, Slot, Verb};
+use crate::event::{CallbackTo, EpochOpened, KeyRotated, Scope, Slot, Track};
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, ReceiverId};
 use crate::record::{ActorKind, Half};
 use crate::redact::Redactor;
@@ -180,39 +186,15 @@ pub struct OpenAction {
     pub seq: u64,
     /// Who had to approve, if people were asked.
     pub slots: Vec<Slot>,
+    /// Routes that the request took.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<Track>,
     /// The snapshot that the decision cites.
     pub snapshot: Option<Arc<str>>,
     /// The operation.
     pub operation: Arc<str>,
     /// The tool, or the operation where there is none.
     pub tool: Arc<str>,
-}
-
-/// A request for a human decision that has not ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenApproval {
-    /// The action.
-    pub action_id: ActionId,
-    /// When it expires undecided.
-    pub deadline: Time,
-    /// Until when evidence has to be complete; `None` when people are asked.
-    pub evidence_due: Option<Time>,
-    /// Who may not vote.
-    pub excluded: Vec<Excluded>,
-    /// What evidence is missing.
-    pub missing: Vec<String>,
-    /// It passed its target.
-    pub overdue: bool,
-    /// When an answer is expected.
-    pub sla_due: Time,
-    /// Who has to approve.
-    pub slots: Vec<Slot>,
-    /// Votes that did not count, so far.
-    pub uncounted: u32,
-    /// How long an approval may be used.
-    pub valid_for_s: i64,
-    /// Votes that count, by person.
-    pub votes: BTreeMap<String, Verb>,
 }
 
 /// An engaged kill switch.
@@ -281,6 +263,12 @@ struct RefusalWindow {
 enum Due {
     /// Evidence is overdue.
     Evidence(ApprovalId),
+    /// The answer to a question is overdue.
+    Question(ApprovalId),
+    /// The people of a step are reminded.
+    Remind(ApprovalId, u32),
+    /// The time of a step is over.
+    Step(ApprovalId, u32),
     /// An answer of people is overdue.
     Sla(ApprovalId),
     /// A request expires.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::event::{
-    ApprovalOpened, ApprovalResolved, ApprovalState, ApprovalVoted, DecisionMade, Event, OutcomeReported, Permit,
-    Status,
+    ApprovalOpened, ApprovalResolved, ApprovalState, ApprovalStepStarted, ApprovalVoted, DecisionMade, Event,
+    OutcomeReported, Permit, Status, Verb,
 };
 use crate::record::Record;
 use crate::time::Time;
@@ -19,6 +19,34 @@ pub struct CastVote {
     pub seq: u64,
     /// The vote.
     pub vote: ApprovalVoted,
+}
+
+/// What happened on a route of a request.
+#[derive(Clone, Debug)]
+pub struct StepTaken {
+    /// When.
+    pub at: Time,
+    /// Index of its record.
+    pub seq: u64,
+    /// Which track.
+    pub track: u32,
+    /// Which step.
+    pub step: u32,
+    /// What.
+    pub what: StepFact,
+}
+
+/// What can happen to a step.
+#[derive(Clone, Debug)]
+pub enum StepFact {
+    /// Its people are asked.
+    Started(Box<ApprovalStepStarted>),
+    /// They are reminded; its time is over then.
+    Reminded(Time),
+    /// They have approved.
+    Passed,
+    /// It was the last one, and let that time pass; it is waited until the deadline.
+    Held(Time),
 }
 
 /// A request in a view.
@@ -38,8 +66,14 @@ pub struct ApprovalView {
     pub overdue: bool,
     /// Votes, in the order of the ledger.
     pub votes: Vec<CastVote>,
-    /// Indices of the records whose payload is later evidence.
+    /// Indices of the records whose payload is later evidence, or an answer to a question.
     pub answers: Vec<u64>,
+    /// What happened on its routes, in the order of the ledger.
+    pub steps: Vec<StepTaken>,
+    /// The question that the agent did not answer yet: index of its vote, and until when it is waited for.
+    pub question: Option<(u64, Time)>,
+    /// Who is on it, and until when.
+    pub claim: Option<(String, Time)>,
     /// How it ended, with the time.
     pub resolved: Option<(Time, ApprovalResolved)>,
 }
@@ -113,6 +147,9 @@ impl ActionView {
                     overdue: false,
                     votes: Vec::new(),
                     answers: Vec::new(),
+                    steps: Vec::new(),
+                    question: None,
+                    claim: None,
                     resolved: None,
                 });
             }
@@ -144,8 +181,40 @@ impl ActionView {
                 approval.missing = answered.missing.clone();
                 approval.sla_due = answered.sla_due;
                 approval.answers.push(record.seq);
+                approval.question = None;
+            }
+            Event::ApprovalStepStarted(e) => {
+                approval.step(record, e.track, e.step, StepFact::Started(e.clone()));
+                approval.settle();
+            }
+            Event::ApprovalReminded(e) => approval.step(record, e.track, e.step, StepFact::Reminded(e.due)),
+            Event::ApprovalStepPassed(e) => approval.step(record, e.track, e.step, StepFact::Passed),
+            Event::ApprovalHeld(e) => {
+                let step = approval.current_step(e.track);
+                approval.step(record, e.track, step, StepFact::Held(e.missed));
+                approval.settle();
+            }
+            Event::ApprovalResumed(_) => {
+                approval.question = None;
+                approval.settle();
             }
             Event::ApprovalVoted(vote) => {
+                if let Some(due) = vote.clarify_due {
+                    approval.question = Some((record.seq, due));
+                    approval.settle();
+                }
+                if vote.counted {
+                    match vote.verb {
+                        Verb::Claim => approval.claim = vote.claimed_until.map(|until| (vote.user.clone(), until)),
+                        Verb::Release => approval.claim = None,
+                        Verb::Approve
+                        | Verb::Reject
+                        | Verb::Abstain
+                        | Verb::Comment
+                        | Verb::Clarify
+                        | Verb::HandOver => {}
+                    }
+                }
                 approval.votes.push(CastVote {
                     at: record.ts,
                     seq: record.seq,
@@ -159,6 +228,41 @@ impl ActionView {
     }
 }
 
+impl ApprovalView {
+    fn step(&mut self, record: &Record, track: u32, step: u32, what: StepFact) {
+        self.steps.push(StepTaken {
+            at: record.ts,
+            seq: record.seq,
+            track,
+            step,
+            what,
+        });
+    }
+
+    /// The step of a track that was asked last.
+    pub fn current_step(&self, track: u32) -> u32 {
+        let steps = self.steps.iter().rev().filter(|taken| taken.track == track);
+        let mut started = steps.filter(|taken| matches!(taken.what, StepFact::Started(_)));
+        started.next().map_or(0, |taken| taken.step)
+    }
+
+    /// Where an open request stands, by what was asked and what let its time pass.
+    fn settle(&mut self) {
+        let last_of_track = |track: u32| self.steps.iter().rev().find(|taken| taken.track == track);
+        let held = (0..).take(self.opened.tracks.len());
+        let mut held = held
+            .filter_map(last_of_track)
+            .filter(|taken| matches!(taken.what, StepFact::Held(_)));
+        self.state = if self.question.is_some() {
+            ApprovalState::Clarifying
+        } else if held.next().is_some() {
+            ApprovalState::Held
+        } else {
+            ApprovalState::Pending
+        };
+    }
+}
+
 /// The subjects that a record is about: what one looks it up by besides its index.
 pub fn subjects(event: &Event) -> Vec<u128> {
     match event {
@@ -168,7 +272,12 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         },
         Event::ApprovalOpened(e) => vec![e.action_id.0],
         Event::ApprovalAnswered(e) => vec![e.action_id.0],
+        Event::ApprovalHeld(e) => vec![e.action_id.0],
         Event::ApprovalOverdue(e) => vec![e.action_id.0],
+        Event::ApprovalReminded(e) => vec![e.action_id.0],
+        Event::ApprovalResumed(e) => vec![e.action_id.0],
+        Event::ApprovalStepPassed(e) => vec![e.action_id.0],
+        Event::ApprovalStepStarted(e) => vec![e.action_id.0],
         Event::ApprovalResolved(e) => vec![e.action_id.0],
         Event::ApprovalVoted(e) => vec![e.action_id.0],
         Event::PermitRedeemed(e) => vec![e.action_id.0],

@@ -5,13 +5,13 @@ use std::time::Duration;
 use countersign_api::{ActionAnswer, Receipt};
 use countersign_core::command::{Redeem, ReportOutcome, Sealed};
 use countersign_core::digest::{Digest, action_digest};
-use countersign_core::event::{OutcomeStatus, Status};
+use countersign_core::event::{ApprovalState, OutcomeStatus, Status};
 use countersign_core::ids::{ActionId, PermitId};
 use countersign_core::money::{is_currency, parse_decimal};
 use countersign_core::policy::Value;
 use countersign_core::stored::{about, stored_action, stored_alternative};
 use countersign_core::token::{Claims, Grant};
-use countersign_core::view::ActionView;
+use countersign_core::view::{ActionView, ApprovalView};
 use countersign_core::{Command, Record, Refusal};
 use countersign_store::{Org, StoredRecord};
 
@@ -112,7 +112,7 @@ impl Engine {
         let until = tokio::time::Instant::now() + wait.min(LONGEST_WAIT);
         let (view, leaf_hash) = self.view(&caller.org, id).await?;
         self.check_reader(caller, &view)?;
-        if view.status != Status::Pending || wait.is_zero() {
+        if tells_the_agent(&view) || wait.is_zero() {
             return self.render(&handle, &caller.org, &view, leaf_hash).await;
         }
         let answered = loop {
@@ -122,7 +122,7 @@ impl Engine {
             news.as_mut().enable();
             // Read again after listening, so that no news is missed in between.
             let (view, leaf_hash) = self.view(&caller.org, id).await?;
-            if view.status != Status::Pending || tokio::time::timeout_at(until, news).await.is_err() {
+            if tells_the_agent(&view) || tokio::time::timeout_at(until, news).await.is_err() {
                 break (view, leaf_hash);
             }
         };
@@ -369,6 +369,12 @@ impl Engine {
         })
         .await
     }
+}
+
+/// Whether there is something for the agent to do: the action is decided, or somebody asks the agent a question.
+fn tells_the_agent(view: &ActionView) -> bool {
+    let asked = |approval: &ApprovalView| approval.state == ApprovalState::Clarifying;
+    view.status != Status::Pending || view.approval.as_ref().is_some_and(asked)
 }
 
 /// A permit that was used.

@@ -29,6 +29,8 @@ pub struct VoteRequest {
     pub verb: Verb,
     /// What the person says.
     pub comment: Option<String>,
+    /// The colleague who gets the place.
+    pub to: Option<String>,
     /// The digest that the person saw.
     pub digest: Digest,
     /// The snapshot that the person saw.
@@ -89,6 +91,7 @@ impl Engine {
             digest: vote.digest,
             snapshot: vote.snapshot,
             comment: self.words_about(vote.comment.as_deref(), &kinds),
+            to: vote.to,
             action: action.map(Box::new),
             view: Some(Box::new(view)),
         };
@@ -167,7 +170,7 @@ impl Engine {
         .await
     }
 
-    async fn approval_of_action(&self, org: &Org, id: ActionId) -> Result<ApprovalAnswer, EngineError> {
+    pub(crate) async fn approval_of_action(&self, org: &Org, id: ActionId) -> Result<ApprovalAnswer, EngineError> {
         let handle = self.inner.org(org)?;
         let (view, leaf_hash) = self.view(org, id).await?;
         let action = self.render(&handle, org, &view, leaf_hash).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use countersign_core::event::Delivery;
+use countersign_core::event::{Delivery, Status};
 use countersign_core::ids::{ActionId, DeliveryId, ReceiverId};
 use countersign_core::{Command, Span, Time};
 use countersign_notify::{Attempt, Ed25519Key, Keys, Message, Secret, Sender, Target, schedule};
@@ -192,9 +192,16 @@ impl Engine {
         let (view, leaf_hash) = self.view(org, due.action_id).await?;
         let action = self.render(handle, org, &view, leaf_hash).await?;
         let head = self.released(org).await?;
-        let data = serde_json::json!({ "action": action, "checkpoint": head.checkpoint });
+        let mut data = serde_json::json!({ "action": action, "checkpoint": head.checkpoint });
+        let mut kind = "action.final";
+        // While people still decide, the only thing to tell is what they ask.
+        if view.status == Status::Pending {
+            kind = "approval.clarification";
+            let approval = self.approval_of_action(org, due.action_id).await?;
+            data["question"] = serde_json::json!(approval.question);
+        }
         let body: BTreeMap<&str, serde_json::Value> = [
-            ("type", "action.final".into()),
+            ("type", kind.into()),
             ("timestamp", now.to_string().into()),
             ("data", data),
         ]

@@ -162,6 +162,7 @@ async fn an_action_is_governed_end_to_end() {
     let vote = VoteRequest {
         verb: Verb::Approve,
         comment: None,
+        to: None,
         digest: pending.action_digest.parse().unwrap(),
         snapshot: pending.snapshot.clone().unwrap(),
     };
@@ -412,6 +413,7 @@ async fn a_person_does_not_decide_on_what_their_own_key_asked_for() {
     let vote = VoteRequest {
         verb: Verb::Approve,
         comment: None,
+        to: None,
         digest: pending.action_digest.parse().unwrap(),
         snapshot: pending.snapshot.clone().unwrap(),
     };

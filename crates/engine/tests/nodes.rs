@@ -98,6 +98,7 @@ fn approve(pending: &ActionAnswer) -> VoteRequest {
     VoteRequest {
         verb: Verb::Approve,
         comment: None,
+        to: None,
         digest: pending.action_digest.parse().unwrap(),
         snapshot: pending.snapshot.clone().unwrap(),
     }

@@ -7,6 +7,7 @@ use countersign_core::event::{HoldScope, OutcomeStatus, Scope, Verb};
 use countersign_core::ids::{ActionId, HoldId};
 use countersign_core::policy::{Value, json};
 use countersign_core::record::ActorKind;
+use countersign_core::view::StepFact;
 use countersign_core::{ActionView, Command, Refusal, Span};
 use countersign_policy::yaml;
 
@@ -212,7 +213,12 @@ impl Run {
             "approve" => Verb::Approve,
             "reject" => Verb::Reject,
             "abstain" => Verb::Abstain,
-            _ => Verb::Comment,
+            "clarify" => Verb::Clarify,
+            "claim" => Verb::Claim,
+            "release" => Verb::Release,
+            "hand_over" => return self.world.hand_over(&text(value, "by"), &text(value, "to"), action),
+            "comment" => Verb::Comment,
+            other => panic!("nobody knows the verb `{other}`"),
         };
         let comment = value.get("comment").map(plain);
         self.world.vote(&text(value, "by"), action, verb, comment.as_deref())
@@ -304,6 +310,10 @@ impl Run {
                     };
                     (vec![name], vec![got])
                 }
+                "asked" => (
+                    words(wanted),
+                    self.world.asked(self.last.expect("an action was submitted")),
+                ),
                 _ => {
                     let view = self.view();
                     (words(wanted), shown(&view, word)?)
@@ -345,6 +355,19 @@ fn shown(view: &ActionView, word: &str) -> Result<Vec<String>, String> {
                 .map(|approval| approval.state.as_str().to_owned())
                 .unwrap_or_default(),
         ],
+        "step" => vec![approval.map_or(0, |approval| approval.current_step(0) + 1).to_string()],
+        "step_reason" => (approval.iter())
+            .flat_map(|approval| approval.steps.iter().rev())
+            .find_map(|taken| match &taken.what {
+                StepFact::Started(started) => Some(started.reason.as_str().to_owned()),
+                StepFact::Reminded(_) | StepFact::Passed | StepFact::Held(_) => None,
+            })
+            .into_iter()
+            .collect(),
+        "fallback" => (approval.and_then(|approval| approval.resolved.as_ref()))
+            .and_then(|(_, resolved)| resolved.fallback.clone())
+            .into_iter()
+            .collect(),
         "missing" => approval.map(|approval| approval.missing.clone()).unwrap_or_default(),
         "unresolved" => approval
             .map(|approval| approval.opened.unresolved.clone())

@@ -273,6 +273,34 @@ impl World {
         self.vote_for(user, approval.approval, verb, comment, approval.digest, snapshot, view)
     }
 
+    /// Hands a place over to a colleague.
+    pub fn hand_over(&mut self, user: &str, to: &str, action: ActionId) -> Result<(), Refusal> {
+        let view = self.view(action);
+        let approval = view.approval.as_ref().expect("a request was opened").opened.clone();
+        let vote = Vote {
+            approval: approval.approval,
+            user: user.to_owned(),
+            verb: Verb::HandOver,
+            digest: approval.digest,
+            snapshot: view.snapshot.as_deref().unwrap_or_default().to_owned(),
+            comment: None,
+            to: Some(to.to_owned()),
+            action: None,
+            view: Some(Box::new(view)),
+        };
+        outcome_of(self.give(by(ActorKind::User, user), Command::Vote(Box::new(vote))).0)
+    }
+
+    /// Who may decide on the open request of an action now.
+    pub fn asked(&self, action: ActionId) -> Vec<String> {
+        let open = self.state.approvals().values().find(|open| open.action_id == action);
+        let users = self.state.users().keys();
+        users
+            .filter(|user| open.is_some_and(|open| self.state.may_decide(open, user)))
+            .cloned()
+            .collect()
+    }
+
     /// Casts a vote for a digest and snapshot of one's choice.
     #[expect(clippy::too_many_arguments, reason = "each is one part of a vote")]
     pub fn vote_for(
@@ -301,6 +329,7 @@ impl World {
             digest,
             snapshot,
             comment,
+            to: None,
             action,
             view: Some(Box::new(view)),
         };

@@ -127,6 +127,7 @@ fn everything() -> World {
         };
         assert_eq!(world.give(by(ActorKind::User, who), release).0, Answer::Done);
     }
+    walk_a_route(&mut world);
     let hold = world.hold("alex", HoldScope::default()).unwrap();
     world.release_hold("alex", hold).unwrap();
     world.pass(HOLD_RELEASE_SPAN);
@@ -172,6 +173,27 @@ fn everything() -> World {
     world.done(Command::Seal);
     world.done(Command::Close);
     world
+}
+
+/// A step is reminded, asked for an answer in vain, missed, and the next one is; then nobody is left to ask.
+fn walk_a_route(world: &mut World) {
+    let route = "organization: acme
+routes:
+  walk:
+    steps:
+      - { to: [dana], within: 10m }
+      - { to: [bea], within: 10m }
+    remind_before: 5m
+    on_exhausted: hold
+    deadline: 1h
+";
+    let gate = "name: walk\nrules:\n  - { decision: require_approval, approvers: [walk] }\n";
+    world.policy(&[("org.yaml", route), ("walk.yaml", gate)]);
+    let held = world.submit("bot", r#"{"action":"walk"}"#).unwrap().decision.action_id;
+    world.vote("dana", held, Verb::Clarify, Some("which one?")).unwrap();
+    world.pass(Span::minutes(45));
+    world.vote("bea", held, Verb::Approve, None).unwrap();
+    assert_eq!(world.view(held).status, countersign_core::event::Status::Permitted);
 }
 
 fn prune(world: &World) -> Prune {

@@ -106,6 +106,7 @@ impl Vote {
             let vote = VoteRequestBody {
                 verb,
                 comment: self.comment.clone().map(Text),
+                to: None,
                 action_digest: Hex64(self.seen.clone().unwrap_or(approval.action_digest)),
                 snapshot: SnapshotHash(approval.snapshot.unwrap_or_default()),
             };

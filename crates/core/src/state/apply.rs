@@ -1,5 +1,7 @@
 //! Storing what a record says. Nothing is decided here.
 
+mod approval;
+
 use std::sync::Arc;
 
 use super::{
@@ -8,8 +10,8 @@ use super::{
 };
 use crate::digest::{Digest, hex};
 use crate::event::{
-    AlertRaised, ApprovalAnswered, ApprovalOpened, ApprovalResolved, ApprovalVoted, CallbackAttempted, DecisionMade,
-    Delivery, Event, OutcomeReported, Permit, PermitRedeemed, Status, Verb,
+    AlertRaised, ApprovalResolved, CallbackAttempted, DecisionMade, Delivery, Event, OutcomeReported, Permit,
+    PermitRedeemed, Status,
 };
 use crate::ids::ActionId;
 use crate::record::{ActorKind, Record};
@@ -62,16 +64,22 @@ impl State {
                 self.alerts.remove(&e.alert);
             }
             Event::AlertRaised(e) => self.raise(record.ts, e),
-            Event::ApprovalAnswered(e) => self.answered(e),
+            Event::ApprovalAnswered(e) => self.answered(record.ts, e),
             Event::ApprovalOpened(e) => self.opened(e),
-            Event::ApprovalOverdue(e) => {
-                if let Some(approval) = self.approvals.get_mut(&e.approval) {
-                    approval.overdue = true;
-                    self.due.remove(&(approval.sla_due, Due::Sla(e.approval)));
-                }
-            }
+            Event::ApprovalHeld(e) => self.change_track(e.approval, e.track, |track| {
+                track.held = true;
+                track.stand_still();
+            }),
+            Event::ApprovalOverdue(e) => self.change(e.approval, |approval| approval.overdue = true),
+            Event::ApprovalReminded(e) => self.change_track(e.approval, e.track, |track| track.remind = None),
+            Event::ApprovalResumed(e) => self.change(e.approval, |approval| approval.end_question(record.ts)),
+            Event::ApprovalStepPassed(e) => self.change_track(e.approval, e.track, |track| {
+                track.passed = true;
+                track.stand_still();
+            }),
+            Event::ApprovalStepStarted(e) => self.change_track(e.approval, e.track, |track| track.started(e)),
             Event::ApprovalResolved(e) => self.resolved(record, e),
-            Event::ApprovalVoted(e) => self.voted(e),
+            Event::ApprovalVoted(e) => self.voted(record.ts, e),
             Event::CallbackAttempted(e) => self.attempted(e, record.ts),
             Event::CallbackDue(e) => {
                 let pending = PendingDelivery {
@@ -236,6 +244,7 @@ impl State {
             refused: 0,
             seq: record.seq,
             slots: Vec::new(),
+            tracks: Vec::new(),
             snapshot: record.snapshot.clone(),
             operation,
             tool,
@@ -265,56 +274,6 @@ impl State {
                     },
                 );
                 self.forget_refusals.push_back((now + REFUSAL_SPAN, e.digest));
-            }
-        }
-    }
-
-    fn opened(&mut self, e: &ApprovalOpened) {
-        let approval = OpenApproval {
-            action_id: e.action_id,
-            deadline: e.deadline,
-            evidence_due: e.evidence_due,
-            excluded: e.excluded.clone(),
-            missing: e.missing.clone(),
-            overdue: false,
-            sla_due: e.sla_due,
-            slots: e.slots.clone(),
-            uncounted: 0,
-            valid_for_s: e.valid_for_s,
-            votes: Default::default(),
-        };
-        if let Some(action) = self.actions.get_mut(&e.action_id) {
-            action.slots = e.slots.clone();
-        }
-        *self.approvals_of_agent.entry(e.agent.clone()).or_default() += 1;
-        self.arm(e.approval, &approval);
-        self.approvals.insert(e.approval, approval);
-    }
-
-    fn answered(&mut self, e: &ApprovalAnswered) {
-        let Some(mut approval) = self.approvals.remove(&e.approval) else {
-            return;
-        };
-        self.disarm(e.approval, &approval);
-        approval.missing = e.missing.clone();
-        approval.sla_due = e.sla_due;
-        if e.missing.is_empty() {
-            approval.evidence_due = None;
-        }
-        self.arm(e.approval, &approval);
-        self.approvals.insert(e.approval, approval);
-    }
-
-    fn voted(&mut self, e: &ApprovalVoted) {
-        let Some(approval) = self.approvals.get_mut(&e.approval) else {
-            return;
-        };
-        match e.verb {
-            Verb::Approve | Verb::Reject if e.counted => {
-                approval.votes.insert(e.user.clone(), e.verb);
-            }
-            Verb::Approve | Verb::Reject | Verb::Abstain | Verb::Comment => {
-                approval.uncounted = approval.uncounted.saturating_add(u32::from(!e.counted));
             }
         }
     }
@@ -395,6 +354,7 @@ impl State {
                     refused: 0,
                     seq: record.seq,
                     slots: Vec::new(),
+                    tracks: Vec::new(),
                     snapshot: None,
                     operation: "".into(),
                     tool: "".into(),

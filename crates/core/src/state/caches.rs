@@ -45,19 +45,12 @@ impl State {
     }
 
     pub(super) fn arm(&mut self, id: ApprovalId, approval: &OpenApproval) {
-        self.due.insert((approval.deadline, Due::Deadline(id)));
-        match approval.evidence_due {
-            Some(due) => self.due.insert((due, Due::Evidence(id))),
-            None if approval.overdue => false,
-            None => self.due.insert((approval.sla_due, Due::Sla(id))),
-        };
+        self.due.extend(timers(id, approval));
     }
 
     pub(super) fn disarm(&mut self, id: ApprovalId, approval: &OpenApproval) {
-        self.due.remove(&(approval.deadline, Due::Deadline(id)));
-        self.due.remove(&(approval.sla_due, Due::Sla(id)));
-        if let Some(due) = approval.evidence_due {
-            self.due.remove(&(due, Due::Evidence(id)));
+        for timer in timers(id, approval) {
+            self.due.remove(&timer);
         }
     }
 
@@ -99,4 +92,29 @@ impl State {
         refusals.sort();
         self.forget_refusals = refusals.into();
     }
+}
+
+/// The timers of an open request. There is always one: the deadline, which never moves.
+fn timers(id: ApprovalId, approval: &OpenApproval) -> impl Iterator<Item = (Time, Due)> {
+    let evidence = approval.evidence_due.map(|due| (due, Due::Evidence(id)));
+    let target = (evidence.is_none() && !approval.overdue).then_some((approval.sla_due, Due::Sla(id)));
+    let question = approval
+        .question
+        .as_ref()
+        .map(|question| (question.due, Due::Question(id)));
+    let asked = question.is_some();
+    let tracks = (0..)
+        .zip(&approval.tracks)
+        .filter(move |(_, track)| !(asked && track.rules.clarify_pauses));
+    let steps = tracks.flat_map(move |(index, track)| {
+        let step = track.due.map(|due| (due, Due::Step(id, index)));
+        let remind = track.remind.map(|remind| (remind, Due::Remind(id, index)));
+        step.into_iter().chain(remind)
+    });
+    let deadline = (approval.deadline, Due::Deadline(id));
+    std::iter::once(deadline)
+        .chain(evidence)
+        .chain(target)
+        .chain(question)
+        .chain(steps)
 }

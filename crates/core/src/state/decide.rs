@@ -154,9 +154,9 @@ impl State {
             None => None,
         };
         self.turn_away_repetition(&submit, &ruling, ctx)?;
-        let approval = opened.as_ref().map(|opened| opened.approval);
+        let approval = opened.as_ref().map(|(opened, _)| opened.approval);
         self.push_decision(&mut events, submit, ruling, facts, action_id, approval, callback, ctx);
-        if let Some(opened) = opened {
+        if let Some((opened, asked)) = opened {
             if !opened.unresolved.is_empty() {
                 let summary = format!("no one is known as {}", quoted(&opened.unresolved));
                 events.extend(self.alert(
@@ -169,6 +169,7 @@ impl State {
             }
             let snapshot = self.live.clone();
             events.push(Draft::observed(opened).citing(snapshot));
+            events.extend(asked.into_iter().map(Draft::observed));
         }
         Handled::done(events)
     }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_policy::Demand;
 use countersign_policy::verdict::Quorum;
+use countersign_policy::{Demand, Snapshot};
 
-use super::{OpenApproval, State, User};
+use super::{Ctx, OpenApproval, State, User};
 use crate::event::{Excluded, Slot, Verb};
 
 /// How many people of a slot its record names.
@@ -30,6 +30,20 @@ impl State {
         self.people(|id, user| may_vote(user) && means(id, user))
     }
 
+    /// Whom names that depend on the hour mean now.
+    fn on_call(&self, _names: &[String], _ctx: &Ctx<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Everybody whom a name could mean at some time.
+    pub(super) fn roster(&self, name: &str, live: Option<&Snapshot>) -> Place {
+        let schedule = name.strip_prefix("schedule:");
+        match schedule.and_then(|name| live?.organization()?.schedule(name)) {
+            Some(schedule) => schedule.layers.iter().flat_map(|layer| layer.people.clone()).collect(),
+            None => self.people_named(name),
+        }
+    }
+
     fn people(&self, wanted: impl Fn(&str, &User) -> bool) -> Place {
         (self.users.iter())
             .filter(|(id, user)| wanted(id, user))
@@ -44,9 +58,21 @@ impl State {
 
     /// The slots that `demands` come to now, and the names that mean nobody. Demands for the same names are one slot, so
     /// that one person is not asked twice for one thing.
-    pub(super) fn slots(&self, demands: &[Demand], default_route: &[String]) -> (Vec<Slot>, Vec<String>) {
+    pub(super) fn slots(
+        &self,
+        demands: &[Demand],
+        default_route: &[String],
+        ctx: &Ctx<'_>,
+    ) -> (Vec<Slot>, Vec<String>) {
         let mut unresolved = BTreeSet::new();
         let mut slots: Vec<Slot> = Vec::new();
+        let mut add = |names: Vec<String>, quorum: Quorum, source: &str| {
+            let same = |other: &&mut Slot| other.names == names && other.quorum == quorum;
+            match slots.iter_mut().find(same) {
+                Some(same) => same.source = format!("{}, {source}", same.source),
+                None => slots.push(self.slot(names, quorum, source, ctx)),
+            }
+        };
         for demand in demands {
             let (known, unknown): (Vec<_>, Vec<_>) = demand
                 .names
@@ -59,19 +85,19 @@ impl State {
                 // Each name has to be there; the default route stands in for each that is not.
                 Quorum::All => {
                     if !known.is_empty() {
-                        add(&mut slots, known, Quorum::All, &demand.source, self);
+                        add(known, Quorum::All, &demand.source);
                     }
                     let stand_ins = u32::try_from(unknown.len())
                         .unwrap_or(u32::MAX)
                         .max(u32::from(demand.names.is_empty()));
                     if stand_ins > 0 {
-                        add(&mut slots, default(), Quorum::Any(stand_ins), &demand.source, self);
+                        add(default(), Quorum::Any(stand_ins), &demand.source);
                     }
                 }
                 Quorum::Any(count) if known.is_empty() => {
-                    add(&mut slots, default(), Quorum::Any(count), &demand.source, self);
+                    add(default(), Quorum::Any(count), &demand.source);
                 }
-                Quorum::Any(count) => add(&mut slots, known, Quorum::Any(count), &demand.source, self),
+                Quorum::Any(count) => add(known, Quorum::Any(count), &demand.source),
             }
         }
         (slots, unresolved.into_iter().collect())
@@ -82,13 +108,37 @@ impl State {
         known.cloned().collect()
     }
 
-    /// People of a slot's names, now. No names: the admins.
-    fn people_of(&self, names: &[String]) -> Vec<String> {
-        if names.is_empty() {
-            return self.admins().into_iter().collect();
+    /// A slot as it stands now, with the first of its people.
+    pub(super) fn slot(&self, names: Vec<String>, quorum: Quorum, source: &str, ctx: &Ctx<'_>) -> Slot {
+        let mut slot = Slot {
+            on_call: self.on_call(&names, ctx),
+            names,
+            people: Vec::new(),
+            quorum,
+            source: source.to_owned(),
+        };
+        slot.people = self.people_of(&slot).into_iter().take(PEOPLE_SHOWN).collect();
+        slot
+    }
+
+    /// People of a slot, now. No names: the admins.
+    fn people_of(&self, slot: &Slot) -> Place {
+        if slot.names.is_empty() {
+            return self.admins();
         }
-        let all: Place = names.iter().flat_map(|name| self.people_named(name)).collect();
-        all.into_iter().collect()
+        slot.names.iter().flat_map(|name| self.people_for(slot, name)).collect()
+    }
+
+    /// People whom one name of a slot means: for what depends on the hour, those whom it meant when the slot was asked.
+    fn people_for(&self, slot: &Slot, name: &str) -> Place {
+        if depends_on_the_hour(name) {
+            let on_call = slot
+                .on_call
+                .iter()
+                .filter(|id| self.users.get(*id).is_some_and(may_vote));
+            return on_call.cloned().collect();
+        }
+        self.people_named(name)
     }
 
     /// The places that a set of slots has now: each has to be filled by a person of its own.
@@ -97,14 +147,14 @@ impl State {
         for slot in slots {
             match slot.quorum {
                 Quorum::Any(count) => {
-                    let people: Place = self.people_of(&slot.names).into_iter().collect();
+                    let people = self.people_of(slot);
                     // One place more than there are people cannot be filled; more need not be tried.
                     let most = u32::try_from(people.len()).unwrap_or(u32::MAX).saturating_add(1);
                     for _ in 0..count.clamp(1, most) {
                         places.push(people.clone());
                     }
                 }
-                Quorum::All => places.extend(slot.names.iter().map(|name| self.people_named(name))),
+                Quorum::All => places.extend(slot.names.iter().map(|name| self.people_for(slot, name))),
             }
         }
         for place in &mut places {
@@ -113,51 +163,50 @@ impl State {
         places
     }
 
+    /// The places of an open request's slots, with colleagues in the place of those who handed it over.
+    pub(super) fn places_of(&self, approval: &OpenApproval, slots: &[Slot]) -> Vec<Place> {
+        let mut places = self.places(slots, &approval.excluded);
+        for (to, by) in &approval.handed {
+            let able = self.users.get(to).is_some_and(may_vote) && !approval.excluded.iter().any(|out| out.user == *to);
+            for place in &mut places {
+                if place.remove(by) && able {
+                    place.insert(to.clone());
+                }
+            }
+        }
+        places
+    }
+
+    /// Everybody who is asked about an open request now.
+    pub(super) fn asked(&self, approval: &OpenApproval) -> Place {
+        let steps = approval.tracks.iter().flat_map(|track| track.current_stage());
+        let slots = std::iter::once(&approval.slots).chain(steps.map(|step| &step.slots));
+        slots
+            .flat_map(|slots| self.places_of(approval, slots))
+            .flatten()
+            .collect()
+    }
+
     /// Whether this person may decide an open request now.
     pub fn may_decide(&self, approval: &OpenApproval, user: &str) -> bool {
-        approval.evidence_due.is_none()
-            && self
-                .places(&approval.slots, &approval.excluded)
-                .iter()
-                .any(|place| place.contains(user))
+        approval.evidence_due.is_none() && self.asked(approval).contains(user)
     }
 
-    /// Whether people who may vote now, and said yes, fill every place.
-    pub(super) fn is_approved(&self, approval: &OpenApproval, also: Option<&str>) -> bool {
-        let mut voters: Place = (approval.votes.iter())
-            .filter(|(_, verb)| **verb == Verb::Approve)
-            .map(|(user, _)| user.clone())
-            .collect();
+    /// People who said this, and may vote.
+    pub(super) fn voters(&self, approval: &OpenApproval, said: Verb, also: Option<&str>) -> Place {
+        let voters = approval.votes.iter().filter(|(_, verb)| **verb == said);
+        let mut voters: Place = voters.map(|(user, _)| user.clone()).collect();
         voters.extend(also.map(str::to_owned));
-        let mut places = self.places(&approval.slots, &approval.excluded);
-        for place in &mut places {
-            place.retain(|user| voters.contains(user));
-        }
-        can_fill(&places)
+        voters
     }
 }
 
-/// Adds a slot, unless one for the same names is there.
-fn add(slots: &mut Vec<Slot>, names: Vec<String>, quorum: Quorum, source: &str, state: &State) {
-    match slots
-        .iter_mut()
-        .find(|other| other.names == names && other.quorum == quorum)
-    {
-        Some(same) => same.source = format!("{}, {source}", same.source),
-        None => {
-            let mut people = state.people_of(&names);
-            people.truncate(PEOPLE_SHOWN);
-            slots.push(Slot {
-                names,
-                people,
-                quorum,
-                source: source.to_owned(),
-            });
-        }
-    }
+/// Whom a name means depends on when it is asked, or by whom.
+fn depends_on_the_hour(name: &str) -> bool {
+    name.starts_with("schedule:") || name.starts_with("manager_of:")
 }
 
-fn may_vote(user: &User) -> bool {
+pub(super) fn may_vote(user: &User) -> bool {
     user.roles.iter().any(|role| role == "reviewer" || role == "admin")
 }
 
@@ -169,10 +218,17 @@ pub fn eligible_names(id: &str, user: &User) -> Vec<String> {
     names
 }
 
-/// Whether every place can be filled by a person of its own: a maximum bipartite matching by augmenting paths.
+/// Whether every place can be filled by a person of its own.
 pub(super) fn can_fill(places: &[Place]) -> bool {
+    matched(places) == places.len()
+}
+
+/// How many places can be filled at once, each by a person of its own: a maximum bipartite matching by augmenting paths.
+pub(super) fn matched(places: &[Place]) -> usize {
     let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
-    (0..places.len()).all(|place| seat(place, places, &mut taken, &mut BTreeSet::new()))
+    (0..places.len())
+        .filter(|place| seat(*place, places, &mut taken, &mut BTreeSet::new()))
+        .count()
 }
 
 /// Finds a person for `place`, moving others where that helps. Depth is at most the number of people.

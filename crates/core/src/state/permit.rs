@@ -128,9 +128,9 @@ impl State {
             Err(why) => refuse(why),
             Ok(verdict) => match verdict.decision {
                 Decision::Allow | Decision::AllowWithConstraints => Ok(()),
-                Decision::RequireApproval if action.approval.is_some() => {
-                    self.same_demand(&verdict, &action.slots, ctx).or_else(refuse)
-                }
+                Decision::RequireApproval if action.approval.is_some() => self
+                    .same_demand(&verdict, &action.slots, &action.tracks, ctx)
+                    .or_else(refuse),
                 Decision::RequireApproval | Decision::Remediate | Decision::Deny => refuse(format!(
                     "the policy that is live now says {}",
                     verdict.decision.as_str()

@@ -1,19 +1,18 @@
-//! Requests for a human decision: opening, evidence, votes, withdrawal. Nothing here approves but people's votes.
+//! Requests for a human decision: opening, evidence and answers, withdrawal, and what another policy makes of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use countersign_policy::{Decision, DefaultRoute, Demand, Snapshot, Verdict};
+use countersign_policy::{Decision, DefaultRoute, Demand, Separation, Snapshot, Verdict};
 
 use super::decide::OPEN_APPROVALS_PER_AGENT;
 use super::people::can_fill;
+use super::route::{Asking, Cause};
+use super::track::Taken;
 use super::{Ctx, Handled, OpenApproval, State};
-use crate::command::{Sealed, Submit, Vote};
-use crate::event::{
-    ApprovalAnswered, ApprovalOpened, ApprovalResolved, ApprovalState, ApprovalVoted, Excluded, Permit, Slot, Status,
-    Verb,
-};
-use crate::ids::{ActionId, ApprovalId, PermitId};
+use crate::command::{Sealed, Submit};
+use crate::event::{ApprovalAnswered, ApprovalOpened, ApprovalState, ApprovalStepStarted, Excluded, Slot, Track};
+use crate::ids::{ActionId, ApprovalId};
 use crate::record::{Actor, Draft, Provenance};
 use crate::refusal::{Category, Refusal};
 use crate::time::Span;
@@ -24,8 +23,6 @@ pub(super) const SLA: Span = Span::minutes(15);
 pub(super) const DEADLINE: Span = Span::minutes(60);
 /// How long an approval may be used.
 pub(super) const VALID_FOR: Span = Span::minutes(15);
-/// How many votes on one request that do not count leave a record.
-const UNCOUNTED_PER_REQUEST: u32 = 100;
 /// How long the agent has to complete its evidence.
 pub(super) const EVIDENCE_SPAN: Span = Span::minutes(15);
 
@@ -38,7 +35,7 @@ impl State {
         missing: &[String],
         action_id: ActionId,
         ctx: &mut Ctx<'_>,
-    ) -> Result<ApprovalOpened, Refusal> {
+    ) -> Result<(ApprovalOpened, Vec<ApprovalStepStarted>), Refusal> {
         let open = self.approvals_of_agent.get(&submit.agent).copied().unwrap_or_default();
         if open >= OPEN_APPROVALS_PER_AGENT {
             return Err(Refusal::new(
@@ -48,38 +45,18 @@ impl State {
             ));
         }
         let route = default_route(ctx.live);
-        let (slots, unresolved) = self.slots(demands, route.map_or(&[], |route| &route.to));
-        let mut excluded = Vec::new();
-        // Who asked: the person on whose behalf the agent acts, and the person whose credential was used.
-        let requesters: BTreeSet<&String> = submit.action.principal.iter().chain(&submit.person).collect();
-        for requester in requesters.into_iter().filter(|id| self.users.contains_key(*id)) {
-            excluded.push(Excluded {
-                reason: "requester".into(),
-                user: requester.clone(),
-            });
-        }
-        if !can_fill(&self.places(&slots, &excluded)) {
-            return Err(Refusal::conflict("unroutable", "nobody who may decide this is left"));
-        }
-        // The agent's owner steps back once somebody else could decide.
-        let owner = self.agents.get(&submit.agent).map(|agent| {
-            let owner = agent.owner.as_str();
-            owner.strip_prefix("user:").unwrap_or(owner)
-        });
-        if let Some(owner) = owner.filter(|id| self.users.contains_key(*id)) {
-            let mut without = excluded.clone();
-            without.push(Excluded {
-                reason: "agent_owner".into(),
-                user: owner.to_owned(),
-            });
-            if can_fill(&self.places(&slots, &without)) {
-                excluded = without;
-            }
-        }
-        let sla = route.and_then(|route| route.sla).map_or(SLA, Span);
-        let deadline = route.and_then(|route| route.deadline).map_or(DEADLINE, Span);
-        let valid_for = route.and_then(|route| route.valid_for).map_or(VALID_FOR, Span);
-        Ok(ApprovalOpened {
+        let taken = Taken::of(demands, ctx.live);
+        let (slots, unresolved) = self.slots(&taken.plain, route.map_or(&[], |route| &route.to), ctx);
+        let excluded = self.excluded(submit, &slots, &taken, ctx)?;
+        let default = |of: fn(&DefaultRoute) -> Option<i64>, or: Span| route.and_then(of).map_or(or, Span);
+        let sla = taken.sla.unwrap_or_else(|| default(|route| route.sla, SLA));
+        let deadline = taken
+            .deadline
+            .unwrap_or_else(|| default(|route| route.deadline, DEADLINE));
+        let valid_for = taken
+            .valid_for
+            .unwrap_or_else(|| default(|route| route.valid_for, VALID_FOR));
+        let opened = ApprovalOpened {
             action_id,
             agent: submit.agent.clone(),
             approval: ApprovalId(ctx.ids.next(ctx.now)),
@@ -95,9 +72,80 @@ impl State {
             } else {
                 ApprovalState::NeedsEvidence
             },
+            tracks: taken.tracks,
             unresolved,
             valid_for_s: valid_for.as_seconds(),
-        })
+        };
+        // Nobody is asked before the evidence is there.
+        let asked = if opened.evidence_due.is_some() {
+            Vec::new()
+        } else {
+            let asking = Asking {
+                action_id,
+                approval: opened.approval,
+                deadline: opened.deadline,
+                excluded: &opened.excluded,
+            };
+            (0..)
+                .zip(&opened.tracks)
+                .filter_map(|(index, track)| self.start_step(asking, index, track, 0, Cause::OPENED, ctx))
+                .collect()
+        };
+        Ok((opened, asked))
+    }
+
+    /// Who may not decide: who asked, and where separation of duties or good sense wants it, the agent's owner and team.
+    fn excluded(
+        &self,
+        submit: &Submit,
+        slots: &[Slot],
+        taken: &Taken,
+        ctx: &Ctx<'_>,
+    ) -> Result<Vec<Excluded>, Refusal> {
+        let reachable = |excluded: &[Excluded]| {
+            can_fill(&self.places(slots, excluded)) && self.tracks_reach(&taken.tracks, excluded, ctx)
+        };
+        let mut excluded: Vec<Excluded> = Vec::new();
+        let exclude = |user: &str, reason: &str, excluded: &mut Vec<Excluded>| {
+            if self.users.contains_key(user) && !excluded.iter().any(|out| out.user == user) {
+                excluded.push(Excluded {
+                    reason: reason.to_owned(),
+                    user: user.to_owned(),
+                });
+            }
+        };
+        // Who asked: the person on whose behalf the agent acts, and the person whose credential was used.
+        let requesters: BTreeSet<&String> = submit.action.principal.iter().chain(&submit.person).collect();
+        for requester in requesters {
+            exclude(requester, "requester", &mut excluded);
+        }
+        let agent = self.agents.get(&submit.agent);
+        let owner = agent.map(|agent| agent.owner.strip_prefix("user:").unwrap_or(&agent.owner));
+        if taken.separation.contains(&Separation::AgentOwner)
+            && let Some(owner) = owner
+        {
+            exclude(owner, "agent_owner", &mut excluded);
+        }
+        let team = agent.and_then(|agent| agent.team.as_ref());
+        if taken.separation.contains(&Separation::SameTeam)
+            && let Some(team) = team
+        {
+            for (id, _) in self.users.iter().filter(|(_, user)| user.teams.contains(team)) {
+                exclude(id, "same_team", &mut excluded);
+            }
+        }
+        if !reachable(&excluded) {
+            return Err(Refusal::conflict("unroutable", "nobody who may decide this is left"));
+        }
+        // The agent's owner steps back once somebody else could decide.
+        if let Some(owner) = owner {
+            let mut without = excluded.clone();
+            exclude(owner, "agent_owner", &mut without);
+            if reachable(&without) {
+                excluded = without;
+            }
+        }
+        Ok(excluded)
     }
 
     pub(super) fn answer(
@@ -110,10 +158,10 @@ impl State {
         ctx: &Ctx<'_>,
     ) -> Result<Handled, Refusal> {
         let approval = self.approval_of_agent(id, agent)?;
-        if approval.evidence_due.is_none() {
+        if approval.evidence_due.is_none() && approval.question.is_none() {
             return Err(Refusal::conflict(
                 "evidence_is_complete",
-                format!("`{id}` needs no more evidence"),
+                format!("`{id}` needs no more evidence, and nobody asked anything"),
             ));
         }
         if approval.evidence_due.is_some_and(|due| due <= ctx.now) || approval.deadline <= ctx.now {
@@ -129,24 +177,31 @@ impl State {
             .filter(|part| !parts.contains(part))
             .cloned()
             .collect();
-        let state = if missing.is_empty() {
-            ApprovalState::Pending
-        } else {
-            ApprovalState::NeedsEvidence
-        };
-        let sla = default_route(ctx.live).and_then(|route| route.sla).map_or(SLA, Span);
-        let sla_due = (ctx.now + sla).min(approval.deadline);
+        let mut after = approval.clone();
+        after.missing = missing;
+        after.question = None;
+        let mut asked = Vec::new();
+        if approval.evidence_due.is_some() {
+            if after.missing.is_empty() {
+                after.evidence_due = None;
+                asked = self.start_tracks(id, approval, ctx);
+            }
+            let default = || default_route(ctx.live).and_then(|route| route.sla).map_or(SLA, Span);
+            let sla = approval.target().unwrap_or_else(default);
+            after.sla_due = (ctx.now + sla).min(approval.deadline);
+        }
         let answered = ApprovalAnswered {
             action_id: approval.action_id,
             approval: id,
-            missing,
-            sla_due,
-            state,
+            state: after.state(),
+            missing: after.missing,
+            sla_due: after.sla_due,
         };
         let mut draft = Draft::observed(answered).with_payload(Some(stored));
         draft.prov = Provenance::Reported;
         draft.redact = redact;
-        Handled::done(vec![draft])
+        asked.insert(0, draft);
+        Handled::done(asked)
     }
 
     pub(super) fn cancel(
@@ -176,159 +231,8 @@ impl State {
             .ok_or_else(|| Refusal::missing("open approval", id))
     }
 
-    pub(super) fn vote(&self, vote: Vote, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
-        let Some(approval) = self.approvals.get(&vote.approval) else {
-            return late_vote(vote);
-        };
-        let action = self.actions.get(&approval.action_id);
-        let cast = |counted: bool, not_counted: Option<&str>| {
-            let voted = ApprovalVoted {
-                action_id: approval.action_id,
-                approval: vote.approval,
-                counted,
-                digest: vote.digest,
-                not_counted: not_counted.map(str::to_owned),
-                user: vote.user.clone(),
-                verb: vote.verb,
-            };
-            let snapshot = action.and_then(|action| action.snapshot.clone());
-            Draft::observed(voted)
-                .with_payload(vote.comment.clone())
-                .citing(snapshot)
-        };
-        if vote.verb == Verb::Comment {
-            return Handled::done(vec![cast(false, Some("comment"))]);
-        }
-        if let Err(refusal) = self.may_count(&vote, approval, ctx) {
-            if approval.uncounted >= UNCOUNTED_PER_REQUEST && refusal.code != "expired" {
-                // It is told, and leaves no more records: a loop must not fill the disk.
-                return Err(refusal);
-            }
-            let mut events = vec![cast(false, Some(refusal.code))];
-            if refusal.code == "expired" {
-                events.extend(self.expire(vote.approval, ctx));
-            }
-            return Handled::refused(events, refusal);
-        }
-        let mut events = vec![cast(true, None)];
-        match vote.verb {
-            Verb::Reject => {
-                let why = format!("rejected by {}", vote.user);
-                events.extend(self.end_approval(vote.approval, ApprovalState::Rejected, "rejected", why, ctx));
-            }
-            Verb::Approve => {
-                if self.is_approved(approval, Some(&vote.user)) {
-                    events.extend(self.grant(&vote, approval, ctx));
-                }
-            }
-            Verb::Abstain | Verb::Comment => {}
-        }
-        Handled::done(events)
-    }
-
-    /// Whether this vote counts: the right thing was seen, by somebody entitled now, in time, for the first time.
-    fn may_count(&self, vote: &Vote, approval: &OpenApproval, ctx: &Ctx<'_>) -> Result<(), Refusal> {
-        let Some(action) = self.actions.get(&approval.action_id) else {
-            return Err(Refusal::conflict(
-                "approval_closed",
-                format!("`{}` has ended", vote.approval),
-            ));
-        };
-        if vote.digest != action.digest {
-            return Err(
-                Refusal::conflict("digest_mismatch", "the vote is for another action than this one")
-                    .hint("read the request again and vote for the `action_digest` that it shows"),
-            );
-        }
-        if Some(vote.snapshot.as_str()) != action.snapshot.as_deref() {
-            return Err(
-                Refusal::conflict("snapshot_mismatch", "the vote names another snapshot than this request")
-                    .hint("read the request again and vote with the `snapshot` that it shows"),
-            );
-        }
-        if let Some(out) = approval.excluded.iter().find(|out| out.user == vote.user) {
-            let role = if out.reason == "requester" {
-                "asked for this action"
-            } else {
-                "owns the agent"
-            };
-            let detail = format!("`{}` {role} and cannot decide on it", vote.user);
-            return Err(Refusal::forbidden("self_approval", detail).hint("ask somebody else who may decide"));
-        }
-        if !self
-            .places(&approval.slots, &approval.excluded)
-            .iter()
-            .any(|place| place.contains(&vote.user))
-        {
-            let detail = format!("`{}` is not among the people who may decide this", vote.user);
-            return Err(Refusal::forbidden("not_eligible", detail));
-        }
-        if approval.deadline <= ctx.now {
-            return Err(Refusal::new(
-                Category::Gone,
-                "expired",
-                format!("`{}` has expired", vote.approval),
-            ));
-        }
-        if approval.evidence_due.is_some() {
-            return Err(Refusal::conflict(
-                "needs_evidence",
-                "the agent has to complete the evidence first",
-            ));
-        }
-        if vote.verb == Verb::Reject && vote.comment.is_none() {
-            return Err(Refusal::invalid(
-                "reason_required",
-                "a rejection needs a comment that says why",
-            ));
-        }
-        if approval.votes.contains_key(&vote.user) {
-            return Err(Refusal::conflict("already_voted", format!("`{}` has voted", vote.user)));
-        }
-        Ok(())
-    }
-
-    /// What a complete set of votes comes to: a permit, unless the world changed meanwhile.
-    fn grant(&self, vote: &Vote, approval: &OpenApproval, ctx: &mut Ctx<'_>) -> Vec<Draft> {
-        let id = approval.action_id;
-        let Some(action) = self.actions.get(&id) else {
-            return Vec::new();
-        };
-        if let Some(scope) = self.stopped_by(&action.agent, &action.tool, &action.operation) {
-            let why = format!("a kill switch is engaged on {scope}");
-            return self.end_approval(vote.approval, ApprovalState::Cancelled, "killed", why, ctx);
-        }
-        if self.voided(action.seq, &action.agent, &action.tool, &action.operation) {
-            let why = "a kill switch was engaged after this request was opened".to_owned();
-            return self.end_approval(vote.approval, ApprovalState::Cancelled, "killed", why, ctx);
-        }
-        if action.snapshot != self.live
-            && let Err(why) = self.still_demanded(vote.action.as_deref(), approval, id, ctx)
-        {
-            return self.end_approval(vote.approval, ApprovalState::Invalidated, "invalidated", why, ctx);
-        }
-        let permit = Permit {
-            audience: action.tool.to_string(),
-            expires: ctx.now + super::apply::valid_for(approval),
-            id: PermitId::from(id),
-            r#use: countersign_policy::verdict::PermitUse::Redeem,
-        };
-        let resolved = ApprovalResolved {
-            action_id: id,
-            approval: vote.approval,
-            permit: Some(permit),
-            reason_code: None,
-            state: ApprovalState::Approved,
-            status: Status::Permitted,
-            why: "everybody who has to approve has approved".into(),
-        };
-        let mut events = vec![Draft::observed(resolved).citing(action.snapshot.clone())];
-        events.extend(self.callback_due(id, action.callback.as_ref(), ctx));
-        events
-    }
-
     /// Whether the votes still satisfy policy, now that another snapshot is live. Looser is fine: people were asked.
-    fn still_demanded(
+    pub(super) fn still_demanded(
         &self,
         stored: Option<&countersign_policy::Action>,
         approval: &OpenApproval,
@@ -338,7 +242,10 @@ impl State {
         let verdict = self.reevaluate(stored, id, ctx)?;
         match verdict.decision {
             Decision::Allow | Decision::AllowWithConstraints => Ok(()),
-            Decision::RequireApproval => self.same_demand(&verdict, &approval.slots, ctx),
+            Decision::RequireApproval => {
+                let tracks: Vec<Track> = approval.tracks.iter().map(|track| track.rules.clone()).collect();
+                self.same_demand(&verdict, &approval.slots, &tracks, ctx)
+            }
             Decision::Remediate | Decision::Deny => Err(format!(
                 "the policy that is live now says {}",
                 verdict.decision.as_str()
@@ -347,15 +254,28 @@ impl State {
     }
 
     /// Whether the policy that is live now asks for nobody whom these slots do not ask for.
-    pub(super) fn same_demand(&self, verdict: &Verdict, slots: &[Slot], ctx: &Ctx<'_>) -> Result<(), String> {
+    pub(super) fn same_demand(
+        &self,
+        verdict: &Verdict,
+        slots: &[Slot],
+        tracks: &[Track],
+        ctx: &Ctx<'_>,
+    ) -> Result<(), String> {
         let route = default_route(ctx.live);
-        let (wanted, _) = self.slots(&verdict.demands, route.map_or(&[], |route| &route.to));
+        let taken = Taken::of(&verdict.demands, ctx.live);
+        let (wanted, _) = self.slots(&taken.plain, route.map_or(&[], |route| &route.to), ctx);
         let known = |slot: &Slot| {
             slots
                 .iter()
                 .any(|old| old.names == slot.names && old.quorum == slot.quorum)
         };
-        if wanted.iter().all(known) {
+        // A route that asks the same people in other spans of time asks for nobody else.
+        let walked = |wanted: &Track| {
+            tracks
+                .iter()
+                .any(|track| track.steps_of_people() == wanted.steps_of_people())
+        };
+        if wanted.iter().all(known) && taken.tracks.iter().all(walked) {
             Ok(())
         } else {
             Err("the policy that is live now asks for other approvers".into())
@@ -404,28 +324,4 @@ impl State {
 /// The route of approvals that name nobody, if the live policy has one.
 fn default_route(live: Option<&Snapshot>) -> Option<&DefaultRoute> {
     live?.organization()?.default_route()
-}
-
-/// A vote on a request that has ended is recorded and does not count.
-fn late_vote(vote: Vote) -> Result<Handled, Refusal> {
-    let Some(view) = &vote.view else {
-        return Err(Refusal::missing("approval", vote.approval));
-    };
-    let voted = ApprovalVoted {
-        action_id: view.decision.action_id,
-        approval: vote.approval,
-        counted: false,
-        digest: vote.digest,
-        not_counted: Some("late".into()),
-        user: vote.user,
-        verb: vote.verb,
-    };
-    let draft = Draft::observed(voted)
-        .with_payload(vote.comment)
-        .citing(view.snapshot.clone());
-    let refusal = Refusal::conflict(
-        "approval_closed",
-        format!("`{}` has ended; the vote does not count", vote.approval),
-    );
-    Handled::refused(vec![draft], refusal)
 }

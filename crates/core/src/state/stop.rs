@@ -140,6 +140,7 @@ impl State {
         let resolved = ApprovalResolved {
             action_id,
             approval,
+            fallback: None,
             permit: None,
             reason_code: Some(reason_code.to_owned()),
             state,

@@ -1,9 +1,10 @@
 //! What time brings. No timer can approve: the only event here that ends a request ends it without a permit.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Ctx, Due, Handled, REFUSAL_SPAN, State};
-use crate::event::{ApprovalOverdue, ApprovalState, OutcomeReported, OutcomeStatus, RefusalsRepeated};
+use crate::event::{ApprovalOverdue, ApprovalState, Event, OutcomeReported, OutcomeStatus, RefusalsRepeated};
 use crate::record::Draft;
 use crate::refusal::Refusal;
 
@@ -17,15 +18,25 @@ impl State {
             return Handled::done(events);
         }
         let now = ctx.now;
+        // A request ends once, whatever else of it is due.
+        let mut ended = BTreeSet::new();
         for (_, due) in self.due.iter().take_while(|(at, _)| *at <= now).take(ITEMS_PER_TICK) {
             match *due {
                 Due::Sla(id) => events.extend(self.overdue(id, ctx)),
-                Due::Deadline(id) => events.extend(self.expire(id, ctx)),
-                Due::Evidence(id) => {
+                Due::Deadline(id) if ended.insert(id) => events.extend(self.expire(id, ctx)),
+                Due::Evidence(id) if ended.insert(id) => {
                     let why = "the evidence was not completed in time".to_owned();
-                    // The deadline may be due in the same tick; a request ends once.
-                    if self.approvals.get(&id).is_some_and(|approval| approval.deadline > now) {
-                        events.extend(self.end_approval(id, ApprovalState::Expired, "expired", why, ctx));
+                    events.extend(self.end_approval(id, ApprovalState::Expired, "expired", why, ctx));
+                }
+                Due::Deadline(_) | Due::Evidence(_) => {}
+                Due::Question(id) | Due::Remind(id, _) | Due::Step(id, _) if ended.contains(&id) => {}
+                Due::Question(id) => events.extend(self.unanswered(id)),
+                Due::Remind(id, track) => events.extend(self.remind(id, track)),
+                Due::Step(id, track) => {
+                    let over = self.step_over(id, track, ctx);
+                    let ends = |draft: &Draft| matches!(draft.event, Event::ApprovalResolved(_));
+                    if !over.iter().any(ends) || ended.insert(id) {
+                        events.extend(over);
                     }
                 }
                 Due::Lapse(id) => {

@@ -52,8 +52,13 @@ async fn vote(asked: Asked<Caller>) -> Answer {
             VoteVerb::Reject => Verb::Reject,
             VoteVerb::Abstain => Verb::Abstain,
             VoteVerb::Comment => Verb::Comment,
+            VoteVerb::Clarify => Verb::Clarify,
+            VoteVerb::HandOver => Verb::HandOver,
+            VoteVerb::Claim => Verb::Claim,
+            VoteVerb::Release => Verb::Release,
         },
         comment: body.comment.map(|comment| comment.0),
+        to: body.to.map(|to| to.0),
         digest,
         snapshot: body.snapshot.0,
     };

@@ -183,6 +183,7 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
                 verb: *verb,
                 comment: Some("because".into()),
                 digest: *digest,
+                to: None,
                 snapshot: snapshot.clone(),
             };
             let (answer, _) = engine.vote(&request, *id, vote).await?;

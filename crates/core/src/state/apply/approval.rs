@@ -1,0 +1,101 @@
+//! Storing what a record says about an open request.
+
+use crate::event::{ApprovalAnswered, ApprovalOpened, ApprovalVoted, Verb};
+use crate::ids::ApprovalId;
+use crate::state::request::{Claim, OpenApproval, Question};
+use crate::state::{OpenTrack, State};
+use crate::time::Time;
+
+impl State {
+    pub(super) fn opened(&mut self, e: &ApprovalOpened) {
+        let approval = OpenApproval {
+            action_id: e.action_id,
+            claim: None,
+            deadline: e.deadline,
+            evidence_due: e.evidence_due,
+            excluded: e.excluded.clone(),
+            handed: Default::default(),
+            missing: e.missing.clone(),
+            overdue: false,
+            question: None,
+            questions: 0,
+            sla_due: e.sla_due,
+            slots: e.slots.clone(),
+            tracks: e.tracks.iter().cloned().map(OpenTrack::new).collect(),
+            uncounted: 0,
+            valid_for_s: e.valid_for_s,
+            votes: Default::default(),
+        };
+        if let Some(action) = self.actions.get_mut(&e.action_id) {
+            action.slots = e.slots.clone();
+            action.tracks = e.tracks.clone();
+        }
+        *self.approvals_of_agent.entry(e.agent.clone()).or_default() += 1;
+        self.arm(e.approval, &approval);
+        self.approvals.insert(e.approval, approval);
+    }
+
+    /// Changes an open request; its timers follow.
+    pub(super) fn change(&mut self, id: ApprovalId, with: impl FnOnce(&mut OpenApproval)) {
+        if let Some(mut approval) = self.approvals.remove(&id) {
+            self.disarm(id, &approval);
+            with(&mut approval);
+            self.arm(id, &approval);
+            self.approvals.insert(id, approval);
+        }
+    }
+
+    pub(super) fn change_track(&mut self, id: ApprovalId, index: u32, with: impl FnOnce(&mut OpenTrack)) {
+        self.change(id, |approval| {
+            if let Some(track) = approval.tracks.get_mut(index as usize) {
+                with(track);
+            }
+        });
+    }
+
+    pub(super) fn answered(&mut self, now: Time, e: &ApprovalAnswered) {
+        self.change(e.approval, |approval| {
+            approval.missing = e.missing.clone();
+            approval.sla_due = e.sla_due;
+            if e.missing.is_empty() {
+                approval.evidence_due = None;
+            }
+            approval.end_question(now);
+        });
+    }
+
+    pub(super) fn voted(&mut self, now: Time, e: &ApprovalVoted) {
+        self.change(e.approval, |approval| {
+            if !e.counted {
+                approval.uncounted = approval.uncounted.saturating_add(1);
+                return;
+            }
+            match e.verb {
+                Verb::Approve | Verb::Reject => {
+                    approval.votes.insert(e.user.clone(), e.verb);
+                }
+                Verb::Clarify => {
+                    approval.questions = approval.questions.saturating_add(1);
+                    approval.question = e.clarify_due.map(|due| Question {
+                        by: e.user.clone(),
+                        due,
+                        since: now,
+                    });
+                }
+                Verb::HandOver => {
+                    if let Some(to) = &e.to {
+                        approval.handed.insert(to.clone(), e.user.clone());
+                    }
+                }
+                Verb::Claim => {
+                    approval.claim = e.claimed_until.map(|until| Claim {
+                        by: e.user.clone(),
+                        until,
+                    });
+                }
+                Verb::Release => approval.claim = None,
+                Verb::Abstain | Verb::Comment => {}
+            }
+        });
+    }
+}

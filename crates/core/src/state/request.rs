@@ -1,0 +1,135 @@
+//! A request for a human decision that has not ended, as the state holds it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::route::Asking;
+use super::track::OpenTrack;
+use crate::event::{ApprovalState, Excluded, Slot, Verb};
+use crate::ids::{ActionId, ApprovalId};
+use crate::time::{Span, Time};
+
+/// How many questions an agent is asked about a request that takes no route, and how long it has for each.
+const QUESTIONS: u32 = 3;
+const QUESTION_SPAN: Span = Span::minutes(15);
+
+/// A request for a human decision that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenApproval {
+    /// The action.
+    pub action_id: ActionId,
+    /// Who is on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
+    /// When it expires undecided.
+    pub deadline: Time,
+    /// Until when evidence has to be complete; `None` when people are asked.
+    pub evidence_due: Option<Time>,
+    /// Who may not vote.
+    pub excluded: Vec<Excluded>,
+    /// Who has whose place: colleague to the person who handed it over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub handed: BTreeMap<String, String>,
+    /// What evidence is missing.
+    pub missing: Vec<String>,
+    /// It passed its target.
+    pub overdue: bool,
+    /// What the agent was asked and did not answer yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<Question>,
+    /// How many questions the agent was asked.
+    #[serde(default, skip_serializing_if = "is_none_asked")]
+    pub questions: u32,
+    /// When an answer is expected.
+    pub sla_due: Time,
+    /// Who has to approve, besides the people of routes.
+    pub slots: Vec<Slot>,
+    /// Routes that it takes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<OpenTrack>,
+    /// Votes that did not count, so far.
+    pub uncounted: u32,
+    /// How long an approval may be used.
+    pub valid_for_s: i64,
+    /// Votes that count, by person.
+    pub votes: BTreeMap<String, Verb>,
+}
+
+/// Who is on a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Who.
+    pub by: String,
+    /// Until when nobody else decides.
+    pub until: Time,
+}
+
+/// A question that the agent did not answer yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Who asks.
+    pub by: String,
+    /// Until when it is waited for the answer.
+    pub due: Time,
+    /// When it was asked.
+    pub since: Time,
+}
+
+impl OpenApproval {
+    pub(super) fn asking(&self, id: ApprovalId) -> Asking<'_> {
+        Asking {
+            action_id: self.action_id,
+            approval: id,
+            deadline: self.deadline,
+            excluded: &self.excluded,
+        }
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> ApprovalState {
+        if self.evidence_due.is_some() {
+            ApprovalState::NeedsEvidence
+        } else if self.question.is_some() {
+            ApprovalState::Clarifying
+        } else if self.tracks.iter().any(|track| track.held) {
+            ApprovalState::Held
+        } else {
+            ApprovalState::Pending
+        }
+    }
+
+    /// How many questions the agent may be asked, and how long it has for one: the least that a route allows.
+    pub(super) fn questions_allowed(&self) -> (u32, Span) {
+        let rounds = self.tracks.iter().map(|track| track.rules.clarify_rounds).min();
+        let span = self
+            .tracks
+            .iter()
+            .map(|track| Span::seconds(track.rules.clarify_s))
+            .min();
+        (rounds.unwrap_or(QUESTIONS), span.unwrap_or(QUESTION_SPAN))
+    }
+
+    /// Within what time an answer is expected, where a route says so.
+    pub(super) fn target(&self) -> Option<Span> {
+        self.tracks
+            .iter()
+            .filter_map(|track| track.rules.sla_s)
+            .min()
+            .map(Span::seconds)
+    }
+
+    /// Ends the question; the clocks that it stopped go on with what was left.
+    pub(super) fn end_question(&mut self, now: Time) {
+        let Some(question) = self.question.take() else { return };
+        let stood = now - question.since;
+        for track in self.tracks.iter_mut().filter(|track| track.rules.clarify_pauses) {
+            track.due = track.due.map(|due| (due + stood).min(self.deadline));
+            track.remind = track.remind.map(|remind| (remind + stood).min(self.deadline));
+        }
+    }
+}
+
+fn is_none_asked(value: &u32) -> bool {
+    *value == 0
+}

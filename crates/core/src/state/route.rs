@@ -1,0 +1,326 @@
+//! Routes of a request: which step is asked, which one is next when nobody answers, and when their people have approved.
+//!
+//! Who was asked may answer as long as the request is open: a step that let its time pass is joined by the next one, not
+//! replaced. A route is a sequence of stages; within a stage the steps are alternatives, of which one has to approve.
+
+use std::collections::BTreeSet;
+
+use countersign_policy::verdict::Quorum;
+
+use super::people::{Place, can_fill, matched};
+use super::{AskedStep, Ctx, OpenApproval, OpenTrack, State};
+use crate::event::{
+    ApprovalHeld, ApprovalReminded, ApprovalResumed, ApprovalState, ApprovalStepPassed, ApprovalStepStarted, Asked,
+    Excluded, Exhausted, Slot, StepReason, Track,
+};
+use crate::ids::{ActionId, ApprovalId};
+use crate::record::Draft;
+use crate::time::{Span, Time};
+
+/// A step that reaches somebody.
+struct Reached {
+    step: u32,
+    slots: Vec<Slot>,
+    fallback: bool,
+}
+
+/// What leads to a step.
+pub(super) struct Cause {
+    pub(super) reason: StepReason,
+    pub(super) from: Option<u32>,
+    pub(super) missed: Option<Time>,
+}
+
+impl Cause {
+    /// The request is open to people from now on.
+    pub(super) const OPENED: Cause = Cause {
+        reason: StepReason::Opened,
+        from: None,
+        missed: None,
+    };
+}
+
+/// The request whose step is started.
+#[derive(Clone, Copy)]
+pub(super) struct Asking<'a> {
+    pub(super) action_id: ActionId,
+    pub(super) approval: ApprovalId,
+    pub(super) deadline: Time,
+    pub(super) excluded: &'a [Excluded],
+}
+
+impl State {
+    /// The first step from `from` on, within its stage, that can be filled now; otherwise the fallback, if that can.
+    fn reach(&self, track: &Track, from: u32, excluded: &[Excluded], ctx: &Ctx<'_>) -> Option<Reached> {
+        let slots_of = |asked: &[Asked]| -> Vec<Slot> {
+            (asked.iter())
+                .map(|asked| self.slot(asked.names.clone(), asked.quorum, &track.source, ctx))
+                .collect()
+        };
+        let steps = track.rest_of_stage(from).map(|(index, step)| Reached {
+            step: index,
+            slots: slots_of(&step.slots),
+            fallback: false,
+        });
+        let fallback = || Reached {
+            step: from,
+            slots: vec![self.slot(track.fallback.clone(), Quorum::Any(1), &track.source, ctx)],
+            fallback: true,
+        };
+        steps
+            .chain(std::iter::once_with(fallback))
+            .find(|reached| can_fill(&self.places(&reached.slots, excluded)))
+    }
+
+    /// Whether each of these tracks reaches somebody with its first stage.
+    pub(super) fn tracks_reach(&self, tracks: &[Track], excluded: &[Excluded], ctx: &Ctx<'_>) -> bool {
+        tracks.iter().all(|track| self.reach(track, 0, excluded, ctx).is_some())
+    }
+
+    /// The record that asks the first step from `from` on that reaches somebody.
+    pub(super) fn start_step(
+        &self,
+        asking: Asking<'_>,
+        index: u32,
+        track: &Track,
+        from: u32,
+        cause: Cause,
+        ctx: &Ctx<'_>,
+    ) -> Option<ApprovalStepStarted> {
+        let reached = self.reach(track, from, asking.excluded, ctx)?;
+        let within = track.step(reached.step).and_then(|step| step.within_s);
+        let due = within.map(|within| (ctx.now + Span::seconds(within)).min(asking.deadline));
+        let remind = due
+            .zip(track.remind_before_s)
+            .map(|(due, before)| due - Span::seconds(before));
+        Some(ApprovalStepStarted {
+            action_id: asking.action_id,
+            approval: asking.approval,
+            due,
+            fallback: reached.fallback,
+            from: cause.from,
+            missed: cause.missed,
+            reason: if reached.step == from && !reached.fallback {
+                cause.reason
+            } else {
+                StepReason::Unreachable
+            },
+            remind: remind.filter(|remind| *remind > ctx.now),
+            slots: reached.slots,
+            step: reached.step,
+            track: index,
+        })
+    }
+
+    /// What asks the first step of every track of an open request.
+    pub(super) fn start_tracks(&self, id: ApprovalId, approval: &OpenApproval, ctx: &Ctx<'_>) -> Vec<Draft> {
+        (0..)
+            .zip(&approval.tracks)
+            .filter_map(|(index, track)| {
+                self.start_step(approval.asking(id), index, &track.rules, 0, Cause::OPENED, ctx)
+            })
+            .map(Draft::observed)
+            .collect()
+    }
+
+    /// What follows when a step let its time pass: it is asked again, the next one is, or the route is exhausted.
+    pub(super) fn step_over(&self, id: ApprovalId, index: u32, ctx: &mut Ctx<'_>) -> Vec<Draft> {
+        let open = self.approvals.get(&id).filter(|approval| approval.deadline > ctx.now);
+        let Some((approval, track)) = open.and_then(|open| Some((open, open.tracks.get(index as usize)?))) else {
+            return Vec::new();
+        };
+        let missed = track.due;
+        let repeat = track
+            .rules
+            .step(track.step)
+            .is_some_and(|step| track.repeats < step.repeat);
+        let (next, reason) = if repeat {
+            (track.step, StepReason::Repeated)
+        } else {
+            (track.step + 1, StepReason::TimedOut)
+        };
+        let in_stage = track.rules.rest_of_stage(track.step).any(|(step, _)| step == next);
+        let cause = Cause {
+            reason,
+            from: Some(track.step),
+            missed,
+        };
+        let started = in_stage
+            .then(|| self.start_step(approval.asking(id), index, &track.rules, next, cause, ctx))
+            .flatten();
+        if let Some(started) = started {
+            return vec![Draft::observed(started)];
+        }
+        let why = format!("every step of route `{}` let its time pass", track.rules.route);
+        match &track.rules.on_exhausted {
+            Exhausted::Hold => vec![Draft::observed(ApprovalHeld {
+                action_id: approval.action_id,
+                approval: id,
+                missed: missed.unwrap_or(ctx.now),
+                track: index,
+            })],
+            Exhausted::Reject => self.end_approval(id, ApprovalState::Expired, "expired", why, ctx),
+            Exhausted::SafeFallback(action) => {
+                let mut events = self.end_approval(id, ApprovalState::Expired, "expired", why, ctx);
+                for draft in &mut events {
+                    if let crate::event::Event::ApprovalResolved(resolved) = &mut draft.event {
+                        resolved.fallback = Some(action.clone());
+                    }
+                }
+                events
+            }
+        }
+    }
+
+    /// Reminds the people of a step.
+    pub(super) fn remind(&self, id: ApprovalId, index: u32) -> Option<Draft> {
+        let approval = self.approvals.get(&id)?;
+        let track = approval.tracks.get(index as usize)?;
+        Some(Draft::observed(ApprovalReminded {
+            action_id: approval.action_id,
+            approval: id,
+            due: track.due?,
+            step: track.step,
+            track: index,
+        }))
+    }
+
+    /// Goes on without the agent's answer.
+    pub(super) fn unanswered(&self, id: ApprovalId) -> Option<Draft> {
+        let approval = self.approvals.get(&id)?;
+        Some(Draft::observed(ApprovalResumed {
+            action_id: approval.action_id,
+            approval: id,
+            due: approval.question.as_ref()?.due,
+        }))
+    }
+
+    /// Tracks whose current stage these voters fill, and the step that each asks next, if there is one.
+    pub(super) fn stages_passed(
+        &self,
+        id: ApprovalId,
+        approval: &OpenApproval,
+        voters: &Place,
+        ctx: &mut Ctx<'_>,
+    ) -> Vec<Draft> {
+        let mut events = Vec::new();
+        for (index, track) in (0..).zip(&approval.tracks) {
+            let fills = |step: &&AskedStep| self.fills(approval, track, step, voters);
+            let Some(filled) = track.current_stage().find(fills).filter(|_| !track.passed) else {
+                continue;
+            };
+            events.push(Draft::observed(ApprovalStepPassed {
+                action_id: approval.action_id,
+                approval: id,
+                step: filled.step,
+                track: index,
+            }));
+            if let Some(next) = track.rules.next_stage(track.step) {
+                let cause = Cause {
+                    reason: StepReason::Approved,
+                    from: Some(filled.step),
+                    missed: None,
+                };
+                match self.start_step(approval.asking(id), index, &track.rules, next, cause, ctx) {
+                    Some(started) => events.push(Draft::observed(started)),
+                    None => {
+                        let why = format!(
+                            "nobody who may take step {} of `{}` is left",
+                            next + 1,
+                            track.rules.route
+                        );
+                        events.extend(self.end_approval(id, ApprovalState::Invalidated, "unroutable", why, ctx));
+                        return events;
+                    }
+                }
+            }
+        }
+        events
+    }
+
+    /// Whether these voters fill the slots of a step, with the teams and the people that it wants among them.
+    fn fills(&self, approval: &OpenApproval, track: &OpenTrack, asked: &AskedStep, voters: &Place) -> bool {
+        let mut places = self.places_of(approval, &asked.slots);
+        let eligible: Place = places
+            .iter()
+            .flatten()
+            .filter(|user| voters.contains(*user))
+            .cloned()
+            .collect();
+        places
+            .iter_mut()
+            .for_each(|place| place.retain(|user| voters.contains(user)));
+        let Some(step) = track.rules.step(asked.step) else {
+            return false;
+        };
+        let teams: BTreeSet<&String> = (eligible.iter())
+            .filter_map(|user| self.users.get(user))
+            .flat_map(|user| &user.teams)
+            .collect();
+        let of_team = |team: &&String| -> Place {
+            let member = |user: &&String| self.users.get(*user).is_some_and(|known| known.teams.contains(team));
+            eligible.iter().filter(member).cloned().collect()
+        };
+        let teams: Vec<Place> = teams.iter().map(of_team).collect();
+        can_fill(&places)
+            && matched(&teams) >= step.min_teams as usize
+            && (step.must_include.iter()).all(|name| !self.people_named(name).is_disjoint(voters))
+    }
+
+    /// Whether these voters fill every slot and every stage of every route, each with a person of its own.
+    pub(super) fn all_filled(&self, approval: &OpenApproval, voters: &Place) -> bool {
+        let mut places = self.places_of(approval, &approval.slots);
+        places
+            .iter_mut()
+            .for_each(|place| place.retain(|user| voters.contains(user)));
+        let mut choices: Vec<Vec<Vec<Place>>> = Vec::new();
+        for track in &approval.tracks {
+            if track.rules.next_stage(track.step).is_some() {
+                return false;
+            }
+            let stages: BTreeSet<u32> = track.asked.iter().map(|step| track.rules.stage_of(step.step)).collect();
+            for stage in stages {
+                let steps = track
+                    .asked
+                    .iter()
+                    .filter(|step| track.rules.stage_of(step.step) == stage);
+                let filled = steps.filter(|step| self.fills(approval, track, step, voters));
+                choices.push(filled.map(|step| self.places_of(approval, &step.slots)).collect());
+            }
+        }
+        for place in choices.iter_mut().flatten().flatten() {
+            place.retain(|user| voters.contains(user));
+        }
+        choose(&choices, &mut places)
+    }
+
+    /// Whether so many have said no that it is rejected: one of those whom a rule names, or as many as a step wants.
+    pub(super) fn is_rejected(&self, approval: &OpenApproval, against: &Place) -> bool {
+        let among = |slots: &[Slot]| -> usize {
+            let people: Place = self.places_of(approval, slots).into_iter().flatten().collect();
+            people.intersection(against).count()
+        };
+        let plain = among(&approval.slots) > 0;
+        plain
+            || approval.tracks.iter().any(|track| {
+                track.current_stage().any(|asked| {
+                    let wanted = track.rules.step(asked.step).map_or(1, |step| step.rejections.max(1));
+                    among(&asked.slots) >= wanted as usize
+                })
+            })
+    }
+}
+
+/// Whether one step can be chosen for each stage so that all places are filled at once.
+fn choose(choices: &[Vec<Vec<Place>>], places: &mut Vec<Place>) -> bool {
+    let Some((first, rest)) = choices.split_first() else {
+        return can_fill(places);
+    };
+    let before = places.len();
+    first.iter().any(|step| {
+        places.extend(step.iter().cloned());
+        let filled = can_fill(places) && choose(rest, places);
+        places.truncate(before);
+        filled
+    })
+}

@@ -1,0 +1,237 @@
+//! The rules of a route as they hold for one request, and how far the request is on it.
+
+use std::collections::BTreeSet;
+
+use countersign_policy::verdict::Quorum;
+use countersign_policy::{self as policy, Demand, Snapshot};
+use serde::{Deserialize, Serialize};
+
+use crate::event::{ApprovalStepStarted, Asked, Exhausted, Slot, Step, StepReason, Track};
+use crate::time::{Span, Time};
+
+/// A step that was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedStep {
+    /// Who.
+    pub slots: Vec<Slot>,
+    /// Which, from 0.
+    pub step: u32,
+}
+
+/// A route that a request takes, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenTrack {
+    /// Steps that were asked, oldest first; one that was asked again stands there once.
+    pub asked: Vec<AskedStep>,
+    /// When the time of the current step is over.
+    pub due: Option<Time>,
+    /// Every step let its time pass.
+    pub held: bool,
+    /// The people of the current stage have approved.
+    pub passed: bool,
+    /// When the people of the current step are reminded.
+    pub remind: Option<Time>,
+    /// How often the current step was asked again.
+    pub repeats: u32,
+    /// The rules, as they were when the request was opened.
+    pub rules: Track,
+    /// The current step, from 0.
+    pub step: u32,
+}
+
+/// What a rule's approvers come to: slots of people, and routes.
+pub(super) struct Taken {
+    pub(super) plain: Vec<Demand>,
+    pub(super) tracks: Vec<Track>,
+    pub(super) sla: Option<Span>,
+    pub(super) deadline: Option<Span>,
+    pub(super) valid_for: Option<Span>,
+    pub(super) separation: BTreeSet<policy::Separation>,
+}
+
+impl Taken {
+    /// Sorts what `demands` name into people and routes of the live policy. What names nobody goes to the default route.
+    pub(super) fn of(demands: &[Demand], live: Option<&Snapshot>) -> Taken {
+        let mut taken = Taken {
+            plain: Vec::new(),
+            tracks: Vec::new(),
+            sla: None,
+            deadline: None,
+            valid_for: None,
+            separation: BTreeSet::new(),
+        };
+        let Some(organization) = live.and_then(Snapshot::organization) else {
+            taken.plain = demands.to_vec();
+            return taken;
+        };
+        let route = |name: &str| organization.route(name.strip_prefix("route:").unwrap_or(name));
+        for demand in demands {
+            let default = organization.default_route().filter(|_| demand.names.is_empty());
+            let names = default.map_or(&demand.names, |default| &default.to);
+            let (routes, people): (Vec<_>, Vec<_>) = names.iter().cloned().partition(|name| route(name).is_some());
+            if routes.is_empty() {
+                taken.plain.push(demand.clone());
+                continue;
+            }
+            let alternatives = if demand.quorum == Quorum::All {
+                &[]
+            } else {
+                people.as_slice()
+            };
+            for found in routes.iter().filter_map(|name| route(name)) {
+                taken.take(found, alternatives, &demand.source, organization);
+            }
+            if demand.quorum == Quorum::All && !people.is_empty() {
+                taken.plain.push(Demand {
+                    names: people,
+                    ..demand.clone()
+                });
+            }
+        }
+        taken
+    }
+
+    /// Adds a route, once. The strictest times and rules of all routes hold.
+    fn take(
+        &mut self,
+        route: &policy::Route,
+        alternatives: &[String],
+        source: &str,
+        organization: &policy::Organization,
+    ) {
+        if self.tracks.iter().any(|track| *track.route == *route.name) {
+            return;
+        }
+        let shorter = |ours: Option<Span>, theirs: Option<i64>| match (ours, theirs.map(Span)) {
+            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        };
+        self.sla = shorter(self.sla, route.sla);
+        self.deadline = shorter(self.deadline, route.deadline);
+        self.valid_for = shorter(self.valid_for, route.valid_for);
+        self.separation.extend(route.separation.iter().copied());
+        self.tracks.push(track(route, alternatives, source, organization));
+    }
+}
+
+/// The rules of a route as a record states them.
+fn track(route: &policy::Route, alternatives: &[String], source: &str, organization: &policy::Organization) -> Track {
+    // A bare name may be a schedule's; from here on it says so, since the policy may change under an open request.
+    let said = |name: &String| match organization.schedule(name) {
+        Some(_) => format!("schedule:{name}"),
+        None => name.clone(),
+    };
+    let asked = |slot: &policy::StepSlot| Asked {
+        names: slot.names.iter().chain(alternatives).map(said).collect(),
+        quorum: slot.quorum,
+    };
+    let step = |step: &policy::Step| Step {
+        after_approval: step.when == policy::When::Approved,
+        min_teams: step.min_teams,
+        must_include: step.must_include.iter().map(said).collect(),
+        rejections: step.rejections,
+        repeat: step.repeat,
+        slots: step.slots.iter().map(asked).collect(),
+        within_s: step.within.map(|span| Span(span).as_seconds()),
+    };
+    Track {
+        clarify_pauses: route.clarify.pauses,
+        clarify_rounds: route.clarify.rounds,
+        clarify_s: Span(route.clarify.within).as_seconds(),
+        fallback: route.fallback.iter().map(said).collect(),
+        on_exhausted: match &route.on_exhausted {
+            policy::Exhausted::Reject => Exhausted::Reject,
+            policy::Exhausted::Hold => Exhausted::Hold,
+            policy::Exhausted::SafeFallback(action) => Exhausted::SafeFallback(action.clone()),
+        },
+        remind_before_s: route.remind_before.map(|span| Span(span).as_seconds()),
+        route: route.name.to_string(),
+        sla_s: route.sla.map(|span| Span(span).as_seconds()),
+        source: source.to_owned(),
+        steps: route.steps.iter().map(step).collect(),
+    }
+}
+
+impl Track {
+    pub(super) fn step(&self, index: u32) -> Option<&Step> {
+        self.steps.get(index as usize)
+    }
+
+    /// Who is asked in which step, without the times.
+    pub(super) fn steps_of_people(&self) -> Vec<Step> {
+        let mut steps = self.steps.clone();
+        steps.iter_mut().for_each(|step| {
+            step.within_s = None;
+            step.repeat = 0;
+        });
+        steps
+    }
+
+    /// The first step of the stage that `step` lies in.
+    pub(super) fn stage_of(&self, step: u32) -> u32 {
+        (0..=step)
+            .rev()
+            .find(|index| *index == 0 || self.step(*index).is_some_and(|step| step.after_approval))
+            .unwrap_or_default()
+    }
+
+    /// The first step of the stage after the one that `step` lies in.
+    pub(super) fn next_stage(&self, step: u32) -> Option<u32> {
+        (step + 1..)
+            .zip(self.steps.iter().skip(step as usize + 1))
+            .find_map(|(index, step)| step.after_approval.then_some(index))
+    }
+
+    /// Steps from `from` to the end of its stage.
+    pub(super) fn rest_of_stage(&self, from: u32) -> impl Iterator<Item = (u32, &Step)> {
+        let end = self.next_stage(from).unwrap_or(u32::MAX);
+        (from..end).zip(self.steps.iter().skip(from as usize))
+    }
+}
+
+impl OpenTrack {
+    /// A track that was not asked yet.
+    pub(super) fn new(rules: Track) -> OpenTrack {
+        OpenTrack {
+            asked: Vec::new(),
+            due: None,
+            held: false,
+            passed: false,
+            remind: None,
+            repeats: 0,
+            rules,
+            step: 0,
+        }
+    }
+
+    /// Steps of the current stage that were asked.
+    pub(super) fn current_stage(&self) -> impl Iterator<Item = &AskedStep> {
+        let stage = self.rules.stage_of(self.step);
+        self.asked.iter().filter(move |asked| asked.step >= stage)
+    }
+
+    /// Stores that a step is asked.
+    pub(super) fn started(&mut self, e: &ApprovalStepStarted) {
+        self.repeats = if e.reason == StepReason::Repeated {
+            self.repeats + 1
+        } else {
+            0
+        };
+        self.due = e.due;
+        self.remind = e.remind;
+        self.step = e.step;
+        self.passed = false;
+        self.held = false;
+        self.asked.retain(|asked| asked.step != e.step);
+        self.asked.push(AskedStep {
+            slots: e.slots.clone(),
+            step: e.step,
+        });
+    }
+
+    /// Stores that no timer of the current step is left.
+    pub(super) fn stand_still(&mut self) {
+        self.due = None;
+        self.remind = None;
+    }
+}

@@ -1,0 +1,279 @@
+//! What people do with a request: votes, questions, places that change hands. Only votes of people approve.
+
+use super::people::may_vote;
+use super::{Ctx, Handled, OpenApproval, State};
+use crate::command::Vote;
+use crate::event::{ApprovalResolved, ApprovalState, ApprovalVoted, Permit, Status, Verb};
+use crate::ids::PermitId;
+use crate::record::Draft;
+use crate::refusal::{Category, Refusal};
+use crate::time::Span;
+
+/// How many votes on one request that do not count leave a record.
+const UNCOUNTED_PER_REQUEST: u32 = 100;
+/// How long whoever is on a request has it alone.
+const CLAIM_SPAN: Span = Span::minutes(10);
+
+impl State {
+    pub(super) fn vote(&self, vote: Vote, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
+        let Some(approval) = self.approvals.get(&vote.approval) else {
+            return late_vote(vote);
+        };
+        if vote.verb == Verb::Comment {
+            return Handled::done(vec![self.cast(&vote, approval, Some("comment"), ctx)]);
+        }
+        if let Err(refusal) = self.may_count(&vote, approval, ctx) {
+            if approval.uncounted >= UNCOUNTED_PER_REQUEST && refusal.code != "expired" {
+                // It is told, and leaves no more records: a loop must not fill the disk.
+                return Err(refusal);
+            }
+            let mut events = vec![self.cast(&vote, approval, Some(refusal.code), ctx)];
+            if refusal.code == "expired" {
+                events.extend(self.expire(vote.approval, ctx));
+            }
+            return Handled::refused(events, refusal);
+        }
+        let mut events = vec![self.cast(&vote, approval, None, ctx)];
+        match vote.verb {
+            Verb::Reject => {
+                if self.is_rejected(approval, &self.voters(approval, Verb::Reject, Some(&vote.user))) {
+                    let why = format!("rejected by {}", vote.user);
+                    events.extend(self.end_approval(vote.approval, ApprovalState::Rejected, "rejected", why, ctx));
+                }
+            }
+            Verb::Approve => {
+                let voters = self.voters(approval, Verb::Approve, Some(&vote.user));
+                events.extend(self.stages_passed(vote.approval, approval, &voters, ctx));
+                if self.all_filled(approval, &voters) {
+                    events.extend(self.grant(&vote, approval, ctx));
+                }
+            }
+            Verb::Clarify => {
+                let callback = self
+                    .actions
+                    .get(&approval.action_id)
+                    .and_then(|action| action.callback.clone());
+                events.extend(self.callback_due(approval.action_id, callback.as_ref(), ctx));
+            }
+            Verb::Abstain | Verb::Comment | Verb::HandOver | Verb::Claim | Verb::Release => {}
+        }
+        Handled::done(events)
+    }
+
+    /// The record of what somebody did with a request; `why_not` if it does not count.
+    fn cast(&self, vote: &Vote, approval: &OpenApproval, why_not: Option<&str>, ctx: &Ctx<'_>) -> Draft {
+        let counted = why_not.is_none();
+        let until =
+            |verb: Verb, span: Span| (counted && vote.verb == verb).then(|| (ctx.now + span).min(approval.deadline));
+        let voted = ApprovalVoted {
+            action_id: approval.action_id,
+            approval: vote.approval,
+            claimed_until: until(Verb::Claim, CLAIM_SPAN),
+            clarify_due: until(Verb::Clarify, approval.questions_allowed().1),
+            counted,
+            digest: vote.digest,
+            not_counted: why_not.map(str::to_owned),
+            to: vote.to.clone(),
+            user: vote.user.clone(),
+            verb: vote.verb,
+        };
+        let snapshot = self
+            .actions
+            .get(&approval.action_id)
+            .and_then(|action| action.snapshot.clone());
+        Draft::observed(voted)
+            .with_payload(vote.comment.clone())
+            .citing(snapshot)
+    }
+
+    /// People who could have the place of `user`: whoever answers to a name that the place asks.
+    fn colleagues(&self, approval: &OpenApproval, user: &str, ctx: &Ctx<'_>) -> super::people::Place {
+        let steps = approval.tracks.iter().flat_map(|track| track.current_stage());
+        let slots = approval.slots.iter().chain(steps.flat_map(|step| &step.slots));
+        let of_user = slots.filter(|slot| {
+            let places = self.places_of(approval, std::slice::from_ref(slot));
+            places.iter().any(|place| place.contains(user))
+        });
+        let named = of_user.flat_map(|slot| slot.names.iter().flat_map(|name| self.roster(name, ctx.live)));
+        let free = |id: &String| !approval.excluded.iter().any(|out| out.user == *id);
+        named
+            .filter(|id| free(id) && self.users.get(id).is_some_and(may_vote))
+            .collect()
+    }
+
+    /// Whether this vote counts: the right thing was seen, by somebody entitled now, in time, for the first time.
+    fn may_count(&self, vote: &Vote, approval: &OpenApproval, ctx: &Ctx<'_>) -> Result<(), Refusal> {
+        let Some(action) = self.actions.get(&approval.action_id) else {
+            return Err(Refusal::conflict(
+                "approval_closed",
+                format!("`{}` has ended", vote.approval),
+            ));
+        };
+        if vote.digest != action.digest {
+            return Err(
+                Refusal::conflict("digest_mismatch", "the vote is for another action than this one")
+                    .hint("read the request again and vote for the `action_digest` that it shows"),
+            );
+        }
+        if Some(vote.snapshot.as_str()) != action.snapshot.as_deref() {
+            return Err(
+                Refusal::conflict("snapshot_mismatch", "the vote names another snapshot than this request")
+                    .hint("read the request again and vote with the `snapshot` that it shows"),
+            );
+        }
+        if let Some(out) = approval.excluded.iter().find(|out| out.user == vote.user) {
+            let role = match out.reason.as_str() {
+                "requester" => "asked for this action",
+                "same_team" => "is of the agent's team",
+                _owner => "owns the agent",
+            };
+            let detail = format!("`{}` {role} and cannot decide on it", vote.user);
+            return Err(Refusal::forbidden("self_approval", detail).hint("ask somebody else who may decide"));
+        }
+        if !self.asked(approval).contains(&vote.user) {
+            let detail = format!("`{}` is not among the people who may decide this", vote.user);
+            return Err(Refusal::forbidden("not_eligible", detail));
+        }
+        if approval.deadline <= ctx.now {
+            return Err(Refusal::new(
+                Category::Gone,
+                "expired",
+                format!("`{}` has expired", vote.approval),
+            ));
+        }
+        if approval.evidence_due.is_some() {
+            return Err(Refusal::conflict(
+                "needs_evidence",
+                "the agent has to complete the evidence first",
+            ));
+        }
+        if approval.votes.contains_key(&vote.user) && vote.verb != Verb::Clarify {
+            return Err(Refusal::conflict("already_voted", format!("`{}` has voted", vote.user)));
+        }
+        let claimed = approval
+            .claim
+            .as_ref()
+            .filter(|claim| claim.until > ctx.now && claim.by != vote.user);
+        if let Some(claim) = claimed.filter(|claim| self.asked(approval).contains(&claim.by)) {
+            let detail = format!("`{}` is on it until {}", claim.by, claim.until);
+            return Err(Refusal::conflict("claimed", detail).hint("wait, or ask for it to be released"));
+        }
+        match vote.verb {
+            Verb::Reject if vote.comment.is_none() => Err(Refusal::invalid(
+                "reason_required",
+                "a rejection needs a comment that says why",
+            )),
+            Verb::Clarify => may_ask(vote, approval),
+            Verb::HandOver => self.may_hand_over(vote, approval, ctx),
+            Verb::Approve | Verb::Reject | Verb::Abstain | Verb::Comment | Verb::Claim | Verb::Release => Ok(()),
+        }
+    }
+
+    /// A place goes to somebody who answers to one of the names that the place asks: it never leaves the right people.
+    fn may_hand_over(&self, vote: &Vote, approval: &OpenApproval, ctx: &Ctx<'_>) -> Result<(), Refusal> {
+        let Some(to) = &vote.to else {
+            return Err(Refusal::invalid("colleague_required", "nobody is named")
+                .hint("say with `to` who shall have the place"));
+        };
+        if *to == vote.user || approval.handed.contains_key(to) || approval.votes.contains_key(to) {
+            let detail = format!("`{to}` has a place or has voted already");
+            return Err(Refusal::conflict("not_a_colleague", detail));
+        }
+        if !self.colleagues(approval, &vote.user, ctx).contains(to) {
+            let detail = format!("`{to}` does not answer to what `{}` was asked as", vote.user);
+            return Err(Refusal::forbidden("not_a_colleague", detail).hint(
+                "name somebody of the same team, duty or schedule, who may vote and did not ask for the action",
+            ));
+        }
+        Ok(())
+    }
+
+    /// What a complete set of votes comes to: a permit, unless the world changed meanwhile.
+    fn grant(&self, vote: &Vote, approval: &OpenApproval, ctx: &mut Ctx<'_>) -> Vec<Draft> {
+        let id = approval.action_id;
+        let Some(action) = self.actions.get(&id) else {
+            return Vec::new();
+        };
+        if let Some(scope) = self.stopped_by(&action.agent, &action.tool, &action.operation) {
+            let why = format!("a kill switch is engaged on {scope}");
+            return self.end_approval(vote.approval, ApprovalState::Cancelled, "killed", why, ctx);
+        }
+        if self.voided(action.seq, &action.agent, &action.tool, &action.operation) {
+            let why = "a kill switch was engaged after this request was opened".to_owned();
+            return self.end_approval(vote.approval, ApprovalState::Cancelled, "killed", why, ctx);
+        }
+        if action.snapshot != self.live
+            && let Err(why) = self.still_demanded(vote.action.as_deref(), approval, id, ctx)
+        {
+            return self.end_approval(vote.approval, ApprovalState::Invalidated, "invalidated", why, ctx);
+        }
+        let permit = Permit {
+            audience: action.tool.to_string(),
+            expires: ctx.now + super::apply::valid_for(approval),
+            id: PermitId::from(id),
+            r#use: countersign_policy::verdict::PermitUse::Redeem,
+        };
+        let resolved = ApprovalResolved {
+            action_id: id,
+            approval: vote.approval,
+            fallback: None,
+            permit: Some(permit),
+            reason_code: None,
+            state: ApprovalState::Approved,
+            status: Status::Permitted,
+            why: "everybody who has to approve has approved".into(),
+        };
+        let mut events = vec![Draft::observed(resolved).citing(action.snapshot.clone())];
+        events.extend(self.callback_due(id, action.callback.as_ref(), ctx));
+        events
+    }
+}
+
+/// A question is one at a time, has words, and comes so many times at most.
+fn may_ask(vote: &Vote, approval: &OpenApproval) -> Result<(), Refusal> {
+    let (rounds, _) = approval.questions_allowed();
+    if vote.comment.is_none() {
+        return Err(Refusal::invalid(
+            "question_required",
+            "a question needs a comment that asks it",
+        ));
+    }
+    if approval.question.is_some() {
+        return Err(Refusal::conflict(
+            "question_open",
+            "the agent has not answered the last question yet",
+        ));
+    }
+    if approval.questions >= rounds {
+        let detail = format!("the agent was asked {rounds} times, which is all that the route allows");
+        return Err(Refusal::conflict("no_more_questions", detail).hint("decide on what is known"));
+    }
+    Ok(())
+}
+
+/// A vote on a request that has ended is recorded and does not count.
+fn late_vote(vote: Vote) -> Result<Handled, Refusal> {
+    let Some(view) = &vote.view else {
+        return Err(Refusal::missing("approval", vote.approval));
+    };
+    let voted = ApprovalVoted {
+        action_id: view.decision.action_id,
+        approval: vote.approval,
+        claimed_until: None,
+        clarify_due: None,
+        counted: false,
+        digest: vote.digest,
+        not_counted: Some("late".into()),
+        to: vote.to,
+        user: vote.user,
+        verb: vote.verb,
+    };
+    let draft = Draft::observed(voted)
+        .with_payload(vote.comment)
+        .citing(view.snapshot.clone());
+    let refusal = Refusal::conflict(
+        "approval_closed",
+        format!("`{}` has ended; the vote does not count", vote.approval),
+    );
+    Handled::refused(vec![draft], refusal)
+}
