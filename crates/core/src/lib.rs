@@ -27,6 +27,7 @@ pub mod redact;
 pub mod refusal;
 pub mod replay;
 pub mod retention;
+pub mod schedule;
 pub mod state;
 pub mod stored;
 pub mod time;
