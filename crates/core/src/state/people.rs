@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_policy::verdict::Quorum;
 use countersign_policy::{Demand, Snapshot};
 
+use super::track::full_name;
 use super::{Ctx, OpenApproval, State, User};
 use crate::event::{Excluded, Slot, Verb};
+use crate::schedule::{Changes, who_is_on};
 
 /// How many people of a slot its record names.
 const PEOPLE_SHOWN: usize = 50;
@@ -31,8 +33,13 @@ impl State {
     }
 
     /// Whom names that depend on the hour mean now.
-    fn on_call(&self, _names: &[String], _ctx: &Ctx<'_>) -> Vec<String> {
-        Vec::new()
+    fn on_call(&self, names: &[String], ctx: &Ctx<'_>) -> Vec<String> {
+        let organization = ctx.live.and_then(Snapshot::organization);
+        let on = |name: &String| {
+            let schedule = organization?.schedule(name.strip_prefix("schedule:")?)?;
+            who_is_on(schedule, &Changes::default(), ctx.now).person
+        };
+        names.iter().filter_map(on).collect()
     }
 
     /// Everybody whom a name could mean at some time.
@@ -78,9 +85,9 @@ impl State {
                 .names
                 .iter()
                 .cloned()
-                .partition(|name| !self.people_named(name).is_empty());
+                .partition(|name| !self.people_asked(name, ctx).is_empty());
             unresolved.extend(unknown.iter().cloned());
-            let default = || self.default_names(default_route);
+            let default = || self.default_names(default_route, ctx);
             match demand.quorum {
                 // Each name has to be there; the default route stands in for each that is not.
                 Quorum::All => {
@@ -103,9 +110,17 @@ impl State {
         (slots, unresolved.into_iter().collect())
     }
 
-    fn default_names(&self, default_route: &[String]) -> Vec<String> {
-        let known = default_route.iter().filter(|name| !self.people_named(name).is_empty());
-        known.cloned().collect()
+    fn default_names(&self, default_route: &[String], ctx: &Ctx<'_>) -> Vec<String> {
+        let organization = ctx.live.and_then(Snapshot::organization);
+        let names = default_route.iter();
+        let names = names.map(|name| organization.map_or_else(|| name.clone(), |known| full_name(name, known)));
+        names.filter(|name| !self.people_asked(name, ctx).is_empty()).collect()
+    }
+
+    /// People whom a name means if it is asked now.
+    fn people_asked(&self, name: &str, ctx: &Ctx<'_>) -> Place {
+        let slot = self.slot(vec![name.to_owned()], Quorum::Any(1), "", ctx);
+        self.people_of(&slot)
     }
 
     /// A slot as it stands now, with the first of its people.

@@ -110,15 +110,6 @@ impl OpenApproval {
         (rounds.unwrap_or(QUESTIONS), span.unwrap_or(QUESTION_SPAN))
     }
 
-    /// Within what time an answer is expected, where a route says so.
-    pub(super) fn target(&self) -> Option<Span> {
-        self.tracks
-            .iter()
-            .filter_map(|track| track.rules.sla_s)
-            .min()
-            .map(Span::seconds)
-    }
-
     /// Ends the question; the clocks that it stopped go on with what was left.
     pub(super) fn end_question(&mut self, now: Time) {
         let Some(question) = self.question.take() else { return };

@@ -49,13 +49,14 @@ impl State {
         let (slots, unresolved) = self.slots(&taken.plain, route.map_or(&[], |route| &route.to), ctx);
         let excluded = self.excluded(submit, &slots, &taken, ctx)?;
         let default = |of: fn(&DefaultRoute) -> Option<i64>, or: Span| route.and_then(of).map_or(or, Span);
-        let sla = taken.sla.unwrap_or_else(|| default(|route| route.sla, SLA));
         let deadline = taken
             .deadline
             .unwrap_or_else(|| default(|route| route.deadline, DEADLINE));
         let valid_for = taken
             .valid_for
             .unwrap_or_else(|| default(|route| route.valid_for, VALID_FOR));
+        let target = State::target(&taken.tracks, ctx.live, ctx.now)
+            .unwrap_or_else(|| ctx.now + default(|route| route.sla, SLA));
         let opened = ApprovalOpened {
             action_id,
             agent: submit.agent.clone(),
@@ -65,7 +66,7 @@ impl State {
             evidence_due: (!missing.is_empty()).then(|| ctx.now + EVIDENCE_SPAN.min(deadline)),
             excluded,
             missing: missing.to_vec(),
-            sla_due: ctx.now + sla.min(deadline),
+            sla_due: target.min(ctx.now + deadline),
             slots,
             state: if missing.is_empty() {
                 ApprovalState::Pending
@@ -186,9 +187,10 @@ impl State {
                 after.evidence_due = None;
                 asked = self.start_tracks(id, approval, ctx);
             }
+            let tracks: Vec<Track> = approval.tracks.iter().map(|track| track.rules.clone()).collect();
             let default = || default_route(ctx.live).and_then(|route| route.sla).map_or(SLA, Span);
-            let sla = approval.target().unwrap_or_else(default);
-            after.sla_due = (ctx.now + sla).min(approval.deadline);
+            let target = State::target(&tracks, ctx.live, ctx.now).unwrap_or_else(|| ctx.now + default());
+            after.sla_due = target.min(approval.deadline);
         }
         let answered = ApprovalAnswered {
             action_id: approval.action_id,

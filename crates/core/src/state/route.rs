@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use countersign_policy::Snapshot;
 use countersign_policy::verdict::Quorum;
 
 use super::people::{Place, can_fill, matched};
@@ -15,6 +16,7 @@ use crate::event::{
 };
 use crate::ids::{ActionId, ApprovalId};
 use crate::record::Draft;
+use crate::schedule::add_business;
 use crate::time::{Span, Time};
 
 /// A step that reaches somebody.
@@ -70,6 +72,20 @@ impl State {
         steps
             .chain(std::iter::once_with(fallback))
             .find(|reached| can_fill(&self.places(&reached.slots, excluded)))
+    }
+
+    /// When an answer is expected at the latest, by those of these tracks that say so, in the hours that they count.
+    pub(super) fn target(tracks: &[Track], live: Option<&Snapshot>, now: Time) -> Option<Time> {
+        let organization = live.and_then(Snapshot::organization);
+        let calendar = |track: &Track| {
+            let organization = organization?;
+            organization.calendar(organization.route(&track.route)?.calendar.as_deref()?)
+        };
+        let target = |track: &Track| {
+            let span = Span::seconds(track.sla_s?);
+            Some(calendar(track).map_or(now + span, |calendar| add_business(calendar, now, span)))
+        };
+        tracks.iter().filter_map(target).min()
     }
 
     /// Whether each of these tracks reaches somebody with its first stage.

@@ -43,7 +43,6 @@ pub struct OpenTrack {
 pub(super) struct Taken {
     pub(super) plain: Vec<Demand>,
     pub(super) tracks: Vec<Track>,
-    pub(super) sla: Option<Span>,
     pub(super) deadline: Option<Span>,
     pub(super) valid_for: Option<Span>,
     pub(super) separation: BTreeSet<policy::Separation>,
@@ -55,7 +54,6 @@ impl Taken {
         let mut taken = Taken {
             plain: Vec::new(),
             tracks: Vec::new(),
-            sla: None,
             deadline: None,
             valid_for: None,
             separation: BTreeSet::new(),
@@ -70,7 +68,10 @@ impl Taken {
             let names = default.map_or(&demand.names, |default| &default.to);
             let (routes, people): (Vec<_>, Vec<_>) = names.iter().cloned().partition(|name| route(name).is_some());
             if routes.is_empty() {
-                taken.plain.push(demand.clone());
+                taken.plain.push(Demand {
+                    names: demand.names.iter().map(|name| full_name(name, organization)).collect(),
+                    ..demand.clone()
+                });
                 continue;
             }
             let alternatives = if demand.quorum == Quorum::All {
@@ -83,7 +84,7 @@ impl Taken {
             }
             if demand.quorum == Quorum::All && !people.is_empty() {
                 taken.plain.push(Demand {
-                    names: people,
+                    names: people.iter().map(|name| full_name(name, organization)).collect(),
                     ..demand.clone()
                 });
             }
@@ -106,7 +107,6 @@ impl Taken {
             (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
             (ours, theirs) => ours.or(theirs),
         };
-        self.sla = shorter(self.sla, route.sla);
         self.deadline = shorter(self.deadline, route.deadline);
         self.valid_for = shorter(self.valid_for, route.valid_for);
         self.separation.extend(route.separation.iter().copied());
@@ -114,13 +114,17 @@ impl Taken {
     }
 }
 
+/// A bare name may be a schedule's; in a request it says so, since the policy may change while the request is open.
+pub(super) fn full_name(name: &str, organization: &policy::Organization) -> String {
+    match organization.schedule(name) {
+        Some(_) => format!("schedule:{name}"),
+        None => name.to_owned(),
+    }
+}
+
 /// The rules of a route as a record states them.
 fn track(route: &policy::Route, alternatives: &[String], source: &str, organization: &policy::Organization) -> Track {
-    // A bare name may be a schedule's; from here on it says so, since the policy may change under an open request.
-    let said = |name: &String| match organization.schedule(name) {
-        Some(_) => format!("schedule:{name}"),
-        None => name.clone(),
-    };
+    let said = |name: &String| full_name(name, organization);
     let asked = |slot: &policy::StepSlot| Asked {
         names: slot.names.iter().chain(alternatives).map(said).collect(),
         quorum: slot.quorum,
