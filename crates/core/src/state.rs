@@ -11,6 +11,7 @@ mod decide;
 mod facts;
 mod handle;
 mod log;
+mod matching;
 mod outcome;
 mod people;
 mod permit;

@@ -1,10 +1,11 @@
 //! Who may decide: names to people, who is left out, and whether votes of distinct people fill every slot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use countersign_policy::verdict::Quorum;
 use countersign_policy::{Demand, Snapshot};
 
+use super::matching::Place;
 use super::track::full_name;
 use super::{Ctx, OpenApproval, State, User};
 use crate::event::{Excluded, Slot, Verb};
@@ -12,9 +13,6 @@ use crate::schedule::{Changes, who_is_on};
 
 /// How many people of a slot its record names.
 const PEOPLE_SHOWN: usize = 50;
-
-/// People who may fill one place of a slot.
-pub(super) type Place = BTreeSet<String>;
 
 impl State {
     /// People that `name` means: a person, a team or a duty; `team:`, `duty:`, `role:` and `user:` say which.
@@ -231,41 +229,4 @@ pub fn eligible_names(id: &str, user: &User) -> Vec<String> {
     names.extend(user.teams.iter().cloned());
     names.extend(user.duties.iter().cloned());
     names
-}
-
-/// Whether every place can be filled by a person of its own.
-pub(super) fn can_fill(places: &[Place]) -> bool {
-    matched(places) == places.len()
-}
-
-/// How many places can be filled at once, each by a person of its own: a maximum bipartite matching by augmenting paths.
-pub(super) fn matched(places: &[Place]) -> usize {
-    let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
-    (0..places.len())
-        .filter(|place| seat(*place, places, &mut taken, &mut BTreeSet::new()))
-        .count()
-}
-
-/// Finds a person for `place`, moving others where that helps. Depth is at most the number of people.
-fn seat<'a>(
-    place: usize,
-    places: &'a [Place],
-    taken: &mut BTreeMap<&'a str, usize>,
-    tried: &mut BTreeSet<&'a str>,
-) -> bool {
-    let Some(people) = places.get(place) else { return false };
-    for person in people {
-        if !tried.insert(person) {
-            continue;
-        }
-        let free = match taken.get(person.as_str()).copied() {
-            None => true,
-            Some(other) => seat(other, places, taken, tried),
-        };
-        if free {
-            taken.insert(person, place);
-            return true;
-        }
-    }
-    false
 }

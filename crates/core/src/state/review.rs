@@ -6,7 +6,7 @@ use std::sync::Arc;
 use countersign_policy::{Decision, DefaultRoute, Demand, Separation, Snapshot, Verdict};
 
 use super::decide::OPEN_APPROVALS_PER_AGENT;
-use super::people::can_fill;
+use super::matching::can_fill;
 use super::route::{Asking, Cause};
 use super::track::Taken;
 use super::{Ctx, Handled, OpenApproval, State};

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use countersign_policy::Snapshot;
 use countersign_policy::verdict::Quorum;
 
-use super::people::{Place, can_fill, matched};
+use super::matching::{Place, can_fill, matched};
 use super::{AskedStep, Ctx, OpenApproval, OpenTrack, State};
 use crate::event::{
     ApprovalHeld, ApprovalReminded, ApprovalResumed, ApprovalState, ApprovalStepPassed, ApprovalStepStarted, Asked,

@@ -1,5 +1,6 @@
 //! What people do with a request: votes, questions, places that change hands. Only votes of people approve.
 
+use super::matching::Place;
 use super::people::may_vote;
 use super::{Ctx, Handled, OpenApproval, State};
 use crate::command::Vote;
@@ -87,7 +88,7 @@ impl State {
     }
 
     /// People who could have the place of `user`: whoever answers to a name that the place asks.
-    fn colleagues(&self, approval: &OpenApproval, user: &str, ctx: &Ctx<'_>) -> super::people::Place {
+    fn colleagues(&self, approval: &OpenApproval, user: &str, ctx: &Ctx<'_>) -> Place {
         let steps = approval.tracks.iter().flat_map(|track| track.current_stage());
         let slots = approval.slots.iter().chain(steps.flat_map(|step| &step.slots));
         let of_user = slots.filter(|slot| {
