@@ -300,3 +300,46 @@ pub enum Command {
     /// Close the organization.
     Close,
 }
+
+impl Command {
+    /// What it is called in records.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Open(..) => "open",
+            Command::Submit(..) => "submit",
+            Command::Vote(..) => "vote",
+            Command::Answer { .. } => "answer",
+            Command::Cancel { .. } => "cancel",
+            Command::Redeem(..) => "redeem",
+            Command::ReportOutcome(..) => "report_outcome",
+            Command::RegisterAgent(..) => "register_agent",
+            Command::PutUser(..) => "put_user",
+            Command::RemoveUser(..) => "remove_user",
+            Command::IssueKey(..) => "issue_key",
+            Command::RevokeKey(..) => "revoke_key",
+            Command::UploadSnapshot(..) => "upload_snapshot",
+            Command::ActivateSnapshot { .. } => "activate_snapshot",
+            Command::RollBack { .. } => "roll_back",
+            Command::Kill { .. } => "kill",
+            Command::Release { .. } => "release",
+            Command::PlaceHold { .. } => "place_hold",
+            Command::ReleaseHold { .. } => "release_hold",
+            Command::Restrict(..) => "restrict",
+            Command::Erase(..) => "erase",
+            Command::Destroy(..) => "destroy",
+            Command::Prune(..) => "prune",
+            Command::AcknowledgeAlert(..) => "acknowledge_alert",
+            Command::RegisterReceiver { .. } => "register_receiver",
+            Command::RemoveReceiver(..) => "remove_receiver",
+            Command::NoteDelivery { .. } => "note_delivery",
+            Command::Resend(..) => "resend",
+            Command::Tick => "tick",
+            Command::NoteClockJump { .. } => "note_clock_jump",
+            Command::ConfirmClock { .. } => "confirm_clock",
+            Command::OpenEpoch(..) => "open_epoch",
+            Command::RotateLogKey(..) => "rotate_log_key",
+            Command::Seal => "seal",
+            Command::Close => "close",
+        }
+    }
+}

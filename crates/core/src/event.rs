@@ -150,6 +150,8 @@ events! {
     PermitRefused = "permit.refused";
     /// An agent repeated a refused action in a loop.
     RefusalsRepeated = "refusals.repeated";
+    /// Somebody asked for what was so already; the request is remembered and changed nothing.
+    RequestNoted = "request.noted";
     /// A policy snapshot was made live.
     SnapshotActivated = "snapshot.activated";
     /// A policy snapshot was stored.
@@ -214,6 +216,15 @@ pub struct StateSealed {
     pub at: u64,
     /// SHA-256 of the canonical state.
     pub hash: Digest,
+}
+
+/// `request.noted`: written for a request with an idempotency key alone, so that a late repetition of it does nothing
+/// either, whatever has changed since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestNoted {
+    /// What was asked for, such as `kill` or `activate_snapshot`.
+    pub command: String,
 }
 
 /// `agent.registered`

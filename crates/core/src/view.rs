@@ -311,6 +311,7 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::OrganizationClosed(_)
         | Event::PayloadsDestroyed(_)
         | Event::RefusalsRepeated(_)
+        | Event::RequestNoted(_)
         | Event::SnapshotActivated(_)
         | Event::SnapshotUploaded(_)
         | Event::StateSealed(_)

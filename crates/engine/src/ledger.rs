@@ -300,7 +300,11 @@ impl Ledger {
             append.secrets.extend(secrets);
             entries.push(self.append(record, leaf, payload, append));
         }
-        if !entries.is_empty() {
+        // What changed nothing lays nothing down beside the ledger.
+        if entries
+            .iter()
+            .any(|entry| !matches!(entry.record.event, Event::RequestNoted(_)))
+        {
             append.destroy.extend(beside.destroy);
             append.prune = append.prune.max(beside.prune);
             append.secrets.extend(beside.secrets);

@@ -35,11 +35,8 @@ pub enum Saw {
         /// Leaf hash of the record, hexadecimal.
         leaf_hash: String,
     },
-    /// It happened; the answer has no receipt. `leaves` says that something must be in the ledger under its key.
-    Happened {
-        /// Whether it has to have left a record.
-        leaves: bool,
-    },
+    /// It happened; the answer has no receipt. Something must be in the ledger under its key.
+    Happened,
     /// It did not happen, and no earlier try of it can have.
     Refused,
     /// Nobody told, or an earlier try is in doubt: it happened once or not at all.
@@ -142,7 +139,7 @@ impl<'a> Placed<'a> {
         let under_key = operation.key.as_deref().and_then(|key| keys.get(key)?.first().copied());
         let receipt = match &operation.saw {
             Saw::Appended { index, .. } => Some(*index),
-            Saw::Happened { .. } | Saw::Refused | Saw::Unknown | Saw::Read { .. } => None,
+            Saw::Happened | Saw::Refused | Saw::Unknown | Saw::Read { .. } => None,
         };
         Placed {
             operation,
@@ -169,10 +166,10 @@ fn acknowledged(places: &[Placed<'_>], ledger: &[Line], breaches: &mut Vec<Breac
                     breaches.push(placed.breach(ACKNOWLEDGED, detail));
                 }
             }
-            Saw::Happened { leaves: true } if placed.operation.key.is_some() && placed.index.is_none() => {
+            Saw::Happened if placed.operation.key.is_some() && placed.index.is_none() => {
                 breaches.push(placed.breach(ACKNOWLEDGED, "was acknowledged and left nothing"));
             }
-            Saw::Happened { .. } | Saw::Refused | Saw::Unknown | Saw::Read { .. } => {}
+            Saw::Happened | Saw::Refused | Saw::Unknown | Saw::Read { .. } => {}
         }
     }
 }
@@ -196,7 +193,7 @@ fn once(places: &[Placed<'_>], keys: &BTreeMap<&str, Vec<u64>>, breaches: &mut V
                     breaches.push(placed.breach(ACKNOWLEDGED, format!("is not under its key at record {index}")));
                 }
             }
-            Saw::Happened { .. } | Saw::Refused | Saw::Unknown | Saw::Read { .. } => {}
+            Saw::Happened | Saw::Refused | Saw::Unknown | Saw::Read { .. } => {}
         }
     }
 }
@@ -215,12 +212,11 @@ fn sweep<'a, 'b>(places: &'b [Placed<'a>], mut visit: impl FnMut(&'b Placed<'a>,
     }
 }
 
-/// Where something stands that happened before it was acknowledged. What was so already left nothing, and nobody
-/// remembers that it was asked for: a late copy of the request may have an effect of its own.
+/// Where something stands that happened before it was acknowledged.
 fn happened(placed: &Placed<'_>) -> Option<u64> {
     match placed.operation.saw {
-        Saw::Appended { .. } | Saw::Happened { leaves: true } => placed.index,
-        Saw::Happened { leaves: false } | Saw::Refused | Saw::Unknown | Saw::Read { .. } => None,
+        Saw::Appended { .. } | Saw::Happened => placed.index,
+        Saw::Refused | Saw::Unknown | Saw::Read { .. } => None,
     }
 }
 

@@ -118,7 +118,7 @@ fn with(change: impl FnOnce(&mut Vec<Operation>, &mut Vec<Line>)) -> Vec<&'stati
 fn acknowledged(history: &[Operation]) -> Vec<(usize, usize)> {
     let index = |operation: &Operation| match operation.saw {
         Saw::Appended { index, .. } => usize::try_from(index).ok(),
-        Saw::Happened { .. } | Saw::Refused | Saw::Unknown | Saw::Read { .. } => None,
+        Saw::Happened | Saw::Refused | Saw::Unknown | Saw::Read { .. } => None,
     };
     history
         .iter()

@@ -120,6 +120,19 @@ fn everything() -> World {
         scope: Scope::Tool("shell".into()),
         reason: None,
     });
+    // It is engaged: the request is noted for its key's sake.
+    world.give_envelope(Envelope {
+        actor: by(ActorKind::User, "alex"),
+        kid: None,
+        idem: Some(Idempotency {
+            body: Half([5; 16]),
+            key: Half([6; 16]),
+        }),
+        command: Command::Kill {
+            scope: Scope::Tool("shell".into()),
+            reason: None,
+        },
+    });
     for who in ["alex", "bea"] {
         let release = Command::Release {
             scope: Scope::Tool("shell".into()),

@@ -162,7 +162,7 @@ impl State {
                     action.refused = action.refused.saturating_add(1);
                 }
             }
-            Event::RefusalsRepeated(_) => {}
+            Event::RefusalsRepeated(_) | Event::RequestNoted(_) => {}
             Event::SnapshotActivated(e) => self.activated(record.ts, &e.hash),
             Event::SnapshotUploaded(e) => {
                 let stored = StoredSnapshot {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Ctx, State};
 use crate::command::{Command, Envelope};
-use crate::event::{Event, LedgerOpened, OrganizationClosed, StateSealed};
+use crate::event::{Event, LedgerOpened, OrganizationClosed, RequestNoted, StateSealed};
 use crate::ids::ActionId;
 use crate::record::Draft;
 use crate::refusal::{Category, Refusal};
@@ -70,7 +70,7 @@ impl State {
                 };
             }
         }
-        let actor = envelope.actor;
+        let (actor, keyed, name) = (envelope.actor, envelope.idem.is_some(), envelope.command.name());
         let handled = match envelope.command {
             Command::Open(opened) => self.open(*opened),
             Command::Submit(submit) => self.decide(*submit, ctx),
@@ -128,6 +128,12 @@ impl State {
         match handled {
             Ok(mut handled) => {
                 self.alert_on(&mut handled.events, ctx);
+                // A key is remembered by a record alone. Without one, a late copy of this request would act on whatever
+                // the state is by then.
+                if keyed && handled.events.is_empty() && handled.answer == Answer::Done {
+                    let command = name.to_owned();
+                    handled.events.push(Draft::observed(RequestNoted { command }));
+                }
                 handled
             }
             Err(refusal) => Handled {
@@ -201,6 +207,7 @@ impl State {
             | Event::LedgerPruned(_)
             | Event::OrganizationClosed(_)
             | Event::PayloadsDestroyed(_)
+            | Event::RequestNoted(_)
             | Event::SnapshotActivated(_)
             | Event::SnapshotUploaded(_)
             | Event::StateSealed(_)

@@ -90,6 +90,22 @@ async fn a_repeated_redemption_says_go_again_and_is_marked() {
 }
 
 #[tokio::test]
+async fn a_late_repetition_of_what_changed_nothing_changes_nothing_and_is_answered_alike() {
+    let acme = Acme::start().await;
+    let listed = acme.server.get(&acme.admin, "/v1/policies").await.good();
+    let live = listed["snapshots"][0]["hash"].as_str().unwrap().to_owned();
+    let files = json!({ "gate.yaml": "name: gate\nrules: [{ decision: deny }]\n" });
+    let path = format!("/v1/policies/{live}/activate");
+    let first = acme.server.repeatable(&acme.admin, "k", &path, b"{}").await.good();
+    let other = acme.server.policy(&acme.admin, &files).await;
+    let again = acme.server.repeatable(&acme.admin, "k", &path, b"{}").await.good();
+    let listed = acme.server.get(&acme.admin, "/v1/policies").await.good();
+    let decides = (listed["snapshots"].as_array().unwrap().iter()).find(|row| row["live"] == true);
+    assert_eq!(decides.unwrap()["hash"], other);
+    assert_eq!(first, again);
+}
+
+#[tokio::test]
 async fn an_idempotency_key_is_visible_ascii_of_bounded_length() {
     let acme = Acme::start().await;
     for bad in ["", "a b", "schlüssel", &"x".repeat(256)] {

@@ -59,12 +59,6 @@ impl Want {
             Want::Checkpoint | Want::Look(_) | Want::Consistency(..) | Want::State
         )
     }
-
-    /// Whether it has to leave a record when it happens. What is so already leaves none: a switch that was pulled, a
-    /// snapshot that is there or live.
-    fn leaves(&self) -> bool {
-        !matches!(self, Want::Kill(_) | Want::Upload(_) | Want::Activate(_)) && !self.reads()
-    }
 }
 
 /// A request as it is sent, perhaps more than once.
@@ -112,8 +106,6 @@ pub enum Answer {
     Done {
         /// Where, if the answer says so.
         receipt: Option<(u64, String)>,
-        /// Whether it has to have left a record.
-        leaves: bool,
         /// What the answer shows of an action.
         learned: Option<Box<Learned>>,
         /// A key that was issued.
@@ -160,7 +152,6 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
     };
     let done = |receipt, learned| Answer::Done {
         receipt,
-        leaves: call.want.leaves(),
         learned,
         key: None,
     };
@@ -246,7 +237,6 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
             let registered = engine.register_agent(&request, agent_of(agent, "team:ops")).await?;
             Ok(Answer::Done {
                 receipt: None,
-                leaves: true,
                 learned: None,
                 key: registered.key.map(|key| key.text),
             })
@@ -260,7 +250,6 @@ async fn read(engine: &Engine, caller: &Caller, want: &Want) -> Result<Answer, E
             let answer = engine.action(caller, *id, std::time::Duration::ZERO).await?;
             Ok(Answer::Done {
                 receipt: None,
-                leaves: false,
                 learned: learned(&answer),
                 key: None,
             })

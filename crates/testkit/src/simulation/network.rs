@@ -237,10 +237,10 @@ impl Pending {
         let call = &self.call;
         let key = (!call.want.reads()).then(|| key_of(&kid_of(&call.credential), &call.route, &call.key));
         let (ended, saw) = match (self.done, self.read) {
-            (Some((ended, Answer::Done { receipt, leaves, .. })), _) => {
+            (Some((ended, Answer::Done { receipt, .. })), _) => {
                 let saw = match receipt {
                     Some((index, leaf_hash)) => Saw::Appended { index, leaf_hash },
-                    None => Saw::Happened { leaves },
+                    None => Saw::Happened,
                 };
                 (Some(ended), saw)
             }
