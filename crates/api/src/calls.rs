@@ -253,6 +253,7 @@ impl Call {
             all.extend([(400, "organization_required"), (404, "not_found")]);
             all.extend(
                 [
+                    "outcome_unknown",
                     "overloaded",
                     "restored_backup",
                     "signer_state",

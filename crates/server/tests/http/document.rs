@@ -1,5 +1,6 @@
 //! The OpenAPI document and the page that is made from it.
 
+use countersign_api::calls::Permission;
 use countersign_api::{CALLS, openapi};
 use serde_json::Value;
 
@@ -56,6 +57,16 @@ fn calls_have_names_and_places_of_their_own() {
     assert!(names.windows(2).all(|pair| pair[0] != pair[1]));
     assert!(places.windows(2).all(|pair| pair[0] != pair[1]));
     assert!(CALLS.iter().all(|call| !call.summary.is_empty()));
+}
+
+#[test]
+fn every_call_with_a_caller_says_that_the_outcome_of_a_commit_may_be_unknown() {
+    // Reads wait for the commit of what they show, so they may end like that as well.
+    for call in CALLS.iter().filter(|call| call.permission != Permission::Anyone) {
+        let problems = call.all_problems();
+        let not_now = problems.iter().find(|(status, _)| *status == 503).unwrap();
+        assert!(not_now.1.contains(&"outcome_unknown"), "{}", call.id);
+    }
 }
 
 #[tokio::test]
