@@ -10,8 +10,6 @@ use crate::run::{Failed, output, root};
 
 /// Longest source file, in lines, without a concept that is missing.
 const LONGEST: usize = 500;
-/// Files that are longer, and why. The list only shrinks.
-const LONGER: [(&str, &str); 1] = [("crates/core/src/event.rs", "one place for every type of record")];
 
 /// What must not occur in the pure crates: text, and what it would bring.
 const ABSENT_IN_PURE: [(&str, &str); 12] = [
@@ -85,7 +83,7 @@ fn check_file(name: &str, text: &str, problems: &mut Vec<String>) {
     }
     let is_test = name.contains("/tests/") || name.ends_with("tests.rs") || name.starts_with("fuzz/");
     let lines = text.lines().count();
-    if !is_test && lines > LONGEST && !LONGER.iter().any(|(longer, _)| *longer == name) {
+    if !is_test && lines > LONGEST {
         problems.push(format!("{name} has {lines} lines: which concept is missing?"));
     }
     if !text.starts_with("//!") && !text.starts_with("#!") {

@@ -1,0 +1,231 @@
+//! Requests to people, their votes, and how requests end.
+
+use std::sync::Arc;
+
+use countersign_policy::verdict::Quorum;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Permit, Status, Track};
+use crate::digest::Digest;
+use crate::ids::{ActionId, ApprovalId};
+use crate::time::Time;
+
+/// Who has to approve, as it stood when the request was opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Slot {
+    /// Names of teams, duties, schedules or people; empty = the people with permission `admin`.
+    pub names: Vec<String>,
+    /// Whom its schedules and lines of management named when it was asked: only they answer for those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_call: Vec<String>,
+    /// Who that was then, the first fifty. Eligibility is looked up again at the vote.
+    pub people: Vec<String>,
+    /// How many of them.
+    pub quorum: Quorum,
+    /// `document#rule` that asks.
+    pub source: String,
+}
+
+/// A person who may not vote on a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Excluded {
+    /// Why: `requester` or `agent_owner`.
+    pub reason: String,
+    /// Who.
+    pub user: String,
+}
+
+/// `approval.opened`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalOpened {
+    /// The action.
+    pub action_id: ActionId,
+    /// The agent that asks.
+    pub agent: Arc<str>,
+    /// Its id.
+    pub approval: ApprovalId,
+    /// When it expires undecided; never moves.
+    pub deadline: Time,
+    /// What the action's digest is.
+    pub digest: Digest,
+    /// Until when the evidence has to be complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence_due: Option<Time>,
+    /// People who may not vote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<Excluded>,
+    /// Parts of evidence that are missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// When an answer is expected.
+    pub sla_due: Time,
+    /// Who has to approve.
+    pub slots: Vec<Slot>,
+    /// `pending` or `needs_evidence`.
+    pub state: ApprovalState,
+    /// Routes that it takes, with the rules that hold for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<Track>,
+    /// Names that resolve to nobody; the default route stands in for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unresolved: Vec<String>,
+    /// How long an approval may be used, seconds.
+    pub valid_for_s: i64,
+}
+
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalState {
+    /// The agent has to complete the evidence; nobody is asked yet.
+    NeedsEvidence,
+    /// People are asked.
+    Pending,
+    /// The agent was asked something; people may decide without the answer.
+    Clarifying,
+    /// Every step let its time pass; whoever was asked may still decide, until the deadline.
+    Held,
+    /// The people said yes; the permit is open.
+    Approved,
+    /// Somebody said no.
+    Rejected,
+    /// Nobody decided in time.
+    Expired,
+    /// Withdrawn, or stopped by a kill switch.
+    Cancelled,
+    /// Approved, and something changed before it was used.
+    Invalidated,
+    /// Approved, and not used in time.
+    Lapsed,
+    /// Approved and used.
+    Consumed,
+}
+
+impl ApprovalState {
+    /// The wire name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ApprovalState::NeedsEvidence => "needs_evidence",
+            ApprovalState::Pending => "pending",
+            ApprovalState::Clarifying => "clarifying",
+            ApprovalState::Held => "held",
+            ApprovalState::Approved => "approved",
+            ApprovalState::Rejected => "rejected",
+            ApprovalState::Expired => "expired",
+            ApprovalState::Cancelled => "cancelled",
+            ApprovalState::Invalidated => "invalidated",
+            ApprovalState::Lapsed => "lapsed",
+            ApprovalState::Consumed => "consumed",
+        }
+    }
+}
+
+/// `approval.answered`; the evidence is the payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalAnswered {
+    /// The action.
+    pub action_id: ActionId,
+    /// The request.
+    pub approval: ApprovalId,
+    /// What is still missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// When an answer of people is expected now.
+    pub sla_due: Time,
+    /// Where the request stands now.
+    pub state: ApprovalState,
+}
+
+/// What a person does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Says yes.
+    Approve,
+    /// Says no; needs a comment.
+    Reject,
+    /// Leaves it to others.
+    Abstain,
+    /// Says something.
+    Comment,
+    /// Asks the agent something.
+    Clarify,
+    /// Gives the place to a colleague.
+    HandOver,
+    /// Is on it: nobody else decides for a while.
+    Claim,
+    /// Is no longer on it.
+    Release,
+}
+
+/// `approval.voted`; the comment is the payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalVoted {
+    /// The action.
+    pub action_id: ActionId,
+    /// The request.
+    pub approval: ApprovalId,
+    /// Until when nobody else decides, for a claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_until: Option<Time>,
+    /// Until when the agent has to answer a question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clarify_due: Option<Time>,
+    /// It counts.
+    pub counted: bool,
+    /// The digest that the person saw.
+    pub digest: Digest,
+    /// Why it does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_counted: Option<String>,
+    /// The colleague who has the place now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Who.
+    pub user: String,
+    /// What.
+    pub verb: Verb,
+}
+
+/// `approval.overdue`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalOverdue {
+    /// The action.
+    pub action_id: ActionId,
+    /// The request.
+    pub approval: ApprovalId,
+    /// When an answer was expected.
+    pub sla_due: Time,
+}
+
+/// `approval.resolved`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalResolved {
+    /// The action.
+    pub action_id: ActionId,
+    /// The request.
+    pub approval: ApprovalId,
+    /// A safer operation that the route offers in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
+    /// The permit, if it was approved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permit: Option<Permit>,
+    /// Why it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
+    /// Where it ended.
+    pub state: ApprovalState,
+    /// What the caller needs.
+    pub status: Status,
+    /// One sentence.
+    pub why: String,
+}

@@ -1,0 +1,171 @@
+//! What policy said of an action.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use countersign_policy::verdict::ConstraintValue;
+use countersign_policy::{Decision, Reason};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Permit, is_false};
+use crate::digest::Digest;
+use crate::ids::{ActionId, ApprovalId, ReceiverId};
+use crate::time::Time;
+
+/// What a caller needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// A person is asked.
+    Pending,
+    /// It may run.
+    Permitted,
+    /// It may not run.
+    Refused,
+}
+
+impl Status {
+    /// The wire name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Pending => "pending",
+            Status::Permitted => "permitted",
+            Status::Refused => "refused",
+        }
+    }
+}
+
+/// What the evaluation read of things outside the action, so that the decision can be derived again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionFacts {
+    /// The caller runs the alternative if policy offers one to apply.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub accept_remedy: bool,
+    /// What was known of the agent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub agent: BTreeMap<String, String>,
+    /// The agent's labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Kinds of personal or secret data that were found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pii: Vec<String>,
+    /// A snapshot was live and could not be had, so the decision was made without one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub policy_unavailable: bool,
+    /// The principal was proven.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub principal_verified: bool,
+    /// `active`, `quarantined` or `unregistered`.
+    pub standing: String,
+}
+
+/// The alternative that policy offers; the whole of it is part of the payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemedyOffered {
+    /// The alternative's operation.
+    pub action: String,
+    /// The permit is for the alternative.
+    pub applied: bool,
+    /// What it changes: JSON pointers.
+    pub changed: Vec<String>,
+    /// The alternative's digest.
+    pub digest: Digest,
+    /// Who offers it: `document#rule`.
+    pub source: String,
+    /// The alternative's tool, or its operation where it has none.
+    pub tool: String,
+}
+
+/// Where the final status of an action is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallbackTo {
+    /// The registered receiver.
+    pub receiver: ReceiverId,
+    /// The address, at or below the receiver's.
+    pub url: String,
+}
+
+/// `decision.made`; the payload is the stored form of the action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionMade {
+    /// The operation.
+    pub action: String,
+    /// Its id.
+    pub action_id: ActionId,
+    /// Who acts.
+    pub agent: Arc<str>,
+    /// Money that moves, decimal text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<String>,
+    /// The request that was opened for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    /// A grant beyond the agent's mandate was used.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub beyond_mandate: bool,
+    /// Where the final status is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback: Option<CallbackTo>,
+    /// Limits that travel with the grant.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub constraints: BTreeMap<String, ConstraintValue>,
+    /// The amount's currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// What policy said.
+    pub decision: Decision,
+    /// The action's digest, as received.
+    pub digest: Digest,
+    /// The environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<String>,
+    /// What the evaluation read outside the action.
+    pub facts: DecisionFacts,
+    /// The permit, if it is permitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permit: Option<Permit>,
+    /// Why it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
+    /// What matched and spoke for something.
+    pub reasons: Vec<Reason>,
+    /// The alternative that policy offers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<RemedyOffered>,
+    /// What the grant rests on that only the agent says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reported: Vec<String>,
+    /// The resource's kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_type: Option<String>,
+    /// Retention class that the agent's mandate asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<String>,
+    /// The digest's salt, 16 bytes, hexadecimal.
+    pub salt: String,
+    /// What the caller needs.
+    pub status: Status,
+    /// The tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+}
+
+/// `refusals.repeated`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefusalsRepeated {
+    /// The agent.
+    pub agent: Arc<str>,
+    /// How many requests were turned away without a decision.
+    pub count: u64,
+    /// The action that it repeats.
+    pub digest: Digest,
+    /// Since when.
+    pub since: Time,
+}

@@ -1,0 +1,95 @@
+//! Permits, their use, and what happened after.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use countersign_policy::verdict::PermitUse;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::ids::{ActionId, ApprovalId, PermitId};
+use crate::time::Time;
+
+/// A permit as the record that issues it states it. The token is made from this and never stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Permit {
+    /// For whom it is.
+    pub audience: String,
+    /// When it ends.
+    pub expires: Time,
+    /// Its id.
+    pub id: PermitId,
+    /// How it may be checked.
+    pub r#use: PermitUse,
+}
+
+/// `permit.redeemed`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PermitRedeemed {
+    /// The action.
+    pub action_id: ActionId,
+    /// The request that it comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    /// The digest of what is about to run.
+    pub digest: Digest,
+    /// Until when an outcome is expected.
+    pub outcome_due: Time,
+    /// The permit.
+    pub permit: PermitId,
+    /// The snapshot that was live, when it was not the cited one and the action was evaluated again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reevaluated: Option<Arc<str>>,
+}
+
+/// `permit.refused`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PermitRefused {
+    /// The action.
+    pub action_id: ActionId,
+    /// The permit.
+    pub permit: PermitId,
+    /// Why.
+    pub reason: String,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeStatus {
+    /// It ran.
+    Succeeded,
+    /// It ran and failed, or did not run.
+    Failed,
+    /// Nobody said.
+    Unknown,
+}
+
+/// `outcome.reported`; output and error are the payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutcomeReported {
+    /// The action.
+    pub action_id: ActionId,
+    /// What it cost, decimal text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<String>,
+    /// The cost's currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// How long it took, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// How it ended.
+    pub status: OutcomeStatus,
+    /// Tokens by kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tokens: BTreeMap<String, u64>,
+    /// Constraints that it broke.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub violations: Vec<String>,
+}
