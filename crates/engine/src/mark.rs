@@ -12,6 +12,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use countersign_core::digest::hex;
 use countersign_tlog::{Checkpoint, Hash, Note};
@@ -123,6 +124,11 @@ impl Marks {
         Ok(Some(mark))
     }
 
+    /// When the mark of a log last moved, as its file says; `None` where there is none or nobody knows.
+    pub fn moved(&self, origin: &str) -> Option<SystemTime> {
+        fs::metadata(self.file(origin)).and_then(|found| found.modified()).ok()
+    }
+
     /// Makes `mark` durable, unless there is a later one: a mark never goes back. Gives the one that is there now.
     ///
     /// # Errors
@@ -210,9 +216,13 @@ mod tests {
         let folder = Folder::new();
         let marks = Marks::open(&folder.0).unwrap();
         assert_eq!(marks.read("a/t/1/audit/1").unwrap(), None);
+        assert_eq!(marks.moved("a/t/1/audit/1"), None);
         let hundred = mark("a/t/1/audit/1", 100);
         assert_eq!(marks.advance(hundred.clone()).unwrap(), hundred);
+        let moved = marks.moved("a/t/1/audit/1");
+        assert!(moved.is_some());
         assert_eq!(marks.advance(mark("a/t/1/audit/1", 99)).unwrap(), hundred);
+        assert_eq!(marks.moved("a/t/1/audit/1"), moved, "what does not move is not written");
         let second = mark("a/t/1/audit/2", 91);
         assert_eq!(marks.advance(second.clone()).unwrap(), second);
         assert_eq!(marks.advance(mark("a/t/1/audit/1", 500)).unwrap(), second);

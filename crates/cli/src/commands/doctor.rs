@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::UNIX_EPOCH;
 
 use clap::Args;
-use countersign_core::Record;
+use countersign_core::{Record, Time};
 use countersign_engine::{Mark, Marks, Standing, Vault, log_vkey, standing, state_of};
 use countersign_store::Store;
 use countersign_store_sqlite::SqliteStore;
@@ -288,7 +289,7 @@ const BUILT_AFTER_S: i64 = 1_767_225_600;
 
 fn clock(findings: &mut Findings) {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
-    let shown = countersign_core::Time(now.saturating_mul(1_000_000));
+    let shown = Time(now.saturating_mul(1_000_000));
     if now < BUILT_AFTER_S {
         findings.fail(
             "clock",
@@ -359,13 +360,17 @@ fn mark(store: &dyn Store, marks: Option<&Marks>, org: &str, findings: &mut Find
         Ok((found, head.size))
     };
     match look() {
-        Ok((Standing::Follows(mark), size)) => findings.ok(
-            "signer",
-            format!(
-                "{org}: {} of {size} records were signed for, and are those",
-                mark.checkpoint.size
-            ),
-        ),
+        Ok((Standing::Follows(mark), size)) => {
+            let signed = mark.checkpoint.size;
+            let what = format!("{org}: {signed} of {size} records were signed for, and are those");
+            // A mark of an earlier epoch may count records that are owned to be lost.
+            let behind = size.saturating_sub(signed);
+            let moved = last_moved(marks, &mark);
+            findings.ok(
+                "signer",
+                format!("{what}; the mark {moved}, {behind} records are after it"),
+            );
+        }
         Ok((Standing::Unmarked, _)) => {
             let next = "name the folder with --signer-state; on a new machine a mark begins with the first start";
             findings.warn(
@@ -381,6 +386,16 @@ fn mark(store: &dyn Store, marks: Option<&Marks>, org: &str, findings: &mut Find
             findings.fail("signer", restored.sentence(org), next);
         }
         Err(error) => findings.fail("signer", format!("{org}: {error}"), "look at the file that is named"),
+    }
+}
+
+/// When a mark last moved, by the clock of its folder.
+fn last_moved(marks: Option<&Marks>, mark: &Mark) -> String {
+    let moved = marks.and_then(|marks| marks.moved(&mark.checkpoint.origin));
+    let since = moved.and_then(|moved| moved.duration_since(UNIX_EPOCH).ok());
+    match since.and_then(|since| i64::try_from(since.as_micros()).ok()) {
+        Some(micros) => format!("last moved at {}", Time(micros)),
+        None => "does not say when it moved".to_owned(),
     }
 }
 

@@ -102,6 +102,35 @@ fn a_restored_backup_goes_on_only_in_a_new_epoch_and_the_holder_of_a_checkpoint_
     assert!(found.out.contains("epoch 2 was opened before"), "{}", found.out);
 }
 
+/// The only mark in the signer's folder.
+fn mark(scene: &Scene) -> std::path::PathBuf {
+    let entries = std::fs::read_dir(scene.root.join("signer")).expect("the folder is there");
+    let mut paths = entries.map(|entry| entry.expect("it can be read").path());
+    paths
+        .find(|path| path.extension().is_some_and(|ending| ending == "mark"))
+        .expect("there is a mark")
+}
+
+#[test]
+fn the_doctor_says_when_the_signers_mark_moved_and_how_many_records_are_after_it() {
+    let (scene, _) = Scene::initialised();
+    let mark = mark(&scene);
+    let old = std::fs::read(&mark).expect("it can be read");
+    write(&scene, "data", "one");
+    let up_to_date = scene.run(&["doctor", "--data", "data"]).out;
+    assert!(up_to_date.contains(", 0 records are after it"), "{up_to_date}");
+    // As after a crash: the ledger went on, and the mark did not.
+    std::fs::write(&mark, &old).expect("it can be written");
+    let moved = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_767_323_045);
+    let file = std::fs::File::options().write(true).open(&mark).expect("it opens");
+    file.set_modified(moved).expect("its time can be set");
+    let found = scene.run(&["doctor", "--data", "data"]);
+    assert_eq!(found.code, 0, "{}{}", found.out, found.err);
+    assert!(found.out.contains("last moved at 2026-01-02T03:04:05"), "{}", found.out);
+    assert!(!found.out.contains(", 0 records are after it"), "{}", found.out);
+    assert!(found.out.contains(" records are after it"), "{}", found.out);
+}
+
 #[test]
 fn a_plain_copy_of_an_old_data_folder_is_noticed() {
     let (scene, made) = Scene::initialised();
