@@ -81,7 +81,7 @@ impl Engine {
                 let (inner, org, seq) = (self.inner.clone(), org.clone(), view.seq);
                 // Where an alternative was applied, the permit is for that, and so is the salt in the payload.
                 let recorded = salt.filter(|_| view.decision.salt.is_some());
-                blocking(move || inner.from_payload(&org, seq, recorded)).await?
+                blocking(move || inner.answer_from(&org, seq, recorded)).await?
             }
         };
         Ok(self.inner.render(handle, view, leaf_hash, beside))
@@ -90,7 +90,7 @@ impl Engine {
 
 impl Inner {
     /// What an answer takes from the payload of a decision. Earlier versions had the salt in the record.
-    fn from_payload(
+    fn answer_from(
         &self,
         org: &str,
         seq: u64,
