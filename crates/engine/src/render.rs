@@ -90,12 +90,7 @@ impl Engine {
 
 impl Inner {
     /// What an answer takes from the payload of a decision. Earlier versions had the salt in the record.
-    fn answer_from(
-        &self,
-        org: &str,
-        seq: u64,
-        recorded: Option<[u8; SALT_BYTES]>,
-    ) -> Result<FromPayload, EngineError> {
+    fn answer_from(&self, org: &str, seq: u64, recorded: Option<[u8; SALT_BYTES]>) -> Result<FromPayload, EngineError> {
         let gone = |why| FromPayload::only(Some(recorded.ok_or(why)));
         Ok(match self.kept(org, seq, Purpose::Work)? {
             Kept::Whole(payload) => FromPayload {
