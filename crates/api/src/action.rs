@@ -306,6 +306,10 @@ pub struct ActionAnswer {
     pub action_digest: String,
     /// The permit: a JWT signed with Ed25519.
     pub permit: Option<String>,
+    /// Why no permit can be made of a permitted action any more: its data is `erased`, `destroyed` (its time was over) or
+    /// `restricted` (it is to be erased). Absent where nothing stands in the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permit_withheld: Option<String>,
     /// The request for a human decision.
     pub approval: Option<ApprovalSummary>,
     /// A safer action that policy offers.

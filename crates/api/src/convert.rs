@@ -16,8 +16,8 @@ use crate::action::{
 pub struct Rendering<'a> {
     /// Leaf hash of the decision's record.
     pub leaf_hash: String,
-    /// The signed token of the permit, if there is one.
-    pub permit: Option<String>,
+    /// The signed token of the permit, if there is one, or the word for why there is none.
+    pub permit: Option<Result<String, &'static str>>,
     /// The stored form of the alternative that policy offers.
     pub alternative: Option<serde_json::Value>,
     /// Where this server is reached.
@@ -60,6 +60,11 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
         source: remedy.source.clone(),
         action_digest: remedy.digest.to_string(),
     });
+    let (permit, withheld) = match rendering.permit.filter(|_| view.status == Status::Permitted) {
+        None => (None, None),
+        Some(Ok(token)) => (Some(token), None),
+        Some(Err(why)) => (None, Some(why)),
+    };
     ActionAnswer {
         id: Some(decision.action_id.to_string()),
         agent: decision.agent.to_string(),
@@ -72,7 +77,8 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
         constraints: constraints(&decision.constraints),
         snapshot: view.snapshot.as_deref().map(str::to_owned),
         action_digest: decision.digest.to_string(),
-        permit: rendering.permit.filter(|_| view.status == Status::Permitted),
+        permit,
+        permit_withheld: withheld.map(str::to_owned),
         approval: view
             .approval
             .as_ref()

@@ -9,7 +9,7 @@ use countersign_core::digest::read_hex;
 use countersign_core::record::Payload;
 use countersign_core::replay::{Derivation, Outcome, Policies, Replay};
 use countersign_tlog::bundle::{Files as _, Report};
-use countersign_tlog::{Edge, leaf_hash};
+use countersign_tlog::{Edge, Hash, leaf_hash};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -34,6 +34,8 @@ pub(crate) struct Found {
     pub(crate) counts: BTreeMap<&'static str, Count>,
     /// What does not agree, by index.
     pub(crate) listed: Vec<Derivation>,
+    /// Records before this index have no bytes any more, so nothing is known of the decisions among them.
+    pub(crate) pruned: u64,
 }
 
 impl Found {
@@ -65,24 +67,17 @@ impl Found {
 
 /// Derives every decision of a bundle that was verified.
 pub(crate) fn run(disk: &Disk, verified: &Report) -> Result<Found> {
-    if disk.names().iter().any(|name| name == "pruned.hashes") {
-        return Err(Failure::no(
-            "the first records of this export have no bytes any more, and a replay begins with them",
-        )
-        .next("replay an export from before the ledger was pruned"));
-    }
     let progress = Progress::start("deriving decisions");
     let mut entries = BufReader::with_capacity(1 << 20, open(disk, "entries")?);
     let mut disclosures = Disclosures::of(disk)?;
-    let mut replay = Replay::new(disk);
     let (mut found, mut edge) = (Found::default(), Edge::new());
-    let (mut leaf, mut index) = (Vec::new(), 0);
+    let mut replay = begin(disk, &mut edge)?;
+    let (mut leaf, mut index) = (Vec::new(), edge.size());
+    found.pruned = index;
     while index < verified.size {
         next_leaf(&mut entries, &mut leaf).map_err(|error| unreadable("entries", index, &error))?;
         edge.push(leaf_hash(&leaf));
-        let (record, _) = Record::decode(&leaf).map_err(|error| {
-            Failure::no(error.to_string()).next("replay with the version that wrote the export, or a newer one")
-        })?;
+        let record = decode(&leaf)?;
         let payload = disclosures.of_record(&record)?;
         if let Some(derivation) = replay.record(record, payload.as_ref()) {
             found.add(derivation);
@@ -98,6 +93,32 @@ pub(crate) fn run(disk: &Disk, verified: &Report) -> Result<Found> {
         return Err(Failure::no("the bundle changed while it was read").next("verify a copy that nobody writes to"));
     }
     Ok(found)
+}
+
+/// Before the first record that has bytes; the others go into the tree by their hashes.
+fn begin<'d>(disk: &'d Disk, edge: &mut Edge) -> Result<Replay<'d>> {
+    let name = "pruned.hashes";
+    if !disk.names().iter().any(|file| file == name) {
+        return Ok(Replay::new(disk));
+    }
+    for line in BufReader::new(open(disk, name)?).lines() {
+        let index = edge.size();
+        let line = line.map_err(|error| unreadable(name, index, &error))?;
+        edge.push(Hash::from_base64(&line).map_err(|error| unreadable(name, index, &error))?);
+    }
+    let name = "first.leaf";
+    let mut leaf = Vec::new();
+    open(disk, name)?
+        .read_to_end(&mut leaf)
+        .map_err(|error| unreadable(name, 0, &error))?;
+    Ok(Replay::pruned(disk, &decode(&leaf)?, edge.size()))
+}
+
+fn decode(leaf: &[u8]) -> Result<Record> {
+    let decoded = Record::decode(leaf).map_err(|error| {
+        Failure::no(error.to_string()).next("replay with the version that wrote the export, or a newer one")
+    });
+    Ok(decoded?.0)
 }
 
 fn open(disk: &Disk, name: &str) -> Result<File> {
@@ -272,6 +293,11 @@ pub(crate) fn text(found: &Found, report: &Report) -> String {
         ));
     }
     let verdict = match (total.differ, total.not_derivable) {
+        (0, _) if found.pruned > 0 => format!(
+            "NOT DERIVED: the first {} records were pruned, and what was decided after them follows from them as well; \
+             {} cannot be derived",
+            found.pruned, total.not_derivable
+        ),
         (0, 0) => "REPLAYED: every decision follows from what it cites".to_owned(),
         (0, gaps) => format!("REPLAYED: whatever can be derived follows from what it cites; {gaps} cannot be derived"),
         (differ, _) => format!("DIFFERS: {differ} records are not what follows from what they cite"),

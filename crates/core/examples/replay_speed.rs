@@ -101,13 +101,21 @@ impl Ledger {
         );
         let value = json::parse(body.as_bytes(), &json::Limits::default()).unwrap();
         let action = receive(value).unwrap().action;
-        let stored = store_action(&action, &Redactor::standard(), &Kinds::default(), [9; 32], "default");
+        let digest = action_digest(&DigestKey([1; 32]), "bench", "countersign", &action, None);
+        let stored = store_action(
+            &action,
+            &digest,
+            &Redactor::standard(),
+            &Kinds::default(),
+            [9; 32],
+            "default",
+        );
         self.give(Command::Submit(Box::new(Submit {
             agent: "countersign".into(),
             verified: true,
             person: None,
             kinds: Kinds::default(),
-            digest: action_digest(&DigestKey([1; 32]), "bench", "countersign", &action, None),
+            digest,
             action,
             stored: stored.sealed,
             redact: stored.redact,

@@ -130,13 +130,16 @@ impl DigestKey {
     }
 }
 
+/// Length of a digest's salt.
+pub const SALT_BYTES: usize = 16;
+
 /// What binds a decision, an approval and a permit to one exact action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActionDigest {
     /// The digest itself.
     pub digest: Digest,
     /// What whoever holds the permit needs to recompute it; the first 16 bytes of an HMAC over the same text.
-    pub salt: [u8; 16],
+    pub salt: [u8; SALT_BYTES],
 }
 
 /// The digest of `action` as `agent` of organization `org` asked for it:
@@ -160,8 +163,8 @@ pub fn action_digest(
     }
 }
 
-/// The digest of an action under a salt that is known: what whoever holds a permit, or a record, can compute.
-pub fn salted_action_digest(salt: &[u8; 16], org: &str, agent: &str, action: &Action) -> Digest {
+/// The digest of an action under a salt that is known: what whoever holds a permit, or a payload, can compute.
+pub fn salted_action_digest(salt: &[u8; SALT_BYTES], org: &str, agent: &str, action: &Action) -> Digest {
     Digest::tagged(
         "countersign-action-v1",
         &[salt, &canonical_action(org, agent, action, None)],

@@ -6,9 +6,11 @@
 //! value that was not kept can have been anything: a decision that read one is not derivable, and is said to be so.
 
 mod compare;
+mod pruned;
 mod restore;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use countersign_policy::{Decision, Hidden, Snapshot};
@@ -16,12 +18,13 @@ use countersign_policy::{Decision, Hidden, Snapshot};
 use self::restore::Restored;
 use crate::action::Received;
 use crate::command::Submit;
-use crate::digest::{ActionDigest, DigestKey, read_hex, salted_action_digest};
+use crate::digest::{ActionDigest, DigestKey, salted_action_digest};
 use crate::event::{ApprovalOpened, DecisionMade, Event, Status};
 use crate::ids::{ActionId, ApprovalId, IdSource};
 use crate::record::{ActorKind, Draft, Payload, Record};
 use crate::redact::{Kinds, Redactor, is_mark, is_marked};
 use crate::state::{Ctx, State, Transient};
+use crate::stored::with_salt;
 use crate::time::{Span, Time};
 
 /// Where the documents of a snapshot come from.
@@ -101,6 +104,8 @@ pub struct Replay<'p> {
     held: Option<Record>,
     /// Requests to people that follow from decisions, until their record comes.
     asked: BTreeMap<ApprovalId, Asked>,
+    /// The records of this range have no bytes any more: what they say is not known, nor what follows from it.
+    pruned: Range<u64>,
     redactor: Redactor,
 }
 
@@ -122,12 +127,25 @@ impl<'p> Replay<'p> {
             compiled: BTreeMap::new(),
             held: None,
             asked: BTreeMap::new(),
+            pruned: 0..0,
             redactor: Redactor::standard(),
         }
     }
 
+    /// A ledger whose records before `begins` were pruned, all but the `first`. Nobody knows any more what agents, people,
+    /// policies and kill switches there were, so no decision is derived; what a record itself holds is still compared.
+    pub fn pruned(policies: &'p dyn Policies, first: &Record, begins: u64) -> Replay<'p> {
+        let mut replay = Replay::new(policies);
+        replay.state.apply(first);
+        replay.pruned = 1..begins;
+        replay
+    }
+
     /// The next record of the ledger, with its payload where that is there. `None` where nothing is derived from it.
     pub fn record(&mut self, record: Record, payload: Option<&Payload>) -> Option<Derivation> {
+        if !self.pruned.is_empty() {
+            return self.on_its_own(&record, payload);
+        }
         let derived = match &record.event {
             Event::AgentSighted(_) => {
                 self.flush();
@@ -235,13 +253,13 @@ impl<'p> Replay<'p> {
         let submit = self.submit(record, decision, &restored, live);
         let principal = submit.action.principal.clone();
 
-        let mut differences = self.given(record, decision, &restored, &submit);
+        let mut differences = self.given(record, decision, &restored, &submit, &mut gaps);
         let mut ids = Ids(vec![decision.approval.unwrap_or(ApprovalId(0)).0, decision.action_id.0]);
         let mut ctx = Ctx {
             now,
             ids: &mut ids,
             live,
-            // Of what this makes, nothing is compared: the record holds the salt.
+            // Of what this makes, nothing is compared: the salt is the one that was kept.
             digest_key: &DigestKey([0; 32]),
             redactor: &self.redactor,
             transient: &mut Transient::default(),
@@ -287,7 +305,10 @@ impl<'p> Replay<'p> {
             differences.extend(compare::decisions(decision, made));
             // What redaction replaced is in the record's alternative as well, and cannot be made again.
             if payload.is_some() && record.redact.is_empty() {
-                let follows = draft.payload.as_ref().map(|sealed| &sealed.1);
+                // The digest of an alternative was made with another key here.
+                let salt = restored.digest_salt.unwrap_or_default();
+                let follows = draft.payload.as_ref().map(|sealed| with_salt(sealed, &salt));
+                let follows = follows.as_ref().map(|sealed| &sealed.1);
                 compare::field("payload", &record.payload.as_ref(), &follows, &mut differences);
             }
         }
@@ -340,7 +361,7 @@ impl<'p> Replay<'p> {
             action: action.clone(),
             digest: ActionDigest {
                 digest: decision.digest,
-                salt: read_hex(&decision.salt).unwrap_or_default(),
+                salt: restored.digest_salt.unwrap_or_default(),
             },
             stored: restored.stored.clone(),
             redact: record.redact.clone(),
@@ -353,7 +374,14 @@ impl<'p> Replay<'p> {
     }
 
     /// Where the record's inputs are not those of the ledger before it: facts, snapshot, identity, digest.
-    fn given(&self, record: &Record, decision: &DecisionMade, restored: &Restored, submit: &Submit) -> Vec<Difference> {
+    fn given(
+        &self,
+        record: &Record,
+        decision: &DecisionMade,
+        restored: &Restored,
+        submit: &Submit,
+        gaps: &mut Vec<Gap>,
+    ) -> Vec<Difference> {
         let mut differences = Vec::new();
         let mut facts = self.state.facts(submit);
         facts.accept_remedy = decision.facts.accept_remedy;
@@ -361,20 +389,36 @@ impl<'p> Replay<'p> {
         compare::field("facts", &decision.facts, &facts, &mut differences);
         compare::field("snapshot", &record.snapshot, &self.state.live(), &mut differences);
         compare::field("actor.id", &record.actor.id, &decision.agent, &mut differences);
+        self.digests(record, decision, restored, submit, &mut differences, gaps);
+        differences
+    }
+
+    /// Whether the digest is that of the stored action, where all of it was kept.
+    fn digests(
+        &self,
+        record: &Record,
+        decision: &DecisionMade,
+        restored: &Restored,
+        submit: &Submit,
+        differences: &mut Vec<Difference>,
+        gaps: &mut Vec<Gap>,
+    ) {
         if !record.redact.is_empty() || record.payload.is_none() {
-            return differences;
+            return;
         }
         // The salt is that of what the permit is for.
         let (what, recorded, action) = match &decision.remedy {
             Some(remedy) if remedy.applied => ("remedy.digest", remedy.digest, restored.alternative.as_ref()),
             Some(_) | None => ("digest", decision.digest, restored.whole.then_some(&submit.action)),
         };
-        if let Some(action) = action {
-            let organization = self.state.organization();
-            let digest = salted_action_digest(&submit.digest.salt, organization, &submit.agent, action);
-            compare::field(what, &recorded, &digest, &mut differences);
+        match (action, &restored.digest_salt) {
+            (Some(action), Some(salt)) => {
+                let digest = salted_action_digest(salt, self.state.organization(), &submit.agent, action);
+                compare::field(what, &recorded, &digest, differences);
+            }
+            (Some(_), None) => gaps.push(Gap::new(what, "neither the payload nor the record holds its salt")),
+            (None, _) => {}
         }
-        differences
     }
 
     fn request(&mut self, record: &Record, opened: &ApprovalOpened) -> Derivation {

@@ -7,7 +7,7 @@ use countersign_policy::{Action, Value, json};
 
 use crate::action::{receive, to_value};
 use crate::command::Sealed;
-use crate::digest::push_value;
+use crate::digest::{ActionDigest, SALT_BYTES, hex, push_value, read_hex};
 use crate::record::Payload;
 use crate::redact::{Kinds, Redactor};
 use crate::retention::Subject;
@@ -44,23 +44,79 @@ pub struct Shown {
     pub tool: Option<String>,
 }
 
-/// Makes the stored form of an action. `salt` is fresh randomness; `class` is the retention class.
-pub fn store_action(action: &Action, redactor: &Redactor, kinds: &Kinds, salt: [u8; 32], class: &str) -> StoredAction {
+/// Makes the stored form of an action, with the salt of its digest. `salt` is fresh randomness; `class` is the retention
+/// class.
+pub fn store_action(
+    action: &Action,
+    digest: &ActionDigest,
+    redactor: &Redactor,
+    kinds: &Kinds,
+    salt: [u8; 32],
+    class: &str,
+) -> StoredAction {
     let redacted = redactor.redact(&to_value(action), kinds);
     StoredAction {
-        sealed: sealed_action(&redacted.value, salt, class),
+        sealed: sealed_action(&redacted.value, Some(&digest.salt), salt, class),
         shown: shown(&redacted.value),
         redact: redacted.found,
     }
 }
 
-/// The payload of an action that was redacted.
-pub(crate) fn sealed_action(redacted: &Value, salt: [u8; 32], class: &str) -> Sealed {
+/// The payload of an action that was redacted. Earlier versions kept no salt of the digest in it.
+pub(crate) fn sealed_action(
+    redacted: &Value,
+    digest_salt: Option<&[u8; SALT_BYTES]>,
+    salt: [u8; 32],
+    class: &str,
+) -> Sealed {
     let mut body = Vec::with_capacity(512);
     body.extend_from_slice(b"{\"action\":");
     push_value(&mut body, redacted);
-    body.push(b'}');
+    close(&mut body, digest_salt);
     seal(body, salt, class)
+}
+
+/// What comes before the digits of a digest's salt.
+const SALT: &[u8] = b",\"salt\":\"";
+
+/// Ends a stored form. The salt is its last member in canonical order.
+fn close(body: &mut Vec<u8>, digest_salt: Option<&[u8; SALT_BYTES]>) {
+    if let Some(salt) = digest_salt {
+        body.extend_from_slice(SALT);
+        body.extend_from_slice(hex(salt).as_bytes());
+        body.push(b'"');
+    }
+    body.push(b'}');
+}
+
+/// A stored form up to what [`close`] added, and the salt that it ends with. A form without one ends with two brackets,
+/// the action's or alternative's and its own, so that nothing in it can be taken for a salt.
+fn open(body: &[u8]) -> Option<(&[u8], Option<[u8; SALT_BYTES]>)> {
+    let inner = body.strip_suffix(b"}")?;
+    let Some(quoted) = inner.strip_suffix(b"\"") else {
+        return Some((inner, None));
+    };
+    let (rest, digits) = quoted.split_at_checked(quoted.len().checked_sub(SALT_BYTES * 2)?)?;
+    let salt = read_hex(std::str::from_utf8(digits).ok()?)?;
+    Some((rest.strip_suffix(SALT)?, Some(salt)))
+}
+
+/// The salt of the digest in a stored form: of the alternative's digest where that was applied. `None` in one of an
+/// earlier version, whose record holds it.
+pub fn stored_salt(payload: &[u8]) -> Option<[u8; SALT_BYTES]> {
+    open(payload)?.1
+}
+
+/// The same payload with this salt of the digest, if it holds one.
+pub(crate) fn with_salt(stored: &Sealed, digest_salt: &[u8; SALT_BYTES]) -> Sealed {
+    match open(&stored.0.body) {
+        Some((rest, Some(salt))) if salt != *digest_salt => {
+            let mut body = rest.to_vec();
+            close(&mut body, Some(digest_salt));
+            same_but(stored, body)
+        }
+        Some(_) | None => stored.clone(),
+    }
 }
 
 /// The words that a record shows of an action that was redacted.
@@ -83,11 +139,16 @@ pub(crate) fn shown(redacted: &Value) -> Shown {
 /// The same payload with the alternative that policy offers beside the action.
 pub fn with_alternative(stored: &Sealed, alternative: &Action, redactor: &Redactor, kinds: &Kinds) -> Sealed {
     let redacted = redactor.redact(&to_value(alternative), kinds);
-    let mut body = stored.0.body.clone();
-    body.pop();
+    let (rest, digest_salt) = open(&stored.0.body).unwrap_or_default();
+    let mut body = rest.to_vec();
     body.extend_from_slice(b",\"alternative\":");
     push_value(&mut body, &redacted.value);
-    body.push(b'}');
+    close(&mut body, digest_salt.as_ref());
+    same_but(stored, body)
+}
+
+/// A payload with another text.
+fn same_but(stored: &Sealed, body: Vec<u8>) -> Sealed {
     let sealed = seal(body, stored.0.salt, &stored.0.class);
     match stored.0.about {
         Some(subject) => about(sealed, subject),

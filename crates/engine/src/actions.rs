@@ -10,7 +10,7 @@ use countersign_core::ids::{ActionId, PermitId};
 use countersign_core::money::{is_currency, parse_decimal};
 use countersign_core::policy::Value;
 use countersign_core::stored::{about, stored_action, stored_alternative};
-use countersign_core::token::{Claims, Grant};
+use countersign_core::token::Claims;
 use countersign_core::view::{ActionView, ApprovalView};
 use countersign_core::{Command, Record, Refusal};
 use countersign_store::{Org, StoredRecord};
@@ -20,7 +20,7 @@ use crate::error::EngineError;
 use crate::inbox::Lane;
 use crate::intake::{Request, received};
 use crate::ledger::{Beside, Entry};
-use crate::{Engine, Inner, OrgHandle, blocking};
+use crate::{Engine, Inner, blocking};
 
 /// The longest wait for a final answer.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -53,6 +53,7 @@ impl Engine {
         let handle = self.inner.org(&request.caller.org)?;
         let received = received(request.body)?;
         let (submit, actor) = self.submission(&handle, request.caller, received)?;
+        let salt = submit.digest.salt;
         let mut envelope = request.envelope(Command::Submit(Box::new(submit)));
         envelope.actor = actor;
         let done = self
@@ -60,7 +61,7 @@ impl Engine {
             .await?;
         let answer = match done.replayed {
             Some(seq) => self.replayed_action(&request.caller.org, seq).await,
-            None => self.answer_of(&handle, &request.caller.org, &done.entries).await,
+            None => self.answer_of(&handle, &request.caller.org, &done.entries, salt).await,
         };
         Ok((answer.map_err(EngineError::recorded)?, done.replayed.is_some()))
     }
@@ -94,6 +95,7 @@ impl Engine {
             snapshot: hash,
             action_digest: digest.to_string(),
             permit: None,
+            permit_withheld: None,
             approval: None,
             remedy: None,
             pii,
@@ -321,40 +323,6 @@ impl Engine {
         self.render(&handle, org, &view, leaf_hash).await
     }
 
-    /// The answer that a command's own records make.
-    pub(crate) async fn answer_of(
-        &self,
-        handle: &OrgHandle,
-        org: &Org,
-        entries: &[Entry],
-    ) -> Result<ActionAnswer, EngineError> {
-        let view = ActionView::fold(entries.iter().map(|entry| &entry.record))
-            .ok_or_else(|| EngineError::internal("a submission left no decision"))?;
-        let leaf_hash = entries
-            .iter()
-            .find(|entry| entry.record.seq == view.seq)
-            .map(|entry| entry.leaf_hash);
-        self.render(handle, org, &view, leaf_hash.unwrap_or(Digest([0; 32])))
-            .await
-    }
-
-    pub(crate) async fn render(
-        &self,
-        handle: &OrgHandle,
-        org: &Org,
-        view: &ActionView,
-        leaf_hash: Digest,
-    ) -> Result<ActionAnswer, EngineError> {
-        let alternative = match &view.decision.remedy {
-            None => None,
-            Some(_) => {
-                let (inner, org, seq) = (self.inner.clone(), org.clone(), view.seq);
-                blocking(move || inner.alternative(&org, seq)).await?
-            }
-        };
-        Ok(self.inner.render(handle, view, leaf_hash, alternative))
-    }
-
     async fn receipt(&self, org: &Org, seq: u64) -> Result<Receipt, EngineError> {
         let (inner, org) = (self.inner.clone(), org.clone());
         blocking(move || {
@@ -405,46 +373,6 @@ impl Inner {
             .find(|stored| stored.seq == view.seq)
             .map(|stored| stored.leaf_hash);
         Ok((view, leaf_hash.unwrap_or(Digest([0; 32]))))
-    }
-
-    fn alternative(&self, org: &str, seq: u64) -> Result<Option<serde_json::Value>, EngineError> {
-        let payload = self.payload(org, seq)?;
-        let value: Option<serde_json::Value> = payload.and_then(|payload| serde_json::from_slice(&payload.body).ok());
-        Ok(value.and_then(|mut value| value.get_mut("alternative").map(serde_json::Value::take)))
-    }
-
-    /// The answer of an action, with its permit signed from the record that issued it.
-    pub(crate) fn render(
-        &self,
-        handle: &OrgHandle,
-        view: &ActionView,
-        leaf_hash: Digest,
-        alternative: Option<serde_json::Value>,
-    ) -> ActionAnswer {
-        let permit = view.permit.as_ref().map(|(seq, at, permit)| {
-            let decision = &view.decision;
-            let digest = match &decision.remedy {
-                Some(remedy) if remedy.applied => remedy.digest,
-                Some(_) | None => decision.digest,
-            };
-            let grant = Grant {
-                issuer: &handle.origin,
-                agent: &decision.agent,
-                digest,
-                salt: &decision.salt,
-                constraints: &decision.constraints,
-                snapshot: view.snapshot.as_deref(),
-                issued: (*seq, *at),
-            };
-            handle.keys.permit.sign(&Claims::of(permit, &grant))
-        });
-        let rendering = countersign_api::convert::Rendering {
-            leaf_hash: leaf_hash.to_string(),
-            permit,
-            alternative,
-            base_url: &self.settings.base_url,
-        };
-        countersign_api::convert::action(view, rendering)
     }
 
     fn org_currency(&self, org: &str) -> Result<String, EngineError> {

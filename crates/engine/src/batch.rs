@@ -42,13 +42,14 @@ impl Engine {
                 .map_err(EngineError::from)
                 .and_then(|received| self.submission(&handle, request.caller, received));
             let sent = submission.and_then(|(submit, actor)| {
+                let salt = submit.digest.salt;
                 let envelope = Envelope {
                     actor,
                     kid: request.caller.kid.clone(),
                     idem: request.idempotency(place as u64 + 1),
                     command: Command::Submit(Box::new(submit)),
                 };
-                self.send(Lane::Write, &request.caller.org, envelope)
+                Ok((self.send(Lane::Write, &request.caller.org, envelope)?, salt))
             });
             waiting.push(sent);
         }
@@ -56,14 +57,16 @@ impl Engine {
         let mut replayed = false;
         for sent in waiting {
             answers.push(match sent {
-                Ok(answer) => match answer
+                Ok((answer, salt)) => match answer
                     .await
                     .map_err(EngineError::internal)
                     .and_then(|committed| committed)
                 {
                     Ok(committed) => match committed.answer {
                         Answer::Done => {
-                            let answer = self.answer_of(&handle, &request.caller.org, &committed.entries).await;
+                            let answer = self
+                                .answer_of(&handle, &request.caller.org, &committed.entries, salt)
+                                .await;
                             answer.map_err(EngineError::recorded)
                         }
                         Answer::Refused(refusal) => Err(refusal.into()),

@@ -98,8 +98,9 @@ impl Engine {
         let mandate = live.as_ref().and_then(|live| live.mandate(&agent));
         let kinds = Kinds::of(live.as_deref(), &agent);
         let class = mandate.and_then(|mandate| mandate.retention()).unwrap_or(DEFAULT_CLASS);
-        let stored = store_action(&action, &self.inner.redactor, &kinds, self.inner.salts.next(), class);
         let digest = action_digest(&handle.keys.digest, &caller.org, &agent, &action, None);
+        let salt = self.inner.salts.next();
+        let stored = store_action(&action, &digest, &self.inner.redactor, &kinds, salt, class);
         let subject = subject_of(&handle.keys.digest, &agent, &action);
         let submit = Submit {
             verified: actor.verified,

@@ -27,6 +27,7 @@ mod policies;
 mod prune;
 mod random;
 mod registry;
+mod render;
 mod retention;
 mod sequencer;
 mod settings;

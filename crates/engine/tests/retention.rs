@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use countersign_core::event::AgentRegistered;
+use countersign_core::event::{AgentRegistered, Verb};
 use countersign_core::{Span, Time};
 use countersign_engine::{
     Caller, Clock, Credential, Engine, EngineError, Erasure, HoldWanted, NewOrganization, NewUser, Purpose, Reading,
-    Request, Settings, Vault,
+    Request, Settings, Vault, VoteRequest,
 };
 use countersign_store::{MemoryStore, Payloads, Query, Store};
 
@@ -193,6 +194,53 @@ async fn what_was_erased_is_read_by_nobody_and_the_rest_is() {
     let proof = fixture.engine.inclusion(&fixture.admin, hers).await.unwrap();
     let record = fixture.store.records("acme", hers, 1).unwrap().remove(0);
     assert_eq!(record.leaf_hash, proof.leaf_hash);
+    fixture.engine.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_permit_is_made_of_an_action_whose_data_is_restricted_or_erased() {
+    let asks = "name: gate\nrules:\n  - { condition: \"action == 'pay'\", decision: require_approval, quorum: 1 }\n  \
+                - { decision: allow }\n";
+    let fixture = fixture(memory(), &[("org.yaml", ORG), ("gate.yaml", asks)]).await;
+    let bea = fixture.admin("bea").await;
+    let decide = async |action: &str| {
+        let body = format!(r#"{{"action":"{action}","principal":"maria"}}"#);
+        let request = Request {
+            body: body.as_bytes(),
+            ..request(&fixture.bot)
+        };
+        fixture.engine.decide(&request).await.unwrap().0
+    };
+    let (read, pay) = (decide("read").await, decide("pay").await);
+    let look = async |id: &Option<String>| {
+        let id = id.as_ref().unwrap().parse().unwrap();
+        let answer = fixture.engine.action(&fixture.bot, id, Duration::ZERO).await.unwrap();
+        (answer.status, answer.permit, answer.permit_withheld)
+    };
+    let withheld = |why: &str| ("permitted".to_owned(), None, Some(why.to_owned()));
+    // The same permit again, made from the payload.
+    assert!(read.permit.is_some());
+    assert_eq!(look(&read.id).await, ("permitted".into(), read.permit.clone(), None));
+    assert_eq!(look(&pay.id).await, ("pending".into(), None, None));
+
+    assert_eq!(fixture.erase(&fixture.admin, "maria").await, Ok(Erasure::Asked));
+    assert_eq!(look(&read.id).await, withheld("restricted"));
+    assert_eq!(fixture.erase(&bea, "maria").await, Ok(Erasure::Erased { payloads: 2 }));
+    assert_eq!(look(&read.id).await, withheld("erased"));
+
+    // People may still say yes; the answer says that no permit comes of it.
+    let vote = VoteRequest {
+        verb: Verb::Approve,
+        digest: pay.action_digest.parse().unwrap(),
+        snapshot: pay.snapshot.unwrap(),
+        comment: None,
+        to: None,
+    };
+    let approval = pay.approval.unwrap().id.parse().unwrap();
+    let (voted, _) = fixture.engine.vote(&request(&bea), approval, vote).await.unwrap();
+    let voted = voted.action;
+    assert_eq!((voted.status, voted.permit, voted.permit_withheld), withheld("erased"));
+    assert_eq!(look(&pay.id).await, withheld("erased"));
     fixture.engine.stop();
 }
 

@@ -231,13 +231,14 @@ impl World {
         let kinds = Kinds::of(self.live(), agent);
         let mandate = self.live().and_then(|live| live.mandate(agent));
         let class = mandate.and_then(|mandate| mandate.retention()).unwrap_or(DEFAULT_CLASS);
-        let stored = store_action(&received.action, &self.redactor, &kinds, [9; 32], class);
+        let digest = action_digest(&self.key, "acme", agent, &received.action, None);
+        let stored = store_action(&received.action, &digest, &self.redactor, &kinds, [9; 32], class);
         let subject = match received.action.principal.as_deref() {
             Some(principal) => self.subject(principal),
             None => self.subject(&agent_subject(agent)),
         };
         Ok(Submit {
-            digest: action_digest(&self.key, "acme", agent, &received.action, None),
+            digest,
             agent: agent.into(),
             verified: true,
             person: None,

@@ -193,10 +193,12 @@ impl Replay {
             .collect();
         let value = json!({
             "verified": true, "origin": report.origin, "size": report.size, "root": report.root,
-            "by_outcome": counts, "total": replay::counts(&total), "findings": listed,
+            "by_outcome": counts, "total": replay::counts(&total), "findings": listed, "pruned": found.pruned,
         });
         console.answer(&value, replay::text(&found, &report));
-        let failed = total.differ > 0 || (self.strict && total.not_derivable > 0);
+        // Of what was pruned not even the number of decisions is known.
+        let unknown = total.not_derivable > 0 || found.pruned > 0;
+        let failed = total.differ > 0 || (self.strict && unknown);
         Ok(if failed { ExitCode::from(NO) } else { ExitCode::SUCCESS })
     }
 }

@@ -26,6 +26,28 @@ async fn decide(client: &Client, principal: &str) -> Value {
     serde_json::from_slice(&answer.body).expect("JSON")
 }
 
+/// The salt of the digest of an action on behalf of `principal`, from the disclosures of an export.
+fn digest_salt(disclosures: &str, principal: &str) -> String {
+    let lines = disclosures
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let of = lines
+        .filter(|line| line.pointer("/value/action/principal") == Some(&json!(principal)))
+        .map(|line| text(&line, "/value/salt"));
+    let salts: Vec<String> = of.collect();
+    assert_eq!(salts.len(), 1);
+    assert_eq!(salts[0].len(), 32);
+    salts[0].clone()
+}
+
+/// What a replay of the bundle `after` lists.
+fn on_after(scene: &Scene, vkey: &str) -> Vec<Value> {
+    let replayed = scene.run(&["audit", "replay", "--vkey", vkey, "after", "--json"]);
+    assert_eq!(replayed.code, 0, "{}{}", replayed.out, replayed.err);
+    let listed = replayed.json()["findings"].as_array().cloned();
+    listed.expect("findings")
+}
+
 /// The files below a folder that hold a text.
 fn holding(folder: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -57,6 +79,10 @@ async fn what_is_erased_is_in_no_file_and_both_verifiers_pass() {
     let export = on_data(&["audit", "export", "--payloads", "--out", "before"]);
     assert_eq!(export.code, 0, "{}", export.err);
     assert_eq!(scene.read("before/disclosures.jsonl").matches(PLANTED).count(), 2);
+
+    let salt = digest_salt(&scene.read("before/disclosures.jsonl"), "tom");
+    assert_eq!(holding(&scene.path("before"), &salt).len(), 1, "beside the records");
+    assert!(scene.read("before/disclosures.jsonl").contains(&salt));
 
     let held = on_data(&[
         "audit",
@@ -108,6 +134,14 @@ async fn what_is_erased_is_in_no_file_and_both_verifiers_pass() {
     assert_eq!(export.code, 0, "{}", export.err);
     assert_eq!(scene.read("after/disclosures.jsonl").matches(PLANTED).count(), 1);
     assert!(scene.read("after/records.jsonl").contains("subject.erased"));
+    // Without the salt nobody can hold a guess of the action against its digest.
+    assert_eq!(holding(&scene.path("after"), &salt), Vec::<String>::new());
+    let replayed = on_after(&scene, &vkey);
+    let gaps = |one: &Value| one.pointer("/gaps/0/field").cloned();
+    assert!(
+        replayed.iter().any(|one| gaps(one) == Some(json!("payload"))),
+        "{replayed:?}"
+    );
     for bundle in ["before", "after"] {
         let verdict = scene.run(&["audit", "verify", "--vkey", &vkey, bundle]);
         assert_eq!(verdict.code, 0, "{}{}", verdict.out, verdict.err);
@@ -214,6 +248,31 @@ async fn prune_an_old_ledger(data: &Path) -> String {
     opened.vkey
 }
 
+/// A replay of a pruned bundle takes no decision for derived, and does not pass as a fine one.
+fn replay_says_what_was_pruned(scene: &Scene, vkey: &str) {
+    let replay = |more: &[&str]| scene.run(&[&["audit", "replay", "--vkey", vkey, "bundle"], more].concat());
+    let (plain, strict, value) = (replay(&[]), replay(&["--strict"]), replay(&["--json"]).json());
+    assert_eq!((plain.code, strict.code), (0, 1), "{}{}", plain.out, plain.err);
+    assert!(
+        plain.out.contains("NOT DERIVED: the first 256 records were pruned") && !plain.out.contains("REPLAYED"),
+        "{}",
+        plain.out
+    );
+    assert_eq!(value["pruned"], json!(256));
+    let decisions = scene
+        .read("bundle/records.jsonl")
+        .matches("\"type\":\"decision.made\"")
+        .count();
+    assert!(decisions > 0);
+    assert_eq!(
+        value["total"],
+        json!({ "agree": 0, "differ": 0, "not_derivable": decisions })
+    );
+    for one in value["findings"].as_array().expect("findings") {
+        assert_eq!(one["gaps"][0]["field"], json!("ledger"), "{one}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn both_verifiers_pass_an_export_of_a_pruned_ledger_and_say_what_it_lacks() {
     let scene = Scene::new();
@@ -230,6 +289,7 @@ async fn both_verifiers_pass_an_export_of_a_pruned_ledger_and_say_what_it_lacks(
         verdict.out
     );
     assert_ne!(scene.python_verifies(&vkey, "bundle"), Some(false));
+    replay_says_what_was_pruned(&scene, &vkey);
     let doctor = scene.run(&["doctor", "--data", "data"]);
     assert!(
         doctor.out.contains("the checkpoint's signature holds"),

@@ -147,8 +147,10 @@ pub struct DecisionMade {
     /// Retention class that the agent's mandate asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<String>,
-    /// The digest's salt, 16 bytes, hexadecimal.
-    pub salt: String,
+    /// The digest's salt, 16 bytes, hexadecimal, in records of earlier versions. It lies in the payload now, so that
+    /// nobody can confirm a guess of the action once that is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
     /// What the caller needs.
     pub status: Status,
     /// The tool.

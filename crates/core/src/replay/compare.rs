@@ -23,8 +23,8 @@ pub(super) fn field(what: &str, recorded: &impl Serialize, recomputed: &impl Ser
     }
 }
 
-/// Where two decisions part. Salts and digests of alternatives are made with a key that stays with the server; what they
-/// are digests of is compared as part of the payload.
+/// Where two decisions part. Salts, which only records of earlier versions hold, and digests of alternatives are made with
+/// a key that stays with the server; what they are digests of is compared as part of the payload.
 pub(super) fn decisions(recorded: &DecisionMade, follows: &DecisionMade) -> Vec<Difference> {
     let mut follows = follows.clone();
     follows.salt.clone_from(&recorded.salt);

@@ -8,10 +8,11 @@ use countersign_policy::{Action, Value, json};
 use super::Gap;
 use crate::action::{Received, receive};
 use crate::command::Sealed;
+use crate::digest::{SALT_BYTES, read_hex};
 use crate::event::DecisionMade;
 use crate::record::{Payload, Record};
 use crate::redact::{is_mark, is_marked};
-use crate::stored::{LIMITS, Shown, sealed_action, shown, stored_alternative};
+use crate::stored::{LIMITS, Shown, sealed_action, shown, stored_alternative, stored_salt};
 
 /// Fields of an action that are plain text, in which a mark can stand.
 const TEXTS: [&str; 7] = ["action", "env", "parent", "principal", "run", "step", "tool"];
@@ -28,6 +29,8 @@ pub(super) struct Restored {
     pub(super) stored: Sealed,
     /// The words that its record shows.
     pub(super) shown: Shown,
+    /// The salt of its digest, or of the alternative's where that was applied.
+    pub(super) digest_salt: Option<[u8; SALT_BYTES]>,
     /// The alternative that lies beside it.
     pub(super) alternative: Option<Action>,
     /// The payload was there.
@@ -38,10 +41,14 @@ pub(super) struct Restored {
 
 /// The action of a record.
 pub(super) fn restore(record: &Record, decision: &DecisionMade, payload: Option<&Payload>) -> Restored {
-    match read(record, payload) {
+    let mut restored = match read(record, payload) {
         Ok(restored) => restored,
         Err(gap) => outline(decision, gap),
-    }
+    };
+    // Earlier versions had the salt in the record.
+    let recorded = decision.salt.as_deref().and_then(read_hex);
+    restored.digest_salt = restored.digest_salt.or(recorded);
+    restored
 }
 
 fn read(record: &Record, payload: Option<&Payload>) -> Result<Restored, Gap> {
@@ -57,7 +64,9 @@ fn read(record: &Record, payload: Option<&Payload>) -> Result<Restored, Gap> {
     let stored = members
         .remove("action")
         .ok_or_else(|| missing("it holds no stored form of an action"))?;
-    let (shown, sealed) = (shown(&stored), sealed_action(&stored, payload.salt, &payload.class));
+    let digest_salt = stored_salt(&payload.body);
+    let sealed = sealed_action(&stored, digest_salt.as_ref(), payload.salt, &payload.class);
+    let shown = shown(&stored);
     let mut gaps = Vec::new();
     let readable = fill(stored, &mut gaps);
     let received = receive(readable).map_err(|refusal| missing(&format!("it is not an action: {}", refusal.detail)))?;
@@ -72,6 +81,7 @@ fn read(record: &Record, payload: Option<&Payload>) -> Result<Restored, Gap> {
     }
     Ok(Restored {
         received,
+        digest_salt,
         alternative: stored_alternative(&payload.body),
         stored: sealed,
         shown,
@@ -147,6 +157,7 @@ fn outline(decision: &DecisionMade, gap: Gap) -> Restored {
     let commitment = nothing.commitment();
     Restored {
         received: body,
+        digest_salt: None,
         alternative: None,
         stored: Arc::new((nothing, commitment)),
         shown,

@@ -8,7 +8,7 @@ use countersign_policy::{Decision, Demand, Hidden, Reason, Snapshot, Verdict};
 
 use super::{Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State, TurnedAway};
 use crate::command::Submit;
-use crate::digest::{action_digest, hex};
+use crate::digest::action_digest;
 use crate::event::{
     AgentSighted, AlertRaised, CallbackDue, CallbackTo, DecisionFacts, DecisionMade, Permit, RemedyOffered, Status,
 };
@@ -16,7 +16,7 @@ use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId};
 use crate::record::{Draft, Provenance};
 use crate::redact::Kinds;
 use crate::refusal::{Category, Refusal};
-use crate::stored::{Shown, with_alternative};
+use crate::stored::{Shown, with_alternative, with_salt};
 use crate::time::Time;
 
 /// Open requests that one agent may have at once.
@@ -258,7 +258,6 @@ impl State {
         ctx: &mut Ctx<'_>,
     ) {
         let mut stored = submit.stored.clone();
-        let mut salt = submit.digest.salt;
         let mut offered = None;
         if let Some(remedy) = &ruling.remedy {
             let digest = action_digest(
@@ -270,7 +269,7 @@ impl State {
             );
             stored = with_alternative(&stored, &remedy.alternative, ctx.redactor, &submit.kinds);
             if remedy.applied {
-                salt = digest.salt;
+                stored = with_salt(&stored, &digest.salt);
             }
             let name = remedy.alternative.tool.as_deref().unwrap_or(&remedy.alternative.action);
             offered = Some(RemedyOffered {
@@ -310,7 +309,8 @@ impl State {
             reported: ruling.reported,
             resource_type: submit.shown.resource_type,
             retention: ruling.retention,
-            salt: hex(&salt),
+            // It goes with the payload, which can be erased; a record cannot.
+            salt: None,
             status: ruling.status,
             tool: submit.shown.tool,
         };

@@ -13,7 +13,7 @@ use countersign_core::policy::condition::{Condition, Declarations, Fuel};
 use countersign_core::policy::json::{self, JsonErrorKind, Limits};
 use countersign_core::policy::{Action, Context, Decimal, Facts, Root, Severity, Snapshot, Standing, Value, Verdict};
 use countersign_core::redact::{Kinds, Redactor};
-use countersign_core::stored::{store_action, store_value, stored_action};
+use countersign_core::stored::{store_action, store_value, stored_action, stored_salt};
 use countersign_core::{Record, State};
 use countersign_tlog::bundle::verify;
 use countersign_tlog::{
@@ -222,7 +222,18 @@ pub fn action(data: &[u8]) -> bool {
     other.action.push('x');
     assert_ne!(digest(&other), digest(&action));
 
-    let stored = store_action(&action, &Redactor::standard(), &Kinds::default(), [9; 32], "default");
+    let store = |action: &_| {
+        store_action(
+            action,
+            &digest(&again.action),
+            &Redactor::standard(),
+            &Kinds::default(),
+            [9; 32],
+            "default",
+        )
+    };
+    let stored = store(&action);
+    assert_eq!(stored_salt(&stored.sealed.0.body), Some(digest(&action).salt));
     let read: serde_json::Value = serde_json::from_slice(&stored.sealed.0.body).expect("a payload is JSON");
     assert_eq!(
         canonical_json(&read).expect("and finite"),
@@ -232,7 +243,7 @@ pub fn action(data: &[u8]) -> bool {
     match stored_action(&stored.sealed.0.body) {
         Some(kept) if stored.redact.is_empty() => assert!(kept == action, "an action is stored as another"),
         Some(kept) => {
-            let once = store_action(&kept, &Redactor::standard(), &Kinds::default(), [9; 32], "default").sealed;
+            let once = store(&kept).sealed;
             assert_eq!(
                 text(&once.0.body),
                 text(&stored.sealed.0.body),

@@ -2,10 +2,12 @@
 //! never taken for fine.
 
 use countersign_core::Event;
+use countersign_core::digest::{hex, salted_action_digest};
 use countersign_core::event::{OutcomeStatus, Status};
 use countersign_core::policy::Decision;
-use countersign_core::record::Record;
+use countersign_core::record::{Payload, Record};
 use countersign_core::replay::{Derivation, Outcome};
+use countersign_core::stored::{stored_action, stored_alternative, stored_salt};
 use countersign_testkit::{ORIGIN, World};
 use proptest::prelude::*;
 
@@ -454,4 +456,84 @@ fn an_amount_whose_digits_must_not_be_kept_is_not_in_the_record() {
         let text = String::from_utf8(record.encode(ORIGIN).unwrap()).unwrap();
         assert!(!text.contains(CARD), "{text}");
     }
+}
+
+/// A policy whose gate puts a safer action in the place of another.
+const SAFER: &str = "name: gate\nrules:\n  - { condition: \"action == 'delete'\", decision: remediate, \
+                     remedy: { set: { /action: archive }, apply: true } }\n  - { decision: allow }\n";
+
+#[test]
+fn the_salt_of_a_digest_is_in_the_payload_alone_and_reproduces_the_digest_of_what_may_run() {
+    let mut world = World::new();
+    world.agent("bot", "team:ops");
+    world.policy(&[("gate.yaml", SAFER)]);
+    for body in [
+        r#"{"action":"look","args":{"order":"4521"}}"#,
+        r#"{"action":"delete","accept_remedy":true}"#,
+        r#"{"action":"delete"}"#,
+    ] {
+        let view = world.submit("bot", body).unwrap();
+        let payload = world.payload(view.seq).unwrap();
+        let salt = stored_salt(&payload.body).unwrap();
+        let line = serde_json::to_string(&view.decision).unwrap();
+        assert!(!line.contains("salt") && !line.contains(&hex(&salt)), "{line}");
+        let (digest, action) = match &view.decision.remedy {
+            Some(remedy) if remedy.applied => (remedy.digest, stored_alternative(&payload.body)),
+            Some(_) | None => (view.decision.digest, stored_action(&payload.body)),
+        };
+        assert_eq!(salted_action_digest(&salt, "acme", "bot", &action.unwrap()), digest);
+    }
+    for one in world.derived() {
+        assert_eq!(one.outcome, Outcome::Agrees, "{one:#?}");
+    }
+}
+
+/// The records and payloads of a world as version 0.1 wrote them: the salt in the record.
+fn as_of_old(world: &World) -> (Vec<Record>, Vec<Option<Payload>>) {
+    let (mut records, mut payloads) = (world.records.clone(), Vec::new());
+    for record in &mut records {
+        let mut payload = world.payload(record.seq).cloned();
+        if let (Event::DecisionMade(made), Some(payload)) = (&mut record.event, &mut payload) {
+            made.salt = stored_salt(&payload.body).map(|salt| hex(&salt));
+            let mut form: serde_json::Value = serde_json::from_slice(&payload.body).unwrap();
+            form.as_object_mut().unwrap().remove("salt").unwrap();
+            payload.body = countersign_tlog::canonical_json(&form).unwrap();
+            record.payload = Some(payload.commitment());
+        }
+        payloads.push(payload);
+    }
+    (records, payloads)
+}
+
+#[test]
+fn decisions_of_an_earlier_version_are_derived_with_the_salt_in_their_records() {
+    let mut world = World::new();
+    world.agent("bot", "team:ops");
+    world.policy(&[("gate.yaml", SAFER)]);
+    world.submit("bot", r#"{"action":"look"}"#).unwrap();
+    world
+        .submit("bot", r#"{"action":"delete","accept_remedy":true}"#)
+        .unwrap();
+    let (mut records, payloads) = as_of_old(&world);
+    let at = |seq: u64| payloads[usize::try_from(seq).unwrap()].clone();
+    let derived = world.derived_from(&records, at);
+    assert_eq!(derived.len(), 2);
+    assert!(derived.iter().all(|one| one.outcome == Outcome::Agrees), "{derived:#?}");
+
+    let place = usize::try_from(derived[0].index).unwrap();
+    let Event::DecisionMade(made) = &mut records[place].event else {
+        unreachable!()
+    };
+    made.salt = Some("00".repeat(16));
+    let derived = world.derived_from(&records, at);
+    assert!(matches!(derived[0].outcome, Outcome::Differs { .. }), "{derived:#?}");
+    let Event::DecisionMade(made) = &mut records[place].event else {
+        unreachable!()
+    };
+    made.salt = None;
+    let derived = world.derived_from(&records, at);
+    let Outcome::NotDerivable(gaps) = &derived[0].outcome else {
+        panic!("{derived:#?}")
+    };
+    assert_eq!(gaps[0].field, "digest");
 }
