@@ -34,6 +34,7 @@ mod settings;
 mod signer;
 mod stepper;
 mod tiles;
+mod timeline;
 mod vault;
 mod witnessed;
 

@@ -31,6 +31,7 @@ use crate::retention::{
     ErasureAnswer, ErasureBody, ErasuresAnswer, HoldAnswer, HoldBody, HoldReleaseAnswer, HoldsAnswer, LeafHashesAnswer,
     PruneAnswer, PruneBody, WhyBody,
 };
+use crate::timeline::TimelineAnswer;
 
 /// Every role: whoever has one reads what is going on.
 pub const READERS: &[Role] = &[Admin, Auditor, Operator, PolicyAuthor, Reviewer, Viewer];
@@ -157,6 +158,10 @@ pub static CALLS: &[Call] = &[
         .about("Shows one request with its action, evidence and votes.")
         .with(&[APPROVAL])
         .answers::<ApprovalAnswer>(),
+    Call::new("timeline", Get, "/v1/approvals/{id}/timeline", agents_or(READERS))
+        .about("Tells what happened to a request, in sentences, and answers the five questions of an audit.")
+        .with(&[APPROVAL])
+        .answers::<TimelineAnswer>(),
     Call::new("vote", Post, "/v1/approvals/{id}/votes", Voter)
         .about("Casts a person's vote for exactly what the person saw.")
         .idempotent()

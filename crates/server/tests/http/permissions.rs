@@ -131,7 +131,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "answer_approval",
         "redeem",
     ];
-    let agents_read = ["action", "explain", "approvals", "approval"];
+    let agents_read = ["action", "explain", "approvals", "approval", "timeline"];
     let organizations = [
         "create_organization",
         "organizations",
