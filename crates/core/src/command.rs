@@ -7,10 +7,10 @@ use countersign_policy::{Action, Decimal};
 
 use crate::digest::{ActionDigest, Digest};
 use crate::event::{
-    AgentRegistered, Delivery, EpochOpened, HoldScope, KeyIssued, KeyRotated, LedgerOpened, OutcomeStatus, Scope,
-    SnapshotUploaded, UserAdded, Verb,
+    AgentRegistered, Delivery, EpochOpened, Finding, HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode,
+    OutcomeStatus, Scope, SnapshotUploaded, UserAdded, Verb,
 };
-use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, PermitId, ReceiverId};
+use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, PermitId, ReceiverId, ReviewId};
 use crate::record::{Actor, Commitment, Idempotency, Payload};
 use crate::redact::Kinds;
 use crate::retention::{Covered, Subject};
@@ -79,6 +79,30 @@ pub struct Vote {
     pub action: Option<Box<Action>>,
     /// The action as the ledger has it, in case it is closed.
     pub view: Option<Box<ActionView>>,
+}
+
+/// How much of what an agent does is to be looked at.
+pub struct SetMode {
+    /// The agent.
+    pub agent: Arc<str>,
+    /// The operation.
+    pub operation: String,
+    /// The mode.
+    pub mode: Mode,
+    /// Why.
+    pub why: Option<Sealed>,
+}
+
+/// What a person found about an action that has run.
+pub struct CloseReview {
+    /// The review.
+    pub review: ReviewId,
+    /// Who looked.
+    pub user: String,
+    /// What was found.
+    pub finding: Finding,
+    /// What the person says.
+    pub comment: Option<Sealed>,
 }
 
 /// A permit that is shown before its action runs.
@@ -195,6 +219,14 @@ pub enum Command {
     Redeem(Box<Redeem>),
     /// Report what happened.
     ReportOutcome(Box<ReportOutcome>),
+    /// Set how much of what an agent does is looked at.
+    SetMode(Box<SetMode>),
+    /// Say what was found about an action that has run.
+    CloseReview(Box<CloseReview>),
+    /// Pause an agent, and why.
+    PauseAgent(Arc<str>, Option<Sealed>),
+    /// Let a paused agent go on, and why.
+    ResumeAgent(Arc<str>, Option<Sealed>),
     /// Register an agent and issue its key.
     RegisterAgent(Box<AgentRegistered>, Option<Box<KeyIssued>>),
     /// Add a person or change a person's rights.
@@ -312,6 +344,10 @@ impl Command {
             Command::Cancel { .. } => "cancel",
             Command::Redeem(..) => "redeem",
             Command::ReportOutcome(..) => "report_outcome",
+            Command::SetMode(..) => "set_mode",
+            Command::CloseReview(..) => "close_review",
+            Command::PauseAgent(..) => "pause_agent",
+            Command::ResumeAgent(..) => "resume_agent",
             Command::RegisterAgent(..) => "register_agent",
             Command::PutUser(..) => "put_user",
             Command::RemoveUser(..) => "remove_user",

@@ -4,6 +4,7 @@
 //! which makes plain serialization the canonical form (see [`crate::record`]).
 
 mod approval;
+mod autonomy;
 mod callback;
 mod decision;
 mod ledger;
@@ -21,6 +22,10 @@ use serde::Serialize;
 pub use self::approval::{
     ApprovalAnswered, ApprovalOpened, ApprovalOverdue, ApprovalResolved, ApprovalState, ApprovalVoted, Excluded, Slot,
     Verb,
+};
+pub use self::autonomy::{
+    ActsIn, AgentPaused, AgentResumed, AutonomyChanged, Finding, Mode, ReviewClosed, ReviewKind, ReviewOpened,
+    ReviewOverdue, Standing, StandingReason,
 };
 pub use self::callback::{CallbackAttempted, CallbackDue, CallbackRegistered, CallbackRemoved, Delivery};
 pub use self::decision::{CallbackTo, DecisionFacts, DecisionMade, RefusalsRepeated, RemedyOffered, Status};
@@ -86,8 +91,12 @@ macro_rules! events {
 }
 
 events! {
+    /// An agent gets no permit until it is resumed.
+    AgentPaused = "agent.paused";
     /// An agent was registered, or registered anew with other particulars.
     AgentRegistered = "agent.registered";
+    /// A paused agent goes on.
+    AgentResumed = "agent.resumed";
     /// Somebody acted under the name of an agent that nobody registered; it is quarantined.
     AgentSighted = "agent.sighted";
     /// A person took note of an alert.
@@ -114,6 +123,8 @@ events! {
     ApprovalStepStarted = "approval.step_started";
     /// A person said something about a request.
     ApprovalVoted = "approval.voted";
+    /// What an agent has shown with an operation changed.
+    AutonomyChanged = "autonomy.changed";
     /// A callback was tried and will be tried again, or has failed for good.
     CallbackAttempted = "callback.attempted";
     /// A callback is to be sent.
@@ -166,6 +177,12 @@ events! {
     RefusalsRepeated = "refusals.repeated";
     /// Somebody asked for what was so already; the request is remembered and changed nothing.
     RequestNoted = "request.noted";
+    /// A person looked at an action that has run.
+    ReviewClosed = "review.closed";
+    /// A person is to look at an action that has run.
+    ReviewOpened = "review.opened";
+    /// Nobody looked in time.
+    ReviewOverdue = "review.overdue";
     /// A policy snapshot was made live.
     SnapshotActivated = "snapshot.activated";
     /// A policy snapshot was stored.

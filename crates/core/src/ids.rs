@@ -89,6 +89,8 @@ ids! {
     DeliveryId = "msg";
     /// A legal hold.
     HoldId = "hld";
+    /// A look at an action that has run.
+    ReviewId = "rev";
 }
 
 impl From<ActionId> for PermitId {

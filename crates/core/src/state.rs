@@ -6,6 +6,7 @@
 //! fold of the same records gives the same state, byte for byte.
 
 mod apply;
+mod autonomy;
 mod caches;
 mod decide;
 mod facts;
@@ -15,6 +16,7 @@ mod matching;
 mod outcome;
 mod people;
 mod permit;
+mod post_review;
 mod registry;
 mod request;
 mod retention;
@@ -32,16 +34,18 @@ use countersign_policy::Snapshot;
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use serde::{Deserialize, Serialize};
 
+pub use self::autonomy::missing;
 pub use self::decide::Ruling;
 pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};
 pub use self::people::eligible_names;
+pub use self::post_review::OpenReview;
 pub use self::request::{Claim, OpenApproval, Question};
 pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
 pub use self::track::{AskedStep, OpenTrack};
 use crate::digest::{Digest, DigestKey};
-use crate::event::{CallbackTo, EpochOpened, KeyRotated, Scope, Slot, Track};
-use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, ReceiverId};
+use crate::event::{ActsIn, CallbackTo, EpochOpened, KeyRotated, Scope, Slot, Standing, Track};
+use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, ReceiverId, ReviewId};
 use crate::record::{ActorKind, Half};
 use crate::redact::Redactor;
 use crate::retention::Subject;
@@ -96,6 +100,9 @@ pub struct Agent {
     pub owner: String,
     /// Nobody registered it.
     pub quarantined: bool,
+    /// Why it gets no permit until it is resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
     /// When it was first known.
     pub since: Time,
     /// Its team.
@@ -157,6 +164,9 @@ pub struct OpenPermit {
 /// An action of which something is still open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenAction {
+    /// How much of what the agent does is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acts_in: Option<ActsIn>,
     /// Who acts.
     pub agent: Arc<str>,
     /// The request for a human decision.
@@ -278,6 +288,8 @@ enum Due {
     Lapse(ActionId),
     /// An outcome is overdue.
     Outcome(ActionId),
+    /// A look at what has run is overdue.
+    Review(ReviewId),
 }
 
 fn is_zero(value: &u64) -> bool {
@@ -291,6 +303,9 @@ pub struct State {
     agents: BTreeMap<Arc<str>, Agent>,
     alerts: BTreeMap<AlertId, OpenAlert>,
     approvals: BTreeMap<ApprovalId, OpenApproval>,
+    /// What agents have shown, by agent and operation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    autonomy: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Standing>>,
     /// Retention classes that payloads were given, besides the default.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     classes: BTreeSet<Arc<str>>,
@@ -329,6 +344,9 @@ pub struct State {
     /// Changes of the key that signs checkpoints, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     rotations: Vec<KeyRotated>,
+    /// Looks at what has run that nobody has taken yet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    reviews: BTreeMap<ReviewId, OpenReview>,
     sealed: u64,
     snapshots: BTreeMap<Arc<str>, StoredSnapshot>,
     users: BTreeMap<String, User>,

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use countersign_core::command::{Envelope, Prune};
+use countersign_core::command::{CloseReview, Envelope, Prune, SetMode};
 use countersign_core::event::{
-    Delivery, EpochEnd, EpochOpened, HoldScope, KeyIssued, KeyRotated, OutcomeStatus, Scope, Verb,
+    Delivery, EpochEnd, EpochOpened, Finding, HoldScope, KeyIssued, KeyRotated, Mode, OutcomeStatus, Scope, Verb,
 };
 use countersign_core::ids::{ActionId, DeliveryId};
 use countersign_core::record::{ActorKind, Half, Idempotency};
@@ -141,6 +141,7 @@ fn everything() -> World {
         assert_eq!(world.give(by(ActorKind::User, who), release).0, Answer::Done);
     }
     walk_a_route(&mut world);
+    earn_autonomy(&mut world);
     let hold = world.hold("alex", HoldScope::default()).unwrap();
     world.release_hold("alex", hold).unwrap();
     world.pass(HOLD_RELEASE_SPAN);
@@ -207,6 +208,38 @@ routes:
     world.pass(Span::minutes(45));
     world.vote("bea", held, Verb::Approve, None).unwrap();
     assert_eq!(world.view(held).status, countersign_core::event::Status::Permitted);
+}
+
+/// An agent earns a mode, is looked at in vain and then in fact, and is paused for a while.
+fn earn_autonomy(world: &mut World) {
+    let rules = "organization: acme
+autonomy: { to_post_action: { successes: 1, max_error: 5%, days: 0 }, review_within: 1h }
+";
+    let gate = "name: earn\nrules:\n  - { decision: allow }\n";
+    world.policy(&[("org.yaml", rules), ("earn.yaml", gate)]);
+    let run = |world: &mut World| {
+        let id = world.submit("bot", r#"{"action":"earn"}"#).unwrap().decision.action_id;
+        drop(world.vote("bea", id, Verb::Approve, None));
+        world.redeem(id).unwrap();
+        world.report(id, OutcomeStatus::Succeeded, None).unwrap();
+    };
+    run(world);
+    world.done(Command::SetMode(Box::new(SetMode {
+        agent: "bot".into(),
+        operation: "earn".into(),
+        mode: Mode::PostAction,
+        why: None,
+    })));
+    run(world);
+    world.pass(Span::hours(2));
+    world.done(Command::CloseReview(Box::new(CloseReview {
+        review: *world.state.reviews().keys().next().unwrap(),
+        user: "dana".into(),
+        finding: Finding::Fine,
+        comment: None,
+    })));
+    world.done(Command::PauseAgent("bot".into(), None));
+    world.done(Command::ResumeAgent("bot".into(), None));
 }
 
 fn prune(world: &World) -> Prune {

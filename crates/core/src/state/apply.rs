@@ -39,11 +39,26 @@ impl State {
             self.classes.insert(payload.class.as_str().into());
         }
         match &record.event {
+            Event::AgentPaused(e) => {
+                if let Some(agent) = self.agents.get_mut(&e.agent) {
+                    agent.paused = Some(e.why.clone());
+                }
+            }
+            Event::AgentResumed(e) => {
+                if let Some(agent) = self.agents.get_mut(&e.agent) {
+                    agent.paused = None;
+                }
+            }
+            Event::AutonomyChanged(e) => self.stand(e),
+            Event::ReviewClosed(e) => self.looked_at(e),
+            Event::ReviewOpened(e) => self.looked_for(e),
+            Event::ReviewOverdue(e) => self.overlooked(e),
             Event::AgentRegistered(e) => {
                 let since = self.agents.get(e.agent.as_str()).map_or(record.ts, |agent| agent.since);
                 let agent = Agent {
                     labels: e.labels.clone(),
                     owner: e.owner.clone(),
+                    paused: self.agents.get(e.agent.as_str()).and_then(|agent| agent.paused.clone()),
                     quarantined: false,
                     since,
                     team: e.team.clone(),
@@ -54,6 +69,7 @@ impl State {
                 let agent = Agent {
                     labels: Default::default(),
                     owner: String::new(),
+                    paused: None,
                     quarantined: true,
                     since: record.ts,
                     team: None,
@@ -229,6 +245,7 @@ impl State {
         };
         let operation = operation.into();
         let action = OpenAction {
+            acts_in: e.acts_in.clone(),
             agent: e.agent.clone(),
             approval: e.approval,
             callback: e.callback.clone(),
@@ -339,6 +356,7 @@ impl State {
             // The action had left; what stays for a moment is that its outcome is known.
             None => {
                 let tombstone = OpenAction {
+                    acts_in: None,
                     agent: "".into(),
                     approval: None,
                     callback: None,

@@ -80,6 +80,9 @@ impl State {
                 self.due.insert((permit.expires, Due::Lapse(*id)));
             }
         }
+        for (id, review) in self.reviews.iter().filter(|(_, review)| !review.overdue) {
+            self.due.insert((review.due, Due::Review(*id)));
+        }
         self.approvals = approvals;
         let mut keys: Vec<(Time, Half)> = (self.idempotency.iter())
             .filter_map(|(key, entry)| Some((entry.at + IDEMPOTENCY_SPAN, Half(read_hex(key)?))))
