@@ -7,6 +7,7 @@ mod approval;
 mod callback;
 mod decision;
 mod ledger;
+mod organization;
 mod permit;
 mod policy;
 mod registry;
@@ -28,6 +29,7 @@ pub use self::ledger::{
     ClockConfirmed, ClockJumped, EpochEnd, EpochOpened, KeyRotated, LedgerOpened, OrganizationClosed, RequestNoted,
     StateSealed,
 };
+pub use self::organization::{AbsenceRecorded, AbsenceWithdrawn, OverrideRecorded, OverrideWithdrawn};
 pub use self::permit::{OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
 pub use self::policy::{SnapshotActivated, SnapshotUploaded};
 pub use self::registry::{AgentRegistered, AgentSighted, KeyIssued, KeyRevoked, UserAdded, UserRemoved};
@@ -86,6 +88,10 @@ macro_rules! events {
 }
 
 events! {
+    /// Somebody is not asked for a while.
+    AbsenceRecorded = "absence.recorded";
+    /// Somebody is there after all.
+    AbsenceWithdrawn = "absence.withdrawn";
     /// An agent was registered, or registered anew with other particulars.
     AgentRegistered = "agent.registered";
     /// Somebody acted under the name of an agent that nobody registered; it is quarantined.
@@ -156,6 +162,10 @@ events! {
     OrganizationClosed = "organization.closed";
     /// What happened after.
     OutcomeReported = "outcome.reported";
+    /// Somebody is on who would not be by the schedule.
+    OverrideRecorded = "override.recorded";
+    /// The schedule holds again.
+    OverrideWithdrawn = "override.withdrawn";
     /// The time of payloads was over.
     PayloadsDestroyed = "payloads.destroyed";
     /// A permit was used.

@@ -89,6 +89,10 @@ ids! {
     DeliveryId = "msg";
     /// A legal hold.
     HoldId = "hld";
+    /// An absence of a person.
+    AbsenceId = "abs";
+    /// An override of a schedule.
+    OverrideId = "ovr";
 }
 
 impl From<ActionId> for PermitId {

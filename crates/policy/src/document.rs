@@ -26,7 +26,7 @@ pub(crate) mod tools;
 pub use mandate::Mandate;
 pub use organization::{DefaultRoute, Organization, TwoPerson};
 pub use route::{Assurance, Clarify, Exhausted, Route, Separation, Step, StepSlot, When};
-pub use schedule::{Calendar, Hours, Layer, Schedule};
+pub use schedule::{Calendar, Hours, Layer, Schedule, is_time_zone};
 
 use field::Reader;
 
