@@ -2,12 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use countersign_core::command::{NewAbsence, NewOverride};
-use countersign_core::event::UserAdded;
+use countersign_core::event::{Status, UserAdded, Verb};
 use countersign_core::policy::Snapshot;
 use countersign_core::record::ActorKind;
 use countersign_core::state::Requester;
 use countersign_core::{Answer, Command, Span, State};
 use countersign_testkit::{World, by};
+
+const GATE: &str = "
+name: gate
+rules: [{ decision: REQUIRE_APPROVAL, approvers: [oncall] }]
+";
 
 const POLICY: &str = "
 organization: acme
@@ -24,7 +29,7 @@ fn world() -> World {
     world.user("ben", &["reviewer"], &["support"], &["finance"]);
     world.user("cleo", &["reviewer"], &[], &[]);
     world.user("vic", &["viewer"], &["support"], &[]);
-    world.policy(&[("org.yaml", POLICY)]);
+    world.policy(&[("gate.yaml", GATE), ("org.yaml", POLICY)]);
     world
 }
 
@@ -111,6 +116,26 @@ fn a_delegate_stands_in_until_the_absence_ends() {
     assert_eq!(users(&world, "user:ada"), ["cleo"]);
     world.pass(Span::days(1));
     assert_eq!(users(&world, "user:ada"), ["ada"]);
+}
+
+#[test]
+fn whoever_is_on_when_a_request_is_opened_decides_it() {
+    let mut world = world();
+    world.agent("bot", "team:support");
+    let command = absence(&world, "ada", Some("cleo"), 2);
+    assert_eq!(give(&mut world, "ada", command), "done");
+    let asked = world.submit("bot", r#"{"action":"pay"}"#).unwrap();
+    let slots = asked.approval.unwrap().opened.slots;
+    let slot = slots.first().unwrap();
+    assert_eq!(
+        (slot.names.clone(), slot.people.clone()),
+        (vec!["schedule:oncall".to_owned()], vec!["cleo".to_owned()])
+    );
+    let action = asked.decision.action_id;
+    let refused = world.vote("ben", action, Verb::Approve, None).unwrap_err();
+    assert_eq!(refused.code, "not_eligible");
+    world.vote("cleo", action, Verb::Approve, None).unwrap();
+    assert_eq!(world.view(action).status, Status::Permitted);
 }
 
 #[test]
