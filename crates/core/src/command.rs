@@ -10,7 +10,9 @@ use crate::event::{
     AgentRegistered, Delivery, EpochOpened, Finding, HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode,
     OutcomeStatus, Scope, SnapshotUploaded, UserAdded, Verb,
 };
-use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, PermitId, ReceiverId, ReviewId};
+use crate::ids::{
+    AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, OverrideId, PermitId, ReceiverId, ReviewId,
+};
 use crate::record::{Actor, Commitment, Idempotency, Payload};
 use crate::redact::Kinds;
 use crate::retention::{Covered, Subject};
@@ -187,6 +189,32 @@ pub struct Prune {
     pub reason: Sealed,
 }
 
+/// Somebody is not there for a while.
+pub struct NewAbsence {
+    /// Who.
+    pub user: String,
+    /// From when on.
+    pub from: Time,
+    /// Until when.
+    pub to: Time,
+    /// Who stands in; then for 30 days at most.
+    pub delegate: Option<String>,
+}
+
+/// Somebody is on who would not be by the schedule.
+pub struct NewOverride {
+    /// The schedule.
+    pub schedule: String,
+    /// Who is on.
+    pub user: String,
+    /// From when on.
+    pub from: Time,
+    /// Until when.
+    pub to: Time,
+    /// Only where this person would be on.
+    pub replaces: Option<String>,
+}
+
 /// What can be asked.
 pub enum Command {
     /// Begin the ledger.
@@ -287,6 +315,14 @@ pub enum Command {
     Destroy(Box<Destroy>),
     /// Remove the bytes of old records.
     Prune(Box<Prune>),
+    /// Record that somebody is absent.
+    RecordAbsence(Box<NewAbsence>),
+    /// Record that somebody is there after all.
+    WithdrawAbsence(AbsenceId),
+    /// Put somebody on in a schedule.
+    RecordOverride(Box<NewOverride>),
+    /// Let the schedule hold again.
+    WithdrawOverride(OverrideId),
     /// Acknowledge an alert.
     AcknowledgeAlert(AlertId),
     /// Register a receiver of callbacks.
@@ -364,6 +400,10 @@ impl Command {
             Command::Erase(..) => "erase",
             Command::Destroy(..) => "destroy",
             Command::Prune(..) => "prune",
+            Command::RecordAbsence(..) => "record_absence",
+            Command::WithdrawAbsence(..) => "withdraw_absence",
+            Command::RecordOverride(..) => "record_override",
+            Command::WithdrawOverride(..) => "withdraw_override",
             Command::AcknowledgeAlert(..) => "acknowledge_alert",
             Command::RegisterReceiver { .. } => "register_receiver",
             Command::RemoveReceiver(..) => "remove_receiver",

@@ -8,6 +8,7 @@ mod autonomy;
 mod callback;
 mod decision;
 mod ledger;
+mod organization;
 mod permit;
 mod policy;
 mod registry;
@@ -33,6 +34,7 @@ pub use self::ledger::{
     ClockConfirmed, ClockJumped, EpochEnd, EpochOpened, KeyRotated, LedgerOpened, OrganizationClosed, RequestNoted,
     StateSealed,
 };
+pub use self::organization::{AbsenceRecorded, AbsenceWithdrawn, OverrideRecorded, OverrideWithdrawn};
 pub use self::permit::{OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
 pub use self::policy::{SnapshotActivated, SnapshotUploaded};
 pub use self::registry::{AgentRegistered, AgentSighted, KeyIssued, KeyRevoked, UserAdded, UserRemoved};
@@ -93,6 +95,10 @@ macro_rules! events {
 events! {
     /// An agent gets no permit until it is resumed.
     AgentPaused = "agent.paused";
+    /// Somebody is not asked for a while.
+    AbsenceRecorded = "absence.recorded";
+    /// Somebody is there after all.
+    AbsenceWithdrawn = "absence.withdrawn";
     /// An agent was registered, or registered anew with other particulars.
     AgentRegistered = "agent.registered";
     /// A paused agent goes on.
@@ -167,6 +173,10 @@ events! {
     OrganizationClosed = "organization.closed";
     /// What happened after.
     OutcomeReported = "outcome.reported";
+    /// Somebody is on who would not be by the schedule.
+    OverrideRecorded = "override.recorded";
+    /// The schedule holds again.
+    OverrideWithdrawn = "override.withdrawn";
     /// The time of payloads was over.
     PayloadsDestroyed = "payloads.destroyed";
     /// A permit was used.

@@ -13,6 +13,7 @@ mod facts;
 mod handle;
 mod log;
 mod matching;
+mod organization;
 mod outcome;
 mod people;
 mod permit;
@@ -38,6 +39,7 @@ pub use self::autonomy::missing;
 pub use self::decide::Ruling;
 pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};
+pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
 pub use self::people::eligible_names;
 pub use self::post_review::OpenReview;
 pub use self::request::{Claim, OpenApproval, Question};
@@ -114,12 +116,18 @@ pub struct Agent {
 pub struct User {
     /// What the person answers for.
     pub duties: Vec<String>,
+    /// Whom the person reports to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
     /// Index of the record whose payload is the person's name and address.
     pub profile: Option<u64>,
     /// What the person may do in Countersign.
     pub roles: Vec<String>,
     /// The person's teams.
     pub teams: Vec<String>,
+    /// The person's time zone, IANA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 /// A credential, as far as the ledger knows it.
@@ -341,6 +349,8 @@ pub struct State {
     /// Subjects whose data is to be erased.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     restricted: BTreeMap<Subject, Restriction>,
+    #[serde(default, skip_serializing_if = "Rota::is_empty")]
+    rota: Rota,
     /// Changes of the key that signs checkpoints, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     rotations: Vec<KeyRotated>,

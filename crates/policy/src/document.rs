@@ -28,7 +28,7 @@ pub use autonomy::{AutonomyRules, Estimate, Threshold};
 pub use mandate::Mandate;
 pub use organization::{DefaultRoute, Organization, TwoPerson};
 pub use route::{Assurance, Clarify, Exhausted, Route, Separation, Step, StepSlot, When};
-pub use schedule::{Calendar, Hours, Layer, Schedule};
+pub use schedule::{Calendar, Hours, Layer, Schedule, is_time_zone};
 
 use field::Reader;
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_core::command::{CloseReview, Envelope, Prune, SetMode};
+use countersign_core::command::{CloseReview, Envelope, NewAbsence, NewOverride, Prune, SetMode};
 use countersign_core::event::{
     Delivery, EpochEnd, EpochOpened, Finding, HoldScope, KeyIssued, KeyRotated, Mode, OutcomeStatus, Scope, Verb,
 };
@@ -116,6 +116,7 @@ fn everything() -> World {
     let alert = *world.state.alerts().keys().next().unwrap();
     world.done(Command::AcknowledgeAlert(alert));
     world.user("bea", &["admin"], &[], &[]);
+    absence_and_override(&mut world);
     world.done(Command::Kill {
         scope: Scope::Tool("shell".into()),
         reason: None,
@@ -242,6 +243,38 @@ autonomy: { to_post_action: { successes: 1, max_error: 5%, days: 0 }, review_wit
     })));
     world.done(Command::PauseAgent("bot".into(), None));
     world.done(Command::ResumeAgent("bot".into(), None));
+}
+
+/// Both are recorded, and withdrawn again.
+fn absence_and_override(world: &mut World) {
+    world.policy(&[
+        ("gate.yaml", POLICY),
+        (
+            "org.yaml",
+            "organization: acme\nschedules: { oncall: { zone: Europe/Berlin, layers: [{ people: [dana, erin], \
+             starts: 2026-01-01T09:00, every: 1w }] } }\n",
+        ),
+    ]);
+    let (from, to) = (world.now, world.now + Span::days(2));
+    let mut done = |command| assert_eq!(world.give(by(ActorKind::User, "alex"), command).0, Answer::Done);
+    done(Command::RecordAbsence(Box::new(NewAbsence {
+        user: "dana".into(),
+        from,
+        to,
+        delegate: Some("erin".into()),
+    })));
+    done(Command::RecordOverride(Box::new(NewOverride {
+        schedule: "oncall".into(),
+        user: "erin".into(),
+        from,
+        to,
+        replaces: Some("dana".into()),
+    })));
+    let absence = *world.state.absences().keys().next().unwrap();
+    let other = *world.state.overrides().keys().next().unwrap();
+    for command in [Command::WithdrawAbsence(absence), Command::WithdrawOverride(other)] {
+        assert_eq!(world.give(by(ActorKind::User, "alex"), command).0, Answer::Done);
+    }
 }
 
 fn prune(world: &World) -> Prune {

@@ -53,6 +53,8 @@ impl State {
             Event::ReviewClosed(e) => self.looked_at(e),
             Event::ReviewOpened(e) => self.looked_for(e),
             Event::ReviewOverdue(e) => self.overlooked(e),
+            Event::AbsenceRecorded(e) => self.rota.absent(e),
+            Event::AbsenceWithdrawn(e) => self.rota.back(e.absence),
             Event::AgentRegistered(e) => {
                 let since = self.agents.get(e.agent.as_str()).map_or(record.ts, |agent| agent.since);
                 let agent = Agent {
@@ -171,6 +173,8 @@ impl State {
             Event::LedgerPruned(e) => self.pruned = e.to,
             Event::OrganizationClosed(_) => self.closed = true,
             Event::OutcomeReported(e) => self.reported(record, e),
+            Event::OverrideRecorded(e) => self.rota.put_on(e),
+            Event::OverrideWithdrawn(e) => self.rota.taken_off(e.r#override),
             Event::PayloadsDestroyed(_) => {}
             Event::PermitRedeemed(e) => self.redeemed(record, e),
             Event::PermitRefused(e) => {
@@ -206,9 +210,11 @@ impl State {
                 };
                 let user = User {
                     duties: e.duties.clone(),
+                    manager: e.manager.clone(),
                     profile,
                     roles: e.roles.clone(),
                     teams: e.teams.clone(),
+                    zone: e.zone.clone(),
                 };
                 self.users.insert(e.user.clone(), user);
             }

@@ -105,6 +105,10 @@ impl State {
             Command::Erase(erase) => self.erase(*erase, ctx),
             Command::Destroy(destroy) => self.destroy(*destroy),
             Command::Prune(prune) => self.prune(*prune),
+            Command::RecordAbsence(new) => self.record_absence(*new, &actor, ctx),
+            Command::WithdrawAbsence(absence) => self.withdraw_absence(absence, &actor),
+            Command::RecordOverride(new) => self.record_override(*new, &actor, ctx),
+            Command::WithdrawOverride(other) => self.withdraw_override(other, &actor),
             Command::AcknowledgeAlert(alert) => self.acknowledge(alert),
             Command::RegisterReceiver { url } => self.register_receiver(url, ctx),
             Command::RemoveReceiver(receiver, why) => self.remove_receiver(receiver, why),
@@ -197,7 +201,9 @@ impl State {
                 .deliveries
                 .get(&e.delivery)
                 .and_then(|delivery| of_action(delivery.action_id)),
-            Event::AlertAcknowledged(_)
+            Event::AbsenceRecorded(_)
+            | Event::AbsenceWithdrawn(_)
+            | Event::AlertAcknowledged(_)
             | Event::AlertRaised(_)
             | Event::CallbackRegistered(_)
             | Event::CallbackRemoved(_)
@@ -216,6 +222,8 @@ impl State {
             | Event::LedgerOpened(_)
             | Event::LedgerPruned(_)
             | Event::OrganizationClosed(_)
+            | Event::OverrideRecorded(_)
+            | Event::OverrideWithdrawn(_)
             | Event::PayloadsDestroyed(_)
             | Event::RequestNoted(_)
             | Event::SnapshotActivated(_)

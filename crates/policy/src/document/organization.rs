@@ -156,7 +156,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
     });
     let zone = fields.get("zone").and_then(|node| {
         let name = reader.name(node)?;
-        if schedule::time_zone(&name).is_none() {
+        if !schedule::is_time_zone(&name) {
             let message = format!("`{name}` is no time zone");
             let help = "write an IANA name such as `Europe/Berlin`";
             reader.warn("unknown_zone", node.span.clone(), message, help);
