@@ -11,6 +11,7 @@ pub mod calls;
 pub mod convert;
 mod openapi;
 pub mod operations;
+pub mod organization;
 pub mod policies;
 pub mod problem;
 pub mod registry;

@@ -146,6 +146,12 @@ pub struct NewUserBody {
     #[serde(default)]
     #[schemars(length(max = 64))]
     pub duties: Vec<Id>,
+    /// Whom the person reports to; somebody who was added before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manager: Option<Id>,
+    /// The person's time zone, IANA.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Text<64>>,
 }
 
 /// A person's rights; what is left out is empty afterwards.
@@ -170,6 +176,12 @@ pub struct UserBody {
     #[serde(default)]
     #[schemars(length(max = 64))]
     pub duties: Vec<Id>,
+    /// Whom the person reports to; somebody who was added before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manager: Option<Id>,
+    /// The person's time zone, IANA.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Text<64>>,
 }
 
 /// A person.
@@ -183,6 +195,12 @@ pub struct UserAnswer {
     pub teams: Vec<String>,
     /// What the person answers for.
     pub duties: Vec<String>,
+    /// Whom the person reports to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
+    /// The person's time zone, IANA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 /// People, by id.

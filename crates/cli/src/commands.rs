@@ -17,6 +17,7 @@ mod ledger;
 mod org;
 mod policy;
 mod retention;
+mod rota;
 mod serve;
 mod users;
 mod witness;

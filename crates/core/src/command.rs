@@ -7,10 +7,12 @@ use countersign_policy::{Action, Decimal};
 
 use crate::digest::{ActionDigest, Digest};
 use crate::event::{
-    AgentRegistered, Delivery, EpochOpened, HoldScope, KeyIssued, KeyRotated, LedgerOpened, OutcomeStatus, Scope,
-    SnapshotUploaded, UserAdded, Verb,
+    AgentRegistered, Delivery, EpochOpened, Finding, HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode,
+    OutcomeStatus, Scope, SnapshotUploaded, UserAdded, Verb,
 };
-use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, PermitId, ReceiverId};
+use crate::ids::{
+    AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, OverrideId, PermitId, ReceiverId, ReviewId,
+};
 use crate::record::{Actor, Commitment, Idempotency, Payload};
 use crate::redact::Kinds;
 use crate::retention::{Covered, Subject};
@@ -79,6 +81,30 @@ pub struct Vote {
     pub action: Option<Box<Action>>,
     /// The action as the ledger has it, in case it is closed.
     pub view: Option<Box<ActionView>>,
+}
+
+/// How much of what an agent does is to be looked at.
+pub struct SetMode {
+    /// The agent.
+    pub agent: Arc<str>,
+    /// The operation.
+    pub operation: String,
+    /// The mode.
+    pub mode: Mode,
+    /// Why.
+    pub why: Option<Sealed>,
+}
+
+/// What a person found about an action that has run.
+pub struct CloseReview {
+    /// The review.
+    pub review: ReviewId,
+    /// Who looked.
+    pub user: String,
+    /// What was found.
+    pub finding: Finding,
+    /// What the person says.
+    pub comment: Option<Sealed>,
 }
 
 /// A permit that is shown before its action runs.
@@ -163,6 +189,32 @@ pub struct Prune {
     pub reason: Sealed,
 }
 
+/// Somebody is not there for a while.
+pub struct NewAbsence {
+    /// Who.
+    pub user: String,
+    /// From when on.
+    pub from: Time,
+    /// Until when.
+    pub to: Time,
+    /// Who stands in; then for 30 days at most.
+    pub delegate: Option<String>,
+}
+
+/// Somebody is on who would not be by the schedule.
+pub struct NewOverride {
+    /// The schedule.
+    pub schedule: String,
+    /// Who is on.
+    pub user: String,
+    /// From when on.
+    pub from: Time,
+    /// Until when.
+    pub to: Time,
+    /// Only where this person would be on.
+    pub replaces: Option<String>,
+}
+
 /// What can be asked.
 pub enum Command {
     /// Begin the ledger.
@@ -195,6 +247,14 @@ pub enum Command {
     Redeem(Box<Redeem>),
     /// Report what happened.
     ReportOutcome(Box<ReportOutcome>),
+    /// Set how much of what an agent does is looked at.
+    SetMode(Box<SetMode>),
+    /// Say what was found about an action that has run.
+    CloseReview(Box<CloseReview>),
+    /// Pause an agent, and why.
+    PauseAgent(Arc<str>, Option<Sealed>),
+    /// Let a paused agent go on, and why.
+    ResumeAgent(Arc<str>, Option<Sealed>),
     /// Register an agent and issue its key.
     RegisterAgent(Box<AgentRegistered>, Option<Box<KeyIssued>>),
     /// Add a person or change a person's rights.
@@ -255,6 +315,14 @@ pub enum Command {
     Destroy(Box<Destroy>),
     /// Remove the bytes of old records.
     Prune(Box<Prune>),
+    /// Record that somebody is absent.
+    RecordAbsence(Box<NewAbsence>),
+    /// Record that somebody is there after all.
+    WithdrawAbsence(AbsenceId),
+    /// Put somebody on in a schedule.
+    RecordOverride(Box<NewOverride>),
+    /// Let the schedule hold again.
+    WithdrawOverride(OverrideId),
     /// Acknowledge an alert.
     AcknowledgeAlert(AlertId),
     /// Register a receiver of callbacks.
@@ -312,6 +380,10 @@ impl Command {
             Command::Cancel { .. } => "cancel",
             Command::Redeem(..) => "redeem",
             Command::ReportOutcome(..) => "report_outcome",
+            Command::SetMode(..) => "set_mode",
+            Command::CloseReview(..) => "close_review",
+            Command::PauseAgent(..) => "pause_agent",
+            Command::ResumeAgent(..) => "resume_agent",
             Command::RegisterAgent(..) => "register_agent",
             Command::PutUser(..) => "put_user",
             Command::RemoveUser(..) => "remove_user",
@@ -328,6 +400,10 @@ impl Command {
             Command::Erase(..) => "erase",
             Command::Destroy(..) => "destroy",
             Command::Prune(..) => "prune",
+            Command::RecordAbsence(..) => "record_absence",
+            Command::WithdrawAbsence(..) => "withdraw_absence",
+            Command::RecordOverride(..) => "record_override",
+            Command::WithdrawOverride(..) => "withdraw_override",
             Command::AcknowledgeAlert(..) => "acknowledge_alert",
             Command::RegisterReceiver { .. } => "register_receiver",
             Command::RemoveReceiver(..) => "remove_receiver",

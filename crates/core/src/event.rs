@@ -4,9 +4,11 @@
 //! which makes plain serialization the canonical form (see [`crate::record`]).
 
 mod approval;
+mod autonomy;
 mod callback;
 mod decision;
 mod ledger;
+mod organization;
 mod permit;
 mod policy;
 mod registry;
@@ -22,12 +24,17 @@ pub use self::approval::{
     ApprovalAnswered, ApprovalOpened, ApprovalOverdue, ApprovalResolved, ApprovalState, ApprovalVoted, Excluded, Slot,
     Verb,
 };
+pub use self::autonomy::{
+    ActsIn, AgentPaused, AgentResumed, AutonomyChanged, Finding, Mode, ReviewClosed, ReviewKind, ReviewOpened,
+    ReviewOverdue, Standing, StandingReason,
+};
 pub use self::callback::{CallbackAttempted, CallbackDue, CallbackRegistered, CallbackRemoved, Delivery};
 pub use self::decision::{CallbackTo, DecisionFacts, DecisionMade, RefusalsRepeated, RemedyOffered, Status};
 pub use self::ledger::{
     ClockConfirmed, ClockJumped, EpochEnd, EpochOpened, KeyRotated, LedgerOpened, OrganizationClosed, RequestNoted,
     StateSealed,
 };
+pub use self::organization::{AbsenceRecorded, AbsenceWithdrawn, OverrideRecorded, OverrideWithdrawn};
 pub use self::permit::{OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
 pub use self::policy::{SnapshotActivated, SnapshotUploaded};
 pub use self::registry::{AgentRegistered, AgentSighted, KeyIssued, KeyRevoked, UserAdded, UserRemoved};
@@ -86,8 +93,16 @@ macro_rules! events {
 }
 
 events! {
+    /// An agent gets no permit until it is resumed.
+    AgentPaused = "agent.paused";
+    /// Somebody is not asked for a while.
+    AbsenceRecorded = "absence.recorded";
+    /// Somebody is there after all.
+    AbsenceWithdrawn = "absence.withdrawn";
     /// An agent was registered, or registered anew with other particulars.
     AgentRegistered = "agent.registered";
+    /// A paused agent goes on.
+    AgentResumed = "agent.resumed";
     /// Somebody acted under the name of an agent that nobody registered; it is quarantined.
     AgentSighted = "agent.sighted";
     /// A person took note of an alert.
@@ -114,6 +129,8 @@ events! {
     ApprovalStepStarted = "approval.step_started";
     /// A person said something about a request.
     ApprovalVoted = "approval.voted";
+    /// What an agent has shown with an operation changed.
+    AutonomyChanged = "autonomy.changed";
     /// A callback was tried and will be tried again, or has failed for good.
     CallbackAttempted = "callback.attempted";
     /// A callback is to be sent.
@@ -156,6 +173,10 @@ events! {
     OrganizationClosed = "organization.closed";
     /// What happened after.
     OutcomeReported = "outcome.reported";
+    /// Somebody is on who would not be by the schedule.
+    OverrideRecorded = "override.recorded";
+    /// The schedule holds again.
+    OverrideWithdrawn = "override.withdrawn";
     /// The time of payloads was over.
     PayloadsDestroyed = "payloads.destroyed";
     /// A permit was used.
@@ -166,6 +187,12 @@ events! {
     RefusalsRepeated = "refusals.repeated";
     /// Somebody asked for what was so already; the request is remembered and changed nothing.
     RequestNoted = "request.noted";
+    /// A person looked at an action that has run.
+    ReviewClosed = "review.closed";
+    /// A person is to look at an action that has run.
+    ReviewOpened = "review.opened";
+    /// Nobody looked in time.
+    ReviewOverdue = "review.overdue";
     /// A policy snapshot was made live.
     SnapshotActivated = "snapshot.activated";
     /// A policy snapshot was stored.

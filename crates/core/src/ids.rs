@@ -89,6 +89,12 @@ ids! {
     DeliveryId = "msg";
     /// A legal hold.
     HoldId = "hld";
+    /// A look at an action that has run.
+    ReviewId = "rev";
+    /// An absence of a person.
+    AbsenceId = "abs";
+    /// An override of a schedule.
+    OverrideId = "ovr";
 }
 
 impl From<ActionId> for PermitId {

@@ -6,15 +6,18 @@
 //! fold of the same records gives the same state, byte for byte.
 
 mod apply;
+mod autonomy;
 mod caches;
 mod decide;
 mod facts;
 mod handle;
 mod log;
 mod matching;
+mod organization;
 mod outcome;
 mod people;
 mod permit;
+mod post_review;
 mod registry;
 mod request;
 mod retention;
@@ -32,16 +35,19 @@ use countersign_policy::Snapshot;
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use serde::{Deserialize, Serialize};
 
+pub use self::autonomy::missing;
 pub use self::decide::Ruling;
 pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};
+pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
 pub use self::people::eligible_names;
+pub use self::post_review::OpenReview;
 pub use self::request::{Claim, OpenApproval, Question};
 pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
 pub use self::track::{AskedStep, OpenTrack};
 use crate::digest::{Digest, DigestKey};
-use crate::event::{CallbackTo, EpochOpened, KeyRotated, Scope, Slot, Track};
-use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, ReceiverId};
+use crate::event::{ActsIn, CallbackTo, EpochOpened, KeyRotated, Scope, Slot, Standing, Track};
+use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, ReceiverId, ReviewId};
 use crate::record::{ActorKind, Half};
 use crate::redact::Redactor;
 use crate::retention::Subject;
@@ -96,6 +102,9 @@ pub struct Agent {
     pub owner: String,
     /// Nobody registered it.
     pub quarantined: bool,
+    /// Why it gets no permit until it is resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
     /// When it was first known.
     pub since: Time,
     /// Its team.
@@ -107,12 +116,18 @@ pub struct Agent {
 pub struct User {
     /// What the person answers for.
     pub duties: Vec<String>,
+    /// Whom the person reports to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
     /// Index of the record whose payload is the person's name and address.
     pub profile: Option<u64>,
     /// What the person may do in Countersign.
     pub roles: Vec<String>,
     /// The person's teams.
     pub teams: Vec<String>,
+    /// The person's time zone, IANA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 /// A credential, as far as the ledger knows it.
@@ -157,6 +172,9 @@ pub struct OpenPermit {
 /// An action of which something is still open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenAction {
+    /// How much of what the agent does is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acts_in: Option<ActsIn>,
     /// Who acts.
     pub agent: Arc<str>,
     /// The request for a human decision.
@@ -278,6 +296,8 @@ enum Due {
     Lapse(ActionId),
     /// An outcome is overdue.
     Outcome(ActionId),
+    /// A look at what has run is overdue.
+    Review(ReviewId),
 }
 
 fn is_zero(value: &u64) -> bool {
@@ -291,6 +311,9 @@ pub struct State {
     agents: BTreeMap<Arc<str>, Agent>,
     alerts: BTreeMap<AlertId, OpenAlert>,
     approvals: BTreeMap<ApprovalId, OpenApproval>,
+    /// What agents have shown, by agent and operation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    autonomy: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Standing>>,
     /// Retention classes that payloads were given, besides the default.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     classes: BTreeSet<Arc<str>>,
@@ -326,9 +349,14 @@ pub struct State {
     /// Subjects whose data is to be erased.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     restricted: BTreeMap<Subject, Restriction>,
+    #[serde(default, skip_serializing_if = "Rota::is_empty")]
+    rota: Rota,
     /// Changes of the key that signs checkpoints, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     rotations: Vec<KeyRotated>,
+    /// Looks at what has run that nobody has taken yet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    reviews: BTreeMap<ReviewId, OpenReview>,
     sealed: u64,
     snapshots: BTreeMap<Arc<str>, StoredSnapshot>,
     users: BTreeMap<String, User>,

@@ -280,6 +280,9 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         Event::ApprovalStepStarted(e) => vec![e.action_id.0],
         Event::ApprovalResolved(e) => vec![e.action_id.0],
         Event::ApprovalVoted(e) => vec![e.action_id.0],
+        Event::ReviewClosed(e) => vec![e.action_id.0, e.review.0],
+        Event::ReviewOpened(e) => vec![e.action_id.0, e.review.0],
+        Event::ReviewOverdue(e) => vec![e.action_id.0, e.review.0],
         Event::PermitRedeemed(e) => vec![e.action_id.0],
         Event::PermitRefused(e) => vec![e.action_id.0],
         Event::OutcomeReported(e) => vec![e.action_id.0],
@@ -287,13 +290,20 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         Event::CallbackAttempted(e) => vec![e.delivery.0],
         Event::AlertRaised(e) => vec![e.alert.0],
         Event::AlertAcknowledged(e) => vec![e.alert.0],
+        Event::AbsenceRecorded(e) => vec![e.absence.0],
+        Event::AbsenceWithdrawn(e) => vec![e.absence.0],
+        Event::OverrideRecorded(e) => vec![e.r#override.0],
+        Event::OverrideWithdrawn(e) => vec![e.r#override.0],
         Event::HoldPlaced(e) => vec![e.hold.0],
         Event::HoldReleaseRequested(e) => vec![e.hold.0],
         Event::HoldReleased(e) => vec![e.hold.0],
         Event::SubjectErased(e) => vec![u128::from_be_bytes(e.subject.0)],
         Event::SubjectErasureConfirmed(e) => vec![u128::from_be_bytes(e.subject.0)],
         Event::SubjectRestricted(e) => vec![u128::from_be_bytes(e.subject.0)],
-        Event::AgentRegistered(_)
+        Event::AgentPaused(_)
+        | Event::AgentRegistered(_)
+        | Event::AgentResumed(_)
+        | Event::AutonomyChanged(_)
         | Event::AgentSighted(_)
         | Event::CallbackRegistered(_)
         | Event::CallbackRemoved(_)

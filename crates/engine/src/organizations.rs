@@ -157,18 +157,22 @@ impl Engine {
                 true,
                 UserAdded {
                     duties: user_.duties,
+                    manager: user_.manager,
                     roles: admin(user_.roles),
                     teams: user_.teams,
                     user: user.to_owned(),
+                    zone: user_.zone,
                 },
             ),
             None => (
                 false,
                 UserAdded {
                     duties: Vec::new(),
+                    manager: None,
                     roles: admin(Vec::new()),
                     teams: Vec::new(),
                     user: user.to_owned(),
+                    zone: None,
                 },
             ),
         };

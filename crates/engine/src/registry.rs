@@ -32,6 +32,10 @@ pub struct NewUser {
     pub email: Option<String>,
     /// What the person may do in Countersign.
     pub roles: Vec<String>,
+    /// Whom the person reports to.
+    pub manager: Option<String>,
+    /// The person's time zone, IANA.
+    pub zone: Option<String>,
     /// The person's teams.
     pub teams: Vec<String>,
     /// What the person answers for.
@@ -151,9 +155,11 @@ impl Engine {
         };
         let added = UserAdded {
             duties: sorted(user.duties),
+            manager: user.manager,
             roles: sorted(user.roles),
             teams: sorted(user.teams),
             user: user.id,
+            zone: user.zone,
         };
         Ok((added, profile))
     }

@@ -137,6 +137,8 @@ impl Fixture {
 
     async fn admin(&self, id: &str) -> Caller {
         let user = NewUser {
+            manager: None,
+            zone: None,
             id: id.into(),
             name: Some(PLANTED.into()),
             email: None,

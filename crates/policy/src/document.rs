@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::problem::Problem;
 use crate::yaml::{self, Source};
 
+pub(crate) mod autonomy;
 pub(crate) mod compliance;
 pub(crate) mod field;
 pub(crate) mod gate;
@@ -23,10 +24,11 @@ pub(crate) mod selector;
 pub(crate) mod tests;
 pub(crate) mod tools;
 
+pub use autonomy::{AutonomyRules, Estimate, Threshold};
 pub use mandate::Mandate;
 pub use organization::{DefaultRoute, Organization, TwoPerson};
 pub use route::{Assurance, Clarify, Exhausted, Route, Separation, Step, StepSlot, When};
-pub use schedule::{Calendar, Hours, Layer, Schedule};
+pub use schedule::{Calendar, Hours, Layer, Schedule, is_time_zone};
 
 use field::Reader;
 

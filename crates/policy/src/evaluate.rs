@@ -63,6 +63,10 @@ pub(crate) fn reported(path: &str, principal_verified: bool) -> bool {
     }
 }
 
+pub(crate) fn reads_only(snapshot: &Snapshot, action: &Action) -> bool {
+    seen::access(action, catalogued(snapshot, action)) == Some(crate::action::Access::Read)
+}
+
 /// The catalogue's entry for what the action uses.
 fn catalogued<'s>(snapshot: &'s Snapshot, action: &Action) -> Option<&'s Tool> {
     snapshot.tools.get(action.tool.as_deref().unwrap_or(&action.action))

@@ -172,6 +172,11 @@ impl Snapshot {
         explain::explain(self, action, ctx)
     }
 
+    /// Whether an action only looks: by its operation and the catalogue of tools, and not more by what the agent says.
+    pub fn reads_only(&self, action: &Action) -> bool {
+        evaluate::reads_only(self, action)
+    }
+
     /// Runs the bundle's tests documents.
     pub fn run_tests(&self) -> Vec<TestResult> {
         tests::run(self)

@@ -24,6 +24,20 @@ pub(crate) struct Wait {
     pub wait: Option<String>,
 }
 
+/// `?at=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct At {
+    pub at: Option<String>,
+}
+
+/// `?days=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Days {
+    pub days: Option<usize>,
+}
+
 /// `?mine=`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -14,6 +14,7 @@ mod permits;
 mod policies;
 mod public;
 mod retention;
+mod schedules;
 mod users;
 
 use countersign_engine::Caller;
@@ -53,6 +54,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     policies::HANDLERS,
     public::HANDLERS,
     retention::HANDLERS,
+    schedules::HANDLERS,
     users::HANDLERS,
 ];
 

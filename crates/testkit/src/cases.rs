@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use countersign_core::event::{HoldScope, OutcomeStatus, Scope, Verb};
+use countersign_core::command::{CloseReview, SetMode};
+use countersign_core::event::{Finding, HoldScope, Mode, OutcomeStatus, Scope, Verb};
 use countersign_core::ids::{ActionId, HoldId};
 use countersign_core::policy::{Value, json};
 use countersign_core::record::ActorKind;
@@ -108,6 +109,11 @@ impl Run {
         let Value::Map(map) = step else {
             return Err("a step is a map".into());
         };
+        if let Some(times) = map.get("times") {
+            let times: u32 = plain(times).parse().map_err(|_| "`times` is a number")?;
+            let steps = list(map.get("steps"));
+            return (0..times).try_for_each(|_| steps.iter().try_for_each(|step| self.step(step)));
+        }
         let before = self.world.records.len();
         let mut result: Result<(), Refusal> = Ok(());
         for (word, value) in map {
@@ -147,6 +153,13 @@ impl Run {
                 "destroy_due" => self.world.destroy_due(),
                 "evidence" => result = self.evidence(value),
                 "cancel" => result = self.cancel(),
+                "set_mode" => result = self.set_mode(value),
+                "review" => result = self.review(value),
+                "pause_agent" => drop(self.world.done(Command::PauseAgent(plain(value).as_str().into(), None))),
+                "resume_agent" => drop(
+                    self.world
+                        .done(Command::ResumeAgent(plain(value).as_str().into(), None)),
+                ),
                 "expect" | "refused" | "after" => {}
                 other => return Err(format!("nobody knows the word `{other}`")),
             }
@@ -265,6 +278,58 @@ impl Run {
         crate::outcome_of(self.world.give(by(ActorKind::Agent, &agent), command).0)
     }
 
+    fn set_mode(&mut self, value: &Value) -> Result<(), Refusal> {
+        let modes = [Mode::PreAction, Mode::PostAction, Mode::ExceptionOnly];
+        let name = text(value, "mode");
+        let ask = SetMode {
+            agent: text(value, "agent").as_str().into(),
+            operation: text(value, "operation"),
+            mode: modes.into_iter().find(|mode| mode.as_str() == name).expect("a mode"),
+            why: None,
+        };
+        crate::outcome_of(
+            self.world
+                .give(by(ActorKind::User, &text(value, "by")), Command::SetMode(Box::new(ask)))
+                .0,
+        )
+    }
+
+    /// Closes the oldest open review.
+    fn review(&mut self, value: &Value) -> Result<(), Refusal> {
+        let user = text(value, "by");
+        let comment = value.get("comment").map(|_| {
+            let redactor = countersign_core::redact::Redactor::standard();
+            countersign_core::stored::store_value(value, &redactor, &Default::default(), [5; 32], "default").0
+        });
+        let ask = CloseReview {
+            review: *self.world.state.reviews().keys().next().expect("an open review"),
+            user: user.clone(),
+            finding: if text(value, "finding") == "faulty" {
+                Finding::Faulty
+            } else {
+                Finding::Fine
+            },
+            comment,
+        };
+        crate::outcome_of(
+            self.world
+                .give(by(ActorKind::User, &user), Command::CloseReview(Box::new(ask)))
+                .0,
+        )
+    }
+
+    /// What the agent of an action has shown with its operation: `mode succeeded/failed`.
+    fn standing(&self, action: ActionId) -> String {
+        let decision = self.world.view(action).decision;
+        let standing = self
+            .world
+            .state
+            .standing(&decision.agent, &decision.action)
+            .cloned()
+            .unwrap_or_default();
+        format!("{} {}/{}", standing.mode.as_str(), standing.succeeded, standing.failed)
+    }
+
     fn cancel(&mut self) -> Result<(), Refusal> {
         let view = self.view();
         let approval = view.approval.expect("a request").opened.approval;
@@ -309,6 +374,26 @@ impl Run {
                         "no such alert".to_owned()
                     };
                     (vec![name], vec![got])
+                }
+                "standing" => (
+                    words(wanted),
+                    vec![self.standing(self.last.expect("an action was submitted"))],
+                ),
+                "reviews" => {
+                    let open = self.world.state.reviews().values();
+                    (
+                        words(wanted),
+                        open.map(|review| review.kind.as_str().to_owned()).collect(),
+                    )
+                }
+                "paused" => {
+                    let paused = self
+                        .world
+                        .state
+                        .agents()
+                        .iter()
+                        .filter(|(_, agent)| agent.paused.is_some());
+                    (words(wanted), paused.map(|(id, _)| id.to_string()).collect())
                 }
                 "asked" => (
                     words(wanted),

@@ -97,9 +97,11 @@ impl World {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let added = UserAdded {
             duties: words(duties),
+            manager: None,
             roles: words(roles),
             teams: words(teams),
             user: id.to_owned(),
+            zone: None,
         };
         self.done(Command::PutUser(Box::new(added), None, None));
     }

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use countersign_core::command::{Envelope, Prune};
+use countersign_core::command::{CloseReview, Envelope, NewAbsence, NewOverride, Prune, SetMode};
 use countersign_core::event::{
-    Delivery, EpochEnd, EpochOpened, HoldScope, KeyIssued, KeyRotated, OutcomeStatus, Scope, Verb,
+    Delivery, EpochEnd, EpochOpened, Finding, HoldScope, KeyIssued, KeyRotated, Mode, OutcomeStatus, Scope, Verb,
 };
 use countersign_core::ids::{ActionId, DeliveryId};
 use countersign_core::record::{ActorKind, Half, Idempotency};
@@ -116,6 +116,7 @@ fn everything() -> World {
     let alert = *world.state.alerts().keys().next().unwrap();
     world.done(Command::AcknowledgeAlert(alert));
     world.user("bea", &["admin"], &[], &[]);
+    absence_and_override(&mut world);
     world.done(Command::Kill {
         scope: Scope::Tool("shell".into()),
         reason: None,
@@ -141,6 +142,7 @@ fn everything() -> World {
         assert_eq!(world.give(by(ActorKind::User, who), release).0, Answer::Done);
     }
     walk_a_route(&mut world);
+    earn_autonomy(&mut world);
     let hold = world.hold("alex", HoldScope::default()).unwrap();
     world.release_hold("alex", hold).unwrap();
     world.pass(HOLD_RELEASE_SPAN);
@@ -207,6 +209,72 @@ routes:
     world.pass(Span::minutes(45));
     world.vote("bea", held, Verb::Approve, None).unwrap();
     assert_eq!(world.view(held).status, countersign_core::event::Status::Permitted);
+}
+
+/// An agent earns a mode, is looked at in vain and then in fact, and is paused for a while.
+fn earn_autonomy(world: &mut World) {
+    let rules = "organization: acme
+autonomy: { to_post_action: { successes: 1, max_error: 5%, days: 0 }, review_within: 1h }
+";
+    let gate = "name: earn\nrules:\n  - { decision: allow }\n";
+    world.policy(&[("org.yaml", rules), ("earn.yaml", gate)]);
+    let run = |world: &mut World| {
+        let id = world.submit("bot", r#"{"action":"earn"}"#).unwrap().decision.action_id;
+        if world.view(id).approval.is_some() {
+            world.vote("bea", id, Verb::Approve, None).unwrap();
+        }
+        world.redeem(id).unwrap();
+        world.report(id, OutcomeStatus::Succeeded, None).unwrap();
+    };
+    run(world);
+    world.done(Command::SetMode(Box::new(SetMode {
+        agent: "bot".into(),
+        operation: "earn".into(),
+        mode: Mode::PostAction,
+        why: None,
+    })));
+    run(world);
+    world.pass(Span::hours(2));
+    world.done(Command::CloseReview(Box::new(CloseReview {
+        review: *world.state.reviews().keys().next().unwrap(),
+        user: "dana".into(),
+        finding: Finding::Fine,
+        comment: None,
+    })));
+    world.done(Command::PauseAgent("bot".into(), None));
+    world.done(Command::ResumeAgent("bot".into(), None));
+}
+
+/// Both are recorded, and withdrawn again.
+fn absence_and_override(world: &mut World) {
+    world.policy(&[
+        ("gate.yaml", POLICY),
+        (
+            "org.yaml",
+            "organization: acme\nschedules: { oncall: { zone: Europe/Berlin, layers: [{ people: [dana, erin], \
+             starts: 2026-01-01T09:00, every: 1w }] } }\n",
+        ),
+    ]);
+    let (from, to) = (world.now, world.now + Span::days(2));
+    let mut done = |command| assert_eq!(world.give(by(ActorKind::User, "alex"), command).0, Answer::Done);
+    done(Command::RecordAbsence(Box::new(NewAbsence {
+        user: "dana".into(),
+        from,
+        to,
+        delegate: Some("erin".into()),
+    })));
+    done(Command::RecordOverride(Box::new(NewOverride {
+        schedule: "oncall".into(),
+        user: "erin".into(),
+        from,
+        to,
+        replaces: Some("dana".into()),
+    })));
+    let absence = *world.state.absences().keys().next().unwrap();
+    let other = *world.state.overrides().keys().next().unwrap();
+    for command in [Command::WithdrawAbsence(absence), Command::WithdrawOverride(other)] {
+        assert_eq!(world.give(by(ActorKind::User, "alex"), command).0, Answer::Done);
+    }
 }
 
 fn prune(world: &World) -> Prune {

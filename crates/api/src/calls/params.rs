@@ -68,3 +68,28 @@ pub(super) fn flag() -> Value {
 pub(super) fn page(most: u32) -> Value {
     json!({ "type": "integer", "minimum": 1, "maximum": most })
 }
+
+/// Parameters of a search of the record.
+pub(super) const SEARCH: &[Param] = &[
+    query("agent", "Only this agent's.", word),
+    query("action", "Only decisions on this operation.", word),
+    query(
+        "decision",
+        "Only this decision.",
+        || json!({ "type": "string", "enum": ["allow", "allow_with_constraints", "remediate", "require_approval", "deny"] }),
+    ),
+    query("type", "Only this type of record, such as `decision.made`.", word),
+    query("from", "Not before.", time),
+    query("to", "Before.", time),
+    query(
+        "cursor",
+        "`next_cursor` of the page before.",
+        || json!({ "type": "string", "pattern": "^[0-9]{1,15}$" }),
+    ),
+    query("limit", "How many at most; 50 when left out.", || page(500)),
+    query(
+        "min_seq",
+        "Wait up to a second until the search covers this record.",
+        index,
+    ),
+];

@@ -5,7 +5,7 @@ use super::Permission::{Anyone, Holder, LocalOperator, Those, Voter};
 use super::Role::{Admin, Auditor, Operator, PolicyAuthor, Reviewer, Viewer};
 use serde_json::json;
 
-use super::params::{flag, id, id_of, index, needed, page, path, query, size, time, with_slashes, word};
+use super::params::{SEARCH, flag, id, id_of, index, needed, page, path, query, size, time, with_slashes, word};
 use super::{Call, Param, Permission, Role};
 use crate::action::{ActionAnswer, ActionBody, ApprovalAnswer};
 use crate::approvals::{
@@ -18,6 +18,10 @@ use crate::audit::{
 use crate::operations::{
     AlertsAnswer, CallbacksAnswer, DeliveriesAnswer, DoneAnswer, HealthAnswer, KillAnswer, KillBody, KillsAnswer,
     NewCallbackBody, RegisteredCallback, ReleaseAnswer, ReleaseBody,
+};
+use crate::organization::{
+    AbsenceAnswer, AbsenceBody, AbsencesAnswer, ForecastAnswer, OnCallAnswer, OverrideAnswer, OverrideBody,
+    OverridesAnswer, RoutesAnswer,
 };
 use crate::policies::{
     LiveAnswer, PoliciesBody, PolicyCheckAnswer, RationaleBody, SnapshotFilesAnswer, SnapshotsAnswer,
@@ -65,6 +69,7 @@ const ACTION: Param = path("id", "The action.", || id_of("act"));
 const APPROVAL: Param = path("id", "The request.", || id_of("apr"));
 const AGENT: Param = with_slashes(path("id", "The agent.", id));
 const USER: Param = with_slashes(path("id", "The person.", id));
+const SCHEDULE: Param = path("name", "The schedule.", word);
 const SNAPSHOT: Param = path(
     "hash",
     "The snapshot.",
@@ -76,30 +81,6 @@ const WAIT: Param = query(
     "How long to wait for a final status, up to `60s`.",
     || json!({ "type": "string", "pattern": "^([0-9]|[1-5][0-9]|60)s$" }),
 );
-const SEARCH: &[Param] = &[
-    query("agent", "Only this agent's.", word),
-    query("action", "Only decisions on this operation.", word),
-    query(
-        "decision",
-        "Only this decision.",
-        || json!({ "type": "string", "enum": ["allow", "allow_with_constraints", "remediate", "require_approval", "deny"] }),
-    ),
-    query("type", "Only this type of record, such as `decision.made`.", word),
-    query("from", "Not before.", time),
-    query("to", "Before.", time),
-    query(
-        "cursor",
-        "`next_cursor` of the page before.",
-        || json!({ "type": "string", "pattern": "^[0-9]{1,15}$" }),
-    ),
-    query("limit", "How many at most; 50 when left out.", || page(500)),
-    query(
-        "min_seq",
-        "Wait up to a second until the search covers this record.",
-        index,
-    ),
-];
-
 const DECIDES: &[(u16, &str)] = &[
     (403, "not_an_agent"),
     (403, "not_your_agent"),
@@ -113,6 +94,19 @@ const DECIDES: &[(u16, &str)] = &[
     (422, "invalid_id"),
     (422, "too_long"),
     (429, "repeated_refusal"),
+];
+
+const ROTA: &[(u16, &str)] = &[
+    (403, "not_of_schedule"),
+    (403, "not_yours"),
+    (404, "not_found"),
+    (409, "may_not_vote"),
+    (409, "too_many"),
+    (422, "empty_span"),
+    (422, "invalid_parameter"),
+    (422, "own_delegate"),
+    (422, "own_turn"),
+    (422, "too_long"),
 ];
 
 /// Every call, by resource.
@@ -234,19 +228,58 @@ pub static CALLS: &[Call] = &[
         .idempotent()
         .takes::<NewUserBody>(r#"{"id": "mara", "roles": ["reviewer"], "teams": ["security-team"]}"#)
         .creates::<AddedUser>()
-        .problems(&[(409, "already_registered"), (422, "invalid_id")]),
+        .problems(&[(409, "already_registered"), (422, "invalid_id"), (422, "unknown_manager"), (422, "unknown_zone")]),
     Call::new("users", Get, "/v1/users", people(READERS)).about("Lists people.").answers::<UsersAnswer>(),
     Call::new("put_user", Put, "/v1/users/{id}", people(&[Admin]))
         .about("Changes what a person may do.")
         .with(&[USER])
         .takes::<UserBody>(r#"{"roles": ["reviewer", "auditor"], "teams": ["security-team"]}"#)
         .answers::<UserAnswer>()
-        .problems(&[(409, "last_admin"), (422, "invalid_id")]),
+        .problems(&[(409, "last_admin"), (422, "invalid_id"), (422, "unknown_manager"), (422, "unknown_zone")]),
     Call::new("remove_user", Delete, "/v1/users/{id}", people(&[Admin]))
         .about("Removes a person; the person's keys end with it.")
         .with(&[USER])
         .answers::<DoneAnswer>()
         .problems(&[(409, "last_admin"), (409, "own_account")]),
+    Call::new("who_is_on", Get, "/v1/org/schedules/{name}/on", people(READERS))
+        .about("Says who is on in a schedule, and why.")
+        .with(&[SCHEDULE, query("at", "At this instant; now when left out.", time)])
+        .answers::<OnCallAnswer>(),
+    Call::new("forecast", Get, "/v1/org/schedules/{name}/forecast", people(READERS))
+        .about("Shows the shifts of the next days, when nobody is on, and how the time is shared.")
+        .with(&[SCHEDULE, query("days", "How many; 14 when left out.", || page(92))])
+        .answers::<ForecastAnswer>(),
+    Call::new("routes", Get, "/v1/org/routes", people(READERS))
+        .about("Lists the routes of the live policy.")
+        .answers::<RoutesAnswer>(),
+    Call::new("absences", Get, "/v1/org/absences", people(READERS))
+        .about("Lists absences that have not ended.")
+        .answers::<AbsencesAnswer>(),
+    Call::new("record_absence", Post, "/v1/org/absences", people(READERS))
+        .about("Records that a person is not asked for a while, and who stands in: of oneself, or of anybody by an admin.")
+        .idempotent()
+        .takes::<AbsenceBody>(r#"{"from": "2026-07-01T00:00:00Z", "to": "2026-07-15T00:00:00Z", "delegate": "ben"}"#)
+        .creates::<AbsenceAnswer>()
+        .problems(ROTA),
+    Call::new("withdraw_absence", Delete, "/v1/org/absences/{id}", people(READERS))
+        .about("Ends an absence: the person is asked again.")
+        .with(&[path("id", "The absence.", || id_of("abs"))])
+        .answers::<DoneAnswer>()
+        .problems(&[(403, "not_yours")]),
+    Call::new("overrides", Get, "/v1/org/overrides", people(READERS))
+        .about("Lists overrides of schedules that have not ended.")
+        .answers::<OverridesAnswer>(),
+    Call::new("record_override", Post, "/v1/org/overrides", people(READERS))
+        .about("Puts a person on in a schedule: a turn taken or given among its people, or anything by an admin.")
+        .idempotent()
+        .takes::<OverrideBody>(r#"{"schedule": "finance-oncall", "user": "ben", "replaces": "ada", "from": "2026-07-01T00:00:00Z", "to": "2026-07-02T00:00:00Z"}"#)
+        .creates::<OverrideAnswer>()
+        .problems(ROTA),
+    Call::new("withdraw_override", Delete, "/v1/org/overrides/{id}", people(READERS))
+        .about("Ends an override: the schedule holds again.")
+        .with(&[path("id", "The override.", || id_of("ovr"))])
+        .answers::<DoneAnswer>()
+        .problems(&[(403, "not_yours")]),
     Call::new("issue_key", Post, "/v1/keys", people(RUNNERS))
         .about("Issues another key for an agent or, by an admin, for a person. It is shown once.")
         .idempotent()

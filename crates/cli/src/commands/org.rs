@@ -1,9 +1,10 @@
-//! `countersign org`: organizations of an instance, by the operator at the machine.
+//! `countersign org`: organizations of an instance, by the operator at the machine; and who is on and asked in one.
 
 use clap::{Args, Subcommand};
 use countersign_client::segment;
 use serde_json::{Value, json};
 
+use super::rota::{Absent, Forecast, Override, Routes, WhoIsOn};
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, cell, table};
 use crate::failure::Result;
@@ -22,6 +23,18 @@ enum Command {
     List(List),
     /// Close an organization: nothing is decided any more, its ledger stays
     Delete(Delete),
+    /// Who is on in a schedule, and why
+    WhoIsOn(WhoIsOn),
+    /// Shifts of the next days, when nobody is on, and how the time is shared
+    Forecast(Forecast),
+    /// Routes of the live policy
+    Routes(Routes),
+    /// Absences of people
+    #[command(subcommand)]
+    Absent(Absent),
+    /// Overrides of schedules
+    #[command(subcommand)]
+    Override(Override),
 }
 
 #[derive(Args)]
@@ -61,6 +74,11 @@ struct Delete {
 impl Org {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         match self.command {
+            Command::WhoIsOn(who) => who.run(console).await,
+            Command::Forecast(forecast) => forecast.run(console).await,
+            Command::Routes(routes) => routes.run(console).await,
+            Command::Absent(absent) => absent.run(console).await,
+            Command::Override(other) => other.run(console).await,
             Command::Add(add) => {
                 let body = json!({
                     "name": add.name, "currency": add.currency, "zone": add.zone, "admin": add.admin,

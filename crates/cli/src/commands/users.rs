@@ -47,6 +47,12 @@ struct Add {
     /// What the person answers for
     #[arg(long, value_delimiter = ',')]
     duties: Vec<String>,
+    /// Whom the person reports to
+    #[arg(long, value_name = "USER")]
+    manager: Option<String>,
+    /// The person's time zone, such as Europe/Berlin
+    #[arg(long)]
+    zone: Option<String>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -107,7 +113,7 @@ impl Add {
     async fn run(self, console: &Console) -> Result<()> {
         let mut body = json!({
             "id": self.id, "roles": self.roles, "teams": self.teams, "duties": self.duties,
-            "name": self.name, "email": self.email,
+            "name": self.name, "email": self.email, "manager": self.manager, "zone": self.zone,
         });
         if let Some(fields) = body.as_object_mut() {
             fields.retain(|_, value| !value.is_null());

@@ -8,7 +8,7 @@ use countersign_policy::{Decision, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Permit, is_false};
+use super::{ActsIn, Permit, is_false};
 use crate::digest::Digest;
 use crate::ids::{ActionId, ApprovalId, ReceiverId};
 use crate::time::Time;
@@ -98,6 +98,9 @@ pub struct DecisionMade {
     pub action: String,
     /// Its id.
     pub action_id: ActionId,
+    /// How much of what the agent does is looked at, where the policy has rules of autonomy and it is more than looking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acts_in: Option<ActsIn>,
     /// Who acts.
     pub agent: Arc<str>,
     /// Money that moves, decimal text.

@@ -38,12 +38,18 @@ pub struct AgentSighted {
 pub struct UserAdded {
     /// What the person answers for in the organization.
     pub duties: Vec<String>,
+    /// Whom the person reports to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
     /// What the person may do in Countersign.
     pub roles: Vec<String>,
     /// The person's teams.
     pub teams: Vec<String>,
     /// The person.
     pub user: String,
+    /// The person's time zone, IANA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 /// `user.removed`

@@ -107,7 +107,7 @@ pub(super) fn add_edges<'h>(
             };
             // A wall time that occurs twice is an edge both times.
             let both = zone.to_ambiguous_timestamp(wall);
-            let both = [both.clone().earlier(), both.later()];
+            let both = [both.earlier(), both.later()];
             edges.extend(both.into_iter().flatten().map(|at| Time(at.as_microsecond())));
         }
         match day.tomorrow() {

@@ -39,11 +39,28 @@ impl State {
             self.classes.insert(payload.class.as_str().into());
         }
         match &record.event {
+            Event::AgentPaused(e) => {
+                if let Some(agent) = self.agents.get_mut(&e.agent) {
+                    agent.paused = Some(e.why.clone());
+                }
+            }
+            Event::AgentResumed(e) => {
+                if let Some(agent) = self.agents.get_mut(&e.agent) {
+                    agent.paused = None;
+                }
+            }
+            Event::AutonomyChanged(e) => self.stand(e),
+            Event::ReviewClosed(e) => self.looked_at(e),
+            Event::ReviewOpened(e) => self.looked_for(e),
+            Event::ReviewOverdue(e) => self.overlooked(e),
+            Event::AbsenceRecorded(e) => self.rota.absent(e),
+            Event::AbsenceWithdrawn(e) => self.rota.back(e.absence),
             Event::AgentRegistered(e) => {
                 let since = self.agents.get(e.agent.as_str()).map_or(record.ts, |agent| agent.since);
                 let agent = Agent {
                     labels: e.labels.clone(),
                     owner: e.owner.clone(),
+                    paused: self.agents.get(e.agent.as_str()).and_then(|agent| agent.paused.clone()),
                     quarantined: false,
                     since,
                     team: e.team.clone(),
@@ -54,6 +71,7 @@ impl State {
                 let agent = Agent {
                     labels: Default::default(),
                     owner: String::new(),
+                    paused: None,
                     quarantined: true,
                     since: record.ts,
                     team: None,
@@ -155,6 +173,8 @@ impl State {
             Event::LedgerPruned(e) => self.pruned = e.to,
             Event::OrganizationClosed(_) => self.closed = true,
             Event::OutcomeReported(e) => self.reported(record, e),
+            Event::OverrideRecorded(e) => self.rota.put_on(e),
+            Event::OverrideWithdrawn(e) => self.rota.taken_off(e.r#override),
             Event::PayloadsDestroyed(_) => {}
             Event::PermitRedeemed(e) => self.redeemed(record, e),
             Event::PermitRefused(e) => {
@@ -190,9 +210,11 @@ impl State {
                 };
                 let user = User {
                     duties: e.duties.clone(),
+                    manager: e.manager.clone(),
                     profile,
                     roles: e.roles.clone(),
                     teams: e.teams.clone(),
+                    zone: e.zone.clone(),
                 };
                 self.users.insert(e.user.clone(), user);
             }
@@ -229,6 +251,7 @@ impl State {
         };
         let operation = operation.into();
         let action = OpenAction {
+            acts_in: e.acts_in.clone(),
             agent: e.agent.clone(),
             approval: e.approval,
             callback: e.callback.clone(),
@@ -339,6 +362,7 @@ impl State {
             // The action had left; what stays for a moment is that its outcome is known.
             None => {
                 let tombstone = OpenAction {
+                    acts_in: None,
                     agent: "".into(),
                     approval: None,
                     callback: None,

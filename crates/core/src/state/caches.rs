@@ -9,6 +9,7 @@ use crate::time::Time;
 impl State {
     /// Lets go of what is over by `now`.
     pub(super) fn leave(&mut self, now: Time) {
+        self.rota.leave(now);
         while let Some((at, id)) = self.leaving.first().copied() {
             if at > now {
                 break;
@@ -56,6 +57,7 @@ impl State {
 
     /// Makes timers and indexes from what the state holds.
     pub(super) fn rebuild_caches(&mut self) {
+        self.rota.rebuild();
         let approvals = std::mem::take(&mut self.approvals);
         self.approvals_of_agent.clear();
         self.due.clear();
@@ -79,6 +81,9 @@ impl State {
             if let (Some(permit), true, false) = (&action.permit, approved, action.redeemed) {
                 self.due.insert((permit.expires, Due::Lapse(*id)));
             }
+        }
+        for (id, review) in self.reviews.iter().filter(|(_, review)| !review.overdue) {
+            self.due.insert((review.due, Due::Review(*id)));
         }
         self.approvals = approvals;
         let mut keys: Vec<(Time, Half)> = (self.idempotency.iter())

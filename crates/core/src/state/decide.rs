@@ -6,11 +6,13 @@ use std::sync::Arc;
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use countersign_policy::{Decision, Demand, Hidden, Reason, Snapshot, Verdict};
 
+use super::autonomy::first_ask;
 use super::{Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State, TurnedAway};
 use crate::command::Submit;
 use crate::digest::action_digest;
 use crate::event::{
-    AgentSighted, AlertRaised, CallbackDue, CallbackTo, DecisionFacts, DecisionMade, Permit, RemedyOffered, Status,
+    ActsIn, AgentSighted, AlertRaised, CallbackDue, CallbackTo, DecisionFacts, DecisionMade, Mode, Permit,
+    RemedyOffered, Status,
 };
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId};
 use crate::record::{Draft, Provenance};
@@ -47,6 +49,8 @@ pub struct Ruling {
     pub reported: Vec<String>,
     /// A grant beyond the agent's mandate was used.
     pub beyond_mandate: bool,
+    /// How much of what the agent does is looked at.
+    pub acts_in: Option<ActsIn>,
     demands: Vec<Demand>,
     remedy: Option<countersign_policy::Remedy>,
     alerts: Vec<String>,
@@ -77,6 +81,7 @@ impl Ruling {
             remedy: None,
             alerts: Vec::new(),
             beyond_mandate: false,
+            acts_in: None,
             reported: Vec::new(),
             retention: None,
             permit_use: PermitUse::Redeem,
@@ -103,6 +108,7 @@ impl Ruling {
             remedy: verdict.remedy,
             alerts: verdict.alerts,
             beyond_mandate: verdict.beyond_mandate,
+            acts_in: None,
             reported: verdict.reported,
             retention: verdict.retention,
             permit_use: verdict.permit_use,
@@ -192,13 +198,20 @@ impl State {
         if let Some(scope) = self.stopped_by(&submit.agent, tool, &submit.action.action) {
             return Ruling::deny("killed", "kill_switch", format!("a kill switch is engaged on {scope}"));
         }
+        if let Some(why) = self.agents.get(&submit.agent).and_then(|agent| agent.paused.as_ref()) {
+            let message = format!("the agent is paused ({why}); a person resumes it");
+            return Ruling::deny("agent_paused", "agent_paused", message);
+        }
         let Some(live) = live else {
             let message = "no policy is live; upload and activate one".to_owned();
             return Ruling::deny("no_policy", "no_policy", message);
         };
         let accepts = submit.accept_remedy;
         let verdict = self.evaluate(live, &submit.agent, &submit.action, facts, accepts, now, hidden);
-        let ruling = Ruling::of(verdict);
+        let mut ruling = Ruling::of(verdict);
+        if matches!(ruling.decision, Decision::Allow | Decision::AllowWithConstraints) {
+            self.look_before(submit, live, &mut ruling);
+        }
         // A remedy that was applied may have led to another tool.
         if let Some(remedy) = ruling.remedy.as_ref().filter(|remedy| remedy.applied) {
             let tool = remedy.alternative.tool.as_deref().unwrap_or(&remedy.alternative.action);
@@ -207,6 +220,22 @@ impl State {
             }
         }
         ruling
+    }
+
+    /// What policy allows runs in the mode that the agent has earned, and until it has earned one, people are asked first.
+    fn look_before(&self, submit: &Submit, live: &Snapshot, ruling: &mut Ruling) {
+        let operation = &submit.shown.action;
+        ruling.acts_in = self.acts_in(&submit.agent, operation, &submit.action, live);
+        let unproven = ruling
+            .acts_in
+            .as_ref()
+            .is_some_and(|acts_in| acts_in.mode == Mode::PreAction);
+        if let Some((reason, demand)) = first_ask(live, operation).filter(|_| unproven) {
+            ruling.decision = Decision::RequireApproval;
+            ruling.status = Status::Pending;
+            ruling.reasons.insert(0, reason);
+            ruling.demands.push(demand);
+        }
     }
 
     /// The same agent with the same refused action more than ten times a minute gets no decision and no record.
@@ -291,6 +320,7 @@ impl State {
         let decision = DecisionMade {
             action: submit.shown.action,
             action_id,
+            acts_in: ruling.acts_in,
             agent: submit.agent.clone(),
             amount: submit.shown.amount,
             approval,

@@ -85,6 +85,10 @@ impl State {
             Command::Cancel { approval, agent } => self.cancel(approval, agent.as_ref(), &actor, ctx),
             Command::Redeem(redeem) => self.redeem(*redeem, ctx),
             Command::ReportOutcome(report) => self.report_outcome(*report, ctx),
+            Command::SetMode(ask) => self.set_mode(*ask, ctx),
+            Command::CloseReview(ask) => self.close_review(*ask, ctx),
+            Command::PauseAgent(agent, why) => self.pause_agent(agent, why),
+            Command::ResumeAgent(agent, why) => self.resume_agent(agent, why),
             Command::RegisterAgent(agent, key) => self.register_agent(*agent, key, ctx),
             Command::PutUser(user, profile, key) => self.put_user(*user, profile, key),
             Command::RemoveUser(user) => self.remove_user(user, &actor),
@@ -101,6 +105,10 @@ impl State {
             Command::Erase(erase) => self.erase(*erase, ctx),
             Command::Destroy(destroy) => self.destroy(*destroy),
             Command::Prune(prune) => self.prune(*prune),
+            Command::RecordAbsence(new) => self.record_absence(*new, &actor, ctx),
+            Command::WithdrawAbsence(absence) => self.withdraw_absence(absence, &actor),
+            Command::RecordOverride(new) => self.record_override(*new, &actor, ctx),
+            Command::WithdrawOverride(other) => self.withdraw_override(other, &actor),
             Command::AcknowledgeAlert(alert) => self.acknowledge(alert),
             Command::RegisterReceiver { url } => self.register_receiver(url, ctx),
             Command::RemoveReceiver(receiver, why) => self.remove_receiver(receiver, why),
@@ -168,7 +176,13 @@ impl State {
             Event::DecisionMade(e) => Some((e.agent.clone(), Some(e.action_id))),
             Event::ApprovalOpened(e) => Some((e.agent.clone(), Some(e.action_id))),
             Event::RefusalsRepeated(e) => Some((e.agent.clone(), None)),
+            Event::AgentPaused(e) => Some((e.agent.clone(), None)),
             Event::AgentRegistered(e) => Some((e.agent.as_str().into(), None)),
+            Event::AgentResumed(e) => Some((e.agent.clone(), None)),
+            Event::AutonomyChanged(e) => Some((e.agent.clone(), None)),
+            Event::ReviewClosed(e) => of_action(e.action_id),
+            Event::ReviewOpened(e) => Some((e.agent.clone(), Some(e.action_id))),
+            Event::ReviewOverdue(e) => of_action(e.action_id),
             Event::AgentSighted(e) => Some((e.agent.as_str().into(), None)),
             Event::ApprovalAnswered(e) => of_action(e.action_id),
             Event::ApprovalHeld(e) => of_action(e.action_id),
@@ -187,7 +201,9 @@ impl State {
                 .deliveries
                 .get(&e.delivery)
                 .and_then(|delivery| of_action(delivery.action_id)),
-            Event::AlertAcknowledged(_)
+            Event::AbsenceRecorded(_)
+            | Event::AbsenceWithdrawn(_)
+            | Event::AlertAcknowledged(_)
             | Event::AlertRaised(_)
             | Event::CallbackRegistered(_)
             | Event::CallbackRemoved(_)
@@ -206,6 +222,8 @@ impl State {
             | Event::LedgerOpened(_)
             | Event::LedgerPruned(_)
             | Event::OrganizationClosed(_)
+            | Event::OverrideRecorded(_)
+            | Event::OverrideWithdrawn(_)
             | Event::PayloadsDestroyed(_)
             | Event::RequestNoted(_)
             | Event::SnapshotActivated(_)

@@ -2,6 +2,7 @@
 
 use countersign_policy::constraint;
 
+use super::autonomy::Acted;
 use super::{Ctx, Handled, State};
 use crate::command::ReportOutcome;
 use crate::event::{OutcomeReported, OutcomeStatus, Status};
@@ -18,9 +19,11 @@ impl State {
             return Err(reported());
         }
         let view = report.view.as_deref();
-        let (agent, approval, granted, redeemed, constraints) = match (open, view) {
+        let (agent, operation, acts_in, approval, granted, redeemed, constraints) = match (open, view) {
             (Some(action), _) => (
                 &action.agent,
+                &*action.operation,
+                action.acts_in.as_ref(),
                 action.approval,
                 action.permit.is_some(),
                 action.redeemed,
@@ -34,6 +37,8 @@ impl State {
                 let granted = view.status == Status::Permitted;
                 (
                     &decision.agent,
+                    decision.action.as_str(),
+                    decision.acts_in.as_ref(),
                     decision.approval,
                     granted,
                     view.redeemed_at.is_some(),
@@ -71,6 +76,13 @@ impl State {
             let summary = format!("nobody reported an outcome of `{id}` in time");
             events.extend(self.alert("outcome_unknown", summary, Some(agent), Some(id), ctx));
         }
+        let acted = Acted {
+            id,
+            agent,
+            operation,
+            acts_in,
+        };
+        let learned = self.learn(&acted, report.status, !violations.is_empty(), ctx);
         let stated = report.cost.map(|(amount, code)| (amount.to_string(), code));
         // Digits that are something that must not be kept are no cost that anybody needs.
         let kept =
@@ -89,6 +101,7 @@ impl State {
         draft.prov = Provenance::Reported;
         draft.redact = report.redact;
         events.insert(0, draft);
+        events.extend(learned);
         Handled::done(events)
     }
 }

@@ -7,9 +7,8 @@ use countersign_policy::{Demand, Snapshot};
 
 use super::matching::Place;
 use super::track::full_name;
-use super::{Ctx, OpenApproval, State, User};
+use super::{Ctx, OpenApproval, Requester, State, User};
 use crate::event::{Excluded, Slot, Verb};
-use crate::schedule::{Changes, who_is_on};
 
 /// How many people of a slot its record names.
 const PEOPLE_SHOWN: usize = 50;
@@ -32,12 +31,12 @@ impl State {
 
     /// Whom names that depend on the hour mean now.
     fn on_call(&self, names: &[String], ctx: &Ctx<'_>) -> Vec<String> {
-        let organization = ctx.live.and_then(Snapshot::organization);
-        let on = |name: &String| {
-            let schedule = organization?.schedule(name.strip_prefix("schedule:")?)?;
-            who_is_on(schedule, &Changes::default(), ctx.now).person
-        };
-        names.iter().filter_map(on).collect()
+        let on: Place = (names.iter())
+            .filter(|name| depends_on_the_hour(name))
+            .flat_map(|name| self.people_meant(name, ctx.live, Requester::default(), ctx.now))
+            .map(|person| person.user)
+            .collect();
+        on.into_iter().collect()
     }
 
     /// Everybody whom a name could mean at some time.

@@ -107,7 +107,11 @@ impl State {
                 "a kill switch was engaged after this permit was issued",
             ));
         }
-        if self.agents.get(&action.agent).is_none_or(|agent| agent.quarantined) {
+        if self
+            .agents
+            .get(&action.agent)
+            .is_none_or(|agent| agent.quarantined || agent.paused.is_some())
+        {
             return Err(Refusal::conflict(
                 "agent_inactive",
                 format!("agent `{}` is not active", action.agent),

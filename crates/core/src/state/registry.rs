@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use countersign_policy::is_time_zone;
+
 use super::{Ctx, Handled, State};
 use crate::command::Sealed;
 use crate::event::{
@@ -62,6 +64,7 @@ impl State {
             return Err(Refusal::invalid("unknown_role", format!("`{role}` is not a role"))
                 .hint(format!("roles are {}", ROLES.join(", "))));
         }
+        self.check_place(&user)?;
         if key.is_some() && self.users.contains_key(&user.user) {
             return Err(
                 Refusal::conflict("already_registered", format!("user `{}` exists", user.user))
@@ -73,6 +76,25 @@ impl State {
         let mut events = vec![Draft::observed(user).with_payload(profile)];
         events.extend(key.map(|key| Draft::observed(*key)));
         Handled::done(events)
+    }
+
+    /// Whom somebody reports to is known, and the zone is one.
+    fn check_place(&self, user: &UserAdded) -> Result<(), Refusal> {
+        if let Some(manager) = &user.manager
+            && (*manager == user.user || !self.users.contains_key(manager))
+        {
+            return Err(
+                Refusal::invalid("unknown_manager", format!("`{manager}` is nobody to report to"))
+                    .hint("name another person who was added before"),
+            );
+        }
+        match &user.zone {
+            Some(zone) if !is_time_zone(zone) => {
+                Err(Refusal::invalid("unknown_zone", format!("`{zone}` is no time zone"))
+                    .hint("write an IANA name such as `Europe/Berlin`"))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn remove_user(&self, user: String, actor: &Actor) -> Result<Handled, Refusal> {

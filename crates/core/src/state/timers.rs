@@ -45,6 +45,7 @@ impl State {
                         events.extend(self.resolve(id, approval, ApprovalState::Lapsed, "expired", why, ctx));
                     }
                 }
+                Due::Review(id) => events.extend(self.review_overdue(id, ctx)),
                 Due::Outcome(id) => {
                     events.push(Draft::observed(OutcomeReported {
                         action_id: id,

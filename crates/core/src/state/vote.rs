@@ -40,6 +40,7 @@ impl State {
                 if self.is_rejected(approval, &self.voters(approval, Verb::Reject, Some(&vote.user))) {
                     let why = format!("rejected by {}", vote.user);
                     events.extend(self.end_approval(vote.approval, ApprovalState::Rejected, "rejected", why, ctx));
+                    events.extend(self.learn_rejection(approval.action_id, ctx));
                 }
             }
             Verb::Approve => {
@@ -47,6 +48,7 @@ impl State {
                 events.extend(self.stages_passed(vote.approval, approval, &voters, ctx));
                 if self.all_filled(approval, &voters) {
                     events.extend(self.grant(&vote, approval, ctx));
+                    events.extend(self.learn_approval(approval.action_id, ctx));
                 }
             }
             Verb::Clarify => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::autonomy::{self, AutonomyRules};
 use super::compliance::{PACKS, Pack};
 use super::field::{Fields, Reader, is_currency};
 use super::route::Route;
@@ -22,6 +23,7 @@ pub struct Organization {
     pub(crate) require_tools: Option<Place>,
     default_route: Option<DefaultRoute>,
     two_person: TwoPerson,
+    autonomy: Option<AutonomyRules>,
     compliance: Vec<Pack>,
     retention: Option<String>,
     pub(crate) retention_place: Option<Place>,
@@ -88,6 +90,11 @@ impl Organization {
         self.two_person
     }
 
+    /// `autonomy:`, how agents earn less review.
+    pub fn autonomy(&self) -> Option<&AutonomyRules> {
+        self.autonomy.as_ref()
+    }
+
     /// `compliance:`, the rules that the organization lives by.
     pub fn compliance(&self) -> &[Pack] {
         &self.compliance
@@ -149,7 +156,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
     });
     let zone = fields.get("zone").and_then(|node| {
         let name = reader.name(node)?;
-        if schedule::time_zone(&name).is_none() {
+        if !schedule::is_time_zone(&name) {
             let message = format!("`{name}` is no time zone");
             let help = "write an IANA name such as `Europe/Berlin`";
             reader.warn("unknown_zone", node.span.clone(), message, help);
@@ -216,6 +223,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         .get("two_person")
         .and_then(|node| reader.word(node, &words))
         .unwrap_or_default();
+    let autonomy = fields.get("autonomy").and_then(|node| autonomy::read(reader, node));
     let mut compliance = Vec::new();
     if let Some(node) = fields.get("compliance") {
         let words = PACKS.map(|pack| (pack.name, pack));
@@ -263,6 +271,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         require_tools,
         default_route,
         two_person,
+        autonomy,
         compliance,
         retention,
         retention_place,

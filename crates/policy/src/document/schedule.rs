@@ -78,8 +78,13 @@ impl Hours {
 }
 
 /// A time zone by its IANA name, from the database that is compiled in: the same on every machine.
-pub(crate) fn time_zone(name: &str) -> Option<TimeZone> {
+fn time_zone(name: &str) -> Option<TimeZone> {
     TimeZoneDatabase::bundled().get(name).ok()
+}
+
+/// Whether `name` is the IANA name of a time zone that this version knows.
+pub fn is_time_zone(name: &str) -> bool {
+    time_zone(name).is_some()
 }
 
 fn zone(reader: &mut Reader<'_>, node: &Node) -> Option<TimeZone> {

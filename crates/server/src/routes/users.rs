@@ -27,6 +27,8 @@ fn on_the_wire(id: &str, user: &User) -> UserAnswer {
         roles: user.roles.clone(),
         teams: user.teams.clone(),
         duties: user.duties.clone(),
+        manager: user.manager.clone(),
+        zone: user.zone.clone(),
     }
 }
 
@@ -55,6 +57,8 @@ fn user(id: String, body: UserBody) -> Result<NewUser, Problem> {
             .collect(),
         teams: texts(body.teams),
         duties: texts(body.duties),
+        manager: body.manager.map(|manager| manager.0),
+        zone: body.zone.map(|zone| zone.0),
     })
 }
 
@@ -66,6 +70,8 @@ async fn add(asked: Asked<Caller>) -> Answer {
         roles,
         teams,
         duties,
+        manager,
+        zone,
     } = asked.body()?;
     let added = user(
         id.0.clone(),
@@ -75,6 +81,8 @@ async fn add(asked: Asked<Caller>) -> Answer {
             roles,
             teams,
             duties,
+            manager,
+            zone,
         },
     )?;
     let registered = asked.app.engine.add_user(&asked.request(), added).await?;

@@ -13,5 +13,6 @@ mod operations;
 mod permissions;
 mod published;
 mod retention;
+mod schedules;
 mod support;
 mod witness;

@@ -300,6 +300,8 @@ fn learned(answer: &countersign_api::ActionAnswer) -> Option<Box<Learned>> {
 /// A person to add or to change.
 pub fn person_of(id: &str, roles: &[&str], teams: Vec<String>) -> NewUser {
     NewUser {
+        manager: None,
+        zone: None,
         id: id.to_owned(),
         name: None,
         email: None,

@@ -12,21 +12,25 @@ const DELETE: Named = (4, "Delete");
 /// The activity of a type of record. What is no change of a thing that Countersign keeps is `Other`.
 pub(super) fn activity(kind: &str) -> Named {
     match kind {
-        "agent.registered"
+        "absence.recorded"
+        | "agent.registered"
         | "agent.sighted"
         | "callback.registered"
         | "epoch.opened"
         | "hold.placed"
         | "key.issued"
         | "ledger.opened"
+        | "override.recorded"
         | "snapshot.uploaded"
         | "user.added" => CREATE,
         "hold.released" | "key.rotated" | "kill.engaged" | "kill.released" | "snapshot.activated"
         | "subject.restricted" => UPDATE,
-        "callback.removed"
+        "absence.withdrawn"
+        | "callback.removed"
         | "key.revoked"
         | "ledger.pruned"
         | "organization.closed"
+        | "override.withdrawn"
         | "payloads.destroyed"
         | "subject.erased"
         | "user.removed" => DELETE,

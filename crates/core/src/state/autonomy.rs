@@ -1,0 +1,370 @@
+//! What agents earn: a mode for each operation, by what they have shown. A person grants more; errors take it away at once.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use countersign_policy::verdict::Quorum;
+use countersign_policy::{Action, AutonomyRules, Decision, Demand, Estimate, Reason, Snapshot, Threshold, Value, json};
+
+use super::{Ctx, Handled, State};
+use crate::command::{Sealed, SetMode};
+use crate::digest::Digest;
+use crate::event::{
+    ActsIn, AgentPaused, AgentResumed, AutonomyChanged, Mode, OutcomeStatus, ReviewKind, Standing, StandingReason,
+};
+use crate::ids::ActionId;
+use crate::record::Draft;
+use crate::refusal::Refusal;
+use crate::time::{Span, Time};
+
+/// One-sided 95 % quantile of the normal distribution, squared, times ten to the tenth.
+const Z_SQUARED: u128 = 27_055_434_541;
+const Z_UNIT: u128 = 10_000_000_000;
+/// All of something, in basis points.
+const ALL: u128 = 10_000;
+
+/// Whether errors are below a share (basis points), as the rules judge it.
+fn is_below(failed: u32, all: u32, share: u32, estimate: Estimate) -> bool {
+    let (failed, all, share) = (u128::from(failed), u128::from(all), u128::from(share));
+    // The share of errors is below: failed / all < share / ALL.
+    let (allowed, seen) = (share * all, ALL * failed);
+    if seen >= allowed {
+        return false;
+    }
+    match estimate {
+        Estimate::Point => true,
+        // Wilson's interval holds every p with (p - seen)² · n ≤ z² · p (1 - p); the bound is below p if p is not in it.
+        Estimate::Wilson95 => {
+            let distance = allowed - seen;
+            distance * distance * Z_UNIT > Z_SQUARED * share * (ALL - share) * all
+        }
+    }
+}
+
+/// What is missing for the next mode, in words; nothing if it is earned.
+pub fn missing(standing: &Standing, rules: &AutonomyRules, now: Time) -> Vec<String> {
+    let wanted: Option<&Threshold> = match standing.mode {
+        Mode::PreAction => Some(&rules.post_action),
+        Mode::PostAction => Some(&rules.exception_only),
+        Mode::ExceptionOnly => None,
+    };
+    let Some(wanted) = wanted else {
+        return vec!["there is no looser mode".to_owned()];
+    };
+    let mut missing = Vec::new();
+    if standing.succeeded < wanted.successes {
+        let left = wanted.successes - standing.succeeded;
+        missing.push(format!("{left} more successes (of {})", wanted.successes));
+    }
+    let all = standing.succeeded.saturating_add(standing.failed);
+    if !is_below(standing.failed, all, wanted.max_error, rules.estimate) {
+        let how = match rules.estimate {
+            Estimate::Point => "",
+            Estimate::Wilson95 => ", with 95 % certainty",
+        };
+        missing.push(format!(
+            "errors below {}{how}; {} of {all} failed",
+            percent(wanted.max_error),
+            standing.failed
+        ));
+    }
+    let until = standing.since + Span::days(i64::from(wanted.days));
+    if until > now {
+        missing.push(format!("{} days in this mode, which is after {until}", wanted.days));
+    }
+    missing
+}
+
+fn percent(points: u32) -> String {
+    let (whole, rest) = (points / 100, points % 100);
+    if rest == 0 {
+        format!("{whole} %")
+    } else {
+        format!("{whole}.{rest:02} %")
+    }
+}
+
+/// The digest of what the agent says acts: model and version.
+fn model_of(action: &Action) -> Option<Digest> {
+    let model: &Value = action.model.as_ref()?;
+    let mut text = String::new();
+    json::to_json(model, &mut text);
+    Some(Digest::tagged("countersign-model-v1", &[text.as_bytes()]))
+}
+
+impl State {
+    /// What an agent has shown with an operation.
+    pub fn standing(&self, agent: &str, operation: &str) -> Option<&Standing> {
+        self.autonomy.get(agent)?.get(operation)
+    }
+
+    /// What agents have shown, by agent and operation.
+    pub fn standings(&self, agent: &str) -> impl Iterator<Item = (&str, &Standing)> {
+        let of_agent = self.autonomy.get(agent).into_iter().flatten();
+        of_agent.map(|(operation, standing)| (&**operation, standing))
+    }
+
+    /// The mode in which an action that policy allows would run, where the live policy has rules of autonomy. Looking is free.
+    pub(super) fn acts_in(&self, agent: &str, operation: &str, action: &Action, live: &Snapshot) -> Option<ActsIn> {
+        live.organization()?.autonomy()?;
+        if live.reads_only(action) {
+            return None;
+        }
+        let model = model_of(action);
+        let proven = self
+            .standing(agent, operation)
+            .filter(|standing| standing.model == model);
+        Some(ActsIn {
+            model,
+            mode: proven.map_or(Mode::PreAction, |standing| standing.mode),
+        })
+    }
+
+    /// What an outcome teaches: the standing after it, and who looks at what has run.
+    pub(super) fn learn(
+        &self,
+        acted: &Acted<'_>,
+        status: OutcomeStatus,
+        broke_limits: bool,
+        ctx: &mut Ctx<'_>,
+    ) -> Vec<Draft> {
+        let Some((acts_in, rules)) = acted.acts_in.zip(rules(ctx.live)) else {
+            return Vec::new();
+        };
+        let known = self.standing(acted.agent, acted.operation);
+        let mut standing = known.cloned().unwrap_or_else(|| fresh(ctx.now));
+        let mut reason = StandingReason::Outcome;
+        if standing.model != acts_in.model {
+            reason = StandingReason::NewModel;
+            standing = fresh(ctx.now);
+            standing.model = acts_in.model;
+        }
+        let well = status == OutcomeStatus::Succeeded && !broke_limits;
+        match status {
+            OutcomeStatus::Unknown => {}
+            OutcomeStatus::Succeeded | OutcomeStatus::Failed if well => standing.succeeded += 1,
+            OutcomeStatus::Succeeded | OutcomeStatus::Failed => standing.failed += 1,
+        }
+        let mut events = Vec::new();
+        let kind = match acts_in.mode {
+            Mode::PreAction => None,
+            Mode::PostAction => Some(ReviewKind::PostAction),
+            Mode::ExceptionOnly if !well => Some(ReviewKind::Exception),
+            Mode::ExceptionOnly => self.is_drawn(acted.id, rules.sample, ctx).then_some(ReviewKind::Sample),
+        };
+        if let Some(kind) = kind {
+            let due = ctx.now + Span(rules.review_within);
+            events.push(self.open_review(acted, kind, due, well, ctx));
+        }
+        events.insert(
+            0,
+            self.changed(acted.agent, acted.operation, standing, reason, rules, ctx),
+        );
+        events
+    }
+
+    /// The record of a standing; too many errors take the mode away in the same breath.
+    pub(super) fn changed(
+        &self,
+        agent: &Arc<str>,
+        operation: &str,
+        mut standing: Standing,
+        mut reason: StandingReason,
+        rules: &AutonomyRules,
+        ctx: &Ctx<'_>,
+    ) -> Draft {
+        let all = u128::from(standing.succeeded) + u128::from(standing.failed);
+        let too_many = u128::from(standing.failed) * ALL > u128::from(rules.demote_above) * all;
+        if standing.mode != Mode::PreAction && too_many {
+            reason = StandingReason::Demoted;
+            let model = standing.model;
+            standing = fresh(ctx.now);
+            standing.model = model;
+        }
+        Draft::observed(AutonomyChanged {
+            agent: agent.clone(),
+            operation: operation.to_owned(),
+            reason,
+            standing,
+        })
+    }
+
+    /// What a rejection teaches: so many in a row pause the agent.
+    pub(super) fn learn_rejection(&self, id: ActionId, ctx: &mut Ctx<'_>) -> Vec<Draft> {
+        let Some((action, rules)) = self.actions.get(&id).zip(rules(ctx.live)) else {
+            return Vec::new();
+        };
+        let known = self.standing(&action.agent, &action.operation);
+        let mut standing = known.cloned().unwrap_or_else(|| fresh(ctx.now));
+        standing.rejected = standing.rejected.saturating_add(1);
+        let rejected = standing.rejected;
+        let agent = action.agent.clone();
+        let mut events = vec![self.changed(
+            &agent,
+            &action.operation,
+            standing,
+            StandingReason::Rejected,
+            rules,
+            ctx,
+        )];
+        let paused = self.agents.get(&agent).is_some_and(|agent| agent.paused.is_some());
+        if rejected >= rules.pause_after && !paused {
+            events.push(Draft::observed(AgentPaused {
+                agent: agent.clone(),
+                why: "rejections".to_owned(),
+            }));
+            let summary = format!("people rejected {rejected} requests of `{agent}` in a row; it is paused");
+            events.extend(self.alert("agent_paused", summary, Some(&agent), Some(id), ctx));
+        }
+        events
+    }
+
+    /// An approval ends a row of rejections.
+    pub(super) fn learn_approval(&self, id: ActionId, ctx: &Ctx<'_>) -> Option<Draft> {
+        let action = self.actions.get(&id)?;
+        let rules = rules(ctx.live)?;
+        let mut standing = self.standing(&action.agent, &action.operation)?.clone();
+        if standing.rejected == 0 {
+            return None;
+        }
+        standing.rejected = 0;
+        Some(self.changed(
+            &action.agent,
+            &action.operation,
+            standing,
+            StandingReason::Approved,
+            rules,
+            ctx,
+        ))
+    }
+
+    /// A person grants the next mode, if it is earned, or takes autonomy away, which needs nothing.
+    pub(super) fn set_mode(&self, ask: SetMode, ctx: &Ctx<'_>) -> Result<Handled, Refusal> {
+        if !self.agents.contains_key(&*ask.agent) {
+            return Err(Refusal::missing("agent", &ask.agent));
+        }
+        let Some(rules) = rules(ctx.live) else {
+            return Err(
+                Refusal::conflict("no_autonomy", "the live policy has no rules of autonomy")
+                    .hint("add `autonomy:` to the organization's document"),
+            );
+        };
+        let Some(standing) = self.standing(&ask.agent, &ask.operation) else {
+            return Err(Refusal::missing("standing of operation", &ask.operation)
+                .hint("an agent has a standing with an operation once it has run"));
+        };
+        if ask.mode == standing.mode {
+            return Handled::done(Vec::new());
+        }
+        let mut after = standing.clone();
+        after.mode = ask.mode;
+        after.since = ctx.now;
+        let reason = if ask.mode < standing.mode {
+            after = fresh(ctx.now);
+            after.mode = ask.mode;
+            after.model = standing.model;
+            StandingReason::Demoted
+        } else {
+            let missing = missing(standing, rules, ctx.now);
+            if standing.mode.next() != Some(ask.mode) || !missing.is_empty() {
+                let detail = format!(
+                    "`{}` has not earned `{}` with `{}`: it lacks {}",
+                    ask.agent,
+                    ask.mode.as_str(),
+                    ask.operation,
+                    if missing.is_empty() {
+                        "the mode before".to_owned()
+                    } else {
+                        missing.join("; ")
+                    }
+                );
+                return Err(
+                    Refusal::conflict("not_earned", detail).hint("`GET /v1/autonomy/{agent}` says what is missing")
+                );
+            }
+            StandingReason::Promoted
+        };
+        let changed = AutonomyChanged {
+            agent: ask.agent,
+            operation: ask.operation,
+            reason,
+            standing: after,
+        };
+        Handled::done(vec![
+            Draft::observed(changed).with_payload(ask.why).citing(self.live.clone()),
+        ])
+    }
+
+    /// Pauses an agent: it gets no permit and uses none until it is resumed.
+    pub(super) fn pause_agent(&self, agent: Arc<str>, why: Option<Sealed>) -> Result<Handled, Refusal> {
+        match self.agents.get(&agent) {
+            None => Err(Refusal::missing("agent", &agent)),
+            Some(known) if known.paused.is_some() => Handled::done(Vec::new()),
+            Some(_) => {
+                let paused = AgentPaused {
+                    agent,
+                    why: "requested".to_owned(),
+                };
+                Handled::done(vec![Draft::observed(paused).with_payload(why)])
+            }
+        }
+    }
+
+    /// Lets a paused agent go on.
+    pub(super) fn resume_agent(&self, agent: Arc<str>, why: Option<Sealed>) -> Result<Handled, Refusal> {
+        match self.agents.get(&agent) {
+            None => Err(Refusal::missing("agent", &agent)),
+            Some(known) if known.paused.is_none() => Handled::done(Vec::new()),
+            Some(_) => Handled::done(vec![Draft::observed(AgentResumed { agent }).with_payload(why)]),
+        }
+    }
+
+    /// Stores what an agent has shown.
+    pub(super) fn stand(&mut self, e: &AutonomyChanged) {
+        let of_agent = self.autonomy.entry(e.agent.clone()).or_default();
+        of_agent.insert(e.operation.as_str().into(), e.standing.clone());
+    }
+}
+
+/// An action that has run.
+pub(super) struct Acted<'a> {
+    pub(super) id: ActionId,
+    pub(super) agent: &'a Arc<str>,
+    pub(super) operation: &'a str,
+    pub(super) acts_in: Option<&'a ActsIn>,
+}
+
+fn rules(live: Option<&Snapshot>) -> Option<&AutonomyRules> {
+    live?.organization()?.autonomy()
+}
+
+/// Nothing is shown yet.
+fn fresh(now: Time) -> Standing {
+    Standing {
+        since: now,
+        ..Standing::default()
+    }
+}
+
+/// What asks people before an action of an agent that has shown nothing yet.
+pub(super) fn first_ask(live: &Snapshot, operation: &str) -> Option<(Reason, Demand)> {
+    let organization = live.organization()?;
+    let (line, column) = organization.autonomy()?.at();
+    let reason = Reason {
+        code: "pre_action_review".into(),
+        column,
+        decision: Decision::RequireApproval,
+        document: organization.id().to_owned(),
+        line,
+        message: format!("the agent has not earned yet that `{operation}` runs before a person looks at it"),
+        rule: "autonomy".into(),
+    };
+    let demand = Demand {
+        names: Vec::new(),
+        quorum: Quorum::Any(1),
+        source: format!("{}#autonomy", organization.id()),
+    };
+    Some((reason, demand))
+}

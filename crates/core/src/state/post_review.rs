@@ -1,0 +1,199 @@
+//! Looks at actions that have run: each of them, those that failed, or a sample that nobody can steer.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::autonomy::Acted;
+use super::people::may_vote;
+use super::{Ctx, Due, Handled, State};
+use crate::command::CloseReview;
+use crate::digest::Digest;
+use crate::event::{AgentPaused, Finding, ReviewClosed, ReviewKind, ReviewOpened, ReviewOverdue, StandingReason};
+use crate::ids::{ActionId, ReviewId};
+use crate::record::Draft;
+use crate::refusal::Refusal;
+use crate::time::{Span, Time};
+
+/// A look that nobody has taken yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenReview {
+    /// The action.
+    pub action_id: ActionId,
+    /// Who acted.
+    pub agent: Arc<str>,
+    /// Until when.
+    pub due: Time,
+    /// People who may not judge it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<String>,
+    /// Why.
+    pub kind: ReviewKind,
+    /// The operation.
+    pub operation: String,
+    /// Nobody looked in time.
+    pub overdue: bool,
+    /// It counted as a success before anybody looked.
+    pub succeeded: bool,
+}
+
+impl State {
+    /// Looks that nobody has taken yet.
+    pub fn reviews(&self) -> &std::collections::BTreeMap<ReviewId, OpenReview> {
+        &self.reviews
+    }
+
+    /// Whether an action is drawn for a look, of a share in basis points. Which ones are depends on a key that agents do not
+    /// have and on an id that they do not choose; whoever has the key can draw again.
+    pub(super) fn is_drawn(&self, id: ActionId, share: u32, ctx: &Ctx<'_>) -> bool {
+        let week = ctx.now.unix_seconds().div_euclid(Span::days(7).as_seconds());
+        let drawn = Digest::tagged(
+            "countersign-sample-v1",
+            &[&ctx.digest_key.0, &week.to_be_bytes(), &id.0.to_be_bytes()],
+        );
+        let [first, second, third, fourth, ..] = drawn.0;
+        u32::from_be_bytes([first, second, third, fourth]) % 10_000 < share
+    }
+
+    /// The record that asks for a look. Who answers for the agent does not judge it.
+    pub(super) fn open_review(
+        &self,
+        acted: &Acted<'_>,
+        kind: ReviewKind,
+        due: Time,
+        succeeded: bool,
+        ctx: &mut Ctx<'_>,
+    ) -> Draft {
+        let owner = self.agents.get(acted.agent).map(|agent| {
+            let owner = agent.owner.as_str();
+            owner.strip_prefix("user:").unwrap_or(owner).to_owned()
+        });
+        Draft::observed(ReviewOpened {
+            action_id: acted.id,
+            agent: acted.agent.clone(),
+            due,
+            excluded: owner.into_iter().filter(|id| self.users.contains_key(id)).collect(),
+            kind,
+            operation: acted.operation.to_owned(),
+            review: ReviewId(ctx.ids.next(ctx.now)),
+            succeeded,
+        })
+    }
+
+    /// A person has looked.
+    pub(super) fn close_review(&self, ask: CloseReview, ctx: &Ctx<'_>) -> Result<Handled, Refusal> {
+        let Some(review) = self.reviews.get(&ask.review) else {
+            return Err(Refusal::missing("open review", ask.review));
+        };
+        if !self.users.get(&ask.user).is_some_and(may_vote) {
+            let detail = format!("`{}` is not among the people who may judge this", ask.user);
+            return Err(Refusal::forbidden("not_eligible", detail));
+        }
+        if review.excluded.contains(&ask.user) && self.somebody_else_judges(review) {
+            let detail = format!(
+                "`{}` answers for the agent, or let it through, and cannot judge it",
+                ask.user
+            );
+            return Err(Refusal::forbidden("self_approval", detail).hint("ask somebody else who may decide"));
+        }
+        if ask.finding == Finding::Faulty && ask.comment.is_none() {
+            return Err(Refusal::invalid(
+                "reason_required",
+                "a finding that something was wrong needs a comment that says what",
+            ));
+        }
+        let closed = ReviewClosed {
+            action_id: review.action_id,
+            finding: ask.finding,
+            late: review.due < ctx.now,
+            review: ask.review,
+            user: ask.user,
+        };
+        let mut events = vec![Draft::observed(closed).with_payload(ask.comment)];
+        let rules = ctx.live.and_then(|live| live.organization()?.autonomy());
+        let known = self.standing(&review.agent, &review.operation);
+        if let (Finding::Faulty, true, Some(rules), Some(known)) = (ask.finding, review.succeeded, rules, known) {
+            let mut standing = known.clone();
+            // What counted as a success counts as an error now.
+            standing.succeeded = standing.succeeded.saturating_sub(1);
+            standing.failed = standing.failed.saturating_add(1);
+            let reason = StandingReason::Reviewed;
+            events.push(self.changed(&review.agent, &review.operation, standing, reason, rules, ctx));
+        }
+        Handled::done(events)
+    }
+
+    fn somebody_else_judges(&self, review: &OpenReview) -> bool {
+        let mut others = self
+            .users
+            .iter()
+            .filter(|(id, user)| may_vote(user) && !review.excluded.contains(id));
+        others.next().is_some()
+    }
+
+    /// Nobody looked in time.
+    pub(super) fn review_overdue(&self, id: ReviewId, ctx: &mut Ctx<'_>) -> Vec<Draft> {
+        let Some(review) = self.reviews.get(&id) else {
+            return Vec::new();
+        };
+        let mut events = vec![Draft::observed(ReviewOverdue {
+            action_id: review.action_id,
+            due: review.due,
+            review: id,
+        })];
+        let summary = format!("nobody looked at `{}` of `{}` in time", review.operation, review.agent);
+        events.extend(self.alert(
+            "review_overdue",
+            summary,
+            Some(&review.agent),
+            Some(review.action_id),
+            ctx,
+        ));
+        let pauses = ctx
+            .live
+            .and_then(|live| live.organization()?.autonomy())
+            .is_some_and(|rules| rules.pause_overdue);
+        let running = self
+            .agents
+            .get(&review.agent)
+            .is_some_and(|agent| agent.paused.is_none());
+        if pauses && running {
+            events.push(Draft::observed(AgentPaused {
+                agent: review.agent.clone(),
+                why: "review_overdue".to_owned(),
+            }));
+        }
+        events
+    }
+
+    /// Stores that somebody is to look.
+    pub(super) fn looked_for(&mut self, e: &ReviewOpened) {
+        self.due.insert((e.due, Due::Review(e.review)));
+        let review = OpenReview {
+            action_id: e.action_id,
+            agent: e.agent.clone(),
+            due: e.due,
+            excluded: e.excluded.clone(),
+            kind: e.kind,
+            operation: e.operation.clone(),
+            overdue: false,
+            succeeded: e.succeeded,
+        };
+        self.reviews.insert(e.review, review);
+    }
+
+    /// Stores that somebody has looked.
+    pub(super) fn looked_at(&mut self, e: &ReviewClosed) {
+        if let Some(review) = self.reviews.remove(&e.review) {
+            self.due.remove(&(review.due, Due::Review(e.review)));
+        }
+    }
+
+    /// Stores that nobody looked in time.
+    pub(super) fn overlooked(&mut self, e: &ReviewOverdue) {
+        self.due.remove(&(e.due, Due::Review(e.review)));
+        if let Some(review) = self.reviews.get_mut(&e.review) {
+            review.overdue = true;
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Which people a name means at an instant, who may change it, and that what has ended leaves the state.
+#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
+
+use countersign_core::command::{NewAbsence, NewOverride};
+use countersign_core::event::{Status, UserAdded, Verb};
+use countersign_core::policy::Snapshot;
+use countersign_core::record::ActorKind;
+use countersign_core::state::Requester;
+use countersign_core::{Answer, Command, Span, State};
+use countersign_testkit::{World, by};
+
+const GATE: &str = "
+name: gate
+rules: [{ decision: REQUIRE_APPROVAL, approvers: [oncall] }]
+";
+
+const POLICY: &str = "
+organization: acme
+teams: [support]
+duties: [finance]
+schedules:
+  oncall: { zone: Europe/Berlin, layers: [{ people: [ada, ben], starts: 2026-01-05T09:00, every: 1w }] }
+";
+
+/// Monday, 10:00 in Berlin: `ada` has the turn.
+fn world() -> World {
+    let mut world = World::new();
+    world.user("ada", &["reviewer"], &["support"], &[]);
+    world.user("ben", &["reviewer"], &["support"], &["finance"]);
+    world.user("cleo", &["reviewer"], &[], &[]);
+    world.user("vic", &["viewer"], &["support"], &[]);
+    world.policy(&[("gate.yaml", GATE), ("org.yaml", POLICY)]);
+    world
+}
+
+fn snapshot() -> Snapshot {
+    Snapshot::load(&[("org.yaml".to_owned(), POLICY.as_bytes().to_vec())])
+        .map_err(|problems| format!("{problems:?}"))
+        .unwrap()
+        .0
+}
+
+/// Who is meant, with the reasons.
+fn meant(world: &World, name: &str) -> Vec<(String, String)> {
+    meant_for(world, name, Requester::default())
+}
+
+fn meant_for(world: &World, name: &str, requester: Requester<'_>) -> Vec<(String, String)> {
+    let people = world.state.people_meant(name, Some(&snapshot()), requester, world.now);
+    people.into_iter().map(|person| (person.user, person.because)).collect()
+}
+
+fn users(world: &World, name: &str) -> Vec<String> {
+    meant(world, name).into_iter().map(|(user, _)| user).collect()
+}
+
+fn absence(world: &World, user: &str, delegate: Option<&str>, days: i64) -> Command {
+    Command::RecordAbsence(Box::new(NewAbsence {
+        user: user.into(),
+        from: world.now,
+        to: world.now + Span::days(days),
+        delegate: delegate.map(str::to_owned),
+    }))
+}
+
+fn put_on(world: &World, user: &str, replaces: Option<&str>) -> Command {
+    Command::RecordOverride(Box::new(NewOverride {
+        schedule: "oncall".into(),
+        user: user.into(),
+        from: world.now,
+        to: world.now + Span::days(1),
+        replaces: replaces.map(str::to_owned),
+    }))
+}
+
+/// `done`, or the code of the refusal.
+fn give(world: &mut World, who: &str, command: Command) -> &'static str {
+    match world.give(by(ActorKind::User, who), command).0 {
+        Answer::Done => "done",
+        Answer::Refused(refusal) => refusal.code,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_name_means_whoever_may_vote_and_says_why() {
+    let world = world();
+    assert_eq!(users(&world, "support"), ["ada", "ben"]);
+    assert_eq!(meant(&world, "team:support")[0].1, "`ada` is of the team `support`");
+    assert_eq!(
+        meant(&world, "role:finance"),
+        [("ben".into(), "`ben` has the duty `finance`".into())]
+    );
+    assert_eq!(users(&world, "user:vic"), Vec::<String>::new());
+    assert_eq!(meant(&world, "cleo"), [("cleo".into(), "`cleo` is named".into())]);
+    let on = [("ada".into(), "`ada` has the turn in layer 1 of `oncall`".into())];
+    assert_eq!(meant(&world, "schedule:oncall"), on);
+    assert_eq!(meant(&world, "oncall"), on);
+    assert_eq!(users(&world, "schedule:support"), Vec::<String>::new());
+}
+
+#[test]
+fn a_delegate_stands_in_until_the_absence_ends() {
+    let mut world = world();
+    let command = absence(&world, "ada", Some("cleo"), 2);
+    assert_eq!(give(&mut world, "ada", command), "done");
+    assert_eq!(users(&world, "oncall"), ["cleo"]);
+    assert_eq!(users(&world, "team:support"), ["ben", "cleo"]);
+    let because = "`ada` is of the team `support`, is absent, and `cleo` stands in";
+    assert_eq!(meant(&world, "team:support")[1].1, because);
+    // No chain: whoever stands in for the delegate does not stand in for her.
+    let command = absence(&world, "cleo", Some("ben"), 1);
+    assert_eq!(give(&mut world, "cleo", command), "done");
+    assert_eq!(users(&world, "user:ada"), Vec::<String>::new());
+    world.pass(Span::days(1));
+    assert_eq!(users(&world, "user:ada"), ["cleo"]);
+    world.pass(Span::days(1));
+    assert_eq!(users(&world, "user:ada"), ["ada"]);
+}
+
+#[test]
+fn whoever_is_on_when_a_request_is_opened_decides_it() {
+    let mut world = world();
+    world.agent("bot", "team:support");
+    let command = absence(&world, "ada", Some("cleo"), 2);
+    assert_eq!(give(&mut world, "ada", command), "done");
+    let asked = world.submit("bot", r#"{"action":"pay"}"#).unwrap();
+    let slots = asked.approval.unwrap().opened.slots;
+    let slot = slots.first().unwrap();
+    assert_eq!(
+        (slot.names.clone(), slot.people.clone()),
+        (vec!["schedule:oncall".to_owned()], vec!["cleo".to_owned()])
+    );
+    let action = asked.decision.action_id;
+    let refused = world.vote("ben", action, Verb::Approve, None).unwrap_err();
+    assert_eq!(refused.code, "not_eligible");
+    world.vote("cleo", action, Verb::Approve, None).unwrap();
+    assert_eq!(world.view(action).status, Status::Permitted);
+}
+
+#[test]
+fn what_has_ended_leaves_the_state_with_the_next_record() {
+    let mut world = world();
+    let empty = world.state.to_bytes();
+    let commands = [absence(&world, "ada", None, 2), put_on(&world, "ben", Some("ada"))];
+    for command in commands {
+        assert_eq!(give(&mut world, "alex", command), "done");
+    }
+    assert_eq!((world.state.absences().len(), world.state.overrides().len()), (1, 1));
+    let mut loaded = State::from_bytes(&world.state.to_bytes()).unwrap();
+    assert_eq!(loaded.hash(), world.state.hash());
+    world.pass(Span::days(1));
+    world.user("dan", &[], &[], &[]);
+    loaded.apply(world.records.last().unwrap());
+    assert_eq!((world.state.absences().len(), world.state.overrides().len()), (1, 0));
+    world.pass(Span::days(1));
+    world.user("dan", &[], &[], &[]);
+    loaded.apply(world.records.last().unwrap());
+    assert!(world.state.absences().is_empty());
+    assert_eq!(loaded.hash(), world.state.hash());
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    assert!(!text(empty).contains("rota") && !text(world.state.to_bytes()).contains("rota"));
+}
+
+#[test]
+fn people_speak_for_themselves_and_admins_for_everybody() {
+    let mut world = world();
+    let mut try_it = |who: &str, command: fn(&World) -> Command, wanted: &str| {
+        let command = command(&world);
+        assert_eq!(give(&mut world, who, command), wanted, "{who}");
+    };
+    try_it("ben", |world| absence(world, "ada", None, 1), "not_yours");
+    try_it("alex", |world| absence(world, "ada", None, 1), "done");
+    try_it("ada", |world| absence(world, "nobody", None, 1), "not_found");
+    try_it("ada", |world| absence(world, "ada", Some("vic"), 1), "may_not_vote");
+    try_it("ada", |world| absence(world, "ada", Some("ada"), 1), "own_delegate");
+    try_it("ada", |world| absence(world, "ada", Some("ben"), 31), "too_long");
+    try_it("ada", |world| absence(world, "ada", None, 31), "done");
+    try_it("ada", |world| absence(world, "ada", None, 367), "too_long");
+    try_it("ada", |world| absence(world, "ada", None, 0), "empty_span");
+    try_it("ben", |world| put_on(world, "ben", Some("ada")), "done");
+    try_it("ada", |world| put_on(world, "ben", Some("ada")), "done");
+    try_it("ada", |world| put_on(world, "ben", None), "not_yours");
+    // Nobody makes themselves somebody who decides.
+    try_it("cleo", |world| put_on(world, "cleo", None), "not_of_schedule");
+    try_it("ada", |world| put_on(world, "cleo", Some("ada")), "not_of_schedule");
+    try_it("alex", |world| put_on(world, "cleo", None), "done");
+    try_it("alex", |world| put_on(world, "ada", Some("ada")), "own_turn");
+    let (absence, other) = (
+        *world.state.absences().keys().next().unwrap(),
+        *world.state.overrides().keys().next().unwrap(),
+    );
+    assert_eq!(give(&mut world, "ben", Command::WithdrawAbsence(absence)), "not_yours");
+    assert_eq!(give(&mut world, "ada", Command::WithdrawAbsence(absence)), "done");
+    assert_eq!(give(&mut world, "ada", Command::WithdrawAbsence(absence)), "not_found");
+    assert_eq!(give(&mut world, "cleo", Command::WithdrawOverride(other)), "not_yours");
+    assert_eq!(give(&mut world, "ben", Command::WithdrawOverride(other)), "done");
+}
+
+#[test]
+fn a_manager_is_found_through_the_requester_or_the_owner() {
+    let mut world = world();
+    let with_manager = |user: &str, manager: &str, zone: &str| {
+        Command::PutUser(
+            Box::new(UserAdded {
+                duties: Vec::new(),
+                manager: Some(manager.to_owned()),
+                roles: vec!["reviewer".to_owned()],
+                teams: vec!["support".to_owned()],
+                user: user.to_owned(),
+                zone: Some(zone.to_owned()),
+            }),
+            None,
+            None,
+        )
+    };
+    world.done(with_manager("ada", "cleo", "Europe/Berlin"));
+    world.agent("bot", "user:ada");
+    world.agent("team-bot", "team:support");
+    let manager = [("cleo".into(), "`cleo` is the manager of `ada`".into())];
+    let asks = |person, agent| Requester { person, agent };
+    assert_eq!(
+        meant_for(&world, "manager_of:requester", asks(Some("ada"), None)),
+        manager
+    );
+    assert_eq!(meant_for(&world, "manager_of:owner", asks(None, Some("bot"))), manager);
+    assert_eq!(
+        meant_for(&world, "manager_of:owner", asks(None, Some("team-bot"))),
+        manager
+    );
+    assert!(meant_for(&world, "manager_of:requester", asks(Some("ben"), Some("bot"))).is_empty());
+    assert!(meant(&world, "manager_of:requester").is_empty());
+    for (manager, zone, code) in [
+        ("nobody", "UTC", "unknown_manager"),
+        ("ada", "UTC", "unknown_manager"),
+        ("ben", "Mars/Base", "unknown_zone"),
+    ] {
+        assert_eq!(give(&mut world, "alex", with_manager("ada", manager, zone)), code);
+    }
+}
