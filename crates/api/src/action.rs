@@ -347,6 +347,9 @@ pub struct VoteBody {
     pub to: Option<String>,
     /// What the person said.
     pub comment: Option<String>,
+    /// The name of the votes that were given at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
     /// Where it is in the ledger.
     pub index: u64,
 }

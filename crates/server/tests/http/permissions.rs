@@ -155,11 +155,11 @@ fn expected(call: &Call, who: &str) -> bool {
     }
     match who {
         "agent" => is(&agents_write) || is(&agents_read) || call.id == "cancel_approval",
-        "local" if call.id == "vote" => false,
+        "local" if matches!(call.id, "vote" | "votes") => false,
         "local" => !is(&agents_write),
         _ if is(&organizations) || is(&agents_write) => false,
         "nobody" => false,
-        _ if call.id == "vote" => who == "admin" || who == "reviewer",
+        _ if matches!(call.id, "vote" | "votes") => who == "admin" || who == "reviewer",
         "admin" => true,
         _ if is(&own) => true,
         _ if is(&admin_only) => false,
