@@ -116,7 +116,8 @@ pub struct VotesAnswer {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnswersBody {
-    /// `sources`, `references`, `confidence`, `alternatives`, `reason`, `next_step`; and `answer`, words for whoever asked.
+    /// `sources`, `references`, `confidence`, `alternatives`, `reason`, `next_step`; `attempted`, `failed`, `gathered`,
+    /// `recommended`; and `answer`, words for whoever asked.
     pub evidence: Map<String, Value>,
 }
 
