@@ -35,7 +35,6 @@ use serde::{Deserialize, Serialize};
 pub use self::decide::Ruling;
 pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};
-pub use self::people::eligible_names;
 pub use self::request::{Claim, OpenApproval, Question};
 pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
 pub use self::track::{AskedStep, OpenTrack};
