@@ -40,7 +40,6 @@ pub use self::decide::Ruling;
 pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};
 pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
-pub use self::people::eligible_names;
 pub use self::post_review::OpenReview;
 pub use self::request::{Claim, OpenApproval, Question};
 pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
