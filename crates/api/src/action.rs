@@ -394,6 +394,8 @@ pub struct ApprovalAnswer {
     pub overdue: bool,
     /// When it expires undecided.
     pub deadline: String,
+    /// What happens if nobody answers, in sentences; empty once it has ended.
+    pub if_unanswered: Vec<String>,
     /// How long an approval may be used, seconds.
     pub valid_for_s: i64,
     /// Why it ended.

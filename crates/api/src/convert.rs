@@ -258,6 +258,7 @@ pub fn approval(
         sla_due: approval.sla_due.to_string(),
         overdue: approval.overdue,
         deadline: opened.deadline.to_string(),
+        if_unanswered: crate::unanswered::sentences(approval),
         valid_for_s: opened.valid_for_s,
         why: approval.resolved.as_ref().map(|(_, resolved)| resolved.why.clone()),
         fallback: approval

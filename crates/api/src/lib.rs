@@ -17,6 +17,9 @@ pub mod policies;
 pub mod problem;
 pub mod registry;
 pub mod retention;
+pub mod timeline;
+mod unanswered;
+pub mod visible;
 
 pub use action::*;
 pub use calls::{CALLS, Call};

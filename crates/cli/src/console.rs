@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
 
+pub(crate) use countersign_api::visible::{named, one_line, visible};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -94,23 +95,4 @@ pub(crate) fn cell(value: &Value, field: &str) -> String {
         }
         Some(other) => other.to_string(),
     }
-}
-
-/// Text of others with control characters, and characters that change the direction of writing or are not seen, made
-/// visible. Line breaks stay.
-pub(crate) fn visible(text: &str) -> String {
-    let hidden = |c: char| {
-        let invisible =
-            matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        (c.is_control() && c != '\n') || invisible
-    };
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if hidden(c) {
-            shown.extend(c.escape_unicode());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
 }

@@ -14,6 +14,7 @@ mod folder;
 mod host;
 mod instance;
 mod local;
+mod paint;
 mod place;
 mod policies;
 mod progress;

@@ -155,7 +155,7 @@ impl Engine {
         Ok((answer.map_err(EngineError::recorded)?, done.replayed.is_some()))
     }
 
-    async fn view_of_approval(&self, org: &Org, id: ApprovalId) -> Result<ActionView, EngineError> {
+    pub(crate) async fn view_of_approval(&self, org: &Org, id: ApprovalId) -> Result<ActionView, EngineError> {
         let (inner, org) = (self.inner.clone(), org.clone());
         blocking(move || {
             let stored = inner.store.by_subject(&org, id.0)?;

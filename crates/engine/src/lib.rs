@@ -36,6 +36,7 @@ mod settings;
 mod signer;
 mod stepper;
 mod tiles;
+mod timeline;
 mod vault;
 mod witnessed;
 

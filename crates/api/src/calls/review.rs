@@ -12,6 +12,7 @@ use crate::autonomy::{
     AutonomyAnswer, CriteriaAnswer, FindingBody, ModeBody, PauseAnswer, PauseBody, ReviewAnswer, ReviewsAnswer,
     StandingAnswer,
 };
+use crate::timeline::TimelineAnswer;
 
 const APPROVAL: Param = path("id", "The request.", || id_of("apr"));
 
@@ -24,6 +25,10 @@ pub(super) static CALLS: &[Call] = &[
         .about("Shows one request with its action, evidence and votes.")
         .with(&[APPROVAL])
         .answers::<ApprovalAnswer>(),
+    Call::new("timeline", Get, "/v1/approvals/{id}/timeline", agents_or(READERS))
+        .about("Tells what happened to a request, in sentences, and answers the five questions of an audit.")
+        .with(&[APPROVAL])
+        .answers::<TimelineAnswer>(),
     Call::new("vote", Post, "/v1/approvals/{id}/votes", Voter)
         .about("Casts a person's vote for exactly what the person saw.")
         .idempotent()

@@ -1,5 +1,6 @@
 //! The real binary, driven as people drive it. Each test has a folder and ports of its own.
 
+mod approvals;
 mod backup;
 mod callbacks;
 mod database;

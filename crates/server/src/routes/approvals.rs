@@ -17,6 +17,7 @@ use crate::way::Asked;
 handlers! {
     "approvals" => Caller approvals,
     "approval" => Caller approval,
+    "timeline" => Caller timeline,
     "vote" => Caller vote,
     "answer_approval" => Caller answer,
     "cancel_approval" => Caller cancel,
@@ -35,6 +36,10 @@ async fn approvals(asked: Asked<Caller>) -> Answer {
 
 async fn approval(asked: Asked<Caller>) -> Answer {
     json(&asked.app.engine.approval(&asked.caller, wanted(&asked)?).await?)
+}
+
+async fn timeline(asked: Asked<Caller>) -> Answer {
+    json(&asked.app.engine.timeline(&asked.caller, wanted(&asked)?).await?)
 }
 
 async fn vote(asked: Asked<Caller>) -> Answer {

@@ -1,6 +1,7 @@
 //! The API over a real port and the in-memory store.
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
+mod approvals;
 mod autonomy;
 mod bad_input;
 mod connections;

@@ -144,7 +144,15 @@ fn expected(call: &Call, who: &str) -> bool {
         "withdraw_override",
     ];
     let votes = ["vote", "set_mode", "close_review"];
-    let agents_read = ["action", "explain", "approvals", "approval", "criteria", "autonomy"];
+    let agents_read = [
+        "action",
+        "explain",
+        "approvals",
+        "approval",
+        "timeline",
+        "criteria",
+        "autonomy",
+    ];
     let organizations = [
         "create_organization",
         "organizations",
