@@ -47,6 +47,7 @@ const PARTS: [Part; 2] = [
             // Behind `--`, since the run on the tree as it is looks at the broken package's own tests only.
             "--package",
             "countersign-testkit",
+            "--no-default-features",
             "--lib",
             "--test",
             "boundaries",
