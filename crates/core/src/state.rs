@@ -8,6 +8,7 @@
 mod apply;
 mod autonomy;
 mod caches;
+mod coverage;
 mod decide;
 mod facts;
 mod handle;
@@ -36,6 +37,7 @@ use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use serde::{Deserialize, Serialize};
 
 pub use self::autonomy::{missing, percent};
+pub use self::coverage::Unreachable;
 pub use self::decide::Ruling;
 pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};

@@ -261,7 +261,7 @@ pub(super) static CALLS: &[Call] = &[
         .with(&[SNAPSHOT])
         .takes::<RationaleBody>(r#"{"rationale": "refunds up to 500 without review"}"#)
         .answers::<LiveAnswer>()
-        .problems(&[(409, "tests_failed")]),
+        .problems(&[(409, "route_unreachable"), (409, "tests_failed")]),
     Call::new("roll_back_policy", Post, "/v1/policies:rollback", people(&[Admin, PolicyAuthor]))
         .about("Makes the snapshot live that was live before.")
         .idempotent()
