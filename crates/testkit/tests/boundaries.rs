@@ -508,6 +508,18 @@ fn a_permit_belongs_to_its_agent_and_needs_the_action_only_under_another_policy(
 }
 
 #[test]
+fn a_record_says_that_the_live_policy_could_not_be_had_only_where_one_was_live() {
+    let unavailable = |world: &mut World| submit(world, "read").decision.facts.policy_unavailable;
+    let mut world = World::new();
+    world.agent("bot", "team:ops");
+    assert!(!unavailable(&mut world), "none was ever live");
+    let mut world = self::world();
+    assert!(!unavailable(&mut world), "it is there");
+    world.without_policy = true;
+    assert!(unavailable(&mut world));
+}
+
+#[test]
 fn a_vote_for_another_action_or_another_snapshot_does_not_count() {
     let (mut world, id, opened) = request("pay");
     let view = world.view(id);
