@@ -520,6 +520,27 @@ fn a_record_says_that_the_live_policy_could_not_be_had_only_where_one_was_live()
 }
 
 #[test]
+fn where_the_policy_changed_and_cannot_be_had_nothing_that_people_approved_is_permitted_or_used() {
+    let commented = format!("# the same\n{POLICY}");
+    let changed = |world: &mut World| {
+        world.policy(&[("gate.yaml", &commented), ("org.yaml", ORGANIZATION)]);
+        world.without_policy = true;
+    };
+    let (mut world, id, _) = request("pay");
+    changed(&mut world);
+    world.vote("dana", id, Verb::Approve, None).unwrap();
+    let (_, resolved) = world.view(id).approval.unwrap().resolved.unwrap();
+    assert_eq!((resolved.why.as_str(), resolved.permit), ("no policy is live", None));
+
+    let (mut world, id, _) = request("pay");
+    world.vote("dana", id, Verb::Approve, None).unwrap();
+    changed(&mut world);
+    let words = "no policy is live".to_owned();
+    assert_eq!(told(world.redeem(id)), (Category::Conflict, "policy_changed", words));
+    assert_eq!(world.view(id).reason_code.as_deref(), Some("invalidated"));
+}
+
+#[test]
 fn a_vote_for_another_action_or_another_snapshot_does_not_count() {
     let (mut world, id, opened) = request("pay");
     let view = world.view(id);
