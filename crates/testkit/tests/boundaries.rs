@@ -508,6 +508,39 @@ fn a_permit_belongs_to_its_agent_and_needs_the_action_only_under_another_policy(
 }
 
 #[test]
+fn a_record_says_that_the_live_policy_could_not_be_had_only_where_one_was_live() {
+    let unavailable = |world: &mut World| submit(world, "read").decision.facts.policy_unavailable;
+    let mut world = World::new();
+    world.agent("bot", "team:ops");
+    assert!(!unavailable(&mut world), "none was ever live");
+    let mut world = self::world();
+    assert!(!unavailable(&mut world), "it is there");
+    world.without_policy = true;
+    assert!(unavailable(&mut world));
+}
+
+#[test]
+fn where_the_policy_changed_and_cannot_be_had_nothing_that_people_approved_is_permitted_or_used() {
+    let commented = format!("# the same\n{POLICY}");
+    let changed = |world: &mut World| {
+        world.policy(&[("gate.yaml", &commented), ("org.yaml", ORGANIZATION)]);
+        world.without_policy = true;
+    };
+    let (mut world, id, _) = request("pay");
+    changed(&mut world);
+    world.vote("dana", id, Verb::Approve, None).unwrap();
+    let (_, resolved) = world.view(id).approval.unwrap().resolved.unwrap();
+    assert_eq!((resolved.why.as_str(), resolved.permit), ("no policy is live", None));
+
+    let (mut world, id, _) = request("pay");
+    world.vote("dana", id, Verb::Approve, None).unwrap();
+    changed(&mut world);
+    let words = "no policy is live".to_owned();
+    assert_eq!(told(world.redeem(id)), (Category::Conflict, "policy_changed", words));
+    assert_eq!(world.view(id).reason_code.as_deref(), Some("invalidated"));
+}
+
+#[test]
 fn a_vote_for_another_action_or_another_snapshot_does_not_count() {
     let (mut world, id, opened) = request("pay");
     let view = world.view(id);
