@@ -1,16 +1,21 @@
 //! Every call of the API, in one table: the document, the router, the authorization and the docs page are made from it.
 
 mod params;
+mod review;
 mod table;
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-pub use table::{CALLS, READERS};
+pub use table::READERS;
 
 pub use crate::registry::Role;
+
+/// Every call.
+pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| [table::CALLS, review::CALLS].concat());
 
 /// An HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod approvals;
 pub mod audit;
+pub mod autonomy;
 pub mod bounded;
 pub mod calls;
 pub mod convert;

@@ -24,7 +24,7 @@ pub fn openapi() -> Value {
     let (mut taken, mut answered) = (settings().into_generator(), settings().into_generator());
     let problem = answered.subschema_for::<Problem>().to_value();
     let mut paths = Map::new();
-    for call in CALLS {
+    for call in CALLS.iter() {
         let operation = operation(call, &mut taken, &mut answered, &problem);
         let item = paths.entry(call.path).or_insert_with(|| Value::Object(Map::new()));
         if let Value::Object(item) = item {
@@ -53,7 +53,7 @@ pub fn openapi() -> Value {
 
 fn tags() -> Vec<Value> {
     let mut names: Vec<&str> = Vec::new();
-    for call in CALLS {
+    for call in CALLS.iter() {
         if !names.contains(&call.group()) {
             names.push(call.group());
         }

@@ -8,6 +8,7 @@
 mod apply;
 mod autonomy;
 mod caches;
+mod coverage;
 mod decide;
 mod facts;
 mod handle;
@@ -35,12 +36,12 @@ use countersign_policy::Snapshot;
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use serde::{Deserialize, Serialize};
 
-pub use self::autonomy::missing;
+pub use self::autonomy::{missing, percent};
+pub use self::coverage::Unreachable;
 pub use self::decide::Ruling;
 pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};
 pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
-pub use self::people::eligible_names;
 pub use self::post_review::OpenReview;
 pub use self::request::{Claim, OpenApproval, Question};
 pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};

@@ -6,6 +6,7 @@ mod actions;
 mod approvals;
 mod audit;
 mod auth;
+mod autonomy;
 mod batch;
 mod clock;
 mod committer;

@@ -130,6 +130,12 @@ impl Engine {
                     .into(),
             );
         }
+        let people = self.look(&request.caller.org, |state| state.people_alone()).await?;
+        let now = self.inner.clock.read().now;
+        let unreachable = blocking(move || Ok(people.unreachable(&snapshot, now))).await?;
+        if let Some(unreachable) = unreachable {
+            return Err(unreachable.refusal().into());
+        }
         let command = Command::ActivateSnapshot {
             hash,
             rationale: self.words(rationale),

@@ -325,7 +325,7 @@ impl Engine {
     }
 
     /// Why something is done, which has to be said.
-    fn reason(&self, why: &str) -> Result<countersign_core::command::Sealed, Refusal> {
+    pub(crate) fn reason(&self, why: &str) -> Result<countersign_core::command::Sealed, Refusal> {
         self.words(Some(why))
             .ok_or_else(|| Refusal::invalid("reason_required", "say why"))
     }

@@ -51,7 +51,7 @@ fn html(document: &Value) -> String {
         escape(about)
     );
     let mut groups: Vec<&str> = Vec::new();
-    for call in CALLS {
+    for call in CALLS.iter() {
         if !groups.contains(&call.group()) {
             groups.push(call.group());
         }
@@ -142,7 +142,7 @@ fn named(schema: Option<&Value>) -> String {
 
 fn problems(page: &mut String) {
     let mut codes: BTreeMap<&str, (BTreeSet<u16>, Vec<&str>)> = BTreeMap::new();
-    for call in CALLS {
+    for call in CALLS.iter() {
         for (status, own) in call.all_problems() {
             for code in own {
                 let (statuses, calls) = codes.entry(code).or_default();

@@ -88,7 +88,7 @@ pub fn router(engine: Engine, settings: ServerSettings) -> Router {
         document: serde_json::to_vec(&document).unwrap_or_default(),
     });
     let mut router = Router::new();
-    for call in CALLS {
+    for call in CALLS.iter() {
         match routes::handler(call.id) {
             Some(handler) => router = router.route(&pattern(call), method_router(&app, call, handler)),
             // A test proves that this does not happen.

@@ -5,6 +5,7 @@ mod agents;
 mod alerts;
 mod approvals;
 mod audit;
+mod autonomy;
 mod callbacks;
 mod keys;
 mod kill;
@@ -45,6 +46,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     alerts::HANDLERS,
     approvals::HANDLERS,
     audit::HANDLERS,
+    autonomy::HANDLERS,
     callbacks::HANDLERS,
     keys::HANDLERS,
     kill::HANDLERS,
@@ -89,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_handler_gets_the_kind_of_caller_that_its_call_lets_in() {
-        for call in CALLS {
+        for call in CALLS.iter() {
             let fits = matches!(
                 (handler(call.id).expect("each call has a handler"), call.permission),
                 (Handler::Visitor(_), Permission::Anyone)

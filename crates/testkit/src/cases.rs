@@ -1,18 +1,20 @@
 //! Runs case files: behaviour as YAML that a non-programmer can read. `tests/cases/README.md` explains the words.
 
+mod expect;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use countersign_core::command::{CloseReview, SetMode};
-use countersign_core::event::{Finding, HoldScope, Mode, OutcomeStatus, Scope, Verb};
+use countersign_core::event::{AgentRegistered, Finding, HoldScope, Mode, OutcomeStatus, Scope, Verb};
 use countersign_core::ids::{ActionId, HoldId};
 use countersign_core::policy::{Value, json};
 use countersign_core::record::ActorKind;
-use countersign_core::view::StepFact;
 use countersign_core::{ActionView, Command, Refusal, Span};
 use countersign_policy::yaml;
 
-use crate::{Left, World, by};
+use self::expect::{left, said, shown, times};
+use crate::{World, by};
 
 /// Runs every `.yaml` below a folder and names every case that does not hold.
 pub fn run_folder(folder: &Path) -> (usize, Vec<String>) {
@@ -58,7 +60,11 @@ fn run_file(name: &str, file: &Value, failures: &mut Vec<String>) -> usize {
             run.given(given);
         }
         for (place, step) in list(case.get("steps")).iter().enumerate() {
-            if let Err(why) = run.step(step) {
+            let times = step
+                .get("repeat")
+                .and_then(|times| plain(times).parse().ok())
+                .unwrap_or(1);
+            if let Err(why) = (0..times).try_for_each(|_| run.step(step)) {
                 failures.push(format!("{name}: {title}: step {}: {why}", place + 1));
                 break;
             }
@@ -80,17 +86,30 @@ struct Run {
 impl Run {
     fn given(&mut self, given: &Value) {
         for person in list(given.get("people")) {
-            let words = |name: &str| list(person.get(name)).iter().map(plain).collect::<Vec<_>>();
-            let (roles, teams, duties) = (words("roles"), words("teams"), words("duties"));
-            self.world
-                .user(&text(&person, "id"), &strs(&roles), &strs(&teams), &strs(&duties));
+            self.person(&person);
         }
         for agent in list(given.get("agents")) {
-            self.world.agent(&text(&agent, "id"), &text(&agent, "owner"));
+            let agent = AgentRegistered {
+                agent: text(&agent, "id"),
+                labels: BTreeMap::new(),
+                owner: text(&agent, "owner"),
+                team: agent.get("team").map(plain),
+            };
+            self.world.done(Command::RegisterAgent(Box::new(agent), None));
+        }
+        for url in list(given.get("receivers")) {
+            self.world.done(Command::RegisterReceiver { url: plain(&url) });
         }
         if let Some(Value::Map(files)) = given.get("policy") {
             self.policy(files);
         }
+    }
+
+    fn person(&mut self, person: &Value) {
+        let words = |name: &str| list(person.get(name)).iter().map(plain).collect::<Vec<_>>();
+        let (roles, teams, duties) = (words("roles"), words("teams"), words("duties"));
+        self.world
+            .user(&text(person, "id"), &strs(&roles), &strs(&teams), &strs(&duties));
     }
 
     fn policy(&mut self, files: &BTreeMap<String, Value>) {
@@ -152,7 +171,13 @@ impl Run {
                 "erase" => result = self.world.erase(&text(value, "by"), &text(value, "subject")),
                 "destroy_due" => self.world.destroy_due(),
                 "evidence" => result = self.evidence(value),
-                "cancel" => result = self.cancel(),
+                "cancel" => result = self.cancel(value),
+                "person" => self.person(value),
+                "remove_person" => {
+                    let command = Command::RemoveUser(text(value, "id"));
+                    let who = by(ActorKind::User, &text(value, "by"));
+                    result = crate::outcome_of(self.world.give(who, command).0);
+                }
                 "set_mode" => result = self.set_mode(value),
                 "review" => result = self.review(value),
                 "pause_agent" => drop(self.world.done(Command::PauseAgent(plain(value).as_str().into(), None))),
@@ -160,7 +185,7 @@ impl Run {
                     self.world
                         .done(Command::ResumeAgent(plain(value).as_str().into(), None)),
                 ),
-                "expect" | "refused" | "after" => {}
+                "expect" | "refused" | "told" | "hint" | "repeat" | "after" => {}
                 other => return Err(format!("nobody knows the word `{other}`")),
             }
         }
@@ -177,7 +202,14 @@ impl Run {
                     plain(code)
                 ));
             }
-            (Some(_), Err(_)) => {}
+            (Some(_), Err(refusal)) => {
+                for (word, told) in [("told", Some(&refusal.detail)), ("hint", refusal.hint.as_ref())] {
+                    let wanted = map.get(word).map(plain);
+                    if wanted.is_some() && wanted.as_ref() != told {
+                        return Err(format!("`{word}` is {told:?} and should be {wanted:?}"));
+                    }
+                }
+            }
         }
         match map.get("expect") {
             Some(Value::Map(expected)) => self.check(expected, before),
@@ -330,18 +362,16 @@ impl Run {
         format!("{} {}/{}", standing.mode.as_str(), standing.succeeded, standing.failed)
     }
 
-    fn cancel(&mut self) -> Result<(), Refusal> {
+    /// The agent withdraws, or whoever else `value` names as `agent` or `by`.
+    fn cancel(&mut self, value: &Value) -> Result<(), Refusal> {
         let view = self.view();
         let approval = view.approval.expect("a request").opened.approval;
-        let agent = Some(view.decision.agent.clone());
-        crate::outcome_of(
-            self.world
-                .give(
-                    by(ActorKind::Agent, &view.decision.agent),
-                    Command::Cancel { approval, agent },
-                )
-                .0,
-        )
+        let agent = value.get("agent").map_or(view.decision.agent.to_string(), plain);
+        let (who, agent) = match value.get("by") {
+            Some(person) => (by(ActorKind::User, &plain(person)), None),
+            None => (by(ActorKind::Agent, &agent), Some(agent.as_str().into())),
+        };
+        crate::outcome_of(self.world.give(who, Command::Cancel { approval, agent }).0)
     }
 
     fn view(&self) -> ActionView {
@@ -351,10 +381,13 @@ impl Run {
     fn check(&self, expected: &BTreeMap<String, Value>, before: usize) -> Result<(), String> {
         for (word, wanted) in expected {
             let (wanted, got) = match word.as_str() {
-                "records" => (
-                    words(wanted),
-                    self.world.kinds(before).iter().map(|kind| (*kind).to_owned()).collect(),
-                ),
+                "times" => {
+                    let Value::Map(wanted) = wanted else {
+                        return Err("`times` is a map from names of times".into());
+                    };
+                    let [wanted, got] = times(&self.world.records[before..], wanted)?;
+                    (wanted, got)
+                }
                 "payloads" => {
                     let Value::Map(wanted) = wanted else {
                         return Err("`payloads` is a map from names of actions".into());
@@ -399,10 +432,10 @@ impl Run {
                     words(wanted),
                     self.world.asked(self.last.expect("an action was submitted")),
                 ),
-                _ => {
-                    let view = self.view();
-                    (words(wanted), shown(&view, word)?)
-                }
+                _ => match said(&self.world.records[before..], word) {
+                    Some(got) => (words(wanted), got),
+                    None => (words(wanted), shown(&self.view(), word)?),
+                },
             };
             if wanted != got {
                 return Err(format!("`{word}` is {got:?} and should be {wanted:?}"));
@@ -410,85 +443,6 @@ impl Run {
         }
         Ok(())
     }
-}
-
-fn left(left: Left) -> &'static str {
-    match left {
-        Left::Kept => "kept",
-        Left::Restricted => "restricted",
-        Left::Erased => "erased",
-        Left::Destroyed => "destroyed",
-    }
-}
-
-fn shown(view: &ActionView, word: &str) -> Result<Vec<String>, String> {
-    let approval = view.approval.as_ref();
-    Ok(match word {
-        "decision" => vec![view.decision.decision.as_str().to_owned()],
-        "status" => vec![view.status.as_str().to_owned()],
-        "reason_code" => vec![view.reason_code.clone().unwrap_or_default()],
-        "reason" => vec![
-            view.decision
-                .reasons
-                .first()
-                .map(|reason| reason.code.clone())
-                .unwrap_or_default(),
-        ],
-        "permit" => vec![if view.permit.is_some() { "yes" } else { "no" }.to_owned()],
-        "approval" => vec![
-            approval
-                .map(|approval| approval.state.as_str().to_owned())
-                .unwrap_or_default(),
-        ],
-        "step" => vec![approval.map_or(0, |approval| approval.current_step(0) + 1).to_string()],
-        "step_reason" => (approval.iter())
-            .flat_map(|approval| approval.steps.iter().rev())
-            .find_map(|taken| match &taken.what {
-                StepFact::Started(started) => Some(started.reason.as_str().to_owned()),
-                StepFact::Reminded(_) | StepFact::Passed | StepFact::Held(_) => None,
-            })
-            .into_iter()
-            .collect(),
-        "fallback" => (approval.and_then(|approval| approval.resolved.as_ref()))
-            .and_then(|(_, resolved)| resolved.fallback.clone())
-            .into_iter()
-            .collect(),
-        "missing" => approval.map(|approval| approval.missing.clone()).unwrap_or_default(),
-        "unresolved" => approval
-            .map(|approval| approval.opened.unresolved.clone())
-            .unwrap_or_default(),
-        "excluded" => approval
-            .map(|approval| approval.opened.excluded.iter().map(|out| out.user.clone()).collect())
-            .unwrap_or_default(),
-        "votes_counted" => {
-            vec![
-                approval
-                    .map_or(0, |approval| approval.votes.iter().filter(|v| v.vote.counted).count())
-                    .to_string(),
-            ]
-        }
-        "constraints" => view
-            .decision
-            .constraints
-            .iter()
-            .map(|(name, value)| match value {
-                countersign_policy::verdict::ConstraintValue::Text(text) => format!("{name}={text}"),
-                other => format!("{name}={other:?}"),
-            })
-            .collect(),
-        "violations" => view
-            .outcome
-            .as_ref()
-            .map(|outcome| outcome.2.violations.clone())
-            .unwrap_or_default(),
-        "outcome" => vec![
-            view.outcome
-                .as_ref()
-                .map(|o| format!("{:?}", o.2.status).to_lowercase())
-                .unwrap_or_default(),
-        ],
-        other => return Err(format!("nobody knows what to expect of `{other}`")),
-    })
 }
 
 fn scope(value: &Value) -> Scope {

@@ -4,6 +4,7 @@ pub mod cases;
 mod derive;
 pub mod history;
 mod retention;
+#[cfg(feature = "simulation")]
 pub mod simulation;
 
 use std::collections::{BTreeMap, BTreeSet};

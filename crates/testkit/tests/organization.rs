@@ -238,3 +238,65 @@ fn a_manager_is_found_through_the_requester_or_the_owner() {
         assert_eq!(give(&mut world, "alex", with_manager("ada", manager, zone)), code);
     }
 }
+
+/// The counter-example for an organization of these documents, if there is one: who, and how many hours from now.
+fn stuck(world: &World, routes: &str) -> Option<(Option<String>, i64)> {
+    let text = format!("{POLICY}routes: {{ r: {routes} }}\n");
+    let (snapshot, _) = Snapshot::load(&[("org.yaml".to_owned(), text.into_bytes())])
+        .map_err(|p| format!("{p:?}"))
+        .unwrap();
+    let found = world.state.people_alone().unreachable(&snapshot, world.now)?;
+    assert!(found.refusal().detail.starts_with("route `r` reaches nobody if "));
+    Some((found.requester, (found.at - world.now).as_seconds() / 3600))
+}
+
+#[test]
+fn a_route_that_would_reach_nobody_is_found_with_who_asks_and_when() {
+    let mut world = world();
+    // `alex` is the only admin, and so the fallback of a route that names none.
+    assert_eq!(stuck(&world, "{ steps: [{ to: team:support }] }"), None);
+    assert_eq!(
+        stuck(&world, "{ steps: [{ to: user:cleo }], fallback: [user:ben] }"),
+        None
+    );
+    let alone = "{ steps: [{ to: user:cleo }], fallback: [user:cleo] }";
+    assert_eq!(stuck(&world, alone), Some((Some("cleo".into()), 0)));
+    assert_eq!(
+        stuck(&world, "{ steps: [{ to: user:alex }] }"),
+        Some((Some("alex".into()), 0))
+    );
+    let two = "{ steps: [{ to: team:support, quorum: 2 }], fallback: [user:nobody] }";
+    assert_eq!(stuck(&world, two), Some((Some("ada".into()), 0)));
+    let nobody = "{ steps: [{ to: user:nobody }], fallback: [user:vic] }";
+    assert_eq!(stuck(&world, nobody), Some((None, 0)));
+    // A second step helps, unless it is asked only once the first has approved.
+    let later = "{ steps: [{ to: user:nobody, within: 1m }, { to: team:support }], fallback: [user:vic] }";
+    assert_eq!(stuck(&world, later), None);
+    assert!(
+        stuck(
+            &world,
+            &later.replace("to: team:support", "to: team:support, when: approved")
+        )
+        .is_some()
+    );
+    // From the second day on `ada` is absent, and then `ben`, who is left, could ask.
+    let schedule = "{ steps: [{ to: schedule:oncall }], fallback: [user:ben] }";
+    assert_eq!(stuck(&world, schedule), Some((Some("ben".into()), 7 * 24 - 1)));
+    let away = Command::RecordAbsence(Box::new(NewAbsence {
+        user: "ada".into(),
+        from: world.now + Span::days(1),
+        to: world.now + Span::days(3),
+        delegate: None,
+    }));
+    assert_eq!(give(&mut world, "ada", away), "done");
+    assert_eq!(stuck(&world, schedule), Some((Some("ben".into()), 24)));
+}
+
+#[test]
+fn where_one_person_alone_may_vote_no_route_is_refused() {
+    let mut world = World::new();
+    world.user("vic", &["viewer"], &[], &[]);
+    assert_eq!(stuck(&world, "{ steps: [{ to: user:alex }] }"), None);
+    world.user("ada", &["reviewer"], &[], &[]);
+    assert!(stuck(&world, "{ steps: [{ to: user:alex }] }").is_some());
+}

@@ -1,17 +1,14 @@
 //! The table itself.
 
 use super::Method::{Delete, Get, Post, Put};
-use super::Permission::{Anyone, Holder, LocalOperator, Those, Voter};
+use super::Permission::{Anyone, Holder, LocalOperator, Those};
 use super::Role::{Admin, Auditor, Operator, PolicyAuthor, Reviewer, Viewer};
 use serde_json::json;
 
 use super::params::{SEARCH, flag, id, id_of, index, needed, page, path, query, size, time, with_slashes, word};
 use super::{Call, Param, Permission, Role};
-use crate::action::{ActionAnswer, ActionBody, ApprovalAnswer};
-use crate::approvals::{
-    AnswersBody, ApprovalsAnswer, BatchAnswer, BatchBody, OutcomeRequestBody, RedeemAnswer, RedeemBody,
-    VoteRequestBody, VotesAnswer, VotesBody,
-};
+use crate::action::{ActionAnswer, ActionBody};
+use crate::approvals::{BatchAnswer, BatchBody, OutcomeRequestBody, RedeemAnswer, RedeemBody};
 use crate::audit::{
     AuditAnswer, CheckpointAnswer, ConsistencyAnswer, ExplainAnswer, InclusionAnswer, KeySetAnswer, LogKeysAnswer,
     NewEpochBody, OpenedEpochAnswer, PayloadAnswer, RotatedKeyAnswer, SchemasAnswer,
@@ -36,13 +33,12 @@ use crate::retention::{
     ErasureAnswer, ErasureBody, ErasuresAnswer, HoldAnswer, HoldBody, HoldReleaseAnswer, HoldsAnswer, LeafHashesAnswer,
     PruneAnswer, PruneBody, WhyBody,
 };
-use crate::timeline::TimelineAnswer;
 
 /// Every role: whoever has one reads what is going on.
 pub const READERS: &[Role] = &[Admin, Auditor, Operator, PolicyAuthor, Reviewer, Viewer];
-const RUNNERS: &[Role] = &[Admin, Operator];
+pub(super) const RUNNERS: &[Role] = &[Admin, Operator];
 
-const fn agents_or(roles: &'static [Role]) -> Permission {
+pub(super) const fn agents_or(roles: &'static [Role]) -> Permission {
     Those {
         agents: true,
         roles,
@@ -50,7 +46,7 @@ const fn agents_or(roles: &'static [Role]) -> Permission {
     }
 }
 
-const fn agents_and_keys_of(scope: &'static str) -> Permission {
+pub(super) const fn agents_and_keys_of(scope: &'static str) -> Permission {
     Those {
         agents: true,
         roles: &[],
@@ -58,7 +54,7 @@ const fn agents_and_keys_of(scope: &'static str) -> Permission {
     }
 }
 
-const fn people(roles: &'static [Role]) -> Permission {
+pub(super) const fn people(roles: &'static [Role]) -> Permission {
     Those {
         agents: false,
         roles,
@@ -67,8 +63,7 @@ const fn people(roles: &'static [Role]) -> Permission {
 }
 
 const ACTION: Param = path("id", "The action.", || id_of("act"));
-const APPROVAL: Param = path("id", "The request.", || id_of("apr"));
-const AGENT: Param = with_slashes(path("id", "The agent.", id));
+pub(super) const AGENT: Param = with_slashes(path("id", "The agent.", id));
 const USER: Param = with_slashes(path("id", "The person.", id));
 const SCHEDULE: Param = path("name", "The schedule.", word);
 const SNAPSHOT: Param = path(
@@ -111,7 +106,7 @@ const ROTA: &[(u16, &str)] = &[
 ];
 
 /// Every call, by resource.
-pub static CALLS: &[Call] = &[
+pub(super) static CALLS: &[Call] = &[
     Call::new("decide", Post, "/v1/actions", agents_and_keys_of("act_for:"))
         .about("Decides one action. A deny is an answer, not a problem.")
         .idempotent()
@@ -145,71 +140,6 @@ pub static CALLS: &[Call] = &[
         .with(&[ACTION])
         .answers::<ExplainAnswer>()
         .problems(&[(409, "no_policy")]),
-    Call::new("approvals", Get, "/v1/approvals", agents_or(READERS))
-        .about("Lists requests that have not ended; for an agent its own.")
-        .with(&[query("mine", "Only those that you may decide.", flag)])
-        .answers::<ApprovalsAnswer>(),
-    Call::new("approval", Get, "/v1/approvals/{id}", agents_or(READERS))
-        .about("Shows one request with its action, evidence and votes.")
-        .with(&[APPROVAL])
-        .answers::<ApprovalAnswer>(),
-    Call::new("timeline", Get, "/v1/approvals/{id}/timeline", agents_or(READERS))
-        .about("Tells what happened to a request, in sentences, and answers the five questions of an audit.")
-        .with(&[APPROVAL])
-        .answers::<TimelineAnswer>(),
-    Call::new("vote", Post, "/v1/approvals/{id}/votes", Voter)
-        .about("Casts a person's vote for exactly what the person saw.")
-        .idempotent()
-        .with(&[APPROVAL])
-        .takes::<VoteRequestBody>(concat!(
-            r#"{"verb": "approve", "comment": "checked against the invoice", "action_digest": ""#,
-            r#"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", "snapshot": "sha256:"#,
-            r#"fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9"}"#
-        ))
-        .answers::<ApprovalAnswer>()
-        .problems(&[
-            (403, "agents_cannot_vote"),
-            (403, "operator_cannot_vote"),
-            (403, "self_approval"),
-            (403, "not_eligible"),
-            (409, "approval_closed"),
-            (409, "digest_mismatch"),
-            (409, "snapshot_mismatch"),
-            (409, "needs_evidence"),
-            (409, "already_voted"),
-            (410, "expired"),
-            (422, "reason_required"),
-        ]),
-    Call::new("votes", Post, "/v1/approvals/votes", Voter)
-        .about("Casts the same vote on up to 20 requests of one kind. Each has a result of its own.")
-        .idempotent()
-        .takes::<VotesBody>(concat!(
-            r#"{"verb": "approve", "items": [{"approval": "apr_01a21afe005770018ec8e5ddd971e256", "action_digest": ""#,
-            r#"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", "snapshot": "sha256:"#,
-            r#"fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9"}]}"#
-        ))
-        .answers::<VotesAnswer>()
-        .problems(&[
-            (403, "agents_cannot_vote"),
-            (403, "operator_cannot_vote"),
-            (422, "batch_size"),
-            (422, "high_risk"),
-            (422, "mixed_batch"),
-            (422, "reason_required"),
-            (422, "repeated_item"),
-        ]),
-    Call::new("answer_approval", Post, "/v1/approvals/{id}/answers", agents_and_keys_of("act_for:"))
-        .about("Completes the evidence of a request.")
-        .idempotent()
-        .with(&[APPROVAL])
-        .takes::<AnswersBody>(r#"{"evidence": {"reason": "the customer was charged twice", "sources": ["ticket 4521"]}}"#)
-        .answers::<ApprovalAnswer>()
-        .problems(&[(409, "evidence_is_complete"), (410, "expired")]),
-    Call::new("cancel_approval", Post, "/v1/approvals/{id}/cancel", agents_or(RUNNERS))
-        .about("Withdraws a request; an agent its own.")
-        .idempotent()
-        .with(&[APPROVAL])
-        .answers::<ApprovalAnswer>(),
     Call::new("redeem", Post, "/v1/permits/redeem", agents_and_keys_of("redeem"))
         .about("Uses a permit, once, for exactly what is about to run.")
         .idempotent()
@@ -331,7 +261,7 @@ pub static CALLS: &[Call] = &[
         .with(&[SNAPSHOT])
         .takes::<RationaleBody>(r#"{"rationale": "refunds up to 500 without review"}"#)
         .answers::<LiveAnswer>()
-        .problems(&[(409, "tests_failed")]),
+        .problems(&[(409, "route_unreachable"), (409, "tests_failed")]),
     Call::new("roll_back_policy", Post, "/v1/policies:rollback", people(&[Admin, PolicyAuthor]))
         .about("Makes the snapshot live that was live before.")
         .idempotent()

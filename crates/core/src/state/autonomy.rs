@@ -77,7 +77,8 @@ pub fn missing(standing: &Standing, rules: &AutonomyRules, now: Time) -> Vec<Str
     missing
 }
 
-fn percent(points: u32) -> String {
+/// A share in basis points, in words.
+pub fn percent(points: u32) -> String {
     let (whole, rest) = (points / 100, points % 100);
     if rest == 0 {
         format!("{whole} %")

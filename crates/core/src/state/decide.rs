@@ -89,10 +89,9 @@ impl Ruling {
     }
 
     fn of(verdict: Verdict) -> Ruling {
-        let applied = verdict.remedy.as_ref().is_some_and(|remedy| remedy.applied);
         let (status, reason_code) = match verdict.decision {
             Decision::Allow | Decision::AllowWithConstraints => (Status::Permitted, None),
-            Decision::Remediate if applied => (Status::Permitted, None),
+            // A remedy that was applied has the decision of its alternative.
             Decision::Remediate => (Status::Refused, Some("remedy_offered")),
             Decision::RequireApproval => (Status::Pending, None),
             Decision::Deny => (Status::Refused, Some("denied")),
@@ -138,7 +137,7 @@ impl State {
 
         let action_id = ActionId(ctx.ids.next(ctx.now));
         let mut events = Vec::with_capacity(2);
-        if !self.agents.contains_key(&submit.agent) && self.agents.len() < self.users.len() + SIGHTED_AT_MOST {
+        if !self.agents.contains_key(&submit.agent) && self.sighted() < SIGHTED_AT_MOST {
             events.push(Draft::observed(AgentSighted {
                 agent: submit.agent.to_string(),
             }));
@@ -178,6 +177,11 @@ impl State {
             events.extend(asked.into_iter().map(Draft::observed));
         }
         Handled::done(events)
+    }
+
+    /// How many agents were sighted and never registered. Registered ones take nobody's place.
+    fn sighted(&self) -> usize {
+        self.agents.values().filter(|agent| agent.quarantined).count()
     }
 
     /// What would be decided. Nothing comes of it.
@@ -366,7 +370,7 @@ impl State {
         let below = |base: &str| {
             url.strip_prefix(base)
                 .is_some_and(|rest| rest.is_empty() || base.ends_with('/') || rest.starts_with('/'))
-                && !url.contains("/../")
+                && !url.split('/').any(|part| part == "..")
         };
         match self.receivers.iter().find(|(_, base)| below(base)) {
             Some((receiver, _)) => Ok(Some(CallbackTo {

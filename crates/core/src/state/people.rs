@@ -221,11 +221,3 @@ fn depends_on_the_hour(name: &str) -> bool {
 pub(super) fn may_vote(user: &User) -> bool {
     user.roles.iter().any(|role| role == "reviewer" || role == "admin")
 }
-
-/// Names that `user` answers to in a route, for showing why somebody was chosen.
-pub fn eligible_names(id: &str, user: &User) -> Vec<String> {
-    let mut names = vec![id.to_owned()];
-    names.extend(user.teams.iter().cloned());
-    names.extend(user.duties.iter().cloned());
-    names
-}

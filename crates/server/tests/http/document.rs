@@ -23,7 +23,7 @@ fn the_document_is_the_golden_one() {
 
 #[test]
 fn every_example_is_a_body_of_its_call() {
-    for call in CALLS {
+    for call in CALLS.iter() {
         if let Some(body) = &call.body {
             assert_eq!((body.reads)(body.example), Ok(()), "{}", call.id);
         }
@@ -80,7 +80,7 @@ async fn the_server_serves_the_document_and_a_page_without_script() {
     let html = String::from_utf8(docs.body).unwrap();
     assert!(docs.headers["content-security-policy"].contains("style-src 'sha256-"));
     assert!(!html.contains("<script") && !html.contains("style=\"") && !html.contains("http://"));
-    for call in CALLS {
+    for call in CALLS.iter() {
         assert!(html.contains(&format!("id=\"{}\"", call.id)), "{}", call.id);
         for (_, codes) in call.all_problems() {
             for code in codes {

@@ -17,6 +17,7 @@ routes:
       - { to: [role:finance], quorum: 2 }
     deadline: 2h
     on_exhausted: { safe_fallback: open_ticket }
+    fallback: [user:alex, user:lea]
 ";
 
 #[tokio::test]
@@ -147,4 +148,22 @@ async fn the_routes_of_the_live_policy_are_shown() {
         (&json!("safe_fallback"), &json!("open_ticket"))
     );
     assert_eq!(route["separation_of_duties"], json!(["requester"]));
+}
+
+#[tokio::test]
+async fn a_policy_with_a_route_that_would_reach_nobody_is_not_made_live() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    server.user(admin, "ada", &["reviewer"], &[]).await;
+    let route = "organization: acme\nroutes: { r: { steps: [{ to: user:ada }], fallback: [user:ada] } }\n";
+    let files = json!({ "files": { "org.yaml": route } });
+    let uploaded = server.post(admin, "/v1/policies", &files).await.good();
+    let path = format!("/v1/policies/{}/activate", uploaded["hash"].as_str().unwrap());
+    let refused = server.post(admin, &path, &json!({ "rationale": "a test" })).await;
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail.starts_with("route `r` reaches nobody if `ada` asks at 20"),
+        "{detail}"
+    );
+    assert_eq!(refused.problem(409), "route_unreachable");
 }

@@ -1,0 +1,160 @@
+//! What agents have earned, and looks at what has run.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::bounded::{Id, Name, Text};
+
+/// How much of what an agent does is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ModeWord {
+    /// A person decides before each action.
+    PreAction,
+    /// A person looks at each action afterwards.
+    PostAction,
+    /// A person looks at what failed, and at a sample.
+    ExceptionOnly,
+}
+
+/// What has to be shown for a mode.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ThresholdBody {
+    /// So many successes.
+    pub successes: u32,
+    /// Errors below this share, such as `2 %`.
+    pub max_error: String,
+    /// So many days in the mode before.
+    pub days: u32,
+}
+
+/// The rules of autonomy; nothing where the live policy has none.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CriteriaAnswer {
+    /// What has to be shown, by mode.
+    pub modes: BTreeMap<String, ThresholdBody>,
+    /// Above this share of errors an agent starts over.
+    pub demote_above: Option<String>,
+    /// So many rejections in a row pause an agent.
+    pub pause_after: Option<u32>,
+    /// `point` or `wilson95`.
+    pub estimate: Option<String>,
+    /// The share of actions that is drawn for a look.
+    pub sample: Option<String>,
+}
+
+/// Where an agent stands with one operation.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct StandingAnswer {
+    /// The operation.
+    pub operation: String,
+    /// How much is looked at.
+    pub mode: ModeWord,
+    /// Since when.
+    pub since: String,
+    /// Actions that ran well.
+    pub succeeded: u32,
+    /// Actions that failed, broke a limit, or were found faulty.
+    pub failed: u32,
+    /// Requests that people rejected in a row.
+    pub rejected: u32,
+    /// Digest of the model and version that showed it.
+    pub model: Option<String>,
+    /// What is missing for the next mode; nothing if it is earned and waits for a person.
+    pub missing: Vec<String>,
+}
+
+/// Where an agent stands.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AutonomyAnswer {
+    /// The agent.
+    pub agent: String,
+    /// Why it gets no permit until it is resumed.
+    pub paused: Option<String>,
+    /// With each operation that it has run; with every other one it starts with a person before each action.
+    pub operations: Vec<StandingAnswer>,
+}
+
+/// How much is to be looked at.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModeBody {
+    /// The operation.
+    pub operation: Name,
+    /// The mode.
+    pub mode: ModeWord,
+    /// Why.
+    pub reason: Text<4096>,
+}
+
+/// Why an agent is paused, or goes on.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PauseBody {
+    /// The agent.
+    pub agent: Id,
+    /// Why.
+    pub reason: Text<4096>,
+}
+
+/// Whether an agent is paused.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PauseAnswer {
+    /// The agent.
+    pub agent: String,
+    /// Why it gets no permit until it is resumed: `rejections`, `review_overdue` or `requested`.
+    pub paused: Option<String>,
+}
+
+/// A look at an action that has run.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewAnswer {
+    /// Its id.
+    pub id: String,
+    /// `post_action`, `exception`, `sample` or `break_glass`.
+    pub kind: String,
+    /// The action.
+    pub action: String,
+    /// Who acted.
+    pub agent: String,
+    /// The operation.
+    pub operation: String,
+    /// Until when somebody should look.
+    pub due: String,
+    /// Nobody did.
+    pub overdue: bool,
+    /// People who may not judge it.
+    pub excluded: Vec<String>,
+    /// What was found; absent while it is open.
+    pub finding: Option<FindingWord>,
+}
+
+/// Looks that nobody has taken yet.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ReviewsAnswer {
+    /// By the time until when, the first 100.
+    pub reviews: Vec<ReviewAnswer>,
+}
+
+/// What somebody found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingWord {
+    /// It was right.
+    Fine,
+    /// It was not; needs a comment.
+    Faulty,
+}
+
+/// What a look found.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FindingBody {
+    /// What.
+    pub finding: FindingWord,
+    /// What the person says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Text<4096>>,
+}

@@ -1,0 +1,140 @@
+//! Calls about people's decisions: requests, votes, what agents have earned, looks at what has run.
+
+use Method::{Get, Post};
+use Permission::Voter;
+
+use super::params::{flag, id_of, path, query};
+use super::table::{AGENT, READERS, RUNNERS, agents_and_keys_of, agents_or, people};
+use super::{Call, Method, Param, Permission};
+use crate::action::ApprovalAnswer;
+use crate::approvals::{AnswersBody, ApprovalsAnswer, VoteRequestBody, VotesAnswer, VotesBody};
+use crate::autonomy::{
+    AutonomyAnswer, CriteriaAnswer, FindingBody, ModeBody, PauseAnswer, PauseBody, ReviewAnswer, ReviewsAnswer,
+    StandingAnswer,
+};
+use crate::timeline::TimelineAnswer;
+
+const APPROVAL: Param = path("id", "The request.", || id_of("apr"));
+
+pub(super) static CALLS: &[Call] = &[
+    Call::new("approvals", Get, "/v1/approvals", agents_or(READERS))
+        .about("Lists requests that have not ended; for an agent its own.")
+        .with(&[query("mine", "Only those that you may decide.", flag)])
+        .answers::<ApprovalsAnswer>(),
+    Call::new("approval", Get, "/v1/approvals/{id}", agents_or(READERS))
+        .about("Shows one request with its action, evidence and votes.")
+        .with(&[APPROVAL])
+        .answers::<ApprovalAnswer>(),
+    Call::new("timeline", Get, "/v1/approvals/{id}/timeline", agents_or(READERS))
+        .about("Tells what happened to a request, in sentences, and answers the five questions of an audit.")
+        .with(&[APPROVAL])
+        .answers::<TimelineAnswer>(),
+    Call::new("vote", Post, "/v1/approvals/{id}/votes", Voter)
+        .about("Casts a person's vote for exactly what the person saw.")
+        .idempotent()
+        .with(&[APPROVAL])
+        .takes::<VoteRequestBody>(concat!(
+            r#"{"verb": "approve", "comment": "checked against the invoice", "action_digest": ""#,
+            r#"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", "snapshot": "sha256:"#,
+            r#"fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9"}"#
+        ))
+        .answers::<ApprovalAnswer>()
+        .problems(&[
+            (403, "agents_cannot_vote"),
+            (403, "operator_cannot_vote"),
+            (403, "self_approval"),
+            (403, "not_eligible"),
+            (409, "approval_closed"),
+            (409, "digest_mismatch"),
+            (409, "snapshot_mismatch"),
+            (409, "needs_evidence"),
+            (409, "already_voted"),
+            (410, "expired"),
+            (422, "reason_required"),
+        ]),
+    Call::new("votes", Post, "/v1/approvals/votes", Voter)
+        .about("Casts the same vote on up to 20 requests of one kind. Each has a result of its own.")
+        .idempotent()
+        .takes::<VotesBody>(concat!(
+            r#"{"verb": "approve", "items": [{"approval": "apr_01a21afe005770018ec8e5ddd971e256", "action_digest": ""#,
+            r#"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", "snapshot": "sha256:"#,
+            r#"fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9"}]}"#
+        ))
+        .answers::<VotesAnswer>()
+        .problems(&[
+            (403, "agents_cannot_vote"),
+            (403, "operator_cannot_vote"),
+            (422, "batch_size"),
+            (422, "high_risk"),
+            (422, "mixed_batch"),
+            (422, "reason_required"),
+            (422, "repeated_item"),
+        ]),
+    Call::new(
+        "answer_approval",
+        Post,
+        "/v1/approvals/{id}/answers",
+        agents_and_keys_of("act_for:"),
+    )
+    .about("Completes the evidence of a request.")
+    .idempotent()
+    .with(&[APPROVAL])
+    .takes::<AnswersBody>(r#"{"evidence": {"reason": "the customer was charged twice", "sources": ["ticket 4521"]}}"#)
+    .answers::<ApprovalAnswer>()
+    .problems(&[(409, "evidence_is_complete"), (410, "expired")]),
+    Call::new("cancel_approval", Post, "/v1/approvals/{id}/cancel", agents_or(RUNNERS))
+        .about("Withdraws a request; an agent its own.")
+        .idempotent()
+        .with(&[APPROVAL])
+        .answers::<ApprovalAnswer>(),
+    Call::new("criteria", Get, "/v1/autonomy", agents_or(READERS))
+        .about("Shows what an agent has to show for each mode.")
+        .answers::<CriteriaAnswer>(),
+    Call::new("autonomy", Get, "/v1/autonomy/{id}", agents_or(READERS))
+        .about("Shows where an agent stands with each operation, and what is missing for the next mode.")
+        .with(&[AGENT])
+        .answers::<AutonomyAnswer>(),
+    Call::new("set_mode", Post, "/v1/autonomy/{id}", Voter)
+        .about("Grants an agent the next mode with an operation, if it is earned, or takes autonomy away.")
+        .idempotent()
+        .with(&[AGENT])
+        .takes::<ModeBody>(
+            r#"{"operation": "issue_refund", "mode": "post_action", "reason": "a hundred clean refunds"}"#,
+        )
+        .answers::<StandingAnswer>()
+        .problems(&[
+            (403, "agents_cannot_vote"),
+            (403, "operator_cannot_vote"),
+            (409, "no_autonomy"),
+            (409, "not_earned"),
+            (422, "reason_required"),
+        ]),
+    Call::new("pause_agent", Post, "/v1/agents:pause", people(RUNNERS))
+        .about("Pauses an agent: it gets no permit and uses none. Doing it twice is fine.")
+        .idempotent()
+        .takes::<PauseBody>(r#"{"agent": "customer_support", "reason": "sends the same mail again and again"}"#)
+        .answers::<PauseAnswer>()
+        .problems(&[(422, "reason_required")]),
+    Call::new("resume_agent", Post, "/v1/agents:resume", people(RUNNERS))
+        .about("Lets a paused agent go on.")
+        .idempotent()
+        .takes::<PauseBody>(r#"{"agent": "customer_support", "reason": "the loop is mended"}"#)
+        .answers::<PauseAnswer>()
+        .problems(&[(422, "reason_required")]),
+    Call::new("reviews", Get, "/v1/reviews", people(READERS))
+        .about("Lists actions that have run and that somebody is to look at, by the time until when.")
+        .answers::<ReviewsAnswer>(),
+    Call::new("close_review", Post, "/v1/reviews/{id}", Voter)
+        .about("Says what a look at an action that has run found.")
+        .idempotent()
+        .with(&[path("id", "The review.", || id_of("rev"))])
+        .takes::<FindingBody>(r#"{"finding": "faulty", "comment": "the wrong customer was refunded"}"#)
+        .answers::<ReviewAnswer>()
+        .problems(&[
+            (403, "agents_cannot_vote"),
+            (403, "not_eligible"),
+            (403, "operator_cannot_vote"),
+            (403, "self_approval"),
+            (422, "reason_required"),
+        ]),
+];
