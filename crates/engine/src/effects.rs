@@ -108,6 +108,7 @@ impl Engine {
             Ok(Some(Attempt::Delivered { status })) => (Delivery::Delivered, format!("answered {status}"), None),
             Ok(Some(Attempt::Retry { reason, retry_after })) => (Delivery::Retrying, reason.to_string(), retry_after),
             Ok(Some(Attempt::Refused { reason })) => (Delivery::Retrying, reason.to_string(), None),
+            Ok(Some(Attempt::Rejected { reason })) => (Delivery::Dead, reason.to_string(), None),
             Ok(Some(Attempt::Gone)) => {
                 self.remove_gone(org, due.receiver).await;
                 (Delivery::Dead, "answered 410: the receiver is gone".to_owned(), None)
