@@ -7,10 +7,10 @@ use countersign_policy::{Action, Decimal};
 
 use crate::digest::{ActionDigest, Digest};
 use crate::event::{
-    AgentRegistered, Delivery, EpochOpened, HoldScope, KeyIssued, KeyRotated, LedgerOpened, OutcomeStatus, Scope,
-    SnapshotUploaded, UserAdded, Verb,
+    AgentRegistered, ChannelRegistered, Delivery, EpochOpened, HoldScope, KeyIssued, KeyRotated, LedgerOpened,
+    NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded, UserAdded, Verb,
 };
-use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, PermitId, ReceiverId};
+use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, PermitId, ReceiverId};
 use crate::record::{Actor, Commitment, Idempotency, Payload};
 use crate::redact::Kinds;
 use crate::retention::{Covered, Subject};
@@ -279,6 +279,14 @@ pub enum Command {
     },
     /// Send a callback again.
     Resend(DeliveryId),
+    /// Register a channel.
+    RegisterChannel(Box<ChannelRegistered>),
+    /// Remove a channel, and with it what is on its way there.
+    RemoveChannel(String),
+    /// Note how a try to deliver a notice ended.
+    NoteNotice(Box<NoticeAttempted>),
+    /// Send a notice again.
+    ResendNotice(NoticeId),
     /// Do what is due.
     Tick,
     /// Note that the host's clock jumped.
@@ -333,6 +341,10 @@ impl Command {
             Command::RemoveReceiver(..) => "remove_receiver",
             Command::NoteDelivery { .. } => "note_delivery",
             Command::Resend(..) => "resend",
+            Command::RegisterChannel(..) => "register_channel",
+            Command::RemoveChannel(..) => "remove_channel",
+            Command::NoteNotice(..) => "note_notice",
+            Command::ResendNotice(..) => "resend_notice",
             Command::Tick => "tick",
             Command::NoteClockJump { .. } => "note_clock_jump",
             Command::ConfirmClock { .. } => "confirm_clock",

@@ -5,6 +5,7 @@
 
 mod approval;
 mod callback;
+mod channel;
 mod decision;
 mod ledger;
 mod permit;
@@ -23,6 +24,9 @@ pub use self::approval::{
     Verb,
 };
 pub use self::callback::{CallbackAttempted, CallbackDue, CallbackRegistered, CallbackRemoved, Delivery};
+pub use self::channel::{
+    ChannelKind, ChannelRegistered, ChannelRemoved, NoticeAttempted, NoticeDue, NoticeKind, NoticeResult, Quiet,
+};
 pub use self::decision::{CallbackTo, DecisionFacts, DecisionMade, RefusalsRepeated, RemedyOffered, Status};
 pub use self::ledger::{
     ClockConfirmed, ClockJumped, EpochEnd, EpochOpened, KeyRotated, LedgerOpened, OrganizationClosed, RequestNoted,
@@ -122,6 +126,10 @@ events! {
     CallbackRegistered = "callback.registered";
     /// A receiver of callbacks was removed.
     CallbackRemoved = "callback.removed";
+    /// A channel by which people are told about requests was registered.
+    ChannelRegistered = "channel.registered";
+    /// A channel was removed.
+    ChannelRemoved = "channel.removed";
     /// An operator confirmed the clock after a jump.
     ClockConfirmed = "clock.confirmed";
     /// The host's clock jumped; timers stand still.
@@ -152,6 +160,10 @@ events! {
     LedgerOpened = "ledger.opened";
     /// Records lost their bytes; their leaf hashes stay.
     LedgerPruned = "ledger.pruned";
+    /// A notice was tried, and will be tried again, has failed for good or was skipped.
+    NoticeAttempted = "notice.attempted";
+    /// Somebody is to be told about a request.
+    NoticeDue = "notice.due";
     /// The organization is closed; nothing follows.
     OrganizationClosed = "organization.closed";
     /// What happened after.

@@ -7,10 +7,12 @@
 
 mod apply;
 mod caches;
+mod channels;
 mod decide;
 mod facts;
 mod handle;
 mod log;
+mod notices;
 mod outcome;
 mod people;
 mod permit;
@@ -31,6 +33,7 @@ use countersign_policy::Snapshot;
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use serde::{Deserialize, Serialize};
 
+pub use self::channels::{Channel, PendingNotice};
 pub use self::decide::Ruling;
 pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};
@@ -40,7 +43,7 @@ pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
 pub use self::track::{AskedStep, OpenTrack};
 use crate::digest::{Digest, DigestKey};
 use crate::event::{CallbackTo, EpochOpened, KeyRotated, Scope, Slot, Track};
-use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, ReceiverId};
+use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, NoticeId, ReceiverId};
 use crate::record::{ActorKind, Half};
 use crate::redact::Redactor;
 use crate::retention::Subject;
@@ -290,6 +293,9 @@ pub struct State {
     agents: BTreeMap<Arc<str>, Agent>,
     alerts: BTreeMap<AlertId, OpenAlert>,
     approvals: BTreeMap<ApprovalId, OpenApproval>,
+    /// Channels by which people are told about requests.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    channels: BTreeMap<String, Channel>,
     /// Retention classes that payloads were given, besides the default.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     classes: BTreeSet<Arc<str>>,
@@ -313,6 +319,9 @@ pub struct State {
     /// Snapshots that were live, oldest first.
     live_before: Vec<Arc<str>>,
     next_seq: u64,
+    /// Notices that have not arrived.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    notices: BTreeMap<NoticeId, PendingNotice>,
     organization: String,
     /// Records before this index have lost their bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -330,6 +339,9 @@ pub struct State {
     rotations: Vec<KeyRotated>,
     sealed: u64,
     snapshots: BTreeMap<Arc<str>, StoredSnapshot>,
+    /// What was told about requests.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    told: channels::ToldAbout,
     users: BTreeMap<String, User>,
     zone: String,
 
