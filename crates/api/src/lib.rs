@@ -8,6 +8,7 @@ pub mod approvals;
 pub mod audit;
 pub mod bounded;
 pub mod calls;
+pub mod channels;
 pub mod convert;
 mod openapi;
 pub mod operations;

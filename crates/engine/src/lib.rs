@@ -7,6 +7,7 @@ mod approvals;
 mod audit;
 mod auth;
 mod batch;
+mod channels;
 mod clock;
 mod committer;
 mod effects;
@@ -21,6 +22,7 @@ mod mark;
 mod metrics;
 mod news;
 mod nodes;
+mod notices;
 mod organizations;
 mod payload;
 mod policies;
@@ -52,6 +54,7 @@ pub use approvals::VoteRequest;
 pub use audit::{AuditEntry, ExportFile, InclusionProof, SearchPage};
 pub use auth::{Caller, Credential, NewKey};
 pub use batch::BATCH_AT_MOST;
+pub use channels::{NewChannel, NewWay};
 pub use clock::{Clock, Host, HostClock, Machine, Reading, SystemClock};
 pub use countersign_tlog::tile::Tile;
 pub use epoch::{LogKeys, OpenedEpoch, RotatedKey};
@@ -101,6 +104,8 @@ pub(crate) struct OrgHandle {
     waiters: Mutex<HashMap<u128, Arc<Notify>>>,
     /// Callbacks are on their way.
     has_deliveries: AtomicBool,
+    /// Notices are on their way.
+    has_notices: AtomicBool,
 }
 
 pub(crate) struct Inner {
@@ -379,6 +384,7 @@ impl Inner {
             nodes: Mutex::new(Vec::new()),
             waiters: Mutex::new(HashMap::new()),
             has_deliveries: AtomicBool::new(true),
+            has_notices: AtomicBool::new(true),
         });
         let mut orgs = self.orgs.write().unwrap_or_else(PoisonError::into_inner);
         orgs.entry(org.clone()).or_insert(handle).clone()

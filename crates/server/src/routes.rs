@@ -6,6 +6,7 @@ mod alerts;
 mod approvals;
 mod audit;
 mod callbacks;
+mod channels;
 mod keys;
 mod kill;
 mod log;
@@ -45,6 +46,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     approvals::HANDLERS,
     audit::HANDLERS,
     callbacks::HANDLERS,
+    channels::HANDLERS,
     keys::HANDLERS,
     kill::HANDLERS,
     log::HANDLERS,

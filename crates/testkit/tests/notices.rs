@@ -106,7 +106,7 @@ fn each_step_tells_its_people_once_and_the_end_is_told_to_those_who_were() {
     );
     let approval = walk.approval.unwrap().opened.approval;
     deliver(&mut world);
-    assert_eq!(world.state.message_about(approval, "room"), Some("1.2"));
+    assert_eq!(world.state.messages_about(approval, "room"), ["1.2"]);
 
     let from = world.records.len();
     world.pass(Span::minutes(51));

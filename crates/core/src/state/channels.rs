@@ -62,8 +62,9 @@ pub(super) type Telling = (NoticeKind, Option<(u32, u32)>, Option<String>);
 /// What was told about a request by one channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Told {
-    /// By what its message can be updated.
-    pub(super) message: Option<String>,
+    /// By what its messages can be updated, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) messages: Vec<String>,
     pub(super) notices: BTreeSet<Telling>,
 }
 
@@ -81,9 +82,10 @@ impl State {
         &self.notices
     }
 
-    /// By what the message of a channel about a request can be updated.
-    pub fn message_about(&self, approval: ApprovalId, channel: &str) -> Option<&str> {
-        self.told.get(&approval)?.get(channel)?.message.as_deref()
+    /// By what the messages of a channel about a request can be updated, oldest first.
+    pub fn messages_about(&self, approval: ApprovalId, channel: &str) -> &[String] {
+        let told = self.told.get(&approval).and_then(|channels| channels.get(channel));
+        told.map_or(&[], |told| &told.messages)
     }
 
     pub(super) fn register_channel(&self, channel: ChannelRegistered) -> Result<Handled, Refusal> {
@@ -197,7 +199,7 @@ impl State {
                 };
                 let told = (self.told.get_mut(&pending.approval)).and_then(|told| told.get_mut(&pending.channel));
                 if let Some((told, reference)) = told.zip(e.reference.as_ref()) {
-                    told.message = Some(reference.clone());
+                    told.messages.push(reference.clone());
                 }
                 self.forget_told(pending.approval);
             }

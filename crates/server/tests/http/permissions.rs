@@ -14,6 +14,7 @@ fn path(call: &Call) -> String {
             p if p.contains("/actions/") => format!("act_{:032x}", 1),
             p if p.contains("/approvals/") => format!("apr_{:032x}", 1),
             p if p.contains("/alerts/") => format!("alr_{:032x}", 1),
+            p if p.contains("/notices/") => format!("ntc_{:032x}", 1),
             p if p.contains("/deliveries/") => format!("msg_{:032x}", 1),
             p if p.contains("/callbacks/") => format!("rcv_{:032x}", 1),
             p if p.contains("/policies/") => format!("sha256:{:064x}", 1),
