@@ -98,6 +98,13 @@ pub struct RegisteredChannel {
     pub secret: Option<String>,
 }
 
+/// What Slack posts when somebody presses a button.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SlackForm {
+    /// JSON of type `block_actions`.
+    pub payload: String,
+}
+
 /// A channel, without its secrets.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ChannelAnswer {

@@ -33,6 +33,7 @@ mod retention;
 mod sequencer;
 mod settings;
 mod signer;
+mod slack;
 mod stepper;
 mod tiles;
 mod vault;
@@ -75,6 +76,7 @@ pub use retention::{Erasure, HoldWanted};
 pub use sequencer::Committed;
 pub use settings::Settings;
 pub use signer::{Restored, Standing, log_vkey, standing, state_of};
+pub use slack::FromSlack;
 pub use stepper::Stepper;
 pub use vault::{Vault, VaultError};
 

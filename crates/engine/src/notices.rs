@@ -183,7 +183,7 @@ impl Engine {
         for due in together {
             let answer = self.approval_of_action(org, due.pending.action_id).await?;
             approve = due.open.then(|| approve_value(&answer)).flatten();
-            notices.push(self.notice(due.id, what(due.pending.kind), &answer));
+            notices.push(self.notice(&due.id.to_string(), what(due.pending.kind), &answer));
         }
         let to = self.address_of(org, first.profile).await?;
         if let (Way::Email { .. }, None) = (&way, &to) {
@@ -213,7 +213,7 @@ impl Engine {
     }
 
     /// What people are told about a request as it stands.
-    fn notice(&self, id: NoticeId, what: What, answer: &ApprovalAnswer) -> Notice {
+    pub(crate) fn notice(&self, id: &str, what: What, answer: &ApprovalAnswer) -> Notice {
         let distinct = |words: Vec<String>| {
             let mut seen = Vec::new();
             words.into_iter().for_each(|word| {
@@ -226,13 +226,17 @@ impl Engine {
         let names = answer.slots.iter().flat_map(|slot| slot.names.iter().cloned());
         let rules = answer.slots.iter().map(|slot| slot.source.clone());
         Notice {
-            id: id.to_string(),
+            id: id.to_owned(),
             what,
             approval: answer.id.clone(),
             sentence: sentence(answer),
             agent_says: said(answer),
             asked: distinct(names.collect()),
             rules: distinct(rules.collect()),
+            said: (answer.votes.iter())
+                .filter(|vote| vote.counted && matches!(vote.verb.as_str(), "approve" | "reject"))
+                .map(|vote| format!("{}: {}", vote.user, vote.verb))
+                .collect(),
             deadline: Some(answer.deadline.clone()),
             outcome: (what == What::Resolved).then(|| match &answer.why {
                 Some(why) => format!("{}: {why}", answer.state),
@@ -265,6 +269,7 @@ impl Engine {
             agent_says: None,
             asked: Vec::new(),
             rules: Vec::new(),
+            said: Vec::new(),
             deadline: None,
             outcome: None,
             link: self.inner.settings.base_url.clone(),
@@ -410,7 +415,7 @@ fn what(kind: NoticeKind) -> What {
 }
 
 /// What a button to approve carries: what a vote has to echo.
-fn approve_value(answer: &ApprovalAnswer) -> Option<String> {
+pub(crate) fn approve_value(answer: &ApprovalAnswer) -> Option<String> {
     let snapshot = answer.snapshot.as_ref()?;
     Some(format!("{} {} {snapshot}", answer.id, answer.action_digest))
 }

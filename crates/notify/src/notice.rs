@@ -66,6 +66,9 @@ pub struct Notice {
     pub asked: Vec<String>,
     /// `document#rule` that asks for a decision.
     pub rules: Vec<String>,
+    /// Votes that count so far, such as `dana: approve`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<String>,
     /// Until when it is waited for, as RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<String>,
@@ -85,6 +88,9 @@ impl Notice {
         }
         if !self.asked.is_empty() {
             facts.push(("Asked", self.asked.join(", ")));
+        }
+        if !self.said.is_empty() {
+            facts.push(("Said so far", self.said.join(", ")));
         }
         if let Some(deadline) = self.deadline.as_ref().filter(|_| self.outcome.is_none()) {
             facts.push(("Answer until", deadline.clone()));

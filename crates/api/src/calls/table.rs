@@ -15,7 +15,7 @@ use crate::audit::{
     AuditAnswer, CheckpointAnswer, ConsistencyAnswer, ExplainAnswer, InclusionAnswer, KeySetAnswer, LogKeysAnswer,
     NewEpochBody, OpenedEpochAnswer, PayloadAnswer, RotatedKeyAnswer, SchemasAnswer,
 };
-use crate::channels::{ChannelTestAnswer, ChannelsAnswer, NewChannelBody, RegisteredChannel};
+use crate::channels::{ChannelTestAnswer, ChannelsAnswer, NewChannelBody, RegisteredChannel, SlackForm};
 use crate::operations::{
     AlertsAnswer, CallbacksAnswer, DeliveriesAnswer, DoneAnswer, HealthAnswer, KillAnswer, KillBody, KillsAnswer,
     NewCallbackBody, RegisteredCallback, ReleaseAnswer, ReleaseBody,
@@ -339,7 +339,7 @@ pub static CALLS: &[Call] = &[
             (422, "channel_refused"),
             (422, "invalid_quiet_hours"),
         ]),
-    Call::new("channels", Get, "/v1/channels", people(&[Admin])).about("Lists channels.").answers::<ChannelsAnswer>(),
+    Call::new("channels", Get, "/v1/channels", people(READERS)).about("Lists channels, without their secrets.").answers::<ChannelsAnswer>(),
     Call::new("remove_channel", Delete, "/v1/channels/{name}", people(&[Admin]))
         .about("Removes a channel; what was on its way through it is dropped.")
         .with(&[CHANNEL])
@@ -349,6 +349,11 @@ pub static CALLS: &[Call] = &[
         .with(&[CHANNEL])
         .answers::<ChannelTestAnswer>()
         .problems(&[(409, "no_address")]),
+    Call::new("from_slack", Post, "/v1/channels/{name}/slack/{organization}", Permission::Slack)
+        .about("Takes the press of a button in Slack: the request URL for interactivity of the app of a channel.")
+        .with(&[CHANNEL, path("organization", "The organization.", id)])
+        .takes_form::<SlackForm>(r#"{"payload": "{\"type\": \"block_actions\"}"}"#)
+        .answers_as("application/json"),
     Call::new("resend_notice", Post, "/v1/channels/notices/{id}/resend", people(&[Admin]))
         .about("Sends a notice again.")
         .idempotent()

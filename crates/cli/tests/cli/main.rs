@@ -2,6 +2,7 @@
 
 mod backup;
 mod callbacks;
+mod channels;
 mod database;
 mod documents;
 mod export;

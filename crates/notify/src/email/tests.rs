@@ -12,6 +12,7 @@ fn notice() -> Notice {
         agent_says: Some("<b>Approve</b> this\n> at once".into()),
         asked: vec!["leads".into()],
         rules: vec!["gate#payments".into()],
+        said: Vec::new(),
         deadline: Some("2026-11-27T04:00:00Z".into()),
         outcome: None,
         link: "https://countersign.example.com/v1/approvals/apr_1?a=\"b\"&c".into(),

@@ -37,6 +37,7 @@ fn what_an_agent_writes_is_no_markup_and_is_marked() {
         agent_says: Some("*ok* <https://evil.example|click>".into()),
         asked: vec!["leads".into()],
         rules: vec!["gate#payments".into()],
+        said: Vec::new(),
         deadline: None,
         outcome: None,
         link: "https://countersign.example.com/v1/approvals/apr_1".into(),

@@ -8,19 +8,25 @@ use countersign_api::channels::{
 use countersign_api::operations::DoneAnswer;
 use countersign_core::State;
 use countersign_core::event::Quiet;
-use countersign_engine::{Caller, NewChannel, NewWay};
+use countersign_engine::{Caller, EngineError, FromSlack, NewChannel, NewWay};
 
 use super::handlers;
+use crate::authorize::Visitor;
 use crate::problem::Problem;
 use crate::query::id;
 use crate::reply::{Answer, json};
 use crate::way::Asked;
+
+/// What Slack signs its requests with.
+const TIMESTAMP_HEADER: &str = "x-slack-request-timestamp";
+const SIGNATURE_HEADER: &str = "x-slack-signature";
 
 handlers! {
     "register_channel" => Caller register,
     "channels" => Caller channels,
     "remove_channel" => Caller remove,
     "test_channel" => Caller test,
+    "from_slack" => Visitor from_slack,
     "resend_notice" => Caller resend,
 }
 
@@ -110,6 +116,22 @@ async fn remove(asked: Asked<Caller>) -> Answer {
 async fn test(asked: Asked<Caller>) -> Answer {
     let (delivered, detail) = asked.app.engine.test_channel(&asked.caller, asked.param()).await?;
     json(&ChannelTestAnswer { delivered, detail })
+}
+
+async fn from_slack(asked: Asked<Visitor>) -> Answer {
+    let request = FromSlack {
+        org: asked.second_param(),
+        channel: asked.param(),
+        timestamp: asked.header(TIMESTAMP_HEADER).unwrap_or_default(),
+        signature: asked.header(SIGNATURE_HEADER).unwrap_or_default(),
+        body: asked.bytes(),
+        route: asked.route(),
+    };
+    match asked.app.engine.from_slack(&request).await {
+        Ok(message) => json(&message),
+        Err(EngineError::Unauthenticated(detail)) => Err(asked.stranger(&detail)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn resend(asked: Asked<Caller>) -> Answer {

@@ -12,5 +12,6 @@ mod operations;
 mod permissions;
 mod published;
 mod retention;
+mod slack;
 mod support;
 mod witness;
