@@ -104,7 +104,8 @@ pub struct ActionBody {
     )]
     #[schemars(schema_with = "confidence")]
     pub confidence: Option<serde_json::Number>,
-    /// What a reviewer needs: `sources`, `references`, `confidence`, `alternatives`, `reason`, `next_step`.
+    /// What a reviewer needs: `sources`, `references`, `confidence`, `alternatives`, `reason`, `next_step`; and what the agent
+    /// hands over: `attempted`, `failed`, `gathered`, `recommended`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<serde_json::Map<String, serde_json::Value>>,
     /// Free labels.
@@ -347,6 +348,9 @@ pub struct VoteBody {
     pub to: Option<String>,
     /// What the person said.
     pub comment: Option<String>,
+    /// The name of the votes that were given at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
     /// Where it is in the ledger.
     pub index: u64,
 }

@@ -50,11 +50,74 @@ pub struct VoteRequestBody {
     pub snapshot: SnapshotHash,
 }
 
+/// What a person does with several requests at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VotesVerb {
+    /// Says yes.
+    Approve,
+    /// Says no; needs a comment.
+    Reject,
+    /// Leaves them to others.
+    Abstain,
+}
+
+/// One of several requests, exactly as it was seen.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VotesItem {
+    /// The request.
+    pub approval: Text<64>,
+    /// Its `action_digest` as it was seen.
+    pub action_digest: Hex64,
+    /// Its `snapshot` as it was seen.
+    pub snapshot: SnapshotHash,
+}
+
+/// The same vote on several requests of one kind.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VotesBody {
+    /// What.
+    pub verb: VotesVerb,
+    /// What the person says; a rejection needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Text<4096>>,
+    /// 1 to 20 requests, of the same rules, route, tool and currency.
+    #[schemars(length(min = 1, max = 20))]
+    pub items: Vec<VotesItem>,
+}
+
+/// What came of one of several votes: `request` or `problem`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct VotesResult {
+    /// The request's id.
+    pub approval: String,
+    /// The request, now that the vote counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<ApprovalAnswer>,
+    /// Why the vote was not given, or does not count. `single_review`: its amount stands out, so it is decided alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+/// What came of several votes, in the order of the items.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct VotesAnswer {
+    /// What the votes' records name as `batch`.
+    pub batch: String,
+    /// How many of them count.
+    pub counted: u64,
+    /// One for each item.
+    pub results: Vec<VotesResult>,
+}
+
 /// Evidence that completes a request, or the answer to a question.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnswersBody {
-    /// `sources`, `references`, `confidence`, `alternatives`, `reason`, `next_step`; and `answer`, words for whoever asked.
+    /// `sources`, `references`, `confidence`, `alternatives`, `reason`, `next_step`; `attempted`, `failed`, `gathered`,
+    /// `recommended`; and `answer`, words for whoever asked.
     pub evidence: Map<String, Value>,
 }
 

@@ -256,6 +256,7 @@ pub fn approval(
                 not_counted: cast.vote.not_counted.clone(),
                 to: cast.vote.to.clone(),
                 comment: comments.get(&cast.seq).cloned(),
+                batch: cast.vote.batch.map(|batch| batch.to_string()),
                 index: cast.seq,
             })
             .collect(),

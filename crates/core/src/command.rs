@@ -77,6 +77,8 @@ pub struct Vote {
     pub comment: Option<Sealed>,
     /// The colleague who gets the place, where it is handed over.
     pub to: Option<String>,
+    /// The name of the votes that are given at once.
+    pub batch: Option<Digest>,
     /// The stored form of the action, in case another snapshot is live by now.
     pub action: Option<Box<Action>>,
     /// The action as the ledger has it, in case it is closed.

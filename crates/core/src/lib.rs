@@ -16,6 +16,7 @@
 )]
 
 pub mod action;
+pub mod batch;
 pub mod command;
 pub mod digest;
 pub mod event;

@@ -9,7 +9,7 @@ use countersign_core::event::Verb;
 use countersign_core::ids::{ActionId, ApprovalId};
 use countersign_core::policy::Value;
 use countersign_core::view::ActionView;
-use countersign_core::{Command, Event, Record, Refusal};
+use countersign_core::{Command, Envelope, Event, Record, Refusal};
 use countersign_store::Org;
 
 use crate::auth::Caller;
@@ -79,8 +79,21 @@ impl Engine {
         id: ApprovalId,
         vote: VoteRequest,
     ) -> Result<(ApprovalAnswer, bool), EngineError> {
+        let view = self.view_of_approval(&request.caller.org, id).await?;
+        self.cast(request, id, vote, view, None, 0).await
+    }
+
+    /// Casts a vote on a request that was read; `batch` names the votes that are given with it, `item` its place there.
+    pub(crate) async fn cast(
+        &self,
+        request: &Request<'_>,
+        id: ApprovalId,
+        vote: VoteRequest,
+        view: ActionView,
+        batch: Option<Digest>,
+        item: u64,
+    ) -> Result<(ApprovalAnswer, bool), EngineError> {
         let caller = request.caller;
-        let view = self.view_of_approval(&caller.org, id).await?;
         let action_id = view.decision.action_id;
         let action = self.stored_form(&caller.org, view.seq, false).await?;
         let kinds = self.kinds(&*self.inner.org(&caller.org)?, &view.decision.agent);
@@ -92,10 +105,14 @@ impl Engine {
             snapshot: vote.snapshot,
             comment: self.words_about(vote.comment.as_deref(), &kinds),
             to: vote.to,
+            batch,
             action: action.map(Box::new),
             view: Some(Box::new(view)),
         };
-        let envelope = request.envelope(Command::Vote(Box::new(vote)));
+        let envelope = Envelope {
+            idem: request.idempotency(item),
+            ..request.envelope(Command::Vote(Box::new(vote)))
+        };
         let done = self
             .perform(Lane::Urgent, &caller.org, envelope, Beside::default())
             .await?;

@@ -41,6 +41,7 @@ mod stepper;
 mod tiles;
 mod timeline;
 mod vault;
+mod votes;
 mod witnessed;
 
 use std::collections::{BTreeSet, HashMap};
@@ -84,6 +85,7 @@ pub use signer::{Restored, Standing, log_vkey, standing, state_of};
 pub use slack::FromSlack;
 pub use stepper::Stepper;
 pub use vault::{Vault, VaultError};
+pub use votes::{Decided, VotesRequest};
 
 use crate::inbox::Inbox;
 use crate::ledger::{Beside, Ledger};

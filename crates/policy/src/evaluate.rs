@@ -250,7 +250,7 @@ fn general(scene: &Scene<'_>, tally: &mut Tally) {
     }
 }
 
-/// The parts of evidence that say something, in the canonical order.
+/// The parts of evidence and of a handoff that say something, in the canonical order.
 pub fn complete_evidence(evidence: &crate::value::Value) -> Vec<String> {
     tally::complete_parts(evidence)
 }

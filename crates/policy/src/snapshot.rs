@@ -207,6 +207,17 @@ impl Snapshot {
         self.mandates.values()
     }
 
+    /// The risk that the catalogue gives a tool, `R0` to `R4`.
+    pub fn risk(&self, tool: &str) -> Option<&str> {
+        match &self.tools.get(tool)?.fact {
+            crate::value::Value::Map(fact) => match fact.get("risk")? {
+                crate::value::Value::String(risk) => Some(risk),
+                _other => None,
+            },
+            _other => None,
+        }
+    }
+
     /// The organization's document.
     pub fn organization(&self) -> Option<&Organization> {
         self.organization.as_ref()

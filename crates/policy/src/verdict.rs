@@ -100,7 +100,7 @@ pub struct Verdict {
     pub constraints: BTreeMap<String, ConstraintValue>,
     /// Who has to approve, without duplicates; non-empty only with [`Decision::RequireApproval`].
     pub demands: Vec<Demand>,
-    /// Parts of evidence that policy asks for and the action lacks, in the canonical order.
+    /// Parts of evidence, and of a handoff, that policy asks for and the action lacks, in the canonical order.
     pub missing_evidence: Vec<String>,
     /// Policy asks for complete evidence.
     pub evidence_required: bool,

@@ -191,6 +191,7 @@ fn what_would_have_no_effect_is_refused() {
         "no_effect",
         "true",
     );
+    refused("agent: a\nhandoff_required: true\n", "no_effect", "true");
     refused(
         "agent: a\npermissions: [{ action: x, allowed: true, approvers: [b] }]",
         "no_effect",

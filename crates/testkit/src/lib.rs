@@ -289,6 +289,7 @@ impl World {
             snapshot: view.snapshot.as_deref().unwrap_or_default().to_owned(),
             comment: None,
             to: Some(to.to_owned()),
+            batch: None,
             action: None,
             view: Some(Box::new(view)),
         };
@@ -334,6 +335,7 @@ impl World {
             snapshot,
             comment,
             to: None,
+            batch: None,
             action,
             view: Some(Box::new(view)),
         };

@@ -7,7 +7,7 @@ use super::params::{flag, id_of, path, query};
 use super::table::{AGENT, READERS, RUNNERS, agents_and_keys_of, agents_or, people};
 use super::{Call, Method, Param, Permission};
 use crate::action::ApprovalAnswer;
-use crate::approvals::{AnswersBody, ApprovalsAnswer, VoteRequestBody};
+use crate::approvals::{AnswersBody, ApprovalsAnswer, VoteRequestBody, VotesAnswer, VotesBody};
 use crate::autonomy::{
     AutonomyAnswer, CriteriaAnswer, FindingBody, ModeBody, PauseAnswer, PauseBody, ReviewAnswer, ReviewsAnswer,
     StandingAnswer,
@@ -51,6 +51,24 @@ pub(super) static CALLS: &[Call] = &[
             (409, "already_voted"),
             (410, "expired"),
             (422, "reason_required"),
+        ]),
+    Call::new("votes", Post, "/v1/approvals/votes", Voter)
+        .about("Casts the same vote on up to 20 requests of one kind. Each has a result of its own.")
+        .idempotent()
+        .takes::<VotesBody>(concat!(
+            r#"{"verb": "approve", "items": [{"approval": "apr_01a21afe005770018ec8e5ddd971e256", "action_digest": ""#,
+            r#"2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae", "snapshot": "sha256:"#,
+            r#"fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9"}]}"#
+        ))
+        .answers::<VotesAnswer>()
+        .problems(&[
+            (403, "agents_cannot_vote"),
+            (403, "operator_cannot_vote"),
+            (422, "batch_size"),
+            (422, "high_risk"),
+            (422, "mixed_batch"),
+            (422, "reason_required"),
+            (422, "repeated_item"),
         ]),
     Call::new(
         "answer_approval",

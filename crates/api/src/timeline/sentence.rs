@@ -235,7 +235,12 @@ pub(super) fn voted(e: &ApprovalVoted, words: Option<String>) -> String {
         (Some(why), verb) if verb != Verb::Comment => format!(" It does not count ({}).", one_line(why)),
         (Some(_) | None, _) => String::new(),
     };
-    format!("{} {did}{to}{said}.{until}{counted}", named(&e.user))
+    let together = if e.batch.is_some() {
+        ", together with others"
+    } else {
+        ""
+    };
+    format!("{} {did}{to}{together}{said}.{until}{counted}", named(&e.user))
 }
 
 /// How the request ended.

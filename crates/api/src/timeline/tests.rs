@@ -63,6 +63,7 @@ fn vote(user: &str, verb: Verb) -> ApprovalVoted {
     ApprovalVoted {
         action_id: ACTION,
         approval: APPROVAL,
+        batch: None,
         claimed_until: None,
         clarify_due: (verb == Verb::Clarify).then(|| at(30)),
         counted: true,

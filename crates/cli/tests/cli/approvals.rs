@@ -179,6 +179,36 @@ async fn a_person_lists_what_waits_for_them_and_with_all_what_waits_for_others()
     assert!(by_operator.out.contains(&id), "{}", by_operator.err);
 }
 
+#[tokio::test]
+async fn what_an_agent_hands_over_is_read_out_in_one_sentence() {
+    let desk = Desk::start();
+    let id = desk
+        .ask(json!({
+            "action": "refund", "amount": "340", "currency": "USD", "args": { "order": "4521" },
+            "evidence": {
+                "attempted": "a refund of order #4521 by the 30-day window", "failed": "it was bought 45 days ago",
+                "gathered": ["a claim of a defect", "photo”"],
+            },
+        }))
+        .await;
+    let shown = desk.good(&desk.fay, &["show", &id]);
+    assert!(!shown.contains("handed over"), "a part is missing: {shown}");
+    let id = desk
+        .ask(json!({
+            "action": "refund", "amount": "340", "currency": "USD",
+            "evidence": {
+                "attempted": "a refund of order #4521 by the 30-day window", "failed": "it was bought 45 days ago",
+                "gathered": ["a claim of a defect", "photo”"], "recommended": "refund it as a defect",
+            },
+        }))
+        .await;
+    let shown = desk.good(&desk.fay, &["show", &id]);
+    let sentence = "`refunds` wants `refund`, 340 USD: it attempted “a refund of order #4521 by the 30-day window”, \
+                    what failed is “it was bought 45 days ago”, it gathered “a claim of a defect; photo\"”, \
+                    it recommends “refund it as a defect”.";
+    assert!(shown.contains(sentence), "{shown}");
+}
+
 /// A watch of a person's requests.
 fn watch(desk: &Desk, more: &[&str]) -> Child {
     let with = [

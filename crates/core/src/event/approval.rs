@@ -171,6 +171,9 @@ pub struct ApprovalVoted {
     pub action_id: ActionId,
     /// The request.
     pub approval: ApprovalId,
+    /// What it was given together with: the same for every vote that the person gave at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Digest>,
     /// Until when nobody else decides, for a claim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Time>,

@@ -71,6 +71,7 @@ impl State {
         let voted = ApprovalVoted {
             action_id: approval.action_id,
             approval: vote.approval,
+            batch: vote.batch,
             claimed_until: until(Verb::Claim, CLAIM_SPAN),
             clarify_due: until(Verb::Clarify, approval.questions_allowed().1),
             counted,
@@ -262,6 +263,7 @@ fn late_vote(vote: Vote) -> Result<Handled, Refusal> {
     let voted = ApprovalVoted {
         action_id: view.decision.action_id,
         approval: vote.approval,
+        batch: vote.batch,
         claimed_until: None,
         clarify_due: None,
         counted: false,

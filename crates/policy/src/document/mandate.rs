@@ -24,6 +24,8 @@ pub struct Mandate {
     pub(crate) permissions: Vec<Permission>,
     pub(crate) data: Option<Vec<DataAccess>>,
     pub(crate) escalations: Vec<Escalation>,
+    /// What it escalates has to be handed over in four parts.
+    pub(crate) handoff_required: bool,
     /// What lies outside goes to a person instead of being denied.
     pub(crate) out_of_scope: Option<RuleId>,
     pub(crate) audit: mandate_audit::Audit,
@@ -183,6 +185,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ma
             }
         }
     }
+    let handoff_required = handoff_required(reader, &mut fields);
     let audit = fields
         .get("audit")
         .map(|node| mandate_audit::read(reader, node))
@@ -198,9 +201,22 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ma
         permissions,
         data,
         escalations,
+        handoff_required,
         out_of_scope,
         audit,
     })
+}
+
+fn handoff_required(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> bool {
+    let Some(node) = fields.get("handoff_required") else {
+        return false;
+    };
+    let required = reader.bool(node).unwrap_or(false);
+    if fields.get("escalate_when").is_none() {
+        let help = "add `escalate_when:`, or remove the field";
+        reader.error("no_effect", node.span.clone(), "the mandate escalates nothing", help);
+    }
+    required
 }
 
 fn permission(reader: &mut Reader<'_>, document: &Arc<str>, node: &Node, index: usize) -> Option<Permission> {

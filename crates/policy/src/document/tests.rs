@@ -22,6 +22,9 @@ pub(crate) const EVIDENCE: [&str; 6] = [
     "next_step",
 ];
 
+/// The parts of a handoff, in their order: what the agent leaves to whoever goes on.
+pub(crate) const HANDOFF: [&str; 4] = ["attempted", "failed", "gathered", "recommended"];
+
 /// One example.
 pub(crate) struct Case {
     pub(crate) name: String,
@@ -178,7 +181,7 @@ fn action(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Action> {
     let evidence = match fields.get("evidence") {
         Some(node) if node.text() == Some("complete") => {
             let part = |name: &&str| ((*name).to_owned(), Value::List(vec![Value::from("stated")]));
-            Some(Value::Map(EVIDENCE.iter().map(part).collect()))
+            Some(Value::Map(EVIDENCE.iter().chain(&HANDOFF).map(part).collect()))
         }
         node => map(reader, node),
     };

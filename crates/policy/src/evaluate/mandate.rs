@@ -31,6 +31,7 @@ pub(super) fn weigh(scene: &Scene<'_>, mandate: &Mandate, fuel: &mut Fuel, tally
             let message = holds(Some(&escalation.condition));
             tally.say(Some(&escalation.id), "escalated", Decision::RequireApproval, message);
             tally.demand(&escalation.id, &crate::document::rule::Approvers::default_route());
+            tally.escalated(mandate);
         }
     }
 }

@@ -7,8 +7,9 @@ use crate::action::Action;
 use crate::condition::Condition;
 use crate::constraint::{Constraints, Stated};
 use crate::document::RuleId;
+use crate::document::mandate::Mandate;
 use crate::document::rule::Approvers;
-use crate::document::tests::EVIDENCE;
+use crate::document::tests::{EVIDENCE, HANDOFF};
 use crate::facts::Context;
 use crate::snapshot::Snapshot;
 use crate::value::Value;
@@ -28,6 +29,7 @@ pub(super) struct Tally {
     online: bool,
     reported: BTreeSet<String>,
     evidence_required: bool,
+    handoff_required: bool,
     offers: Vec<Offer>,
 }
 
@@ -91,6 +93,11 @@ impl Tally {
 
     pub(super) fn require_evidence(&mut self) {
         self.evidence_required = true;
+    }
+
+    /// The mandate sends it to a person, and may want it handed over properly.
+    pub(super) fn escalated(&mut self, mandate: &Mandate) {
+        self.handoff_required |= mandate.handoff_required;
     }
 
     /// Something grants; `offline` says whether its permits may be checked by signature alone.
@@ -194,6 +201,7 @@ impl Tally {
                     "it lies outside the agent's mandate",
                 );
                 self.demand(id, &Approvers::default_route());
+                self.escalated(mandate);
             }
             None => self.deny(
                 Some(&mandate.id),
@@ -216,6 +224,7 @@ impl Tally {
         self.reasons.extend(alternative.reasons);
         self.demands.extend(alternative.demands);
         self.evidence_required |= alternative.evidence_required;
+        self.handoff_required |= alternative.handoff_required;
         self
     }
 
@@ -231,6 +240,9 @@ impl Tally {
         let audit = snapshot.mandates.get(ctx.agent_id).map(|mandate| &mandate.audit);
         let alert = audit.filter(|_| denied).and_then(|audit| audit.attempt(&action.action));
         let wanted = self.evidence_required && asks;
+        let mut parts: Vec<&str> = Vec::new();
+        parts.extend(EVIDENCE.iter().filter(|_| wanted));
+        parts.extend(HANDOFF.iter().filter(|_| self.handoff_required && asks));
         Verdict {
             decision,
             reasons: self.reasons,
@@ -244,7 +256,7 @@ impl Tally {
             } else {
                 Vec::new()
             },
-            missing_evidence: if wanted { missing_evidence(action) } else { Vec::new() },
+            missing_evidence: missing(&parts, action),
             evidence_required: wanted,
             remedy: None,
             alerts: alert.into_iter().collect(),
@@ -264,23 +276,21 @@ impl Tally {
     }
 }
 
-/// The parts of evidence that are absent, empty or blank.
-fn missing_evidence(action: &Action) -> Vec<String> {
+/// Those of these parts of evidence that are absent, empty or blank.
+fn missing(parts: &[&str], action: &Action) -> Vec<String> {
     let stated = |name: &str| {
         let part = action.evidence.as_ref().and_then(|evidence| evidence.get(name));
         part.is_some_and(says_something) || (name == "confidence" && action.confidence.is_some())
     };
-    EVIDENCE
-        .iter()
-        .filter(|name| !stated(name))
-        .map(|name| (*name).to_owned())
-        .collect()
+    let lacking = parts.iter().filter(|name| !stated(name));
+    lacking.map(|name| (*name).to_owned()).collect()
 }
 
-/// The parts of evidence that say something: an empty text, or a list or map of nothing, does not.
+/// The parts of evidence and of a handoff that say something: an empty text, or a list or map of nothing, does not.
 pub(crate) fn complete_parts(evidence: &Value) -> Vec<String> {
     let there = |part: &&&str| evidence.get(part).is_some_and(says_something);
-    EVIDENCE.iter().filter(there).map(|part| (*part).to_owned()).collect()
+    let parts = EVIDENCE.iter().chain(&HANDOFF);
+    parts.filter(there).map(|part| (*part).to_owned()).collect()
 }
 
 fn says_something(value: &Value) -> bool {

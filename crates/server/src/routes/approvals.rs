@@ -1,11 +1,13 @@
 //! Requests for a human decision.
 
-use countersign_api::approvals::{AnswersBody, ApprovalsAnswer, VoteRequestBody, VoteVerb};
+use countersign_api::approvals::{
+    AnswersBody, ApprovalsAnswer, VoteRequestBody, VoteVerb, VotesAnswer, VotesBody, VotesResult, VotesVerb,
+};
 use countersign_core::digest::Digest;
 use countersign_core::event::Verb;
 use countersign_core::ids::ApprovalId;
 use countersign_core::policy::Value;
-use countersign_engine::{Caller, VoteRequest};
+use countersign_engine::{Caller, VoteRequest, VotesRequest};
 
 use super::handlers;
 use crate::body;
@@ -19,6 +21,7 @@ handlers! {
     "approval" => Caller approval,
     "timeline" => Caller timeline,
     "vote" => Caller vote,
+    "votes" => Caller votes,
     "answer_approval" => Caller answer,
     "cancel_approval" => Caller cancel,
 }
@@ -45,12 +48,7 @@ async fn timeline(asked: Asked<Caller>) -> Answer {
 async fn vote(asked: Asked<Caller>) -> Answer {
     let id = wanted(&asked)?;
     let body: VoteRequestBody = asked.body()?;
-    let digest: Digest = body.action_digest.0.parse().map_err(|_| {
-        Problem::invalid(
-            "invalid_value",
-            "`action_digest` is not a digest of 64 hexadecimal digits",
-        )
-    })?;
+    let digest = digest(&body.action_digest.0)?;
     let vote = VoteRequest {
         verb: match body.verb {
             VoteVerb::Approve => Verb::Approve,
@@ -69,6 +67,54 @@ async fn vote(asked: Asked<Caller>) -> Answer {
     };
     let (answer, replayed) = asked.app.engine.vote(&asked.request(), id, vote).await?;
     Ok(json(&answer)?.replayed(replayed))
+}
+
+async fn votes(asked: Asked<Caller>) -> Answer {
+    let body: VotesBody = asked.body()?;
+    let ids: Vec<String> = body.items.iter().map(|item| item.approval.0.clone()).collect();
+    let items = body.items.into_iter().map(|item| {
+        let approval: ApprovalId = id("approval", &item.approval.0)?;
+        Ok((approval, digest(&item.action_digest.0)?, item.snapshot.0))
+    });
+    let votes = VotesRequest {
+        verb: match body.verb {
+            VotesVerb::Approve => Verb::Approve,
+            VotesVerb::Reject => Verb::Reject,
+            VotesVerb::Abstain => Verb::Abstain,
+        },
+        comment: body.comment.map(|comment| comment.0),
+        items: items.collect::<Result<_, Problem>>()?,
+    };
+    let decided = asked.app.engine.votes(&asked.request(), votes).await?;
+    let results: Vec<VotesResult> = (ids.into_iter().zip(decided.results))
+        .map(|(approval, result)| match result {
+            Ok(request) => VotesResult {
+                approval,
+                request: Some(request),
+                problem: None,
+            },
+            Err(error) => VotesResult {
+                approval,
+                request: None,
+                problem: Some(Problem::from(error).document("")),
+            },
+        })
+        .collect();
+    let answer = VotesAnswer {
+        batch: decided.batch.to_string(),
+        counted: results.iter().filter(|result| result.request.is_some()).count() as u64,
+        results,
+    };
+    Ok(json(&answer)?.replayed(decided.replayed))
+}
+
+fn digest(text: &str) -> Result<Digest, Problem> {
+    text.parse().map_err(|_| {
+        Problem::invalid(
+            "invalid_value",
+            "`action_digest` is not a digest of 64 hexadecimal digits",
+        )
+    })
 }
 
 async fn answer(asked: Asked<Caller>) -> Answer {

@@ -206,3 +206,131 @@ async fn a_late_vote_is_told_as_one_that_does_not_count() {
         "{decided}"
     );
 }
+
+/// What several votes say: each item exactly as it was seen.
+fn votes(verb: &str, actions: &[&Value]) -> Value {
+    let item = |action: &&Value| {
+        json!({
+            "approval": action["approval"]["id"], "action_digest": action["action_digest"], "snapshot": action["snapshot"],
+        })
+    };
+    json!({ "verb": verb, "comment": "as listed", "items": actions.iter().map(item).collect::<Vec<_>>() })
+}
+
+fn refund(amount: &str) -> Value {
+    json!({ "action": "refund", "amount": amount, "currency": "USD" })
+}
+
+const VOTES: &str = "/v1/approvals/votes";
+
+#[tokio::test]
+async fn several_requests_of_one_kind_are_decided_at_once_but_never_one_that_stands_out() {
+    let desk = Desk::start().await;
+    let mut actions = Vec::new();
+    for amount in ["20", "25", "22", "900", "19"] {
+        actions.push(desk.decide(&refund(amount)).await);
+    }
+    let body = votes("approve", &actions.iter().collect::<Vec<_>>());
+    let answer = desk.server.post(&desk.fay, VOTES, &body).await.good();
+    assert_eq!(answer["counted"], 4, "{answer}");
+    for (place, action) in actions.iter().enumerate() {
+        let result = &answer["results"][place];
+        assert_eq!(result["approval"], action["approval"]["id"]);
+        let request = desk.request(action).await;
+        if place == 3 {
+            assert_eq!(result["problem"]["code"], "single_review", "{result}");
+            assert_eq!((&request["state"], &request["votes"]), (&json!("pending"), &json!([])));
+        } else {
+            assert_eq!(result["request"]["state"], "approved", "{result}");
+            assert_eq!(request["votes"][0]["batch"], answer["batch"]);
+        }
+    }
+    let told = desk
+        .server
+        .get(&desk.admin, &path(&actions[0], "/timeline"))
+        .await
+        .good();
+    let sentences = told["entries"].to_string();
+    assert!(
+        sentences.contains("`fay` approved, together with others: “as listed”."),
+        "{sentences}"
+    );
+    let alone = desk.say(&desk.fay, &actions[3], "approve", "looked at").await;
+    assert_eq!(alone["state"], "approved");
+    assert_eq!(alone["votes"][0].get("batch"), None);
+}
+
+#[tokio::test]
+async fn each_of_several_votes_counts_or_not_on_its_own() {
+    let desk = Desk::start().await;
+    let (first, mut second, third) = (
+        desk.decide(&refund("20")).await,
+        desk.decide(&refund("21")).await,
+        desk.decide(&refund("22")).await,
+    );
+    desk.say(&desk.fay, &third, "reject", "no").await;
+    second["action_digest"] = first["action_digest"].clone();
+    let body = votes("approve", &[&first, &second, &third]);
+    let answer = desk.server.post(&desk.fay, VOTES, &body).await.good();
+    assert_eq!(answer["counted"], 1, "{answer}");
+    assert_eq!(answer["results"][0]["request"]["state"], "approved");
+    assert_eq!(answer["results"][1]["problem"]["code"], "digest_mismatch");
+    assert_eq!(answer["results"][2]["problem"]["code"], "approval_closed");
+}
+
+#[tokio::test]
+async fn several_votes_that_are_sent_again_are_given_once() {
+    let desk = Desk::start().await;
+    let (first, second) = (desk.decide(&refund("20")).await, desk.decide(&refund("21")).await);
+    let body = serde_json::to_vec(&votes("reject", &[&first, &second])).unwrap();
+    let once = desk.server.repeatable(&desk.fay, "batch-1", VOTES, &body).await;
+    let again = desk.server.repeatable(&desk.fay, "batch-1", VOTES, &body).await;
+    assert_eq!((once.is_replayed(), again.is_replayed()), (false, true));
+    assert_eq!(
+        (once.good()["counted"].clone(), again.good()["batch"].clone()),
+        (json!(2), once.good()["batch"].clone())
+    );
+    assert_eq!(desk.request(&first).await["votes"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_not_of_one_kind_or_too_much_is_not_decided_at_once() {
+    let desk = Desk::start().await;
+    let tools = "tools:\n  wire: { risk: R3, access: write }\n";
+    let gate =
+        format!("{GATE}- condition: \"action == 'wire'\"\n  decision: require_approval\n  approvers: [refunds]\n");
+    let files = json!({ "gate.yaml": gate, "organization.yaml": ACME, "tools.yaml": tools });
+    desk.server.policy(&desk.admin, &files).await;
+    let (refund_20, euros) = (
+        desk.decide(&refund("20")).await,
+        desk.decide(&json!({ "action": "refund", "amount": "20", "currency": "EUR" }))
+            .await,
+    );
+    let wire = desk.decide(&json!({ "tool": "wire", "action": "wire" })).await;
+    assert_eq!(wire["status"], "pending", "{wire}");
+    let refused = async |body: &Value, code: &str| {
+        let answer = desk.server.post(&desk.fay, VOTES, body).await;
+        assert_eq!(answer.problem(422), code);
+        answer.json()["detail"].as_str().unwrap().to_owned()
+    };
+    let detail = refused(&votes("approve", &[&refund_20, &wire]), "mixed_batch").await;
+    assert!(
+        detail.contains(wire["approval"]["id"].as_str().unwrap()) && detail.contains("another tool"),
+        "{detail}"
+    );
+    let detail = refused(&votes("approve", &[&refund_20, &euros]), "mixed_batch").await;
+    assert!(detail.contains("another currency"), "{detail}");
+    refused(&votes("approve", &[&wire]), "high_risk").await;
+    refused(&votes("approve", &[&refund_20, &refund_20]), "repeated_item").await;
+    refused(&votes("approve", &[]), "batch_size").await;
+    refused(&votes("approve", &[&refund_20; 21]), "batch_size").await;
+    let mut silent = votes("reject", &[&refund_20]);
+    silent.as_object_mut().unwrap().remove("comment");
+    refused(&silent, "reason_required").await;
+    let by_agent = desk
+        .server
+        .post(&desk.agent, VOTES, &votes("approve", &[&refund_20]))
+        .await;
+    assert_eq!(by_agent.problem(403), "agents_cannot_vote");
+    assert_eq!(desk.request(&refund_20).await["votes"], json!([]));
+}
