@@ -150,6 +150,8 @@ patterned! {
     /// An instant.
     Moment = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?Z$", is_moment,
         "a time such as `2026-01-31T09:00:00Z`";
+    /// What a clock on the wall shows.
+    WallTime = "^([01][0-9]|2[0-3]):[0-5][0-9]$", is_wall_time, "a time of the day such as `22:00`";
     /// A file name of a policy document.
     FileName = "^[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}$",
         |text| {
@@ -188,6 +190,14 @@ fn is_moment(text: &str) -> bool {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let fine = (1..=6).contains(&fraction.len()) && fraction.bytes().all(|b| b.is_ascii_digit());
     fine && shape("0000-00-00T00:00:00", whole)
+}
+
+fn is_wall_time(text: &str) -> bool {
+    let part = |part: &str, below: u8| {
+        part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u8>().is_ok_and(|n| n < below)
+    };
+    text.split_once(':')
+        .is_some_and(|(hour, minute)| part(hour, 24) && part(minute, 60))
 }
 
 fn is_cost(text: &str) -> bool {

@@ -47,6 +47,8 @@ impl Method {
 pub enum Permission {
     /// Whoever reaches the server.
     Anyone,
+    /// Slack, by a signature of the whole request in place of a credential; the handler checks it.
+    Slack,
     /// Whoever holds a good credential.
     Holder,
     /// The operator at the machine.
@@ -68,6 +70,7 @@ impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Permission::Anyone => f.write_str("anyone, without a key"),
+            Permission::Slack => f.write_str("Slack, by its signature"),
             Permission::Holder => f.write_str("any key"),
             Permission::LocalOperator => f.write_str("the operator at the machine"),
             Permission::Voter => f.write_str("people with role reviewer or admin"),
@@ -125,8 +128,10 @@ pub struct Body {
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Whether a text is such a body.
     pub reads: fn(&str) -> Result<(), String>,
-    /// One that is.
+    /// One that is; the fields of a form as JSON.
     pub example: &'static str,
+    /// Media type.
+    pub content: &'static str,
 }
 
 /// What a call answers when all is well.
@@ -215,8 +220,18 @@ impl Call {
             schema: schema_of::<T>,
             reads: reads::<T>,
             example,
+            content: "application/json",
         });
         self
+    }
+
+    /// Takes the fields of a form.
+    const fn takes_form<T: JsonSchema + DeserializeOwned>(self, example: &'static str) -> Call {
+        let mut call = self.takes::<T>(example);
+        if let Some(body) = &mut call.body {
+            body.content = "application/x-www-form-urlencoded";
+        }
+        call
     }
 
     const fn answers<T: JsonSchema>(mut self) -> Call {

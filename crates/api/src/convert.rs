@@ -104,6 +104,11 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
     }
 }
 
+/// Where a person reads a request and decides.
+pub fn approval_url(base_url: &str, approval: &str) -> String {
+    format!("{base_url}/v1/approvals/{approval}")
+}
+
 fn summary(approval: &ApprovalView, base_url: &str) -> ApprovalSummary {
     let opened = &approval.opened;
     let mut approvers: Vec<String> = asked_slots(approval).flat_map(|slot| slot.names.clone()).collect();
@@ -117,7 +122,7 @@ fn summary(approval: &ApprovalView, base_url: &str) -> ApprovalSummary {
         unresolved: opened.unresolved.clone(),
         approvers,
         deadline: opened.deadline.to_string(),
-        url: format!("{base_url}/v1/approvals/{}", opened.approval),
+        url: approval_url(base_url, &opened.approval.to_string()),
     }
 }
 

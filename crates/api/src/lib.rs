@@ -9,6 +9,7 @@ pub mod audit;
 pub mod autonomy;
 pub mod bounded;
 pub mod calls;
+pub mod channels;
 pub mod convert;
 mod openapi;
 pub mod operations;

@@ -68,7 +68,7 @@ fn operation(call: &Call, taken: &mut SchemaGenerator, answered: &mut SchemaGene
         "summary": call.summary,
         "description": format!("For {}.", call.permission),
         "security": match call.permission {
-            Permission::Anyone => json!([]),
+            Permission::Anyone | Permission::Slack => json!([]),
             Permission::Holder | Permission::LocalOperator | Permission::Voter | Permission::Those { .. } => {
                 json!([{ "bearer": [] }])
             }
@@ -79,7 +79,7 @@ fn operation(call: &Call, taken: &mut SchemaGenerator, answered: &mut SchemaGene
     if let (Some(body), Value::Object(operation)) = (&call.body, &mut operation) {
         let schema = (body.schema)(taken).to_value();
         let example: Value = serde_json::from_str(body.example).unwrap_or_default();
-        let content = json!({ "application/json": { "schema": schema, "example": example } });
+        let content = json!({ body.content: { "schema": schema, "example": example } });
         operation.insert(
             "requestBody".to_owned(),
             json!({ "required": true, "content": content }),

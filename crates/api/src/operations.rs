@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Text, Url};
+use crate::channels::NoticeAnswer;
 
 /// What a kill switch stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -161,11 +162,13 @@ pub struct DeliveryAnswer {
     pub next: Option<String>,
 }
 
-/// Callbacks that have not arrived, oldest first.
+/// Callbacks and notices that have not arrived, oldest first.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DeliveriesAnswer {
     /// All of them.
     pub deliveries: Vec<DeliveryAnswer>,
+    /// All notices to people.
+    pub notices: Vec<NoticeAnswer>,
 }
 
 /// It happened.

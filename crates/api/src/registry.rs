@@ -134,6 +134,9 @@ pub struct NewUserBody {
     /// E-mail address; kept beside the ledger.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<Text<254>>,
+    /// Id of the person's Slack account, such as `U0123456789`; kept beside the ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slack_id: Option<Text<64>>,
     /// What the person may do in Countersign.
     #[serde(default)]
     #[schemars(length(max = 6))]
@@ -164,6 +167,9 @@ pub struct UserBody {
     /// E-mail address; kept beside the ledger.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<Text<254>>,
+    /// Id of the person's Slack account, such as `U0123456789`; kept beside the ledger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slack_id: Option<Text<64>>,
     /// What the person may do in Countersign.
     #[serde(default)]
     #[schemars(length(max = 6))]

@@ -5,6 +5,7 @@ mod alerts;
 mod approvals;
 mod audit;
 mod backup;
+mod channels;
 mod clock;
 mod config;
 mod demo;
@@ -72,6 +73,8 @@ enum Command {
     Users(users::Users),
     /// API keys: add, list, revoke
     Keys(keys::Keys),
+    /// Channels by which people are told about requests: add, list, remove, test
+    Channels(Box<channels::Channels>),
     /// Organizations: add, list, delete
     Org(org::Org),
     /// Ledgers: go on under a new name after a restored backup, prune what is old
@@ -119,6 +122,7 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Agents(agents) => done(block(agents.run(console))),
         Command::Users(users) => done(block(users.run(console))),
         Command::Keys(keys) => done(block(keys.run(console))),
+        Command::Channels(channels) => done(block(channels.run(console))),
         Command::Org(org) => done(block(org.run(console))),
         Command::Backup(backup) => done(backup.run(console)),
         Command::Restore(restore) => done(block(restore.run(console))),

@@ -7,11 +7,11 @@ use countersign_policy::{Action, Decimal};
 
 use crate::digest::{ActionDigest, Digest};
 use crate::event::{
-    AgentRegistered, Delivery, EpochOpened, Finding, HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode,
-    OutcomeStatus, Scope, SnapshotUploaded, UserAdded, Verb,
+    AgentRegistered, ChannelRegistered, Delivery, EpochOpened, Finding, HoldScope, KeyIssued, KeyRotated, LedgerOpened,
+    Mode, NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded, UserAdded, Verb,
 };
 use crate::ids::{
-    AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, OverrideId, PermitId, ReceiverId, ReviewId,
+    AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, OverrideId, PermitId, ReceiverId, ReviewId,
 };
 use crate::record::{Actor, Commitment, Idempotency, Payload};
 use crate::redact::Kinds;
@@ -349,6 +349,14 @@ pub enum Command {
     },
     /// Send a callback again.
     Resend(DeliveryId),
+    /// Register a channel.
+    RegisterChannel(Box<ChannelRegistered>),
+    /// Remove a channel, and with it what is on its way there.
+    RemoveChannel(String),
+    /// Note how a try to deliver a notice ended.
+    NoteNotice(Box<NoticeAttempted>),
+    /// Send a notice again.
+    ResendNotice(NoticeId),
     /// Do what is due.
     Tick,
     /// Note that the host's clock jumped.
@@ -411,6 +419,10 @@ impl Command {
             Command::RemoveReceiver(..) => "remove_receiver",
             Command::NoteDelivery { .. } => "note_delivery",
             Command::Resend(..) => "resend",
+            Command::RegisterChannel(..) => "register_channel",
+            Command::RemoveChannel(..) => "remove_channel",
+            Command::NoteNotice(..) => "note_notice",
+            Command::ResendNotice(..) => "resend_notice",
             Command::Tick => "tick",
             Command::NoteClockJump { .. } => "note_clock_jump",
             Command::ConfirmClock { .. } => "confirm_clock",

@@ -6,6 +6,7 @@
 mod approval;
 mod autonomy;
 mod callback;
+mod channel;
 mod decision;
 mod ledger;
 mod organization;
@@ -29,6 +30,9 @@ pub use self::autonomy::{
     ReviewOverdue, Standing, StandingReason,
 };
 pub use self::callback::{CallbackAttempted, CallbackDue, CallbackRegistered, CallbackRemoved, Delivery};
+pub use self::channel::{
+    ChannelKind, ChannelRegistered, ChannelRemoved, NoticeAttempted, NoticeDue, NoticeKind, NoticeResult, Quiet,
+};
 pub use self::decision::{CallbackTo, DecisionFacts, DecisionMade, RefusalsRepeated, RemedyOffered, Status};
 pub use self::ledger::{
     ClockConfirmed, ClockJumped, EpochEnd, EpochOpened, KeyRotated, LedgerOpened, OrganizationClosed, RequestNoted,
@@ -139,6 +143,10 @@ events! {
     CallbackRegistered = "callback.registered";
     /// A receiver of callbacks was removed.
     CallbackRemoved = "callback.removed";
+    /// A channel by which people are told about requests was registered.
+    ChannelRegistered = "channel.registered";
+    /// A channel was removed.
+    ChannelRemoved = "channel.removed";
     /// An operator confirmed the clock after a jump.
     ClockConfirmed = "clock.confirmed";
     /// The host's clock jumped; timers stand still.
@@ -169,6 +177,10 @@ events! {
     LedgerOpened = "ledger.opened";
     /// Records lost their bytes; their leaf hashes stay.
     LedgerPruned = "ledger.pruned";
+    /// A notice was tried, and will be tried again, has failed for good or was skipped.
+    NoticeAttempted = "notice.attempted";
+    /// Somebody is to be told about a request.
+    NoticeDue = "notice.due";
     /// The organization is closed; nothing follows.
     OrganizationClosed = "organization.closed";
     /// What happened after.

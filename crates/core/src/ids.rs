@@ -87,6 +87,8 @@ ids! {
     ReceiverId = "rcv";
     /// One callback on its way to a receiver; the `webhook-id` that receivers deduplicate by.
     DeliveryId = "msg";
+    /// One notice on its way through a channel.
+    NoticeId = "ntc";
     /// A legal hold.
     HoldId = "hld";
     /// A look at an action that has run.

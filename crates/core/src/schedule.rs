@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::calendar::{LONGEST_WAIT, add_business, is_open};
 pub use self::forecast::{LONGEST_FORECAST, Shift, fairness, gaps, shifts};
+pub(crate) use self::wall::{instant, wall};
 use crate::time::Time;
 
 /// Somebody is on who would not be by the schedule.

@@ -5,15 +5,18 @@
 //! (permits that nobody used, old idempotency keys) leaves in `apply`, by the times that records carry, so that every
 //! fold of the same records gives the same state, byte for byte.
 
+mod access;
 mod apply;
 mod autonomy;
 mod caches;
+mod channels;
 mod coverage;
 mod decide;
 mod facts;
 mod handle;
 mod log;
 mod matching;
+mod notices;
 mod organization;
 mod outcome;
 mod people;
@@ -37,6 +40,7 @@ use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use serde::{Deserialize, Serialize};
 
 pub use self::autonomy::{missing, percent};
+pub use self::channels::{Channel, PendingNotice};
 pub use self::coverage::Unreachable;
 pub use self::decide::Ruling;
 pub use self::facts::explain;
@@ -48,7 +52,7 @@ pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
 pub use self::track::{AskedStep, OpenTrack};
 use crate::digest::{Digest, DigestKey};
 use crate::event::{ActsIn, CallbackTo, EpochOpened, KeyRotated, Scope, Slot, Standing, Track};
-use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, ReceiverId, ReviewId};
+use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, NoticeId, ReceiverId, ReviewId};
 use crate::record::{ActorKind, Half};
 use crate::redact::Redactor;
 use crate::retention::Subject;
@@ -315,6 +319,9 @@ pub struct State {
     /// What agents have shown, by agent and operation.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     autonomy: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Standing>>,
+    /// Channels by which people are told about requests.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    channels: BTreeMap<String, Channel>,
     /// Retention classes that payloads were given, besides the default.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     classes: BTreeSet<Arc<str>>,
@@ -338,6 +345,9 @@ pub struct State {
     /// Snapshots that were live, oldest first.
     live_before: Vec<Arc<str>>,
     next_seq: u64,
+    /// Notices that have not arrived.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    notices: BTreeMap<NoticeId, PendingNotice>,
     organization: String,
     /// Records before this index have lost their bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -360,6 +370,9 @@ pub struct State {
     reviews: BTreeMap<ReviewId, OpenReview>,
     sealed: u64,
     snapshots: BTreeMap<Arc<str>, StoredSnapshot>,
+    /// What was told about requests.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    told: channels::ToldAbout,
     users: BTreeMap<String, User>,
     zone: String,
 
@@ -373,123 +386,4 @@ pub struct State {
     forget_refusals: VecDeque<(Time, Digest)>,
     #[serde(skip)]
     approvals_of_agent: BTreeMap<Arc<str>, u32>,
-}
-
-/// Read access: nouns, for faces and engine.
-impl State {
-    /// The index of the next record.
-    pub fn next_seq(&self) -> u64 {
-        self.next_seq
-    }
-
-    /// The time of the last record.
-    pub fn last_ts(&self) -> Time {
-        self.last_ts
-    }
-
-    /// The organization.
-    pub fn organization(&self) -> &str {
-        &self.organization
-    }
-
-    /// The organization's currency.
-    pub fn currency(&self) -> &str {
-        &self.currency
-    }
-
-    /// The hash of the live snapshot.
-    pub fn live(&self) -> Option<&Arc<str>> {
-        self.live.as_ref()
-    }
-
-    /// Stored snapshots by hash.
-    pub fn snapshots(&self) -> &BTreeMap<Arc<str>, StoredSnapshot> {
-        &self.snapshots
-    }
-
-    /// Known agents.
-    pub fn agents(&self) -> &BTreeMap<Arc<str>, Agent> {
-        &self.agents
-    }
-
-    /// People.
-    pub fn users(&self) -> &BTreeMap<String, User> {
-        &self.users
-    }
-
-    /// Credentials, without their secrets.
-    pub fn keys(&self) -> &BTreeMap<Arc<str>, Key> {
-        &self.keys
-    }
-
-    /// Requests that have not ended.
-    pub fn approvals(&self) -> &BTreeMap<ApprovalId, OpenApproval> {
-        &self.approvals
-    }
-
-    /// Actions of which something is open.
-    pub fn actions(&self) -> &BTreeMap<ActionId, OpenAction> {
-        &self.actions
-    }
-
-    /// Engaged kill switches.
-    pub fn kills(&self) -> impl Iterator<Item = &Kill> {
-        self.kills.values()
-    }
-
-    /// Alerts that nobody took note of.
-    pub fn alerts(&self) -> &BTreeMap<AlertId, OpenAlert> {
-        &self.alerts
-    }
-
-    /// Registered receivers of callbacks.
-    pub fn receivers(&self) -> &BTreeMap<ReceiverId, String> {
-        &self.receivers
-    }
-
-    /// Callbacks that have not arrived.
-    pub fn deliveries(&self) -> &BTreeMap<DeliveryId, PendingDelivery> {
-        &self.deliveries
-    }
-
-    /// The host's clock jumped, and timers stand still.
-    pub fn frozen(&self) -> bool {
-        self.frozen
-    }
-
-    /// The organization is closed.
-    pub fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    /// How many records came after the last seal.
-    pub fn unsealed(&self) -> u64 {
-        self.next_seq - self.sealed
-    }
-
-    /// The next instant at which [`Command::Tick`](crate::Command::Tick) has something to do.
-    pub fn next_due(&self) -> Option<Time> {
-        if self.frozen {
-            return None;
-        }
-        self.due.first().map(|(at, _)| *at)
-    }
-
-    /// Canonical bytes of the state: what a seal hashes and a stored state is.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        // Every part of a state serializes; an empty text would not load, and so not be trusted.
-        serde_json::to_vec(self).unwrap_or_default()
-    }
-
-    /// A state from its canonical bytes.
-    pub fn from_bytes(bytes: &[u8]) -> Result<State, serde_json::Error> {
-        let mut state: State = serde_json::from_slice(bytes)?;
-        state.rebuild_caches();
-        Ok(state)
-    }
-
-    /// SHA-256 of the canonical bytes.
-    pub fn hash(&self) -> Digest {
-        Digest::of(&self.to_bytes())
-    }
 }

@@ -288,6 +288,8 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         Event::OutcomeReported(e) => vec![e.action_id.0],
         Event::CallbackDue(e) => vec![e.action_id.0, e.delivery.0],
         Event::CallbackAttempted(e) => vec![e.delivery.0],
+        Event::NoticeDue(e) => vec![e.action_id.0, e.notice.0],
+        Event::NoticeAttempted(e) => vec![e.notice.0],
         Event::AlertRaised(e) => vec![e.alert.0],
         Event::AlertAcknowledged(e) => vec![e.alert.0],
         Event::AbsenceRecorded(e) => vec![e.absence.0],
@@ -307,6 +309,8 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::AgentSighted(_)
         | Event::CallbackRegistered(_)
         | Event::CallbackRemoved(_)
+        | Event::ChannelRegistered(_)
+        | Event::ChannelRemoved(_)
         | Event::ClockConfirmed(_)
         | Event::ClockJumped(_)
         | Event::EpochOpened(_)

@@ -1,4 +1,5 @@
-//! Effects: callbacks that tell workflows how their actions ended. At least once, driven from the ledger.
+//! Effects: callbacks that tell workflows how their actions ended, and notices to people. At least once, driven from the
+//! ledger.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,12 +35,15 @@ struct Due {
 }
 
 impl Engine {
-    /// Delivers callbacks until the task is dropped.
+    /// Delivers callbacks and notices until the task is dropped.
     pub async fn deliver_callbacks(self, sender: Sender) {
         loop {
             for org in self.inner.known_orgs() {
                 if let Err(error) = self.deliver_due(&org, &sender).await {
                     tracing::warn!(org = &*org, %error, "callbacks could not be delivered");
+                }
+                if let Err(error) = self.tell_due(&org, &sender).await {
+                    tracing::warn!(org = &*org, %error, "notices could not be told");
                 }
             }
             drop(tokio::time::timeout(STEP, self.inner.effects_wanted.notified()).await);
@@ -108,6 +112,7 @@ impl Engine {
             Ok(Some(Attempt::Delivered { status })) => (Delivery::Delivered, format!("answered {status}"), None),
             Ok(Some(Attempt::Retry { reason, retry_after })) => (Delivery::Retrying, reason.to_string(), retry_after),
             Ok(Some(Attempt::Refused { reason })) => (Delivery::Retrying, reason.to_string(), None),
+            Ok(Some(Attempt::Rejected { reason })) => (Delivery::Dead, reason.to_string(), None),
             Ok(Some(Attempt::Gone)) => {
                 self.remove_gone(org, due.receiver).await;
                 (Delivery::Dead, "answered 410: the receiver is gone".to_owned(), None)

@@ -8,6 +8,7 @@ mod audit;
 mod auth;
 mod autonomy;
 mod batch;
+mod channels;
 mod clock;
 mod committer;
 mod effects;
@@ -22,6 +23,7 @@ mod mark;
 mod metrics;
 mod news;
 mod nodes;
+mod notices;
 mod organizations;
 mod payload;
 mod policies;
@@ -34,6 +36,7 @@ mod schedules;
 mod sequencer;
 mod settings;
 mod signer;
+mod slack;
 mod stepper;
 mod tiles;
 mod timeline;
@@ -57,6 +60,7 @@ pub use approvals::VoteRequest;
 pub use audit::{AuditEntry, ExportFile, InclusionProof, SearchPage};
 pub use auth::{Caller, Credential, NewKey};
 pub use batch::BATCH_AT_MOST;
+pub use channels::{NewChannel, NewWay};
 pub use clock::{Clock, Host, HostClock, Machine, Reading, SystemClock};
 pub use countersign_tlog::tile::Tile;
 pub use epoch::{LogKeys, OpenedEpoch, RotatedKey};
@@ -78,6 +82,7 @@ pub use schedules::{FORECAST_DAYS_AT_MOST, Forecast};
 pub use sequencer::Committed;
 pub use settings::Settings;
 pub use signer::{Restored, Standing, log_vkey, standing, state_of};
+pub use slack::FromSlack;
 pub use stepper::Stepper;
 pub use vault::{Vault, VaultError};
 pub use votes::{Decided, VotesRequest};
@@ -108,6 +113,8 @@ pub(crate) struct OrgHandle {
     waiters: Mutex<HashMap<u128, Arc<Notify>>>,
     /// Callbacks are on their way.
     has_deliveries: AtomicBool,
+    /// Notices are on their way.
+    has_notices: AtomicBool,
 }
 
 pub(crate) struct Inner {
@@ -386,6 +393,7 @@ impl Inner {
             nodes: Mutex::new(Vec::new()),
             waiters: Mutex::new(HashMap::new()),
             has_deliveries: AtomicBool::new(true),
+            has_notices: AtomicBool::new(true),
         });
         let mut orgs = self.orgs.write().unwrap_or_else(PoisonError::into_inner);
         orgs.entry(org.clone()).or_insert(handle).clone()

@@ -42,6 +42,7 @@ impl Inner {
                 Event::UserRemoved(_) | Event::OrganizationClosed(_) => self.auth.clear(),
                 Event::UserAdded(_) => self.auth.clear(),
                 Event::CallbackDue(_) | Event::CallbackAttempted(_) => callbacks = true,
+                Event::NoticeDue(_) | Event::NoticeAttempted(_) => callbacks = true,
                 _other => {}
             }
         }
@@ -74,6 +75,7 @@ impl Inner {
 
     fn deliveries_may_wait(&self, handle: &OrgHandle) {
         handle.has_deliveries.store(true, Ordering::Relaxed);
+        handle.has_notices.store(true, Ordering::Relaxed);
         self.effects_wanted.notify_one();
     }
 }

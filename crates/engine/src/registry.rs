@@ -30,6 +30,8 @@ pub struct NewUser {
     pub name: Option<String>,
     /// E-mail address.
     pub email: Option<String>,
+    /// Id of the person's Slack account.
+    pub slack_id: Option<String>,
     /// What the person may do in Countersign.
     pub roles: Vec<String>,
     /// Whom the person reports to.
@@ -138,7 +140,11 @@ impl Engine {
             self.check_id("a team or duty", name)?;
         }
         let mut profile = BTreeMap::new();
-        for (name, text) in [("name", &user.name), ("email", &user.email)] {
+        for (name, text) in [
+            ("name", &user.name),
+            ("email", &user.email),
+            ("slack_id", &user.slack_id),
+        ] {
             if let Some(text) = text {
                 profile.insert(name.to_owned(), Value::from(text.as_str()));
             }

@@ -142,6 +142,7 @@ impl Fixture {
             id: id.into(),
             name: Some(PLANTED.into()),
             email: None,
+            slack_id: None,
             roles: vec!["admin".into()],
             teams: vec![],
             duties: vec![],

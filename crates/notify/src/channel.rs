@@ -44,6 +44,11 @@ pub enum Attempt {
     },
     /// The receiver wants no more messages (410): disable it.
     Gone,
+    /// The receiver does not take this message, and would not take it the next time either: a person should look.
+    Rejected {
+        /// What it said.
+        reason: Reason,
+    },
     /// Not sent, because the receiver's address may not be contacted. Another attempt may succeed, once its name or the allowlist
     /// has changed; a person should look.
     Refused {
@@ -63,8 +68,10 @@ pub enum Reason {
     Connect,
     /// No answer in time.
     Timeout,
-    /// The connection broke, or what came over it was not HTTP.
+    /// The connection broke, or what came over it was not what the channel speaks.
     Broken,
+    /// A word of the receiver's, out of those that its channel knows.
+    Word(&'static str),
 }
 
 impl fmt::Display for Reason {
@@ -75,6 +82,7 @@ impl fmt::Display for Reason {
             Reason::Connect => f.write_str("could not connect"),
             Reason::Timeout => f.write_str("no answer in time"),
             Reason::Broken => f.write_str("the connection broke before an answer"),
+            Reason::Word(word) => write!(f, "answered `{word}`"),
         }
     }
 }

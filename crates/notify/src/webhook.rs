@@ -114,36 +114,61 @@ impl Sender {
 
     /// Tries once to deliver `message` to `target`, signed with `keys`.
     pub async fn deliver(&self, target: &Target, message: &Message, keys: &Keys<'_>) -> Attempt {
-        let deadline = Instant::now() + self.limits.total;
-        let answer = match timeout_at(deadline, self.send(target, message, keys)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(attempt)) => return attempt,
-            Err(_) => return retry(Reason::Timeout),
-        };
-        let attempt = judge(answer.status().as_u16(), answer.headers(), message.timestamp_s());
-        // The status stands, whatever becomes of the body: it is read only to let the receiver finish in peace.
-        let _ = timeout_at(deadline, drop_body(answer, self.limits.answer_bytes)).await;
-        attempt
+        let headers = keys.headers(message);
+        let posted = self.post(target, &headers, message.body(), message.timestamp_s());
+        posted.await.map_or_else(|failed| failed, |answered| answered.attempt)
     }
 
-    async fn send(&self, target: &Target, message: &Message, keys: &Keys<'_>) -> Result<reqwest::Response, Attempt> {
+    /// Posts JSON, once. What came of it, and as much of the answer as is read: for channels whose answers say more
+    /// than a status.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was answered.
+    pub(crate) async fn post(
+        &self,
+        target: &Target,
+        headers: &[(&'static str, String)],
+        body: &[u8],
+        now_s: i64,
+    ) -> Result<Answered, Attempt> {
+        let deadline = Instant::now() + self.limits.total;
+        let answer = match timeout_at(deadline, self.send(target, headers, body)).await {
+            Ok(answer) => answer?,
+            Err(_) => return Err(retry(Reason::Timeout)),
+        };
+        let attempt = judge(answer.status().as_u16(), answer.headers(), now_s);
+        // The status stands, whatever becomes of the body.
+        let mut read = Vec::new();
+        let _ = timeout_at(deadline, read_body(answer, self.limits.answer_bytes, &mut read)).await;
+        Ok(Answered { attempt, body: read })
+    }
+
+    async fn send(
+        &self,
+        target: &Target,
+        headers: &[(&'static str, String)],
+        body: &[u8],
+    ) -> Result<reqwest::Response, Attempt> {
         let addresses = self.addresses(target).await?;
         let client = self.client(target, addresses).map_err(|_| retry(Reason::Connect))?;
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        for (name, value) in keys.headers(message) {
+        let mut sent = HeaderMap::new();
+        sent.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in headers {
             let value = value.parse().map_err(|_| retry(Reason::Broken))?;
-            headers.insert(HeaderName::from_static(name), value);
+            sent.insert(HeaderName::from_static(name), value);
         }
-        let request = client
-            .post(target.url.clone())
-            .headers(headers)
-            .body(message.body().to_vec());
+        let request = client.post(target.url.clone()).headers(sent).body(body.to_vec());
         request.send().await.map_err(|error| retry(reason(&error)))
     }
 
+    /// How long an attempt may take.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// The addresses of a target, all of them checked.
-    async fn addresses(&self, target: &Target) -> Result<Vec<SocketAddr>, Attempt> {
+    pub(crate) async fn addresses(&self, target: &Target) -> Result<Vec<SocketAddr>, Attempt> {
         let addresses = match target.host.parse::<IpAddr>() {
             Ok(address) => vec![address],
             Err(_) => {
@@ -205,17 +230,22 @@ impl reqwest::dns::Resolve for Pinned {
     }
 }
 
-async fn drop_body(mut answer: reqwest::Response, most: usize) {
-    let mut read = 0;
+/// An answer, and what it means by its status.
+pub(crate) struct Answered {
+    pub(crate) attempt: Attempt,
+    pub(crate) body: Vec<u8>,
+}
+
+async fn read_body(mut answer: reqwest::Response, most: usize, read: &mut Vec<u8>) {
     while let Ok(Some(chunk)) = answer.chunk().await {
-        read += chunk.len();
-        if read >= most {
+        read.extend_from_slice(&chunk);
+        if read.len() >= most {
             break;
         }
     }
 }
 
-fn retry(reason: Reason) -> Attempt {
+pub(crate) fn retry(reason: Reason) -> Attempt {
     Attempt::Retry {
         reason,
         retry_after: None,

@@ -47,7 +47,7 @@ pub(crate) async fn admit(
     headers: &HeaderMap,
     client: IpAddr,
 ) -> Result<Admitted, Problem> {
-    if *permission == Permission::Anyone {
+    if matches!(permission, Permission::Anyone | Permission::Slack) {
         return Ok(Admitted::Visitor(Visitor { _private: () }));
     }
     let Some(credential) = credential(headers) else {
@@ -99,7 +99,7 @@ fn failed(app: &App, client: IpAddr, error: EngineError) -> Problem {
 }
 
 /// A request without a good credential.
-fn stranger(app: &App, client: IpAddr, detail: &str) -> Problem {
+pub(crate) fn stranger(app: &App, client: IpAddr, detail: &str) -> Problem {
     match app.throttle.take(client, Instant::now()) {
         Ok(()) => unauthenticated(detail),
         Err(wait) => {
@@ -146,7 +146,7 @@ fn has_role(caller: &Caller, roles: &[Role]) -> bool {
 /// Whether this caller may make a call with this permission.
 fn may(caller: &Caller, permission: &Permission) -> Result<(), Problem> {
     match permission {
-        Permission::Anyone | Permission::Holder => Ok(()),
+        Permission::Anyone | Permission::Slack | Permission::Holder => Ok(()),
         Permission::LocalOperator => Err(forbidden("only the operator at the machine may do this")),
         Permission::Voter => may_vote(caller),
         Permission::Those { agents, roles, scope } => {

@@ -16,18 +16,21 @@ use crate::problem::Problem;
 /// How long a body may take to arrive.
 const READ_TIME: Duration = Duration::from_secs(10);
 
-/// Whether the headers announce a JSON body.
-pub(crate) fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+/// Whether the headers announce a body of this media type.
+pub(crate) fn check_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
     let kind = headers
         .get(CONTENT_TYPE)
         .map(|kind| kind.as_bytes())
         .unwrap_or_default();
     let media = kind.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
-    if media.eq_ignore_ascii_case(b"application/json") {
+    if media.eq_ignore_ascii_case(wanted.as_bytes()) {
         return Ok(());
     }
-    let detail = "the body has to be JSON";
-    Err(Problem::new(415, "unsupported_media_type", detail).hint("send `Content-Type: application/json`"))
+    let detail = match wanted {
+        "application/json" => "the body has to be JSON",
+        _ => "the body has to be a form",
+    };
+    Err(Problem::new(415, "unsupported_media_type", detail).hint(format!("send `Content-Type: {wanted}`")))
 }
 
 /// Reads a body, but never more than the limit of it.

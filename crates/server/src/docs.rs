@@ -102,12 +102,14 @@ fn of_call(page: &mut String, call: &Call, document: &Value) {
         document.pointer(&format!("/paths/{path}/{}/{end}", method.to_lowercase()))
     };
     if let Some(body) = &call.body {
-        let schema = pointer("requestBody/content/application~1json/schema");
+        let content = body.content.replace('/', "~1");
+        let schema = pointer(&format!("requestBody/content/{content}/schema"));
         let _ = write!(
             page,
-            "<h4>Takes {}</h4><pre>curl -X {method} -H \"Authorization: Bearer $KEY\" -H 'Content-Type: application/json' \\\n  \
+            "<h4>Takes {}</h4><pre>curl -X {method} -H \"Authorization: Bearer $KEY\" -H 'Content-Type: {}' \\\n  \
              $URL{} \\\n  -d '{}'</pre>",
             named(schema),
+            escape(body.content),
             escape(call.path),
             escape(body.example)
         );

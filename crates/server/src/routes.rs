@@ -7,6 +7,7 @@ mod approvals;
 mod audit;
 mod autonomy;
 mod callbacks;
+mod channels;
 mod keys;
 mod kill;
 mod log;
@@ -48,6 +49,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     audit::HANDLERS,
     autonomy::HANDLERS,
     callbacks::HANDLERS,
+    channels::HANDLERS,
     keys::HANDLERS,
     kill::HANDLERS,
     log::HANDLERS,
@@ -94,7 +96,7 @@ mod tests {
         for call in CALLS.iter() {
             let fits = matches!(
                 (handler(call.id).expect("each call has a handler"), call.permission),
-                (Handler::Visitor(_), Permission::Anyone)
+                (Handler::Visitor(_), Permission::Anyone | Permission::Slack)
                     | (Handler::Operator(_), Permission::LocalOperator)
                     | (
                         Handler::Caller(_),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,15 +13,15 @@ use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{Response, Uri};
+use axum::http::{HeaderMap, Response, Uri};
 use countersign_api::CALLS;
-use countersign_api::calls::{Call, Method};
+use countersign_api::calls::{Call, Method, Permission};
 use countersign_engine::{Caller, Request as EngineRequest};
 use hyper::body::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::address::{Client, client};
-use crate::authorize::{Admitted, admit};
+use crate::authorize::{Admitted, admit, stranger};
 use crate::problem::Problem;
 use crate::reply::{Answer, response, with_allow};
 use crate::routes::Handler;
@@ -32,6 +33,8 @@ pub(crate) struct Asked<C> {
     pub caller: C,
     uri: Uri,
     params: Vec<String>,
+    headers: HeaderMap,
+    from: IpAddr,
     body: Bytes,
     idempotency_key: Option<String>,
     /// Method and path.
@@ -42,6 +45,30 @@ impl<C> Asked<C> {
     /// The parameter of the path.
     pub(crate) fn param(&self) -> &str {
         self.params.first().map(String::as_str).unwrap_or_default()
+    }
+
+    /// The second parameter of the path.
+    pub(crate) fn second_param(&self) -> &str {
+        self.params.get(1).map(String::as_str).unwrap_or_default()
+    }
+
+    /// A header, if it is there once and is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.headers.get_all(name).iter();
+        let (Some(line), None) = (lines.next(), lines.next()) else {
+            return None;
+        };
+        line.to_str().ok()
+    }
+
+    /// Method and path.
+    pub(crate) fn route(&self) -> &str {
+        &self.route
+    }
+
+    /// The problem of a request that is not what it says.
+    pub(crate) fn stranger(&self, detail: &str) -> Problem {
+        stranger(&self.app, self.from, detail)
     }
 
     /// The query.
@@ -124,8 +151,11 @@ async fn go(
         Method::Post => idempotency_key(&parts)?,
         Method::Get | Method::Put | Method::Delete => None,
     };
-    let body = if call.body.is_some() {
-        body::check_type(&parts.headers)?;
+    let body = if let Some(taken) = &call.body {
+        // What is signed is believed for its signature alone.
+        if call.permission != Permission::Slack {
+            body::check_type(&parts.headers, taken.content)?;
+        }
         body::read(&parts.headers, body).await?
     } else {
         Bytes::new()
@@ -140,7 +170,7 @@ async fn go(
     } else {
         (Vec::new(), Cow::Borrowed(call.path))
     };
-    let (app, uri) = (app.clone(), parts.uri);
+    let (app, uri, headers, from) = (app.clone(), parts.uri, parts.headers, from.address);
     match (handler, admitted) {
         (Handler::Caller(handle), Admitted::Caller(caller)) => {
             handle(Asked {
@@ -148,6 +178,8 @@ async fn go(
                 caller,
                 uri,
                 params,
+                headers,
+                from,
                 body,
                 idempotency_key,
                 route,
@@ -160,6 +192,8 @@ async fn go(
                 caller,
                 uri,
                 params,
+                headers,
+                from,
                 body,
                 idempotency_key,
                 route,
@@ -172,6 +206,8 @@ async fn go(
                 caller,
                 uri,
                 params,
+                headers,
+                from,
                 body,
                 idempotency_key,
                 route,

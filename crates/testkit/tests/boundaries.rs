@@ -551,13 +551,13 @@ fn a_vote_for_another_action_or_another_snapshot_does_not_count() {
     ] {
         let vote = Vote {
             approval: opened.approval,
+            batch: None,
             user: "dana".into(),
             verb: Verb::Approve,
             digest,
             snapshot,
             comment: None,
             to: None,
-            batch: None,
             action: None,
             view: Some(Box::new(view.clone())),
         };

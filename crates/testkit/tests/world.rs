@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use countersign_core::command::{CloseReview, Envelope, NewAbsence, NewOverride, Prune, SetMode};
 use countersign_core::event::{
-    Delivery, EpochEnd, EpochOpened, Finding, HoldScope, KeyIssued, KeyRotated, Mode, OutcomeStatus, Scope, Verb,
+    ChannelKind, ChannelRegistered, Delivery, EpochEnd, EpochOpened, Finding, HoldScope, KeyIssued, KeyRotated, Mode,
+    NoticeAttempted, NoticeResult, OutcomeStatus, Scope, Verb,
 };
 use countersign_core::ids::{ActionId, DeliveryId};
 use countersign_core::record::{ActorKind, Half, Idempotency};
@@ -83,6 +84,12 @@ fn everything() -> World {
         });
     }
     world.done(Command::Resend(delivery));
+    world.done(Command::RegisterChannel(Box::new(ChannelRegistered {
+        channel: "mail".into(),
+        kind: ChannelKind::Email,
+        quiet: None,
+        target: "mail.example.com:465".into(),
+    })));
     let pay = world
         .submit("bot", r#"{"action":"pay","amount":"5"}"#)
         .unwrap()
@@ -90,6 +97,16 @@ fn everything() -> World {
         .action_id;
     world.pass(Span::minutes(16));
     world.vote("dana", pay, Verb::Approve, None).unwrap();
+    let notice = *world.state.notices().keys().next().unwrap();
+    world.done(Command::NoteNotice(Box::new(NoticeAttempted {
+        attempt: 1,
+        detail: "answered with status 250".into(),
+        next: None,
+        notice,
+        reference: None,
+        result: NoticeResult::Delivered,
+    })));
+    world.done(Command::RemoveChannel("mail".into()));
     let ship = world.submit("bot", r#"{"action":"ship"}"#).unwrap();
     let approval = ship.approval.unwrap().opened.approval;
     let stored = countersign_core::stored::store_value(

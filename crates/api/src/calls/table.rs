@@ -13,6 +13,7 @@ use crate::audit::{
     AuditAnswer, CheckpointAnswer, ConsistencyAnswer, ExplainAnswer, InclusionAnswer, KeySetAnswer, LogKeysAnswer,
     NewEpochBody, OpenedEpochAnswer, PayloadAnswer, RotatedKeyAnswer, SchemasAnswer,
 };
+use crate::channels::{ChannelTestAnswer, ChannelsAnswer, NewChannelBody, RegisteredChannel, SlackForm};
 use crate::operations::{
     AlertsAnswer, CallbacksAnswer, DeliveriesAnswer, DoneAnswer, HealthAnswer, KillAnswer, KillBody, KillsAnswer,
     NewCallbackBody, RegisteredCallback, ReleaseAnswer, ReleaseBody,
@@ -70,6 +71,11 @@ const SNAPSHOT: Param = path(
     "hash",
     "The snapshot.",
     || json!({ "type": "string", "pattern": crate::bounded::SnapshotHash::PATTERN }),
+);
+const CHANNEL: Param = path(
+    "name",
+    "The channel.",
+    || json!({ "type": "string", "pattern": crate::bounded::Name::PATTERN }),
 );
 const RECORD: Param = path("index", "Index of the record.", index);
 const WAIT: Param = query(
@@ -299,7 +305,7 @@ pub(super) static CALLS: &[Call] = &[
         .with(&[path("id", "The receiver.", || id_of("rcv"))])
         .answers::<DoneAnswer>(),
     Call::new("deliveries", Get, "/v1/callbacks/deliveries", people(READERS))
-        .about("Lists callbacks that are on their way or dead.")
+        .about("Lists callbacks and notices that are on their way or dead.")
         .answers::<DeliveriesAnswer>(),
     Call::new("resend_delivery", Post, "/v1/callbacks/deliveries/{id}/resend", people(RUNNERS))
         .about("Sends a callback again.")
@@ -307,6 +313,39 @@ pub(super) static CALLS: &[Call] = &[
         .with(&[path("id", "The callback.", || id_of("msg"))])
         .answers::<DoneAnswer>()
         .problems(&[(409, "receiver_removed")]),
+    Call::new("register_channel", Post, "/v1/channels", people(&[Admin]))
+        .about("Registers a channel by which people are told about requests; a webhook's secret is shown once.")
+        .idempotent()
+        .takes::<NewChannelBody>(
+            r#"{"name": "mail", "email": {"url": "smtps://countersign:secret@mail.example.com", "from": "Countersign <countersign@example.com>"}, "quiet": {"zone": "Europe/Berlin", "from": "22:00", "to": "07:00"}}"#,
+        )
+        .creates::<RegisteredChannel>()
+        .problems(&[
+            (409, "already_registered"),
+            (409, "too_many_channels"),
+            (422, "channel_refused"),
+            (422, "invalid_quiet_hours"),
+        ]),
+    Call::new("channels", Get, "/v1/channels", people(READERS)).about("Lists channels, without their secrets.").answers::<ChannelsAnswer>(),
+    Call::new("remove_channel", Delete, "/v1/channels/{name}", people(&[Admin]))
+        .about("Removes a channel; what was on its way through it is dropped.")
+        .with(&[CHANNEL])
+        .answers::<DoneAnswer>(),
+    Call::new("test_channel", Post, "/v1/channels/{name}/test", people(&[Admin]))
+        .about("Sends a notice that means nothing over a channel, by mail to whoever asks.")
+        .with(&[CHANNEL])
+        .answers::<ChannelTestAnswer>()
+        .problems(&[(409, "no_address")]),
+    Call::new("from_slack", Post, "/v1/channels/{name}/slack/{organization}", Permission::Slack)
+        .about("Takes the press of a button in Slack: the request URL for interactivity of the app of a channel.")
+        .with(&[CHANNEL, path("organization", "The organization.", id)])
+        .takes_form::<SlackForm>(r#"{"payload": "{\"type\": \"block_actions\"}"}"#)
+        .answers_as("application/json"),
+    Call::new("resend_notice", Post, "/v1/channels/notices/{id}/resend", people(&[Admin]))
+        .about("Sends a notice again.")
+        .idempotent()
+        .with(&[path("id", "The notice.", || id_of("ntc"))])
+        .answers::<DoneAnswer>(),
     Call::new("audit", Get, "/v1/audit", people(&[Admin, Auditor]))
         .about("Searches the ledger, newest first.")
         .with(SEARCH)

@@ -38,6 +38,9 @@ struct Add {
     /// E-mail address; kept beside the ledger
     #[arg(long)]
     email: Option<String>,
+    /// Id of the person's Slack account, such as U0123456789; kept beside the ledger
+    #[arg(long)]
+    slack_id: Option<String>,
     /// What the person may do: admin, auditor, operator, policy_author, reviewer, viewer
     #[arg(long, value_delimiter = ',')]
     roles: Vec<String>,
@@ -113,7 +116,7 @@ impl Add {
     async fn run(self, console: &Console) -> Result<()> {
         let mut body = json!({
             "id": self.id, "roles": self.roles, "teams": self.teams, "duties": self.duties,
-            "name": self.name, "email": self.email, "manager": self.manager, "zone": self.zone,
+            "name": self.name, "email": self.email, "manager": self.manager, "zone": self.zone, "slack_id": self.slack_id,
         });
         if let Some(fields) = body.as_object_mut() {
             fields.retain(|_, value| !value.is_null());

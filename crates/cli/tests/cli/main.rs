@@ -3,6 +3,7 @@
 mod approvals;
 mod backup;
 mod callbacks;
+mod channels;
 mod database;
 mod documents;
 mod export;

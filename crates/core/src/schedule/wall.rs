@@ -23,13 +23,13 @@ pub(super) struct Turn<'a> {
 }
 
 /// What the wall clock shows.
-pub(super) fn wall(zone: &TimeZone, at: Time) -> DateTime {
+pub(crate) fn wall(zone: &TimeZone, at: Time) -> DateTime {
     let edge = if at.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
     zone.to_datetime(Timestamp::from_microsecond(at.0).unwrap_or(edge))
 }
 
 /// When the wall clock shows it, or would.
-pub(super) fn instant(zone: &TimeZone, wall: DateTime) -> Time {
+pub(crate) fn instant(zone: &TimeZone, wall: DateTime) -> Time {
     zone.to_timestamp(wall).map_or(NEVER, |at| Time(at.as_microsecond()))
 }
 

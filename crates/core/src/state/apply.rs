@@ -117,6 +117,10 @@ impl State {
             Event::CallbackRemoved(e) => {
                 self.receivers.remove(&e.receiver);
             }
+            Event::ChannelRegistered(e) => self.channel_registered(e),
+            Event::ChannelRemoved(e) => self.channel_removed(e),
+            Event::NoticeAttempted(e) => self.notice_attempted(e, record.ts),
+            Event::NoticeDue(e) => self.notice_due(e, record.ts),
             Event::ClockConfirmed(_) => self.frozen = false,
             Event::ClockJumped(_) => self.frozen = true,
             Event::DecisionMade(e) => self.decided(record, e),

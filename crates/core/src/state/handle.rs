@@ -120,6 +120,10 @@ impl State {
                 next,
             } => self.note_delivery(delivery, attempt, detail, result, next, ctx),
             Command::Resend(delivery) => self.resend(delivery, ctx),
+            Command::RegisterChannel(channel) => self.register_channel(*channel),
+            Command::RemoveChannel(channel) => self.remove_channel(channel),
+            Command::NoteNotice(noted) => self.note_notice(*noted, ctx),
+            Command::ResendNotice(notice) => self.resend_notice(notice, ctx),
             Command::Tick => self.tick(ctx),
             Command::NoteClockJump { shows } => self.note_clock_jump(shows),
             Command::ConfirmClock { by } => self.confirm_clock(by),
@@ -136,6 +140,7 @@ impl State {
         match handled {
             Ok(mut handled) => {
                 self.alert_on(&mut handled.events, ctx);
+                self.notify_on(&mut handled.events, ctx);
                 // A key is remembered by a record alone. Without one, a late copy of this request would act on whatever
                 // the state is by then.
                 if keyed && handled.events.is_empty() && handled.answer == Answer::Done {
@@ -201,12 +206,16 @@ impl State {
                 .deliveries
                 .get(&e.delivery)
                 .and_then(|delivery| of_action(delivery.action_id)),
+            Event::NoticeDue(e) => of_action(e.action_id),
+            Event::NoticeAttempted(e) => (self.notices.get(&e.notice)).and_then(|notice| of_action(notice.action_id)),
             Event::AbsenceRecorded(_)
             | Event::AbsenceWithdrawn(_)
             | Event::AlertAcknowledged(_)
             | Event::AlertRaised(_)
             | Event::CallbackRegistered(_)
             | Event::CallbackRemoved(_)
+            | Event::ChannelRegistered(_)
+            | Event::ChannelRemoved(_)
             | Event::ClockConfirmed(_)
             | Event::ClockJumped(_)
             | Event::EpochOpened(_)

@@ -53,7 +53,7 @@ async fn remove(asked: Asked<Caller>) -> Answer {
 }
 
 async fn deliveries(asked: Asked<Caller>) -> Answer {
-    let deliveries = asked.app.engine.look(&asked.caller.org, |state| {
+    let both = asked.app.engine.look(&asked.caller.org, |state| {
         let waiting = state.deliveries().iter();
         let on_the_wire = waiting.map(|(id, pending)| DeliveryAnswer {
             id: id.to_string(),
@@ -65,11 +65,10 @@ async fn deliveries(asked: Asked<Caller>) -> Answer {
             detail: pending.detail.clone(),
             next: (!pending.dead).then(|| pending.next.to_string()),
         });
-        on_the_wire.collect()
+        (on_the_wire.collect(), super::channels::notices(state))
     });
-    json(&DeliveriesAnswer {
-        deliveries: deliveries.await?,
-    })
+    let (deliveries, notices) = both.await?;
+    json(&DeliveriesAnswer { deliveries, notices })
 }
 
 async fn resend(asked: Asked<Caller>) -> Answer {

@@ -50,6 +50,7 @@ fn user(id: String, body: UserBody) -> Result<NewUser, Problem> {
         id,
         name: body.name.map(|name| name.0),
         email: body.email.map(|email| email.0),
+        slack_id: body.slack_id.map(|id| id.0),
         roles: body
             .roles
             .into_iter()
@@ -67,6 +68,7 @@ async fn add(asked: Asked<Caller>) -> Answer {
         id,
         name,
         email,
+        slack_id,
         roles,
         teams,
         duties,
@@ -78,6 +80,7 @@ async fn add(asked: Asked<Caller>) -> Answer {
         UserBody {
             name,
             email,
+            slack_id,
             roles,
             teams,
             duties,

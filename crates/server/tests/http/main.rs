@@ -15,5 +15,6 @@ mod permissions;
 mod published;
 mod retention;
 mod schedules;
+mod slack;
 mod support;
 mod witness;

@@ -305,6 +305,7 @@ pub fn person_of(id: &str, roles: &[&str], teams: Vec<String>) -> NewUser {
         id: id.to_owned(),
         name: None,
         email: None,
+        slack_id: None,
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         teams,
         duties: Vec::new(),

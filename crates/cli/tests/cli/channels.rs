@@ -1,0 +1,402 @@
+//! People are told about requests: by a real mail server, and by an app in Slack that decides from there.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use countersign_client::{Client, Credential};
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, Server, repository, text};
+
+/// How long something that has to come may take.
+const SOON: Duration = Duration::from_secs(60);
+
+const ORGANIZATION: &str = "organization: acme
+routes:
+  pay:
+    steps:
+      - { to: [\"user:dana\"], within: 3s }
+      - { to: [\"user:erin\", \"user:finn\"] }
+    deadline: 1h
+";
+const GATE: &str = "name: gate
+rules:
+  - { condition: \"action == 'pay'\", decision: require_approval, approvers: [pay] }
+";
+
+/// A mail server from PyPI. Ends with the value.
+struct MailServer {
+    child: Child,
+    port: String,
+    mail: Receiver<Value>,
+}
+
+impl Drop for MailServer {
+    fn drop(&mut self) {
+        // One that has ended by itself needs no end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl MailServer {
+    fn start() -> MailServer {
+        let python = installed();
+        let mut child = Command::new(python)
+            .arg(repository().join("tests/smtp/server.py"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the mail server starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
+        let port = lines.next().expect("it says its port").expect("a line");
+        let (sender, mail) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let message = serde_json::from_str(&line).expect("a line of JSON");
+                if sender.send(message).is_err() {
+                    return;
+                }
+            }
+        });
+        MailServer { child, port, mail }
+    }
+
+    /// The next message, which goes to `to`.
+    #[track_caller]
+    fn next_to(&self, to: &str) -> Value {
+        let message = self.mail.recv_timeout(SOON).expect("a message");
+        assert_eq!(message["to"], json!([to]), "{message}");
+        message
+    }
+}
+
+/// Python with what the mail server needs, installed into `target/smtp` once.
+fn installed() -> std::path::PathBuf {
+    let (place, wanted) = (
+        repository().join("target/smtp"),
+        repository().join("tests/smtp/requirements.txt"),
+    );
+    let python = place.join("venv/bin/python");
+    std::fs::create_dir_all(&place).expect("a folder");
+    let lock = std::fs::File::create(place.join("lock")).expect("a lock");
+    lock.lock().expect("one at a time");
+    let (wanted_text, note) = (std::fs::read(&wanted).expect("a list"), place.join("installed"));
+    if std::fs::read(&note).is_ok_and(|installed| installed == wanted_text) {
+        return python;
+    }
+    println!("installing aiosmtpd from PyPI into target/smtp");
+    let run = |command: &mut Command| {
+        let status = command
+            .status()
+            .expect("python3 with its module venv is there: install python3-venv");
+        assert!(status.success(), "{command:?}");
+    };
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(place.join("venv")));
+    run(Command::new(&python)
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--requirement",
+        ])
+        .arg(&wanted));
+    std::fs::write(&note, &wanted_text).expect("a note");
+    python
+}
+
+/// A Slack that takes everything: path and body of each request come out of the channel.
+fn slack() -> (u16, Receiver<(String, Value)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let (sender, seen) = channel();
+    std::thread::spawn(move || {
+        for (place, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.expect("a connection");
+            let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+            let (mut lines, mut line) = (Vec::new(), String::new());
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                lines.push(line.trim().to_lowercase());
+                line.clear();
+            }
+            let length = lines.iter().find_map(|line| line.strip_prefix("content-length: "));
+            let mut body = vec![0; length.and_then(|length| length.parse().ok()).unwrap_or(0)];
+            reader.read_exact(&mut body).expect("a body");
+            let path = lines
+                .first()
+                .and_then(|line| line.split(' ').nth(1))
+                .unwrap_or_default()
+                .to_owned();
+            let answer = json!({ "ok": true, "channel": "C1", "ts": format!("{place}.000100") }).to_string();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                answer.len()
+            );
+            stream.write_all((head + &answer).as_bytes()).expect("an answer");
+            let body = serde_json::from_slice(&body).expect("JSON");
+            if sender.send((path, body)).is_err() {
+                return;
+            }
+        }
+    });
+    (port, seen)
+}
+
+struct World {
+    scene: Scene,
+    server: Server,
+    admin: String,
+    agent: Client,
+    mail: MailServer,
+    slack: Receiver<(String, Value)>,
+}
+
+impl World {
+    /// Three people, of whom one has no address; mail and Slack as channels.
+    fn start() -> World {
+        let (mail, (slack_port, slack)) = (MailServer::start(), slack());
+        let scene = Scene::new();
+        scene.write("p/organization.yaml", ORGANIZATION);
+        scene.write("p/gate.yaml", GATE);
+        let made = scene
+            .run(&["init", "--data", "data", "--policies", "p", "--json"])
+            .json();
+        let admin = text(&made, "/admin_key");
+        let [to_mail, to_slack] = [mail.port.as_str(), &slack_port.to_string()].map(|port| format!("127.0.0.1:{port}"));
+        let server = scene.serve(&["--allow-callbacks-to", &to_mail, "--allow-callbacks-to", &to_slack]);
+        scene.write("smtp", &format!("smtp://{to_mail}\n"));
+        scene.write("token", "xoxb-1\n");
+        let world = World {
+            agent: Client::new(&server.url, &Credential::Key(String::new())).expect("a client"),
+            scene,
+            server,
+            admin,
+            mail,
+            slack,
+        };
+        for (id, email) in [
+            ("dana", Some("dana@example.com")),
+            ("erin", Some("erin@example.com")),
+            ("finn", None),
+        ] {
+            let email = email.map(|email| ["--email", email]);
+            let add = ["users", "add", id, "--roles", "reviewer"];
+            world.run(&[&add[..], email.as_ref().map_or(&[], |email| &email[..])].concat());
+        }
+        world.run(&[
+            "channels",
+            "add",
+            "email",
+            "mail",
+            "--url-file",
+            "smtp",
+            "--from",
+            "Countersign <bot@example.com>",
+        ]);
+        let api = format!("http://{to_slack}/api");
+        world.run(&[
+            "channels",
+            "add",
+            "slack",
+            "room",
+            "--token-file",
+            "token",
+            "--channel",
+            "C1",
+            "--api-url",
+            &api,
+        ]);
+        let bot = world.run(&["agents", "add", "bot", "--owner", "team:ops"]);
+        let agent = Client::new(&world.server.url, &Credential::Key(text(&bot, "/key"))).expect("a client");
+        World { agent, ..world }
+    }
+
+    /// A command of the admin's that succeeds.
+    #[track_caller]
+    fn run(&self, arguments: &[&str]) -> Value {
+        let how = ["--server", &self.server.url, "--key", &self.admin, "--json"];
+        self.scene.run(&[arguments, &how[..]].concat()).json()
+    }
+
+    async fn pay(&self) -> Value {
+        let body = json!({
+            "action": "pay", "amount": "40", "currency": "USD",
+            "evidence": { "reason": "<b>urgent</b>\r\nBcc: everybody@example.com" },
+        });
+        self.agent.post("/v1/actions", &body).await.expect("a decision")
+    }
+
+    /// The next request that Slack gets.
+    #[track_caller]
+    fn next_in_slack(&self) -> (String, Value) {
+        self.slack.recv_timeout(SOON).expect("a message in Slack")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missed_step_is_escalated_by_mail_and_slack_and_the_end_takes_the_messages_place() {
+    let world = World::start();
+    let paid = world.pay().await;
+    let approval = text(&paid, "/approval/id");
+
+    let first = world.mail.next_to("dana@example.com");
+    let words = text(&first, "/text");
+    assert!(words.contains("agent `bot` asks to run `pay` for 40 USD"), "{words}");
+    assert!(words.contains(&format!("/v1/approvals/{approval}")), "{words}");
+    assert!(
+        words.contains("The agent says, and nobody has checked:\n> <b>urgent</b>"),
+        "{words}"
+    );
+    assert!(text(&first, "/html").contains("&lt;b&gt;urgent&lt;/b&gt;"), "{first}");
+    assert_eq!(first["headers"].get("bcc"), None, "{first}");
+    let subject = text(&first, "/headers/subject");
+    assert!(subject.starts_with("Your decision is wanted: agent `bot`"), "{subject}");
+    let (path, posted) = world.next_in_slack();
+    assert_eq!((&*path, &posted["channel"]), ("/api/chat.postmessage", &json!("C1")));
+
+    // Dana lets three seconds pass.
+    let second = world.mail.next_to("erin@example.com");
+    assert!(
+        text(&second, "/headers/subject").starts_with("Escalated to you"),
+        "{second}"
+    );
+    let (path, escalated) = world.next_in_slack();
+    assert_eq!(path, "/api/chat.postmessage");
+    assert!(text(&escalated, "/text").starts_with("Escalated"), "{escalated}");
+
+    let erin = world.run(&["keys", "add", "--user", "erin"]);
+    let approve = [
+        "approvals",
+        "approve",
+        &approval,
+        "--server",
+        &world.server.url,
+        "--key",
+    ];
+    let approved = world.scene.run(&[&approve[..], &[&text(&erin, "/key")]].concat());
+    assert_eq!(approved.code, 0, "{}", approved.err);
+    let mut told = [world.mail.mail.recv_timeout(SOON), world.mail.mail.recv_timeout(SOON)]
+        .map(|mail| text(&mail.expect("mail"), "/to/0"));
+    told.sort();
+    assert_eq!(told, ["dana@example.com", "erin@example.com"]);
+    let updated = [world.next_in_slack(), world.next_in_slack()];
+    let seen: Vec<_> = updated
+        .iter()
+        .map(|(path, body)| (path.as_str(), body["ts"].as_str()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("/api/chat.update", Some("0.000100")),
+            ("/api/chat.update", Some("1.000100"))
+        ],
+        "each message that was posted says that nothing is wanted any more"
+    );
+
+    // Who could not be told, and why, is on record; and nothing is left.
+    let admin = Client::new(&world.server.url, &Credential::Key(world.admin.clone())).expect("a client");
+    let noted = loop {
+        let found: Value = admin.get("/v1/audit?type=notice.attempted").await.expect("records");
+        if found.to_string().contains("has no e-mail address") {
+            break found;
+        }
+    };
+    assert!(noted.to_string().contains("`finn` has no e-mail address"), "{noted}");
+    while admin
+        .get::<Value>("/v1/callbacks/deliveries")
+        .await
+        .expect("deliveries")["notices"]
+        != json!([])
+    {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_nobody_takes_ends_with_the_dead_letters_and_the_next_try_is_another_message() {
+    let world = World::start();
+    let address =
+        |id: &str, email: &str| json!({ "roles": ["reviewer"], "email": email, "teams": [], "duties": [], "name": id });
+    let admin = Client::new(&world.server.url, &Credential::Key(world.admin.clone())).expect("a client");
+    let put = async |id: &str, email: &str| {
+        let body = address(id, email).to_string().into_bytes();
+        let path = format!("/v1/users/{id}");
+        admin
+            .send(countersign_client::Method::PUT, &path, Some(body), None)
+            .await
+            .expect("a change")
+    };
+    put("dana", "gone@example.com").await;
+    put("erin", "later@example.com").await;
+    world.pay().await;
+    let letter = loop {
+        let left: Value = admin.get("/v1/callbacks/deliveries").await.expect("deliveries");
+        let dead = left["notices"]
+            .as_array()
+            .and_then(|notices| notices.iter().find(|one| one["state"] == "dead").cloned());
+        if let Some(dead) = dead {
+            break dead;
+        }
+    };
+    assert_eq!(
+        (&letter["user"], &letter["attempts"]),
+        (&json!("dana"), &json!(1)),
+        "{letter}"
+    );
+    assert_eq!(letter["detail"], "answered with status 550");
+    // The second step's address is refused for the moment, and tried again seconds later.
+    world.mail.next_to("later@example.com");
+
+    put("dana", "dana@example.com").await;
+    let path = format!("/v1/channels/notices/{}/resend", text(&letter, "/id"));
+    let _: Value = admin.post(&path, &json!({})).await.expect("once more");
+    let again = world.mail.next_to("dana@example.com");
+    assert!(
+        text(&again, "/headers/message-id").contains(&text(&letter, "/id")),
+        "one notice has one id"
+    );
+}
+
+#[test]
+fn a_channel_is_tried_out_from_the_command_line() {
+    let world = World::start();
+    let listed = world.run(&["channels", "list"]);
+    let kinds: Vec<_> = (listed["channels"].as_array().expect("channels").iter())
+        .map(|channel| (text(channel, "/name"), text(channel, "/kind")))
+        .collect();
+    assert_eq!(
+        kinds,
+        [("mail".into(), "email".into()), ("room".into(), "slack".into())]
+    );
+
+    assert_eq!(world.run(&["channels", "test", "room"])["delivered"], true);
+    let (_, posted) = world.next_in_slack();
+    assert!(text(&posted, "/text").starts_with("This channel works"), "{posted}");
+    let how = ["--server", &world.server.url, "--key", &world.admin];
+    let nobody = world.scene.run(&[&["channels", "test", "mail"], &how[..]].concat());
+    assert_eq!(nobody.code, 1, "{}", nobody.out);
+    assert!(nobody.err.contains("has no e-mail address"), "{}", nobody.err);
+
+    let quiet = [
+        "channels",
+        "add",
+        "webhook",
+        "hook",
+        "--url",
+        "https://hooks.example.com/x",
+        "--quiet",
+        "22:00-07:00 Europe/Berlin",
+    ];
+    assert!(text(&world.run(&quiet), "/secret").starts_with("whsec_"));
+    let shown = world.scene.run(&[&["channels", "list"], &how[..]].concat());
+    assert!(shown.out.contains("22:00-07:00 Europe/Berlin"), "{}", shown.out);
+    world.run(&["channels", "remove", "hook"]);
+    assert_eq!(
+        world.run(&["channels", "list"])["channels"].as_array().map(Vec::len),
+        Some(2)
+    );
+}
