@@ -211,47 +211,65 @@ impl State {
         }))
     }
 
-    /// Tracks whose current stage these voters fill, and the step that each asks next, if there is one.
+    /// What these voters bring about: stages that pass and the steps that are asked next; and the request after it. Whoever
+    /// has approved the action has approved it for every seat that is free for them, also one of a step that is asked now.
     pub(super) fn stages_passed(
         &self,
         id: ApprovalId,
         approval: &OpenApproval,
         voters: &Place,
         ctx: &mut Ctx<'_>,
-    ) -> Vec<Draft> {
+    ) -> (Vec<Draft>, OpenApproval) {
         let mut events = Vec::new();
-        for (index, track) in (0..).zip(&approval.tracks) {
-            let fills = |step: &&AskedStep| self.fills(approval, track, step, voters);
-            let Some(filled) = track.current_stage().find(fills).filter(|_| !track.passed) else {
-                continue;
-            };
-            events.push(Draft::observed(ApprovalStepPassed {
-                action_id: approval.action_id,
-                approval: id,
-                step: filled.step,
-                track: index,
-            }));
-            if let Some(next) = track.rules.next_stage(track.step) {
+        let mut after = approval.clone();
+        for (index, place) in (0..).zip(0..approval.tracks.len()) {
+            while let Some(passed) = self.next_passed(id, index, &after, voters) {
+                let Some(track) = after.tracks.get_mut(place) else {
+                    break;
+                };
+                track.passed = true;
+                track.stand_still();
+                let next = track.rules.next_stage(track.step);
+                let (rules, filled) = (track.rules.clone(), passed.step);
+                events.push(Draft::observed(passed));
+                let Some(next) = next else { break };
                 let cause = Cause {
                     reason: StepReason::Approved,
-                    from: Some(filled.step),
+                    from: Some(filled),
                     missed: None,
                 };
-                match self.start_step(approval.asking(id), index, &track.rules, next, cause, ctx) {
-                    Some(started) => events.push(Draft::observed(started)),
-                    None => {
-                        let why = format!(
-                            "nobody who may take step {} of `{}` is left",
-                            next + 1,
-                            track.rules.route
-                        );
-                        events.extend(self.end_approval(id, ApprovalState::Invalidated, "unroutable", why, ctx));
-                        return events;
-                    }
+                let Some(started) = self.start_step(approval.asking(id), index, &rules, next, cause, ctx) else {
+                    let why = format!("nobody who may take step {} of `{}` is left", next + 1, rules.route);
+                    events.extend(self.end_approval(id, ApprovalState::Invalidated, "unroutable", why, ctx));
+                    return (events, after);
+                };
+                if let Some(track) = after.tracks.get_mut(place) {
+                    track.started(&started);
                 }
+                events.push(Draft::observed(started));
             }
         }
-        events
+        (events, after)
+    }
+
+    /// The record that the current stage of a track has passed, if these voters fill one of its steps.
+    fn next_passed(
+        &self,
+        id: ApprovalId,
+        index: u32,
+        approval: &OpenApproval,
+        voters: &Place,
+    ) -> Option<ApprovalStepPassed> {
+        let track = approval.tracks.get(index as usize).filter(|track| !track.passed)?;
+        let filled = track
+            .current_stage()
+            .find(|step| self.fills(approval, track, step, voters))?;
+        Some(ApprovalStepPassed {
+            action_id: approval.action_id,
+            approval: id,
+            step: filled.step,
+            track: index,
+        })
     }
 
     /// Whether these voters fill the slots of a step, with the teams and the people that it wants among them.

@@ -45,8 +45,9 @@ impl State {
             }
             Verb::Approve => {
                 let voters = self.voters(approval, Verb::Approve, Some(&vote.user));
-                events.extend(self.stages_passed(vote.approval, approval, &voters, ctx));
-                if self.all_filled(approval, &voters) {
+                let (passed, after) = self.stages_passed(vote.approval, approval, &voters, ctx);
+                events.extend(passed);
+                if self.all_filled(&after, &voters) {
                     events.extend(self.grant(&vote, approval, ctx));
                     events.extend(self.learn_approval(approval.action_id, ctx));
                 }
