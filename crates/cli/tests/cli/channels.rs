@@ -308,6 +308,16 @@ async fn a_missed_step_is_escalated_by_mail_and_slack_and_the_end_takes_the_mess
         }
     };
     assert!(noted.to_string().contains("`finn` has no e-mail address"), "{noted}");
+    let path = format!("/v1/approvals/{approval}/timeline");
+    let timeline = admin.get::<Value>(&path).await.expect("a timeline").to_string();
+    for said in [
+        "`dana` (by `mail`) is to be told that a decision is wanted.",
+        "`erin` (by `mail`) is to be told that the request was escalated.",
+        "`finn` (by `mail`) was not told:",
+        "Channel `room` was told at try 1.",
+    ] {
+        assert!(timeline.contains(said), "{said}: {timeline}");
+    }
     while admin
         .get::<Value>("/v1/callbacks/deliveries")
         .await
