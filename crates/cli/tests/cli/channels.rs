@@ -44,9 +44,15 @@ impl Drop for MailServer {
 
 impl MailServer {
     fn start() -> MailServer {
+        MailServer::with(&[])
+    }
+
+    /// With a certificate and its key: nothing is taken without TLS and a password.
+    fn with(tls: &[std::path::PathBuf]) -> MailServer {
         let python = installed();
         let mut child = Command::new(python)
             .arg(repository().join("tests/smtp/server.py"))
+            .args(tls)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the mail server starts");
@@ -74,6 +80,7 @@ impl MailServer {
 }
 
 /// Python with what the mail server needs, installed into `target/smtp` once.
+#[expect(clippy::print_stdout, reason = "what is installed is said")]
 fn installed() -> std::path::PathBuf {
     let (place, wanted) = (
         repository().join("target/smtp"),
@@ -408,5 +415,70 @@ fn a_channel_is_tried_out_from_the_command_line() {
     assert_eq!(
         world.run(&["channels", "list"])["channels"].as_array().map(Vec::len),
         Some(2)
+    );
+}
+
+#[test]
+fn mail_goes_to_a_server_whose_certificate_is_trusted_and_with_the_right_password() {
+    let scene = Scene::new();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    scene.write("cert.pem", &made.cert.pem());
+    scene.write("key.pem", &made.signing_key.serialize_pem());
+    let mail = MailServer::with(&[scene.path("cert.pem"), scene.path("key.pem")]);
+    let place = format!("localhost:{}", mail.port);
+    let made = scene.run(&["init", "--data", "data", "--json"]).json();
+    let mut how = ["--server", "", "--key", &text(&made, "/admin_key"), "--json"].map(str::to_owned);
+
+    let trusting = scene.serve_with(
+        &[("SSL_CERT_FILE", &scene.path("cert.pem"))],
+        &["--allow-callbacks-to", &place],
+    );
+    how[1].clone_from(&trusting.url);
+    let run = |how: &[String], arguments: &[&str]| {
+        let how: Vec<&str> = how.iter().map(String::as_str).collect();
+        scene.run(&[arguments, &how[..]].concat())
+    };
+    let dana = run(
+        &how,
+        &[
+            "users",
+            "add",
+            "dana",
+            "--email",
+            "dana@example.com",
+            "--roles",
+            "admin",
+        ],
+    )
+    .json();
+    how[3] = text(&dana, "/key");
+    for (name, password) in [("good", "pass%2Fword"), ("bad", "guess")] {
+        scene.write("smtp", &format!("smtp://me:{password}@{place}"));
+        let from = "Countersign <bot@example.com>";
+        run(
+            &how,
+            &["channels", "add", "email", name, "--url-file", "smtp", "--from", from],
+        )
+        .json();
+    }
+    assert_eq!(run(&how, &["channels", "test", "good"]).json()["delivered"], true);
+    mail.next_to("dana@example.com");
+    let refused = run(&how, &["channels", "test", "bad"]);
+    assert!(
+        refused.code == 1 && refused.out.contains("535"),
+        "{}{}",
+        refused.out,
+        refused.err
+    );
+    drop(trusting);
+
+    // The same server, by the root certificates that the host has.
+    let server = scene.serve(&["--allow-callbacks-to", &place]);
+    how[1].clone_from(&server.url);
+    let refused = run(&how, &["channels", "test", "good"]);
+    assert_eq!(refused.code, 1, "{}", refused.out);
+    assert!(
+        mail.mail.try_recv().is_err(),
+        "nothing was sent over a connection that is not trusted"
     );
 }
