@@ -231,7 +231,10 @@ async fn the_record_is_searched_proven_and_read_line_by_line() {
     assert!(lines.body.starts_with(b"{\"actor\":"));
     let payload = server.get(admin, &format!("/v1/audit/payload/{last}")).await.good();
     let body = payload["body"].as_str().unwrap();
-    assert!(body.starts_with(r#"{"action":{"action":"read","args":{"n":4}},"salt":""#), "{body}");
+    assert!(
+        body.starts_with(r#"{"action":{"action":"read","args":{"n":4}},"salt":""#),
+        "{body}"
+    );
     let schemas = server.get(admin, "/v1/audit/schemas").await.good();
     assert!(schemas["files"]["decision.made.json"].is_string());
     assert!(
