@@ -1,13 +1,16 @@
 """A mail server for tests: takes mail on a free port of 127.0.0.1 and prints each message as a line of JSON.
 
-The first line that it prints is its port. It refuses `gone@…` for good, and `later@…` the first time."""
+The first line that it prints is its port. It refuses `gone@…` for good, and `later@…` the first time. With a certificate
+and a key as arguments it takes nothing without STARTTLS and the password of `me`."""
 
 import asyncio
 import email
 import email.policy
 import json
+import ssl
+import sys
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult
 
 
 class Mailbox:
@@ -37,9 +40,26 @@ class Mailbox:
         return "250 OK"
 
 
+def sign_in(server, session, envelope, mechanism, data):
+    good = data.login == b"me" and data.password == b"pass/word"
+    return AuthResult(success=good, handled=good)
+
+
+def guarded(certificate, key):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return {
+        "tls_context": context,
+        "require_starttls": True,
+        "authenticator": sign_in,
+        "auth_required": True,
+    }
+
+
 async def main():
     mailbox = Mailbox()
-    server = await asyncio.get_running_loop().create_server(lambda: SMTP(mailbox), "127.0.0.1", 0)
+    how = guarded(*sys.argv[1:3]) if len(sys.argv) > 2 else {}
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(mailbox, **how), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -3,6 +3,7 @@
 //!
 //! Names that others chose stand between backticks and words of others between quotation marks, which neither can close.
 
+mod notice;
 mod questions;
 mod sentence;
 

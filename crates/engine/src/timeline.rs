@@ -39,7 +39,7 @@ impl Inner {
         })
     }
 
-    /// The records of an action and of its callbacks in the order of the ledger, and the name of the log.
+    /// The records of an action, of its callbacks and its notices in the order of the ledger, and the name of the log.
     fn records_of(&self, org: &str, id: ActionId) -> Result<(String, Vec<Record>), EngineError> {
         let mut records = BTreeMap::new();
         let mut name = String::new();
@@ -48,11 +48,12 @@ impl Inner {
             for stored in self.store.by_subject(org, subject)? {
                 let (record, log) = Record::decode(&stored.leaf).map_err(EngineError::internal)?;
                 name = log;
-                if let Event::CallbackDue(due) = &record.event
-                    && due.delivery.0 != subject
-                {
-                    subjects.push(due.delivery.0);
-                }
+                let tried = match &record.event {
+                    Event::CallbackDue(due) => Some(due.delivery.0),
+                    Event::NoticeDue(due) => Some(due.notice.0),
+                    _other => None,
+                };
+                subjects.extend(tried.filter(|tried| *tried != subject));
                 records.insert(record.seq, record);
             }
         }

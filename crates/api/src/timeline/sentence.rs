@@ -51,6 +51,8 @@ pub(super) fn of(record: &Record, told: &Told<'_>) -> Option<String> {
         Event::OutcomeReported(e) => outcome(record, e),
         Event::CallbackDue(e) => format!("The workflow is to be told at {}.", named(&e.url)),
         Event::CallbackAttempted(e) => attempted(e),
+        Event::NoticeDue(e) => super::notice::due(e),
+        Event::NoticeAttempted(e) => return super::notice::attempted(e, told),
         // Whatever else there is happened to something else than this request.
         _other => return None,
     })

@@ -21,7 +21,7 @@ pub(super) struct Users {
 #[derive(Subcommand)]
 enum Command {
     /// Add a person; their key is shown once
-    Add(Add),
+    Add(Box<Add>),
     /// List people
     List(List),
     /// Give a person a fresh admin key, when every other is lost: needs the data folder, and nobody else on it, or the database

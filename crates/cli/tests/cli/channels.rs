@@ -7,7 +7,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use countersign_client::{Client, Credential};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
+use sha2::Sha256;
 
 use crate::scene::{Scene, Server, repository, text};
 
@@ -44,9 +46,15 @@ impl Drop for MailServer {
 
 impl MailServer {
     fn start() -> MailServer {
+        MailServer::with(&[])
+    }
+
+    /// With a certificate and its key: nothing is taken without TLS and a password.
+    fn with(tls: &[std::path::PathBuf]) -> MailServer {
         let python = installed();
         let mut child = Command::new(python)
             .arg(repository().join("tests/smtp/server.py"))
+            .args(tls)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the mail server starts");
@@ -74,6 +82,7 @@ impl MailServer {
 }
 
 /// Python with what the mail server needs, installed into `target/smtp` once.
+#[expect(clippy::print_stdout, reason = "what is installed is said")]
 fn installed() -> std::path::PathBuf {
     let (place, wanted) = (
         repository().join("target/smtp"),
@@ -149,12 +158,14 @@ fn slack() -> (u16, Receiver<(String, Value)>) {
 }
 
 struct World {
+    organization: String,
     scene: Scene,
     server: Server,
     admin: String,
     agent: Client,
     mail: MailServer,
     slack: Receiver<(String, Value)>,
+    slack_place: String,
 }
 
 impl World {
@@ -173,12 +184,14 @@ impl World {
         scene.write("smtp", &format!("smtp://{to_mail}\n"));
         scene.write("token", "xoxb-1\n");
         let world = World {
+            organization: text(&made, "/organization"),
             agent: Client::new(&server.url, &Credential::Key(String::new())).expect("a client"),
             scene,
             server,
             admin,
             mail,
             slack,
+            slack_place: to_slack.clone(),
         };
         for (id, email) in [
             ("dana", Some("dana@example.com")),
@@ -186,7 +199,8 @@ impl World {
             ("finn", None),
         ] {
             let email = email.map(|email| ["--email", email]);
-            let add = ["users", "add", id, "--roles", "reviewer"];
+            let slack_id = format!("U{id}");
+            let add = ["users", "add", id, "--roles", "reviewer", "--slack-id", &slack_id];
             world.run(&[&add[..], email.as_ref().map_or(&[], |email| &email[..])].concat());
         }
         world.run(&[
@@ -199,8 +213,9 @@ impl World {
             "--from",
             "Countersign <bot@example.com>",
         ]);
+        world.scene.write("signing", "shh\n");
         let api = format!("http://{to_slack}/api");
-        world.run(&[
+        let room = [
             "channels",
             "add",
             "slack",
@@ -209,9 +224,9 @@ impl World {
             "token",
             "--channel",
             "C1",
-            "--api-url",
-            &api,
-        ]);
+        ];
+        let more = ["--signing-secret-file", "signing", "--api-url", &api];
+        world.run(&[&room[..], &more[..]].concat());
         let bot = world.run(&["agents", "add", "bot", "--owner", "team:ops"]);
         let agent = Client::new(&world.server.url, &Credential::Key(text(&bot, "/key"))).expect("a client");
         World { agent, ..world }
@@ -230,6 +245,61 @@ impl World {
             "evidence": { "reason": "<b>urgent</b>\r\nBcc: everybody@example.com" },
         });
         self.agent.post("/v1/actions", &body).await.expect("a decision")
+    }
+
+    /// The next request that Slack gets at this path.
+    #[track_caller]
+    fn next_at(&self, wanted: &str) -> Value {
+        loop {
+            let (path, body) = self.next_in_slack();
+            if path == wanted {
+                return body;
+            }
+        }
+    }
+
+    /// Somebody presses the first button of a message, and Slack says so.
+    async fn press(&self, user: &str, message: &Value) {
+        let buttons = message["blocks"]
+            .as_array()
+            .expect("blocks")
+            .last()
+            .expect("a block of buttons");
+        let button = &buttons["elements"][0];
+        let payload = json!({
+            "type": "block_actions", "user": { "id": user }, "trigger_id": "1.2.3",
+            "response_url": format!("http://{}/actions/1", self.slack_place),
+            "actions": [{ "action_id": button["action_id"], "value": button["value"], "action_ts": "1.2" }],
+        });
+        let bytes = payload.to_string().into_bytes();
+        let body = bytes
+            .iter()
+            .fold("payload=".to_owned(), |form, byte| form + &format!("%{byte:02X}"));
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .expect("after 1970");
+        let at = now.as_secs();
+        let mut mac = Hmac::<Sha256>::new_from_slice(b"shh").expect("a key");
+        mac.update(format!("v0:{at}:{body}").as_bytes());
+        let signature: String = mac
+            .finalize()
+            .into_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let host = self.server.url.trim_start_matches("http://");
+        let request = format!(
+            "POST /v1/channels/room/slack/{} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nX-Slack-Request-Timestamp: {at}\r\n\
+             X-Slack-Signature: v0={signature}\r\nContent-Length: {}\r\n\r\n{body}",
+            self.organization,
+            body.len()
+        );
+        let mut stream = std::net::TcpStream::connect(host).expect("the server listens");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
     /// The next request that Slack gets.
@@ -308,12 +378,54 @@ async fn a_missed_step_is_escalated_by_mail_and_slack_and_the_end_takes_the_mess
         }
     };
     assert!(noted.to_string().contains("`finn` has no e-mail address"), "{noted}");
+    let path = format!("/v1/approvals/{approval}/timeline");
+    let timeline = admin.get::<Value>(&path).await.expect("a timeline").to_string();
+    for said in [
+        "`dana` (by `mail`) is to be told that a decision is wanted.",
+        "`erin` (by `mail`) is to be told that the request was escalated.",
+        "`finn` (by `mail`) was not told:",
+        "Channel `room` was told at try 1.",
+    ] {
+        assert!(timeline.contains(said), "{said}: {timeline}");
+    }
     while admin
         .get::<Value>("/v1/callbacks/deliveries")
         .await
         .expect("deliveries")["notices"]
         != json!([])
     {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_press_of_the_button_of_a_message_approves_what_the_message_showed() {
+    let world = World::start();
+    let paid = world.pay().await;
+    let (_, posted) = world.next_in_slack();
+    world.press("Ustranger", &posted).await;
+    let said = world.next_at("/actions/1");
+    assert_eq!(said["response_type"], "ephemeral", "{said}");
+    world.press("Udana", &posted).await;
+    // What answers the press and what tells the end go their own ways; either may be first.
+    let mut told = Vec::new();
+    while !["/actions/1", "/api/chat.update"]
+        .iter()
+        .all(|wanted| told.iter().any(|(path, _)| path == wanted))
+    {
+        told.push(world.next_in_slack());
+    }
+    let body_at = |wanted: &str| told.iter().find(|(path, _)| path == wanted).map(|(_, body)| body);
+    let answered = body_at("/actions/1").expect("an answer");
+    assert_eq!(answered["replace_original"], true, "{answered}");
+    assert!(
+        text(answered, "/text").starts_with("No decision is wanted any more"),
+        "{answered}"
+    );
+    assert_eq!(
+        body_at("/api/chat.update").map(|body| &body["ts"]),
+        Some(&json!("0.000100"))
+    );
+    let action = world.agent.action(&text(&paid, "/id"), 10).await.expect("the action");
+    assert_eq!(action.status, "permitted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -398,5 +510,70 @@ fn a_channel_is_tried_out_from_the_command_line() {
     assert_eq!(
         world.run(&["channels", "list"])["channels"].as_array().map(Vec::len),
         Some(2)
+    );
+}
+
+#[test]
+fn mail_goes_to_a_server_whose_certificate_is_trusted_and_with_the_right_password() {
+    let scene = Scene::new();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    scene.write("cert.pem", &made.cert.pem());
+    scene.write("key.pem", &made.signing_key.serialize_pem());
+    let mail = MailServer::with(&[scene.path("cert.pem"), scene.path("key.pem")]);
+    let place = format!("localhost:{}", mail.port);
+    let made = scene.run(&["init", "--data", "data", "--json"]).json();
+    let mut how = ["--server", "", "--key", &text(&made, "/admin_key"), "--json"].map(str::to_owned);
+
+    let trusting = scene.serve_with(
+        &[("SSL_CERT_FILE", &scene.path("cert.pem"))],
+        &["--allow-callbacks-to", &place],
+    );
+    how[1].clone_from(&trusting.url);
+    let run = |how: &[String], arguments: &[&str]| {
+        let how: Vec<&str> = how.iter().map(String::as_str).collect();
+        scene.run(&[arguments, &how[..]].concat())
+    };
+    let dana = run(
+        &how,
+        &[
+            "users",
+            "add",
+            "dana",
+            "--email",
+            "dana@example.com",
+            "--roles",
+            "admin",
+        ],
+    )
+    .json();
+    how[3] = text(&dana, "/key");
+    for (name, password) in [("good", "pass%2Fword"), ("bad", "guess")] {
+        scene.write("smtp", &format!("smtp://me:{password}@{place}"));
+        let from = "Countersign <bot@example.com>";
+        run(
+            &how,
+            &["channels", "add", "email", name, "--url-file", "smtp", "--from", from],
+        )
+        .json();
+    }
+    assert_eq!(run(&how, &["channels", "test", "good"]).json()["delivered"], true);
+    mail.next_to("dana@example.com");
+    let refused = run(&how, &["channels", "test", "bad"]);
+    assert!(
+        refused.code == 1 && refused.out.contains("535"),
+        "{}{}",
+        refused.out,
+        refused.err
+    );
+    drop(trusting);
+
+    // The same server, by the root certificates that the host has.
+    let server = scene.serve(&["--allow-callbacks-to", &place]);
+    how[1].clone_from(&server.url);
+    let refused = run(&how, &["channels", "test", "good"]);
+    assert_eq!(refused.code, 1, "{}", refused.out);
+    assert!(
+        mail.mail.try_recv().is_err(),
+        "nothing was sent over a connection that is not trusted"
     );
 }

@@ -142,9 +142,19 @@ impl Scene {
         self.serve_logging("info", arguments)
     }
 
+    /// Starts a server on `data` in another environment.
+    pub(crate) fn serve_with(&self, env: &[(&str, &Path)], more: &[&str]) -> Server {
+        self.serve_in(env, "info", &[&["--data", "data"], more].concat())
+    }
+
     fn serve_logging(&self, level: &str, more: &[&str]) -> Server {
+        self.serve_in(&[], level, more)
+    }
+
+    fn serve_in(&self, env: &[(&str, &Path)], level: &str, more: &[&str]) -> Server {
         let arguments = [&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"], more].concat();
         let mut command = self.command(&arguments);
+        command.envs(env.iter().copied());
         let mut child = command
             .env("COUNTERSIGN_LOG", level)
             .stdout(Stdio::piped())

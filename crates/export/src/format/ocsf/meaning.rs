@@ -16,6 +16,7 @@ pub(super) fn activity(kind: &str) -> Named {
         | "agent.registered"
         | "agent.sighted"
         | "callback.registered"
+        | "channel.registered"
         | "epoch.opened"
         | "hold.placed"
         | "key.issued"
@@ -27,6 +28,7 @@ pub(super) fn activity(kind: &str) -> Named {
         | "subject.restricted" => UPDATE,
         "absence.withdrawn"
         | "callback.removed"
+        | "channel.removed"
         | "key.revoked"
         | "ledger.pruned"
         | "organization.closed"
