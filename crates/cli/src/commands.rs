@@ -4,6 +4,7 @@ mod agents;
 mod alerts;
 mod approvals;
 mod audit;
+mod autonomy;
 mod backup;
 mod channels;
 mod clock;
@@ -67,6 +68,8 @@ enum Command {
     Resume(kill::Resume),
     /// Alerts: list, acknowledge
     Alerts(alerts::Alerts),
+    /// What agents have earned: show, grant, take away, pause; looks at what has run
+    Autonomy(autonomy::Autonomy),
     /// Agents: add, list
     Agents(agents::Agents),
     /// People: add, list, a fresh admin key
@@ -119,6 +122,7 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Kill(kill) => done(block(kill.run(console))),
         Command::Resume(resume) => done(block(resume.run(console))),
         Command::Alerts(alerts) => done(block(alerts.run(console))),
+        Command::Autonomy(autonomy) => done(block(autonomy.run(console))),
         Command::Agents(agents) => done(block(agents.run(console))),
         Command::Users(users) => done(block(users.run(console))),
         Command::Keys(keys) => done(block(keys.run(console))),
