@@ -31,10 +31,12 @@ const PARTS: [Part; 2] = [
     (
         "core",
         &[
+            "crates/core/src/state/autonomy.rs",
             "crates/core/src/state/decide.rs",
             "crates/core/src/state/matching.rs",
             "crates/core/src/state/people.rs",
             "crates/core/src/state/permit.rs",
+            "crates/core/src/state/post_review.rs",
             "crates/core/src/state/request.rs",
             "crates/core/src/state/review.rs",
             "crates/core/src/state/route.rs",
@@ -57,6 +59,8 @@ const PARTS: [Part; 2] = [
             "world",
             "--test",
             "history",
+            "--test",
+            "organization",
             "--test",
             "digest_laws",
         ],

@@ -97,12 +97,12 @@ macro_rules! events {
 }
 
 events! {
-    /// An agent gets no permit until it is resumed.
-    AgentPaused = "agent.paused";
     /// Somebody is not asked for a while.
     AbsenceRecorded = "absence.recorded";
     /// Somebody is there after all.
     AbsenceWithdrawn = "absence.withdrawn";
+    /// An agent gets no permit until it is resumed.
+    AgentPaused = "agent.paused";
     /// An agent was registered, or registered anew with other particulars.
     AgentRegistered = "agent.registered";
     /// A paused agent goes on.
@@ -115,10 +115,10 @@ events! {
     AlertRaised = "alert.raised";
     /// The agent gave evidence for a request.
     ApprovalAnswered = "approval.answered";
-    /// A person is asked to decide.
-    ApprovalOpened = "approval.opened";
     /// Every step let its time pass; the request waits for anybody who was asked.
     ApprovalHeld = "approval.held";
+    /// A person is asked to decide.
+    ApprovalOpened = "approval.opened";
     /// A request passed its target for an answer.
     ApprovalOverdue = "approval.overdue";
     /// The time of a step is nearly over.
@@ -169,10 +169,10 @@ events! {
     KeyRotated = "key.rotated";
     /// A kill switch was engaged.
     KillEngaged = "kill.engaged";
-    /// A kill switch was released.
-    KillReleased = "kill.released";
     /// One of two people wants a kill switch released.
     KillReleaseRequested = "kill.release_requested";
+    /// A kill switch was released.
+    KillReleased = "kill.released";
     /// The ledger begins.
     LedgerOpened = "ledger.opened";
     /// Records lost their bytes; their leaf hashes stay.

@@ -300,3 +300,68 @@ fn where_one_person_alone_may_vote_no_route_is_refused() {
     world.user("ada", &["reviewer"], &[], &[]);
     assert!(stuck(&world, "{ steps: [{ to: user:alex }] }").is_some());
 }
+
+/// A world whose route asks the duty first and then the manager of the agent's owner.
+fn routed() -> World {
+    let route = "
+organization: acme
+routes:
+  pay:
+    steps:
+      - { to: [\"duty:finance\"], within: 10m }
+      - { to: [\"manager_of:owner\"], within: 10m }
+    deadline: 1h
+";
+    let gate = "name: gate\nrules: [{ decision: require_approval, approvers: [pay] }]\n";
+    let mut world = world();
+    world.done(Command::PutUser(
+        Box::new(UserAdded {
+            duties: Vec::new(),
+            manager: Some("cleo".into()),
+            roles: vec!["viewer".into()],
+            teams: Vec::new(),
+            user: "olga".into(),
+            zone: None,
+        }),
+        None,
+        None,
+    ));
+    world.agent("bot", "user:olga");
+    world.policy(&[("gate.yaml", gate), ("org.yaml", route)]);
+    world
+}
+
+#[test]
+fn the_delegate_of_somebody_absent_is_asked_and_decides() {
+    let mut world = routed();
+    let away = absence(&world, "ben", Some("ada"), 3);
+    assert_eq!(give(&mut world, "ben", away), "done");
+    let id = world.submit("bot", r#"{"action":"pay"}"#).unwrap().decision.action_id;
+    let steps = world.view(id).approval.unwrap().steps;
+    let countersign_core::view::StepFact::Started(started) = &steps[0].what else {
+        unreachable!()
+    };
+    assert_eq!((started.step, &*started.slots[0].people), (0, &["ada".to_owned()][..]));
+    world.vote("ada", id, Verb::Approve, None).unwrap();
+    assert_eq!(world.view(id).status, Status::Permitted);
+}
+
+#[test]
+fn a_step_whose_people_are_all_away_is_passed_over_to_the_manager_of_the_owner() {
+    let mut world = routed();
+    let away = absence(&world, "ben", None, 3);
+    assert_eq!(give(&mut world, "ben", away), "done");
+    let id = world.submit("bot", r#"{"action":"pay"}"#).unwrap().decision.action_id;
+    assert_eq!(world.asked(id), ["cleo"]);
+    world.vote("cleo", id, Verb::Approve, None).unwrap();
+    assert_eq!(world.view(id).status, Status::Permitted);
+}
+
+#[test]
+fn the_manager_is_asked_when_the_step_before_lets_its_time_pass() {
+    let mut world = routed();
+    let id = world.submit("bot", r#"{"action":"pay"}"#).unwrap().decision.action_id;
+    assert_eq!(world.asked(id), ["ben"]);
+    world.pass(Span::minutes(10));
+    assert_eq!(world.asked(id), ["ben", "cleo"]);
+}

@@ -200,7 +200,16 @@ impl State {
             "requester" => requester.person.map(str::to_owned).into_iter().collect(),
             _ => {
                 let agent = requester.agent.and_then(|agent| self.agents.get(agent));
-                agent.map(|agent| self.people_named(&agent.owner)).unwrap_or_default()
+                let of_owner = |owner: &str| {
+                    let person = owner.strip_prefix("user:").unwrap_or(owner);
+                    // Whoever answers for an agent need not be somebody who votes.
+                    if self.users.contains_key(person) {
+                        [person.to_owned()].into()
+                    } else {
+                        self.people_named(owner)
+                    }
+                };
+                agent.map(|agent| of_owner(&agent.owner)).unwrap_or_default()
             }
         };
         let manager = |user: &String| {

@@ -9,6 +9,7 @@ use super::matching::Place;
 use super::track::full_name;
 use super::{Ctx, OpenApproval, Requester, State, User};
 use crate::event::{Excluded, Slot, Verb};
+use crate::time::Time;
 
 /// How many people of a slot its record names.
 const PEOPLE_SHOWN: usize = 50;
@@ -27,16 +28,6 @@ impl State {
             }
         };
         self.people(|id, user| may_vote(user) && means(id, user))
-    }
-
-    /// Whom names that depend on the hour mean now.
-    fn on_call(&self, names: &[String], ctx: &Ctx<'_>) -> Vec<String> {
-        let on: Place = (names.iter())
-            .filter(|name| depends_on_the_hour(name))
-            .flat_map(|name| self.people_meant(name, ctx.live, Requester::default(), ctx.now))
-            .map(|person| person.user)
-            .collect();
-        on.into_iter().collect()
     }
 
     /// Everybody whom a name could mean at some time.
@@ -66,6 +57,7 @@ impl State {
         &self,
         demands: &[Demand],
         default_route: &[String],
+        requester: Requester<'_>,
         ctx: &Ctx<'_>,
     ) -> (Vec<Slot>, Vec<String>) {
         let mut unresolved = BTreeSet::new();
@@ -74,7 +66,7 @@ impl State {
             let same = |other: &&mut Slot| other.names == names && other.quorum == quorum;
             match slots.iter_mut().find(same) {
                 Some(same) => same.source = format!("{}, {source}", same.source),
-                None => slots.push(self.slot(names, quorum, source, ctx)),
+                None => slots.push(self.slot(names, quorum, source, requester, ctx)),
             }
         };
         for demand in demands {
@@ -82,9 +74,9 @@ impl State {
                 .names
                 .iter()
                 .cloned()
-                .partition(|name| !self.people_asked(name, ctx).is_empty());
+                .partition(|name| !self.people_asked(name, requester, ctx).is_empty());
             unresolved.extend(unknown.iter().cloned());
-            let default = || self.default_names(default_route, ctx);
+            let default = || self.default_names(default_route, requester, ctx);
             match demand.quorum {
                 // Each name has to be there; the default route stands in for each that is not.
                 Quorum::All => {
@@ -107,30 +99,68 @@ impl State {
         (slots, unresolved.into_iter().collect())
     }
 
-    fn default_names(&self, default_route: &[String], ctx: &Ctx<'_>) -> Vec<String> {
+    fn default_names(&self, default_route: &[String], requester: Requester<'_>, ctx: &Ctx<'_>) -> Vec<String> {
         let organization = ctx.live.and_then(Snapshot::organization);
         let names = default_route.iter();
         let names = names.map(|name| organization.map_or_else(|| name.clone(), |known| full_name(name, known)));
-        names.filter(|name| !self.people_asked(name, ctx).is_empty()).collect()
+        names
+            .filter(|name| !self.people_asked(name, requester, ctx).is_empty())
+            .collect()
     }
 
     /// People whom a name means if it is asked now.
-    fn people_asked(&self, name: &str, ctx: &Ctx<'_>) -> Place {
-        let slot = self.slot(vec![name.to_owned()], Quorum::Any(1), "", ctx);
+    fn people_asked(&self, name: &str, requester: Requester<'_>, ctx: &Ctx<'_>) -> Place {
+        let slot = self.slot(vec![name.to_owned()], Quorum::Any(1), "", requester, ctx);
         self.people_of(&slot)
     }
 
-    /// A slot as it stands now, with the first of its people.
-    pub(super) fn slot(&self, names: Vec<String>, quorum: Quorum, source: &str, ctx: &Ctx<'_>) -> Slot {
+    /// A slot as it stands now, with the first of those who are there.
+    pub(super) fn slot(
+        &self,
+        names: Vec<String>,
+        quorum: Quorum,
+        source: &str,
+        requester: Requester<'_>,
+        ctx: &Ctx<'_>,
+    ) -> Slot {
+        let mut on_call = Place::new();
+        for name in &names {
+            let meant = self.people_meant(name, ctx.live, requester, ctx.now).into_iter();
+            let meant = meant.map(|person| person.user);
+            if depends_on_the_hour(name) {
+                on_call.extend(meant);
+            } else if quorum != Quorum::All {
+                // Delegates of those who are not there; beside one name of several that all have to approve there is no
+                // telling for which of them they would stand in.
+                let named = self.people_named(name);
+                on_call.extend(meant.filter(|user| !named.contains(user)));
+            }
+        }
         let mut slot = Slot {
-            on_call: self.on_call(&names, ctx),
+            on_call: on_call.into_iter().collect(),
             names,
             people: Vec::new(),
             quorum,
             source: source.to_owned(),
         };
-        slot.people = self.people_of(&slot).into_iter().take(PEOPLE_SHOWN).collect();
+        let everybody = self.people_of(&slot);
+        let there: Vec<String> = everybody
+            .iter()
+            .filter(|user| self.is_there(user, ctx.now))
+            .cloned()
+            .collect();
+        slot.people = if there.is_empty() {
+            everybody.into_iter().collect()
+        } else {
+            there
+        };
+        slot.people.truncate(PEOPLE_SHOWN);
         slot
+    }
+
+    /// Whether a person has not recorded an absence.
+    pub(super) fn is_there(&self, user: &str, now: Time) -> bool {
+        !self.changes().is_absent(user, now)
     }
 
     /// People of a slot, now. No names: the admins.
@@ -138,7 +168,14 @@ impl State {
         if slot.names.is_empty() {
             return self.admins();
         }
-        slot.names.iter().flat_map(|name| self.people_for(slot, name)).collect()
+        let mut people: Place = slot.names.iter().flat_map(|name| self.people_for(slot, name)).collect();
+        people.extend(
+            slot.on_call
+                .iter()
+                .filter(|id| self.users.get(*id).is_some_and(may_vote))
+                .cloned(),
+        );
+        people
     }
 
     /// People whom one name of a slot means: for what depends on the hour, those whom it meant when the slot was asked.

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::route::Asking;
 use super::track::OpenTrack;
 use crate::event::{ApprovalState, Excluded, Slot, Verb};
-use crate::ids::{ActionId, ApprovalId};
+use crate::ids::ActionId;
 use crate::time::{Span, Time};
 
 /// How many questions an agent is asked about a request that takes no route, and how long it has for each.
@@ -77,15 +76,6 @@ pub struct Question {
 }
 
 impl OpenApproval {
-    pub(super) fn asking(&self, id: ApprovalId) -> Asking<'_> {
-        Asking {
-            action_id: self.action_id,
-            approval: id,
-            deadline: self.deadline,
-            excluded: &self.excluded,
-        }
-    }
-
     /// Where it stands.
     pub fn state(&self) -> ApprovalState {
         if self.evidence_due.is_some() {

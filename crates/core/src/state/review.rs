@@ -9,7 +9,7 @@ use super::decide::OPEN_APPROVALS_PER_AGENT;
 use super::matching::can_fill;
 use super::route::{Asking, Cause};
 use super::track::Taken;
-use super::{Ctx, Handled, OpenApproval, State};
+use super::{Ctx, Handled, OpenApproval, Requester, State};
 use crate::command::{Sealed, Submit};
 use crate::event::{ApprovalAnswered, ApprovalOpened, ApprovalState, ApprovalStepStarted, Excluded, Slot, Track};
 use crate::ids::{ActionId, ApprovalId};
@@ -46,8 +46,13 @@ impl State {
         }
         let route = default_route(ctx.live);
         let taken = Taken::of(demands, ctx.live);
-        let (slots, unresolved) = self.slots(&taken.plain, route.map_or(&[], |route| &route.to), ctx);
-        let excluded = self.excluded(submit, &slots, &taken, ctx)?;
+        let person = submit.action.principal.as_ref().or(submit.person.as_ref());
+        let requester = Requester {
+            person: person.map(String::as_str),
+            agent: Some(&submit.agent),
+        };
+        let (slots, unresolved) = self.slots(&taken.plain, route.map_or(&[], |route| &route.to), requester, ctx);
+        let excluded = self.excluded(submit, &slots, &taken, requester, ctx)?;
         let default = |of: fn(&DefaultRoute) -> Option<i64>, or: Span| route.and_then(of).map_or(or, Span);
         let deadline = taken
             .deadline
@@ -86,6 +91,7 @@ impl State {
                 approval: opened.approval,
                 deadline: opened.deadline,
                 excluded: &opened.excluded,
+                requester,
             };
             (0..)
                 .zip(&opened.tracks)
@@ -101,10 +107,11 @@ impl State {
         submit: &Submit,
         slots: &[Slot],
         taken: &Taken,
+        requester: Requester<'_>,
         ctx: &Ctx<'_>,
     ) -> Result<Vec<Excluded>, Refusal> {
         let reachable = |excluded: &[Excluded]| {
-            can_fill(&self.places(slots, excluded)) && self.tracks_reach(&taken.tracks, excluded, ctx)
+            can_fill(&self.places(slots, excluded)) && self.tracks_reach(&taken.tracks, excluded, requester, ctx)
         };
         let mut excluded: Vec<Excluded> = Vec::new();
         let exclude = |user: &str, reason: &str, excluded: &mut Vec<Excluded>| {
@@ -265,7 +272,8 @@ impl State {
     ) -> Result<(), String> {
         let route = default_route(ctx.live);
         let taken = Taken::of(&verdict.demands, ctx.live);
-        let (wanted, _) = self.slots(&taken.plain, route.map_or(&[], |route| &route.to), ctx);
+        let to = route.map_or(&[][..], |route| &route.to);
+        let (wanted, _) = self.slots(&taken.plain, to, Requester::default(), ctx);
         let known = |slot: &Slot| {
             slots
                 .iter()

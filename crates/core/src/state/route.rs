@@ -9,10 +9,10 @@ use countersign_policy::Snapshot;
 use countersign_policy::verdict::Quorum;
 
 use super::matching::{Place, can_fill, matched};
-use super::{AskedStep, Ctx, OpenApproval, OpenTrack, State};
+use super::{AskedStep, Ctx, OpenApproval, OpenTrack, Requester, State};
 use crate::event::{
-    ApprovalHeld, ApprovalReminded, ApprovalResumed, ApprovalState, ApprovalStepPassed, ApprovalStepStarted, Asked,
-    Excluded, Exhausted, Slot, StepReason, Track,
+    ApprovalHeld, ApprovalReminded, ApprovalResumed, ApprovalState, ApprovalStepPassed, ApprovalStepStarted, Excluded,
+    Exhausted, Slot, StepReason, Track,
 };
 use crate::ids::{ActionId, ApprovalId};
 use crate::record::Draft;
@@ -49,29 +49,50 @@ pub(super) struct Asking<'a> {
     pub(super) approval: ApprovalId,
     pub(super) deadline: Time,
     pub(super) excluded: &'a [Excluded],
+    pub(super) requester: Requester<'a>,
 }
 
 impl State {
-    /// The first step from `from` on, within its stage, that can be filled now; otherwise the fallback, if that can.
-    fn reach(&self, track: &Track, from: u32, excluded: &[Excluded], ctx: &Ctx<'_>) -> Option<Reached> {
-        let slots_of = |asked: &[Asked]| -> Vec<Slot> {
-            (asked.iter())
-                .map(|asked| self.slot(asked.names.clone(), asked.quorum, &track.source, ctx))
-                .collect()
-        };
+    /// The first step from `from` on, within its stage, that can be filled by people who are there; otherwise the fallback;
+    /// otherwise the first of them whose people may come back.
+    fn reach(
+        &self,
+        track: &Track,
+        from: u32,
+        excluded: &[Excluded],
+        requester: Requester<'_>,
+        ctx: &Ctx<'_>,
+    ) -> Option<Reached> {
+        let slot = |names: &[String], quorum| self.slot(names.to_vec(), quorum, &track.source, requester, ctx);
         let steps = track.rest_of_stage(from).map(|(index, step)| Reached {
             step: index,
-            slots: slots_of(&step.slots),
+            slots: step
+                .slots
+                .iter()
+                .map(|asked| slot(&asked.names, asked.quorum))
+                .collect(),
             fallback: false,
         });
-        let fallback = || Reached {
+        let fallback = std::iter::once_with(|| Reached {
             step: from,
-            slots: vec![self.slot(track.fallback.clone(), Quorum::Any(1), &track.source, ctx)],
+            slots: vec![slot(&track.fallback, Quorum::Any(1))],
             fallback: true,
-        };
-        steps
-            .chain(std::iter::once_with(fallback))
-            .find(|reached| can_fill(&self.places(&reached.slots, excluded)))
+        });
+        let mut away = None;
+        for reached in steps.chain(fallback) {
+            let mut places = self.places(&reached.slots, excluded);
+            if !can_fill(&places) {
+                continue;
+            }
+            places
+                .iter_mut()
+                .for_each(|place| place.retain(|user| self.is_there(user, ctx.now)));
+            if can_fill(&places) {
+                return Some(reached);
+            }
+            away.get_or_insert(reached);
+        }
+        away
     }
 
     /// When an answer is expected at the latest, by those of these tracks that say so, in the hours that they count.
@@ -89,8 +110,15 @@ impl State {
     }
 
     /// Whether each of these tracks reaches somebody with its first stage.
-    pub(super) fn tracks_reach(&self, tracks: &[Track], excluded: &[Excluded], ctx: &Ctx<'_>) -> bool {
-        tracks.iter().all(|track| self.reach(track, 0, excluded, ctx).is_some())
+    pub(super) fn tracks_reach(
+        &self,
+        tracks: &[Track],
+        excluded: &[Excluded],
+        requester: Requester<'_>,
+        ctx: &Ctx<'_>,
+    ) -> bool {
+        let reaches = |track: &Track| self.reach(track, 0, excluded, requester, ctx).is_some();
+        tracks.iter().all(reaches)
     }
 
     /// The record that asks the first step from `from` on that reaches somebody.
@@ -103,7 +131,7 @@ impl State {
         cause: Cause,
         ctx: &Ctx<'_>,
     ) -> Option<ApprovalStepStarted> {
-        let reached = self.reach(track, from, asking.excluded, ctx)?;
+        let reached = self.reach(track, from, asking.excluded, asking.requester, ctx)?;
         let within = track.step(reached.step).and_then(|step| step.within_s);
         let due = within.map(|within| (ctx.now + Span::seconds(within)).min(asking.deadline));
         let remind = due
@@ -128,12 +156,27 @@ impl State {
         })
     }
 
+    /// An open request, for asking a step of it.
+    fn asking<'a>(&'a self, id: ApprovalId, approval: &'a OpenApproval) -> Asking<'a> {
+        let person = approval.excluded.iter().find(|out| out.reason == "requester");
+        Asking {
+            action_id: approval.action_id,
+            approval: id,
+            deadline: approval.deadline,
+            excluded: &approval.excluded,
+            requester: Requester {
+                person: person.map(|out| out.user.as_str()),
+                agent: self.actions.get(&approval.action_id).map(|action| &*action.agent),
+            },
+        }
+    }
+
     /// What asks the first step of every track of an open request.
     pub(super) fn start_tracks(&self, id: ApprovalId, approval: &OpenApproval, ctx: &Ctx<'_>) -> Vec<Draft> {
         (0..)
             .zip(&approval.tracks)
             .filter_map(|(index, track)| {
-                self.start_step(approval.asking(id), index, &track.rules, 0, Cause::OPENED, ctx)
+                self.start_step(self.asking(id, approval), index, &track.rules, 0, Cause::OPENED, ctx)
             })
             .map(Draft::observed)
             .collect()
@@ -162,7 +205,7 @@ impl State {
             missed,
         };
         let started = in_stage
-            .then(|| self.start_step(approval.asking(id), index, &track.rules, next, cause, ctx))
+            .then(|| self.start_step(self.asking(id, approval), index, &track.rules, next, cause, ctx))
             .flatten();
         if let Some(started) = started {
             return vec![Draft::observed(started)];
@@ -238,7 +281,7 @@ impl State {
                     from: Some(filled),
                     missed: None,
                 };
-                let Some(started) = self.start_step(approval.asking(id), index, &rules, next, cause, ctx) else {
+                let Some(started) = self.start_step(self.asking(id, approval), index, &rules, next, cause, ctx) else {
                     let why = format!("nobody who may take step {} of `{}` is left", next + 1, rules.route);
                     events.extend(self.end_approval(id, ApprovalState::Invalidated, "unroutable", why, ctx));
                     return (events, after);
