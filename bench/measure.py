@@ -15,6 +15,7 @@ import time
 import types
 import urllib.request
 
+import approvals
 import nodes
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -174,6 +175,7 @@ def several(folder, results):
         turn_speed=BINARY.parent / "examples/turn_speed", root=ROOT,
     )
     results["nodes"] = nodes.measure(folder, tools)
+    results["approvals"] = approvals.measure(folder, tools)
 
 
 def replay(results):
@@ -351,6 +353,7 @@ def report(results, before):
         "do not decide more for it; they are there to survive each other. Organizations do not wait for each other.",
         "",
     ]
+    out += approvals.report(results["approvals"])
     (ROOT / "bench/results.md").write_text("\n".join(out))
     say("wrote bench/results.md")
 

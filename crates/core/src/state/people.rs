@@ -7,8 +7,9 @@ use countersign_policy::{Demand, Snapshot};
 
 use super::matching::Place;
 use super::track::full_name;
-use super::{Ctx, OpenApproval, Requester, State, User};
+use super::{Ctx, OpenApproval, OpenTrack, Requester, State, User};
 use crate::event::{Excluded, Slot, Verb};
+use crate::ids::{ActionId, ApprovalId};
 use crate::time::Time;
 
 /// How many people of a slot its record names.
@@ -18,16 +19,7 @@ impl State {
     /// People that `name` means: a person, a team or a duty; `team:`, `duty:`, `role:` and `user:` say which.
     /// Only people who may vote count.
     pub(super) fn people_named(&self, name: &str) -> Place {
-        let (kind, bare) = name.split_once(':').unwrap_or(("", name));
-        let means = |id: &str, user: &User| match kind {
-            "user" => id == bare,
-            "team" => user.teams.iter().any(|team| team == bare),
-            "role" | "duty" => user.duties.iter().any(|duty| duty == bare),
-            _ => {
-                id == name || user.teams.iter().any(|team| team == name) || user.duties.iter().any(|duty| duty == name)
-            }
-        };
-        self.people(|id, user| may_vote(user) && means(id, user))
+        self.people(|id, user| may_vote(user) && is_meant(name, id, user))
     }
 
     /// Everybody whom a name could mean at some time.
@@ -226,19 +218,50 @@ impl State {
         places
     }
 
-    /// Everybody who is asked about an open request now.
-    pub(super) fn asked(&self, approval: &OpenApproval) -> Place {
-        let steps = approval.tracks.iter().flat_map(|track| track.current_stage());
-        let slots = std::iter::once(&approval.slots).chain(steps.map(|step| &step.slots));
-        slots
-            .flat_map(|slots| self.places_of(approval, slots))
-            .flatten()
+    /// Whether a person is asked about an open request now: by name, or in the place of somebody who handed it over.
+    pub(super) fn is_asked(&self, approval: &OpenApproval, user: &str) -> bool {
+        let out = |user: &str| approval.excluded.iter().any(|out| out.user == user);
+        if out(user) || !self.users.get(user).is_some_and(may_vote) {
+            return false;
+        }
+        let has_place = |user: &str| {
+            let steps = approval.tracks.iter().flat_map(OpenTrack::current_stage);
+            let mut slots = approval.slots.iter().chain(steps.flat_map(|step| &step.slots));
+            !out(user) && slots.any(|slot| self.answers(user, slot))
+        };
+        let gave_it_away = approval.handed.values().any(|by| by == user);
+        (!gave_it_away && has_place(user)) || approval.handed.get(user).is_some_and(|by| has_place(by))
+    }
+
+    /// Whether a person is among those of a slot, now: the same as looking in [`Self::people_of`], without making the list.
+    fn answers(&self, id: &str, slot: &Slot) -> bool {
+        let Some(user) = self.users.get(id).filter(|user| may_vote(user)) else {
+            return false;
+        };
+        if slot.names.is_empty() {
+            return user.roles.iter().any(|role| role == "admin");
+        }
+        let on_call = slot.on_call.iter().any(|other| other == id);
+        on_call
+            || slot
+                .names
+                .iter()
+                .any(|name| !depends_on_the_hour(name) && is_meant(name, id, user))
+    }
+
+    /// Requests that a person may decide, the nearest deadline first, so many at most.
+    pub fn queue_of(&self, user: &str, most: usize) -> Vec<(ApprovalId, ActionId)> {
+        let mut open: Vec<_> = self.approvals.iter().collect();
+        open.sort_by_key(|(id, approval)| (approval.deadline, **id));
+        let mine = open.into_iter().filter(|(_, approval)| self.may_decide(approval, user));
+        mine.take(most)
+            .map(|(id, approval)| (*id, approval.action_id))
             .collect()
     }
 
     /// Whether this person may decide an open request now.
     pub fn may_decide(&self, approval: &OpenApproval, user: &str) -> bool {
-        approval.evidence_due.is_none() && self.asked(approval).contains(user)
+        approval.evidence_due.is_none() && self.is_asked(approval, user)
     }
 
     /// People who said this, and may vote.
@@ -253,6 +276,17 @@ impl State {
 /// Whom a name means depends on when it is asked, or by whom.
 fn depends_on_the_hour(name: &str) -> bool {
     name.starts_with("schedule:") || name.starts_with("manager_of:")
+}
+
+/// Whether a name means this person: by itself, by a team or by a duty.
+fn is_meant(name: &str, id: &str, user: &User) -> bool {
+    let (kind, bare) = name.split_once(':').unwrap_or(("", name));
+    match kind {
+        "user" => id == bare,
+        "team" => user.teams.iter().any(|team| team == bare),
+        "role" | "duty" => user.duties.iter().any(|duty| duty == bare),
+        _ => id == name || user.teams.iter().any(|team| team == name) || user.duties.iter().any(|duty| duty == name),
+    }
 }
 
 pub(super) fn may_vote(user: &User) -> bool {

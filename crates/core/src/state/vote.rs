@@ -1,10 +1,10 @@
 //! What people do with a request: votes, questions, places that change hands. Only votes of people approve.
 
-use super::matching::Place;
+use super::matching::{Place, can_fill};
 use super::people::may_vote;
-use super::{Ctx, Handled, OpenApproval, State};
+use super::{Ctx, Handled, OpenApproval, OpenTrack, State};
 use crate::command::Vote;
-use crate::event::{ApprovalResolved, ApprovalState, ApprovalVoted, Permit, Status, Verb};
+use crate::event::{ApprovalResolved, ApprovalState, ApprovalVoted, Permit, Slot, Status, Verb};
 use crate::ids::PermitId;
 use crate::record::Draft;
 use crate::refusal::{Category, Refusal};
@@ -135,7 +135,7 @@ impl State {
             let detail = format!("`{}` {role} and cannot decide on it", vote.user);
             return Err(Refusal::forbidden("self_approval", detail).hint("ask somebody else who may decide"));
         }
-        if !self.asked(approval).contains(&vote.user) {
+        if !self.is_asked(approval, &vote.user) {
             let detail = format!("`{}` is not among the people who may decide this", vote.user);
             return Err(Refusal::forbidden("not_eligible", detail));
         }
@@ -159,7 +159,7 @@ impl State {
             .claim
             .as_ref()
             .filter(|claim| claim.until > ctx.now && claim.by != vote.user);
-        if let Some(claim) = claimed.filter(|claim| self.asked(approval).contains(&claim.by)) {
+        if let Some(claim) = claimed.filter(|claim| self.is_asked(approval, &claim.by)) {
             let detail = format!("`{}` is on it until {}", claim.by, claim.until);
             return Err(Refusal::conflict("claimed", detail).hint("wait, or ask for it to be released"));
         }
@@ -180,8 +180,22 @@ impl State {
             return Err(Refusal::invalid("colleague_required", "nobody is named")
                 .hint("say with `to` who shall have the place"));
         };
-        if *to == vote.user || approval.handed.contains_key(to) || approval.votes.contains_key(to) {
-            let detail = format!("`{to}` has a place or has voted already");
+        if approval.handed.contains_key(&vote.user) {
+            let detail = format!(
+                "`{}` has the place of somebody else, and a place changes hands once",
+                vote.user
+            );
+            return Err(Refusal::conflict("handed_before", detail).hint("decide, or say why not in a comment"));
+        }
+        let known = if approval.handed.values().any(|by| by == to) {
+            Some("has given a place away")
+        } else if *to == vote.user || approval.handed.contains_key(to) || approval.votes.contains_key(to) {
+            Some("has a place or has voted already")
+        } else {
+            None
+        };
+        if let Some(known) = known {
+            let detail = format!("`{to}` {known}");
             return Err(Refusal::conflict("not_a_colleague", detail));
         }
         if !self.colleagues(approval, &vote.user, ctx).contains(to) {
@@ -189,6 +203,16 @@ impl State {
             return Err(Refusal::forbidden("not_a_colleague", detail).hint(
                 "name somebody of the same team, duty or schedule, who may vote and did not ask for the action",
             ));
+        }
+        let mut after = approval.clone();
+        after.handed.insert(to.clone(), vote.user.clone());
+        let steps = approval.tracks.iter().flat_map(OpenTrack::current_stage);
+        let mut asked = std::iter::once(&*approval.slots).chain(steps.map(|step| &*step.slots));
+        let lost =
+            |slots: &[Slot]| can_fill(&self.places_of(approval, slots)) && !can_fill(&self.places_of(&after, slots));
+        if asked.any(lost) {
+            let detail = format!("without `{}` there are too few people for the quorum", vote.user);
+            return Err(Refusal::conflict("quorum_lost", detail).hint("decide, or leave it to the others"));
         }
         Ok(())
     }
