@@ -22,8 +22,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use self::approval::{
-    ApprovalAnswered, ApprovalOpened, ApprovalOverdue, ApprovalResolved, ApprovalState, ApprovalVoted, Excluded, Slot,
-    Verb,
+    ApprovalAnswered, ApprovalOpened, ApprovalOverdue, ApprovalResolved, ApprovalState, ApprovalVoted, Excluded,
+    OnCallAs, Slot, StandIn, Verb,
 };
 pub use self::autonomy::{
     ActsIn, AgentPaused, AgentResumed, AutonomyChanged, Finding, Mode, ReviewClosed, ReviewKind, ReviewOpened,

@@ -47,7 +47,7 @@ pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};
 pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
 pub use self::post_review::OpenReview;
-pub use self::request::{Claim, OpenApproval, Question};
+pub use self::request::{Claim, Handed, OpenApproval, Question};
 pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
 pub use self::track::{AskedStep, OpenTrack};
 use crate::digest::{Digest, DigestKey};

@@ -79,8 +79,11 @@ impl Engine {
             submit.redact.keys().cloned().collect::<Vec<_>>(),
         );
         let hash = live.as_ref().map(|live| live.hash_text().to_owned());
+        let inner = self.inner.clone();
         let ruling = self
-            .look(&caller.org, move |state| state.preview(&submit, live.as_deref(), now))
+            .look(&caller.org, move |state| {
+                state.preview(&submit, live.as_deref(), &inner.redactor, now)
+            })
             .await?;
         Ok(ActionAnswer {
             id: None,

@@ -64,7 +64,10 @@ pub(crate) fn reported(path: &str, principal_verified: bool) -> bool {
 }
 
 pub(crate) fn reads_only(snapshot: &Snapshot, action: &Action) -> bool {
-    seen::access(action, catalogued(snapshot, action)) == Some(crate::action::Access::Read)
+    let tool = catalogued(snapshot, action);
+    // A word such as `read` says nothing about a tool that nobody has described.
+    let described = action.tool.is_none() || tool.is_some_and(|tool| tool.access == Some(crate::action::Access::Read));
+    described && seen::access(action, tool) == Some(crate::action::Access::Read)
 }
 
 /// The catalogue's entry for what the action uses.

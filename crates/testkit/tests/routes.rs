@@ -118,6 +118,7 @@ fn opened(steps: &[Step], exhausted: &str) -> (World, ActionId) {
     for (id, team, duty) in PEOPLE {
         world.user(id, &["reviewer"], &[team], &[duty]);
     }
+    world.user("zoe", &["admin"], &[], &[]);
     world.agent("bot", "team:support");
     let gate = "name: gate\nrules:\n  - { decision: require_approval, approvers: [route] }\n";
     let document = document(steps, exhausted);
@@ -127,6 +128,10 @@ fn opened(steps: &[Step], exhausted: &str) -> (World, ActionId) {
 }
 
 fn play(world: &mut World, id: ActionId, deeds: &[Deed], mut after: impl FnMut(&World)) {
+    if world.view(id).approval.is_none() {
+        // Nobody can be asked: it was refused.
+        return;
+    }
     for deed in deeds {
         match deed {
             Deed::Say(who, verb) => drop(world.vote(PEOPLE[*who].0, id, *verb, Some("because"))),
@@ -171,9 +176,9 @@ fn approved_by_trying(view: &ActionView, steps: &[Step]) -> bool {
         .filter(|cast| cast.vote.verb == Verb::Approve)
         .map(|cast| cast.vote.user.clone())
         .collect();
-    let handed: BTreeMap<&str, &str> = (approval.votes.iter())
-        .filter(|cast| cast.vote.counted && cast.vote.verb == Verb::HandOver)
-        .filter_map(|cast| Some((cast.vote.to.as_deref()?, cast.vote.user.as_str())))
+    let handed: Vec<_> = (approval.votes.iter())
+        .map(|cast| &cast.vote)
+        .filter(|vote| vote.counted && vote.verb == Verb::HandOver)
         .collect();
     let stage_of = |step: u32| {
         (0..=step)
@@ -190,12 +195,15 @@ fn approved_by_trying(view: &ActionView, steps: &[Step]) -> bool {
         let mut seats = Vec::new();
         for slot in &started.slots {
             let mut people: BTreeSet<&str> = match slot.names.as_slice() {
-                [] => ["alex"].into(),
+                [] => ["alex", "zoe"].into(),
                 names => names.iter().flat_map(|name| meant(name)).collect(),
             };
-            for (to, by) in &handed {
-                if people.remove(by) {
-                    people.insert(to);
+            for vote in handed
+                .iter()
+                .filter(|vote| vote.handed_as.iter().any(|name| slot.names.contains(name)))
+            {
+                if people.remove(vote.user.as_str()) {
+                    people.insert(vote.to.as_deref().unwrap());
                 }
             }
             let Quorum::Any(count) = slot.quorum else {

@@ -50,6 +50,7 @@ fn asked(step: u32, reason: StepReason, missed: Option<Time>, due: i64, user: &s
         slots: vec![Slot {
             names: vec![format!("role:{user}-desk")],
             on_call: Vec::new(),
+            stands_in: Vec::new(),
             people: vec![user.to_owned()],
             quorum: Quorum::Any(1),
             source: "gate#rules[0]".to_owned(),
@@ -68,6 +69,7 @@ fn vote(user: &str, verb: Verb) -> ApprovalVoted {
         clarify_due: (verb == Verb::Clarify).then(|| at(30)),
         counted: true,
         digest: Digest([0xab; 32]),
+        handed_as: Vec::new(),
         not_counted: None,
         to: None,
         user: user.to_owned(),

@@ -17,15 +17,52 @@ use crate::time::Time;
 pub struct Slot {
     /// Names of teams, duties, schedules or people; empty = the people with permission `admin`.
     pub names: Vec<String>,
-    /// Whom its schedules and lines of management named when it was asked: only they answer for those.
+    /// Whom its schedules and lines of management named when it was asked, by name: only they answer for those.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub on_call: Vec<String>,
+    pub on_call: Vec<OnCallAs>,
     /// Who that was then, the first fifty. Eligibility is looked up again at the vote.
     pub people: Vec<String>,
     /// How many of them.
     pub quorum: Quorum,
     /// `document#rule` that asks.
     pub source: String,
+    /// Who stands in for whom: the delegate has the seat of the person who was away when it was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stands_in: Vec<StandIn>,
+}
+
+/// Whom a name meant when it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OnCallAs {
+    /// The name, such as `schedule:oncall`.
+    pub name: String,
+    /// The people.
+    pub people: Vec<String>,
+}
+
+/// Who has the seat of somebody who was away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StandIn {
+    /// Who stands in.
+    pub delegate: String,
+    /// For whom.
+    pub principal: String,
+}
+
+impl Slot {
+    /// For whom somebody stands in.
+    pub fn principal(&self, delegate: &str) -> Option<&str> {
+        let found = self.stands_in.iter().find(|stand_in| stand_in.delegate == delegate);
+        found.map(|stand_in| stand_in.principal.as_str())
+    }
+
+    /// Whom a name that depends on the hour meant when it was asked.
+    pub fn on_call_as(&self, name: &str) -> &[String] {
+        let found = self.on_call.iter().find(|meant| meant.name == name);
+        found.map_or(&[], |meant| &meant.people)
+    }
 }
 
 /// A person who may not vote on a request.
@@ -184,6 +221,9 @@ pub struct ApprovalVoted {
     pub counted: bool,
     /// The digest that the person saw.
     pub digest: Digest,
+    /// The names as which the place was handed over: both people answer to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handed_as: Vec<String>,
     /// Why it does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_counted: Option<String>,

@@ -51,6 +51,8 @@ pub struct ActsIn {
     /// Digest of the model and version that the agent says acts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<Digest>,
+    /// With what: `TOOL:ACTION@ENVIRONMENT`, without what the action does not name.
+    pub operation: String,
 }
 
 /// What an agent has shown with one operation.

@@ -63,6 +63,17 @@ pub struct Step {
     pub within_s: Option<i64>,
 }
 
+impl Step {
+    /// How many people have to approve.
+    pub fn seats(&self) -> u32 {
+        let seats = |asked: &Asked| match asked.quorum {
+            Quorum::Any(count) => count.max(1),
+            Quorum::All => u32::try_from(asked.names.len()).unwrap_or(u32::MAX),
+        };
+        self.slots.iter().map(seats).fold(0, u32::saturating_add).max(1)
+    }
+}
+
 /// Who is asked for one slot of a step, by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -8,14 +8,16 @@ use std::sync::Arc;
 use countersign_policy::verdict::Quorum;
 use countersign_policy::{Action, AutonomyRules, Decision, Demand, Estimate, Reason, Snapshot, Threshold, Value, json};
 
-use super::{Ctx, Handled, State};
+use super::people::may_vote;
+use super::{Ctx, Handled, OpenAction, OpenReview, State};
 use crate::command::{Sealed, SetMode};
 use crate::digest::Digest;
 use crate::event::{
     ActsIn, AgentPaused, AgentResumed, AutonomyChanged, Mode, OutcomeStatus, ReviewKind, Standing, StandingReason,
 };
 use crate::ids::ActionId;
-use crate::record::Draft;
+use crate::record::{Actor, Draft};
+use crate::redact::{Kinds, Redactor};
 use crate::refusal::Refusal;
 use crate::time::{Span, Time};
 
@@ -24,6 +26,8 @@ const Z_SQUARED: u128 = 27_055_434_541;
 const Z_UNIT: u128 = 10_000_000_000;
 /// All of something, in basis points.
 const ALL: u128 = 10_000;
+/// So many looks that nobody has taken; beyond them people are asked before each action again.
+const REVIEWS_AT_MOST: usize = 10_000;
 
 /// Whether errors are below a share (basis points), as the rules judge it.
 fn is_below(failed: u32, all: u32, share: u32, estimate: Estimate) -> bool {
@@ -87,12 +91,30 @@ pub fn percent(points: u32) -> String {
     }
 }
 
-/// The digest of what the agent says acts: model and version.
-fn model_of(action: &Action) -> Option<Digest> {
+/// The digest of what the agent says acts, model and version, as it is kept.
+fn model_of(action: &Action, kinds: &Kinds, redactor: &Redactor) -> Option<Digest> {
     let model: &Value = action.model.as_ref()?;
     let mut text = String::new();
     json::to_json(model, &mut text);
-    Some(Digest::tagged("countersign-model-v1", &[text.as_bytes()]))
+    let kept = redactor.redact_text(&text, kinds).text;
+    Some(Digest::tagged("countersign-model-v1", &[kept.as_bytes()]))
+}
+
+/// What an agent acts with, as far as it makes a difference to what it has shown: the same word on another tool or in another
+/// environment is another thing to do.
+fn operation_of(action: &Action, kinds: &Kinds, redactor: &Redactor) -> String {
+    let part = |text: &str| redactor.redact_text(text, kinds).text;
+    let tool = action
+        .tool
+        .as_deref()
+        .map(|tool| format!("{}:", part(tool)))
+        .unwrap_or_default();
+    let env = action
+        .env
+        .as_deref()
+        .map(|env| format!("@{}", part(env)))
+        .unwrap_or_default();
+    format!("{tool}{}{env}", part(&action.action))
 }
 
 impl State {
@@ -108,18 +130,26 @@ impl State {
     }
 
     /// The mode in which an action that policy allows would run, where the live policy has rules of autonomy. Looking is free.
-    pub(super) fn acts_in(&self, agent: &str, operation: &str, action: &Action, live: &Snapshot) -> Option<ActsIn> {
+    pub(super) fn acts_in(
+        &self,
+        agent: &str,
+        action: &Action,
+        kinds: &Kinds,
+        live: &Snapshot,
+        redactor: &Redactor,
+    ) -> Option<ActsIn> {
         live.organization()?.autonomy()?;
         if live.reads_only(action) {
             return None;
         }
-        let model = model_of(action);
+        let (model, operation) = (model_of(action, kinds, redactor), operation_of(action, kinds, redactor));
         let proven = self
-            .standing(agent, operation)
-            .filter(|standing| standing.model == model);
+            .standing(agent, &operation)
+            .filter(|standing| standing.model == model && self.reviews.len() < REVIEWS_AT_MOST);
         Some(ActsIn {
-            model,
             mode: proven.map_or(Mode::PreAction, |standing| standing.mode),
+            model,
+            operation,
         })
     }
 
@@ -134,7 +164,8 @@ impl State {
         let Some((acts_in, rules)) = acted.acts_in.zip(rules(ctx.live)) else {
             return Vec::new();
         };
-        let known = self.standing(acted.agent, acted.operation);
+        let operation = &acts_in.operation;
+        let known = self.standing(acted.agent, operation);
         let mut standing = known.cloned().unwrap_or_else(|| fresh(ctx.now));
         let mut reason = StandingReason::Outcome;
         if standing.model != acts_in.model {
@@ -145,8 +176,11 @@ impl State {
         let well = status == OutcomeStatus::Succeeded && !broke_limits;
         match status {
             OutcomeStatus::Unknown => {}
-            OutcomeStatus::Succeeded | OutcomeStatus::Failed if well => standing.succeeded += 1,
-            OutcomeStatus::Succeeded | OutcomeStatus::Failed => standing.failed += 1,
+            // What was reported and not redeemed may never have happened.
+            OutcomeStatus::Succeeded if well => {
+                standing.succeeded = standing.succeeded.saturating_add(u32::from(acted.redeemed));
+            }
+            OutcomeStatus::Succeeded | OutcomeStatus::Failed => standing.failed = standing.failed.saturating_add(1),
         }
         let mut events = Vec::new();
         let kind = match acts_in.mode {
@@ -157,12 +191,9 @@ impl State {
         };
         if let Some(kind) = kind {
             let due = ctx.now + Span(rules.review_within);
-            events.push(self.open_review(acted, kind, due, well, ctx));
+            events.push(self.open_review(acted, acts_in, kind, due, well && acted.redeemed, ctx));
         }
-        events.insert(
-            0,
-            self.changed(acted.agent, acted.operation, standing, reason, rules, ctx),
-        );
+        events.insert(0, self.changed(acted.agent, operation, standing, reason, rules, ctx));
         events
     }
 
@@ -197,19 +228,16 @@ impl State {
         let Some((action, rules)) = self.actions.get(&id).zip(rules(ctx.live)) else {
             return Vec::new();
         };
-        let known = self.standing(&action.agent, &action.operation);
+        let operation = action
+            .acts_in
+            .as_ref()
+            .map_or(&*action.operation, |acts_in| &acts_in.operation);
+        let known = self.standing(&action.agent, operation);
         let mut standing = known.cloned().unwrap_or_else(|| fresh(ctx.now));
         standing.rejected = standing.rejected.saturating_add(1);
         let rejected = standing.rejected;
         let agent = action.agent.clone();
-        let mut events = vec![self.changed(
-            &agent,
-            &action.operation,
-            standing,
-            StandingReason::Rejected,
-            rules,
-            ctx,
-        )];
+        let mut events = vec![self.changed(&agent, operation, standing, StandingReason::Rejected, rules, ctx)];
         let paused = self.agents.get(&agent).is_some_and(|agent| agent.paused.is_some());
         if rejected >= rules.pause_after && !paused {
             events.push(Draft::observed(AgentPaused {
@@ -226,23 +254,20 @@ impl State {
     pub(super) fn learn_approval(&self, id: ActionId, ctx: &Ctx<'_>) -> Option<Draft> {
         let action = self.actions.get(&id)?;
         let rules = rules(ctx.live)?;
-        let mut standing = self.standing(&action.agent, &action.operation)?.clone();
+        let operation = action
+            .acts_in
+            .as_ref()
+            .map_or(&*action.operation, |acts_in| &acts_in.operation);
+        let mut standing = self.standing(&action.agent, operation)?.clone();
         if standing.rejected == 0 {
             return None;
         }
         standing.rejected = 0;
-        Some(self.changed(
-            &action.agent,
-            &action.operation,
-            standing,
-            StandingReason::Approved,
-            rules,
-            ctx,
-        ))
+        Some(self.changed(&action.agent, operation, standing, StandingReason::Approved, rules, ctx))
     }
 
     /// A person grants the next mode, if it is earned, or takes autonomy away, which needs nothing.
-    pub(super) fn set_mode(&self, ask: SetMode, ctx: &Ctx<'_>) -> Result<Handled, Refusal> {
+    pub(super) fn set_mode(&self, ask: SetMode, actor: &Actor, ctx: &Ctx<'_>) -> Result<Handled, Refusal> {
         if !self.agents.contains_key(&*ask.agent) {
             return Err(Refusal::missing("agent", &ask.agent));
         }
@@ -268,7 +293,19 @@ impl State {
             after.model = standing.model;
             StandingReason::Demoted
         } else {
-            let missing = missing(standing, rules, ctx.now);
+            if self.answers_for(&ask.agent, &actor.id) && self.somebody_else_votes(&actor.id) {
+                let detail = format!(
+                    "`{}` answers for `{}` and cannot grant it anything",
+                    actor.id, ask.agent
+                );
+                return Err(Refusal::forbidden("self_approval", detail).hint("ask somebody else who may decide"));
+            }
+            let mut missing = missing(standing, rules, ctx.now);
+            let open = |review: &&OpenReview| review.agent == ask.agent && review.operation == ask.operation;
+            let open = self.reviews.values().filter(open).count();
+            if open > 0 {
+                missing.push(format!("a look at {open} actions that have run"));
+            }
             if standing.mode.next() != Some(ask.mode) || !missing.is_empty() {
                 let detail = format!(
                     "`{}` has not earned `{}` with `{}`: it lacks {}",
@@ -296,6 +333,17 @@ impl State {
         Handled::done(vec![
             Draft::observed(changed).with_payload(ask.why).citing(self.live.clone()),
         ])
+    }
+
+    /// Whether a person is an agent's owner, by name.
+    fn answers_for(&self, agent: &str, user: &str) -> bool {
+        let owner = self.agents.get(agent).map(|agent| agent.owner.as_str());
+        owner.is_some_and(|owner| owner.strip_prefix("user:").unwrap_or(owner) == user)
+    }
+
+    fn somebody_else_votes(&self, user: &str) -> bool {
+        let mut others = self.users.iter().filter(|(id, other)| *id != user && may_vote(other));
+        others.next().is_some()
     }
 
     /// Pauses an agent: it gets no permit and uses none until it is resumed.
@@ -333,8 +381,20 @@ impl State {
 pub(super) struct Acted<'a> {
     pub(super) id: ActionId,
     pub(super) agent: &'a Arc<str>,
-    pub(super) operation: &'a str,
     pub(super) acts_in: Option<&'a ActsIn>,
+    pub(super) redeemed: bool,
+}
+
+impl<'a> Acted<'a> {
+    /// An action that the state still holds.
+    pub(super) fn of(id: ActionId, action: &'a OpenAction) -> Acted<'a> {
+        Acted {
+            id,
+            agent: &action.agent,
+            acts_in: action.acts_in.as_ref(),
+            redeemed: action.redeemed,
+        }
+    }
 }
 
 fn rules(live: Option<&Snapshot>) -> Option<&AutonomyRules> {

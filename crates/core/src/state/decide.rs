@@ -16,7 +16,7 @@ use crate::event::{
 };
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId};
 use crate::record::{Draft, Provenance};
-use crate::redact::Kinds;
+use crate::redact::{Kinds, Redactor};
 use crate::refusal::{Category, Refusal};
 use crate::stored::{Shown, with_alternative, with_salt};
 use crate::time::Time;
@@ -133,7 +133,7 @@ impl State {
         ctx: &mut Ctx<'_>,
     ) -> Result<Handled, Refusal> {
         let callback = self.receiver_for(submit.callback_url.as_deref())?;
-        let ruling = self.rule(&submit, &facts, ctx.live, hidden, ctx.now);
+        let ruling = self.rule(&submit, &facts, ctx.live, hidden, ctx.redactor, ctx.now);
 
         let action_id = ActionId(ctx.ids.next(ctx.now));
         let mut events = Vec::with_capacity(2);
@@ -185,8 +185,8 @@ impl State {
     }
 
     /// What would be decided. Nothing comes of it.
-    pub fn preview(&self, submit: &Submit, live: Option<&Snapshot>, now: Time) -> Ruling {
-        self.rule(submit, &self.facts(submit), live, None, now)
+    pub fn preview(&self, submit: &Submit, live: Option<&Snapshot>, redactor: &Redactor, now: Time) -> Ruling {
+        self.rule(submit, &self.facts(submit), live, None, redactor, now)
     }
 
     /// What policy and the switches above it say.
@@ -196,6 +196,7 @@ impl State {
         facts: &DecisionFacts,
         live: Option<&Snapshot>,
         hidden: Option<&Hidden>,
+        redactor: &Redactor,
         now: Time,
     ) -> Ruling {
         let tool = submit.action.tool.as_deref().unwrap_or(&submit.action.action);
@@ -212,9 +213,10 @@ impl State {
         };
         let accepts = submit.accept_remedy;
         let verdict = self.evaluate(live, &submit.agent, &submit.action, facts, accepts, now, hidden);
+        let verdict = self.remedied(submit, verdict, live, redactor);
         let mut ruling = Ruling::of(verdict);
         if matches!(ruling.decision, Decision::Allow | Decision::AllowWithConstraints) {
-            self.look_before(submit, live, &mut ruling);
+            self.look_before(submit, live, &mut ruling, redactor);
         }
         // A remedy that was applied may have led to another tool.
         if let Some(remedy) = ruling.remedy.as_ref().filter(|remedy| remedy.applied) {
@@ -226,15 +228,29 @@ impl State {
         ruling
     }
 
+    /// A remedy is applied for an agent that has earned to run what it leads to; otherwise it is offered, and asked for.
+    fn remedied(&self, submit: &Submit, mut verdict: Verdict, live: &Snapshot, redactor: &Redactor) -> Verdict {
+        if let Some(remedy) = verdict.remedy.as_mut().filter(|remedy| remedy.applied) {
+            let acts_in = self.acts_in(&submit.agent, &remedy.alternative, &submit.kinds, live, redactor);
+            if acts_in.is_some_and(|acts_in| acts_in.mode == Mode::PreAction) {
+                remedy.applied = false;
+                verdict.decision = Decision::Remediate;
+            }
+        }
+        verdict
+    }
+
     /// What policy allows runs in the mode that the agent has earned, and until it has earned one, people are asked first.
-    fn look_before(&self, submit: &Submit, live: &Snapshot, ruling: &mut Ruling) {
-        let operation = &submit.shown.action;
-        ruling.acts_in = self.acts_in(&submit.agent, operation, &submit.action, live);
+    fn look_before(&self, submit: &Submit, live: &Snapshot, ruling: &mut Ruling, redactor: &Redactor) {
+        let applied = ruling.remedy.as_ref().filter(|remedy| remedy.applied);
+        let action = applied.map_or(&submit.action, |remedy| &remedy.alternative);
+        ruling.acts_in = self.acts_in(&submit.agent, action, &submit.kinds, live, redactor);
         let unproven = ruling
             .acts_in
             .as_ref()
-            .is_some_and(|acts_in| acts_in.mode == Mode::PreAction);
-        if let Some((reason, demand)) = first_ask(live, operation).filter(|_| unproven) {
+            .filter(|acts_in| acts_in.mode == Mode::PreAction);
+        let asked = unproven.and_then(|acts_in| first_ask(live, &acts_in.operation));
+        if let Some((reason, demand)) = asked {
             ruling.decision = Decision::RequireApproval;
             ruling.status = Status::Pending;
             ruling.reasons.insert(0, reason);

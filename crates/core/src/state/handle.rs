@@ -85,7 +85,7 @@ impl State {
             Command::Cancel { approval, agent } => self.cancel(approval, agent.as_ref(), &actor, ctx),
             Command::Redeem(redeem) => self.redeem(*redeem, ctx),
             Command::ReportOutcome(report) => self.report_outcome(*report, ctx),
-            Command::SetMode(ask) => self.set_mode(*ask, ctx),
+            Command::SetMode(ask) => self.set_mode(*ask, &actor, ctx),
             Command::CloseReview(ask) => self.close_review(*ask, ctx),
             Command::PauseAgent(agent, why) => self.pause_agent(agent, why),
             Command::ResumeAgent(agent, why) => self.resume_agent(agent, why),

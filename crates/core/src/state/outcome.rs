@@ -19,10 +19,9 @@ impl State {
             return Err(reported());
         }
         let view = report.view.as_deref();
-        let (agent, operation, acts_in, approval, granted, redeemed, constraints) = match (open, view) {
+        let (agent, acts_in, approval, granted, redeemed, constraints) = match (open, view) {
             (Some(action), _) => (
                 &action.agent,
-                &*action.operation,
                 action.acts_in.as_ref(),
                 action.approval,
                 action.permit.is_some(),
@@ -37,7 +36,6 @@ impl State {
                 let granted = view.status == Status::Permitted;
                 (
                     &decision.agent,
-                    decision.action.as_str(),
                     decision.acts_in.as_ref(),
                     decision.approval,
                     granted,
@@ -79,8 +77,8 @@ impl State {
         let acted = Acted {
             id,
             agent,
-            operation,
             acts_in,
+            redeemed,
         };
         let learned = self.learn(&acted, report.status, !violations.is_empty(), ctx);
         let stated = report.cost.map(|(amount, code)| (amount.to_string(), code));

@@ -8,7 +8,7 @@ use countersign_policy::{Demand, Snapshot};
 use super::matching::Place;
 use super::track::full_name;
 use super::{Ctx, OpenApproval, OpenTrack, Requester, State, User};
-use crate::event::{Excluded, Slot, Verb};
+use crate::event::{Excluded, OnCallAs, Slot, StandIn, Verb};
 use crate::ids::{ActionId, ApprovalId};
 use crate::time::Time;
 
@@ -115,25 +115,39 @@ impl State {
         requester: Requester<'_>,
         ctx: &Ctx<'_>,
     ) -> Slot {
-        let mut on_call = Place::new();
+        let (mut on_call, mut stands_in) = (Vec::new(), Vec::new());
         for name in &names {
-            let meant = self.people_meant(name, ctx.live, requester, ctx.now).into_iter();
-            let meant = meant.map(|person| person.user);
             if depends_on_the_hour(name) {
-                on_call.extend(meant);
-            } else if quorum != Quorum::All {
-                // Delegates of those who are not there; beside one name of several that all have to approve there is no
-                // telling for which of them they would stand in.
-                let named = self.people_named(name);
-                on_call.extend(meant.filter(|user| !named.contains(user)));
+                let meant = self.people_meant(name, ctx.live, requester, ctx.now).into_iter();
+                on_call.push(OnCallAs {
+                    name: name.clone(),
+                    people: meant.map(|person| person.user).collect(),
+                });
+                continue;
+            }
+            for user in self.people_named(name) {
+                let changes = self.changes();
+                let delegate = changes
+                    .delegate(&user, ctx.now)
+                    .filter(|_| changes.is_absent(&user, ctx.now));
+                let able = |id: &&str| self.users.get(*id).is_some_and(may_vote);
+                let taken = |delegate: &&str| !stands_in.iter().any(|other: &StandIn| other.delegate == *delegate);
+                if let Some(delegate) = delegate.filter(able).filter(taken) {
+                    let delegate = delegate.to_owned();
+                    stands_in.push(StandIn {
+                        delegate,
+                        principal: user,
+                    });
+                }
             }
         }
         let mut slot = Slot {
-            on_call: on_call.into_iter().collect(),
+            on_call,
             names,
             people: Vec::new(),
             quorum,
             source: source.to_owned(),
+            stands_in,
         };
         let everybody = self.people_of(&slot);
         let there: Vec<String> = everybody
@@ -160,77 +174,87 @@ impl State {
         if slot.names.is_empty() {
             return self.admins();
         }
-        let mut people: Place = slot.names.iter().flat_map(|name| self.people_for(slot, name)).collect();
-        people.extend(
-            slot.on_call
-                .iter()
-                .filter(|id| self.users.get(*id).is_some_and(may_vote))
-                .cloned(),
-        );
-        people
+        slot.names.iter().flat_map(|name| self.people_for(slot, name)).collect()
     }
 
     /// People whom one name of a slot means: for what depends on the hour, those whom it meant when the slot was asked.
+    /// A delegate has the seat of whoever was away then: between them they have one.
     fn people_for(&self, slot: &Slot, name: &str) -> Place {
+        let able = |id: &&String| self.users.get(*id).is_some_and(may_vote);
         if depends_on_the_hour(name) {
-            let on_call = slot
-                .on_call
-                .iter()
-                .filter(|id| self.users.get(*id).is_some_and(may_vote));
-            return on_call.cloned().collect();
+            return slot.on_call_as(name).iter().filter(able).cloned().collect();
         }
-        self.people_named(name)
+        let mut people = self.people_named(name);
+        for stand_in in slot.stands_in.iter().filter(|stand_in| able(&&stand_in.delegate)) {
+            if people.remove(&stand_in.principal) {
+                people.insert(stand_in.delegate.clone());
+            }
+        }
+        people
     }
 
     /// The places that a set of slots has now: each has to be filled by a person of its own.
     pub(super) fn places(&self, slots: &[Slot], excluded: &[Excluded]) -> Vec<Place> {
-        let mut places = Vec::new();
-        for slot in slots {
-            match slot.quorum {
-                Quorum::Any(count) => {
-                    let people = self.people_of(slot);
-                    // One place more than there are people cannot be filled; more need not be tried.
-                    let most = u32::try_from(people.len()).unwrap_or(u32::MAX).saturating_add(1);
-                    for _ in 0..count.clamp(1, most) {
-                        places.push(people.clone());
-                    }
-                }
-                Quorum::All => places.extend(slot.names.iter().map(|name| self.people_for(slot, name))),
-            }
-        }
-        for place in &mut places {
-            place.retain(|user| !excluded.iter().any(|out| out.user == *user));
-        }
-        places
+        let places = slots.iter().flat_map(|slot| self.places_by_name(slot));
+        let free = |people: Place| {
+            people
+                .into_iter()
+                .filter(|user| !excluded.iter().any(|out| out.user == *user))
+        };
+        places.map(|(_, people)| free(people).collect()).collect()
     }
 
-    /// The places of an open request's slots, with colleagues in the place of those who handed it over.
-    pub(super) fn places_of(&self, approval: &OpenApproval, slots: &[Slot]) -> Vec<Place> {
-        let mut places = self.places(slots, &approval.excluded);
-        for (to, by) in &approval.handed {
-            let able = self.users.get(to).is_some_and(may_vote) && !approval.excluded.iter().any(|out| out.user == *to);
-            for place in &mut places {
-                if place.remove(by) && able {
-                    place.insert(to.clone());
-                }
+    /// The places of one slot, with the names that each is asked as.
+    fn places_by_name<'a>(&self, slot: &'a Slot) -> Vec<(&'a [String], Place)> {
+        match slot.quorum {
+            Quorum::Any(count) => {
+                let people = self.people_of(slot);
+                // One place more than there are people cannot be filled; more need not be tried.
+                let most = u32::try_from(people.len()).unwrap_or(u32::MAX).saturating_add(1);
+                (0..count.clamp(1, most))
+                    .map(|_| (&*slot.names, people.clone()))
+                    .collect()
+            }
+            Quorum::All => {
+                let place = |name: &'a String| (std::slice::from_ref(name), self.people_for(slot, name));
+                slot.names.iter().map(place).collect()
             }
         }
-        places
+    }
+
+    /// The places of an open request's slots. A colleague has the place of whoever handed it over where both answer to its
+    /// name, and nowhere else.
+    pub(super) fn places_of(&self, approval: &OpenApproval, slots: &[Slot]) -> Vec<Place> {
+        let able = |user: &str| {
+            self.users.get(user).is_some_and(may_vote) && !approval.excluded.iter().any(|out| out.user == *user)
+        };
+        let mut places: Vec<_> = slots.iter().flat_map(|slot| self.places_by_name(slot)).collect();
+        for (names, people) in &mut places {
+            for (to, handed) in &approval.handed {
+                let shared = handed.names.iter().any(|name| names.contains(name));
+                if shared && people.remove(&handed.by) && able(to) {
+                    people.insert(to.clone());
+                }
+            }
+            people.retain(|user| able(user));
+        }
+        places.into_iter().map(|(_, people)| people).collect()
     }
 
     /// Whether a person is asked about an open request now: by name, or in the place of somebody who handed it over.
     pub(super) fn is_asked(&self, approval: &OpenApproval, user: &str) -> bool {
-        let out = |user: &str| approval.excluded.iter().any(|out| out.user == user);
-        if out(user) || !self.users.get(user).is_some_and(may_vote) {
-            return false;
-        }
-        let has_place = |user: &str| {
-            let steps = approval.tracks.iter().flat_map(OpenTrack::current_stage);
-            let mut slots = approval.slots.iter().chain(steps.flat_map(|step| &step.slots));
-            !out(user) && slots.any(|slot| self.answers(user, slot))
-        };
-        let gave_it_away = approval.handed.values().any(|by| by == user);
-        (!gave_it_away && has_place(user)) || approval.handed.get(user).is_some_and(|by| has_place(by))
+        let out = approval.excluded.iter().any(|out| out.user == user);
+        let steps = approval.tracks.iter().flat_map(OpenTrack::current_stage);
+        let mut slots = approval.slots.iter().chain(steps.flat_map(|step| &step.slots));
+        !out && self.users.get(user).is_some_and(may_vote)
+            && slots.any(|slot| {
+                // Where no place changed hands, one look at the person is enough.
+                if approval.handed.is_empty() {
+                    return self.answers(user, slot);
+                }
+                let places = self.places_of(approval, std::slice::from_ref(slot));
+                places.iter().any(|place| place.contains(user))
+            })
     }
 
     /// Whether a person is among those of a slot, now: the same as looking in [`Self::people_of`], without making the list.
@@ -241,12 +265,12 @@ impl State {
         if slot.names.is_empty() {
             return user.roles.iter().any(|role| role == "admin");
         }
-        let on_call = slot.on_call.iter().any(|other| other == id);
-        on_call
-            || slot
-                .names
-                .iter()
-                .any(|name| !depends_on_the_hour(name) && is_meant(name, id, user))
+        if !slot.stands_in.is_empty() {
+            return self.people_of(slot).contains(id);
+        }
+        let on_call = |name: &String| slot.on_call_as(name).iter().any(|other| other == id);
+        let mut names = slot.names.iter();
+        names.any(|name| on_call(name) || !depends_on_the_hour(name) && is_meant(name, id, user))
     }
 
     /// Requests that a person may decide, the nearest deadline first, so many at most.

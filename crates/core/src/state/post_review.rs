@@ -9,7 +9,9 @@ use super::people::may_vote;
 use super::{Ctx, Due, Handled, State};
 use crate::command::CloseReview;
 use crate::digest::Digest;
-use crate::event::{AgentPaused, Finding, ReviewClosed, ReviewKind, ReviewOpened, ReviewOverdue, StandingReason};
+use crate::event::{
+    ActsIn, AgentPaused, Finding, ReviewClosed, ReviewKind, ReviewOpened, ReviewOverdue, StandingReason,
+};
 use crate::ids::{ActionId, ReviewId};
 use crate::record::Draft;
 use crate::refusal::Refusal;
@@ -59,6 +61,7 @@ impl State {
     pub(super) fn open_review(
         &self,
         acted: &Acted<'_>,
+        acts_in: &ActsIn,
         kind: ReviewKind,
         due: Time,
         succeeded: bool,
@@ -74,7 +77,7 @@ impl State {
             due,
             excluded: owner.into_iter().filter(|id| self.users.contains_key(id)).collect(),
             kind,
-            operation: acted.operation.to_owned(),
+            operation: acts_in.operation.clone(),
             review: ReviewId(ctx.ids.next(ctx.now)),
             succeeded,
         })

@@ -27,9 +27,9 @@ pub struct OpenApproval {
     pub evidence_due: Option<Time>,
     /// Who may not vote.
     pub excluded: Vec<Excluded>,
-    /// Who has whose place: colleague to the person who handed it over.
+    /// Who has whose place, by the colleague.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub handed: BTreeMap<String, String>,
+    pub handed: BTreeMap<String, Handed>,
     /// What evidence is missing.
     pub missing: Vec<String>,
     /// It passed its target.
@@ -53,6 +53,15 @@ pub struct OpenApproval {
     pub valid_for_s: i64,
     /// Votes that count, by person.
     pub votes: BTreeMap<String, Verb>,
+}
+
+/// A place that changed hands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handed {
+    /// Whose it was.
+    pub by: String,
+    /// The names to which both answer: only a place of one of them changed hands.
+    pub names: Vec<String>,
 }
 
 /// Who is on a request.

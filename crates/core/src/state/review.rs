@@ -1,6 +1,6 @@
 //! Requests for a human decision: opening, evidence and answers, withdrawal, and what another policy makes of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_policy::{Decision, DefaultRoute, Demand, Separation, Snapshot, Verdict};
@@ -46,7 +46,7 @@ impl State {
         }
         let route = default_route(ctx.live);
         let taken = Taken::of(demands, ctx.live);
-        let person = submit.action.principal.as_ref().or(submit.person.as_ref());
+        let person = submit.person.as_ref().or(submit.action.principal.as_ref());
         let requester = Requester {
             person: person.map(String::as_str),
             agent: Some(&submit.agent),
@@ -123,8 +123,7 @@ impl State {
             }
         };
         // Who asked: the person on whose behalf the agent acts, and the person whose credential was used.
-        let requesters: BTreeSet<&String> = submit.action.principal.iter().chain(&submit.person).collect();
-        for requester in requesters {
+        for requester in submit.person.iter().chain(&submit.action.principal) {
             exclude(requester, "requester", &mut excluded);
         }
         let agent = self.agents.get(&submit.agent);
@@ -133,6 +132,10 @@ impl State {
             && let Some(owner) = owner
         {
             exclude(owner, "agent_owner", &mut excluded);
+            // A team that owns the agent is its owner, every one of them.
+            for member in self.people_named(owner) {
+                exclude(&member, "agent_owner", &mut excluded);
+            }
         }
         let team = agent.and_then(|agent| agent.team.as_ref());
         if taken.separation.contains(&Separation::SameTeam)
@@ -163,7 +166,7 @@ impl State {
         parts: &[String],
         stored: Sealed,
         redact: BTreeMap<String, u32>,
-        ctx: &Ctx<'_>,
+        ctx: &mut Ctx<'_>,
     ) -> Result<Handled, Refusal> {
         let approval = self.approval_of_agent(id, agent)?;
         if approval.evidence_due.is_none() && approval.question.is_none() {
@@ -188,11 +191,14 @@ impl State {
         let mut after = approval.clone();
         after.missing = missing;
         after.question = None;
-        let mut asked = Vec::new();
+        let (mut asked, mut unroutable) = (Vec::new(), false);
         if approval.evidence_due.is_some() {
             if after.missing.is_empty() {
                 after.evidence_due = None;
                 asked = self.start_tracks(id, approval, ctx);
+                if asked.len() < approval.tracks.len() {
+                    unroutable = true;
+                }
             }
             let tracks: Vec<Track> = approval.tracks.iter().map(|track| track.rules.clone()).collect();
             let default = || default_route(ctx.live).and_then(|route| route.sla).map_or(SLA, Span);
@@ -209,6 +215,11 @@ impl State {
         let mut draft = Draft::observed(answered).with_payload(Some(stored));
         draft.prov = Provenance::Reported;
         draft.redact = redact;
+        if unroutable {
+            // Whom it would have gone to when it was opened is not there any more.
+            let why = "nobody who may decide this is left".to_owned();
+            asked = self.end_approval(id, ApprovalState::Invalidated, "unroutable", why, ctx);
+        }
         asked.insert(0, draft);
         Handled::done(asked)
     }

@@ -12,7 +12,7 @@ use super::matching::{Place, can_fill, matched};
 use super::{AskedStep, Ctx, OpenApproval, OpenTrack, Requester, State};
 use crate::event::{
     ApprovalHeld, ApprovalReminded, ApprovalResumed, ApprovalState, ApprovalStepPassed, ApprovalStepStarted, Excluded,
-    Exhausted, Slot, StepReason, Track,
+    Exhausted, Slot, Step, StepReason, Track,
 };
 use crate::ids::{ActionId, ApprovalId};
 use crate::record::Draft;
@@ -73,9 +73,11 @@ impl State {
                 .collect(),
             fallback: false,
         });
+        // The fallback stands in for the step with as many people.
+        let seats = track.step(from).map_or(1, Step::seats);
         let fallback = std::iter::once_with(|| Reached {
             step: from,
-            slots: vec![slot(&track.fallback, Quorum::Any(1))],
+            slots: vec![slot(&track.fallback, Quorum::Any(seats))],
             fallback: true,
         });
         let mut away = None;
@@ -144,7 +146,8 @@ impl State {
             fallback: reached.fallback,
             from: cause.from,
             missed: cause.missed,
-            reason: if reached.step == from && !reached.fallback {
+            // A fallback that is asked again is asked as often as the step would be.
+            reason: if reached.step == from && (!reached.fallback || cause.reason == StepReason::Repeated) {
                 cause.reason
             } else {
                 StepReason::Unreachable
@@ -184,7 +187,7 @@ impl State {
 
     /// What follows when a step let its time pass: it is asked again, the next one is, or the route is exhausted.
     pub(super) fn step_over(&self, id: ApprovalId, index: u32, ctx: &mut Ctx<'_>) -> Vec<Draft> {
-        let open = self.approvals.get(&id).filter(|approval| approval.deadline > ctx.now);
+        let open = self.approvals.get(&id);
         let Some((approval, track)) = open.and_then(|open| Some((open, open.tracks.get(index as usize)?))) else {
             return Vec::new();
         };
@@ -331,11 +334,19 @@ impl State {
             return false;
         };
         let teams: BTreeSet<&String> = (eligible.iter())
-            .filter_map(|user| self.users.get(user))
+            .filter_map(|user| {
+                let principal = asked.slots.iter().find_map(|slot| slot.principal(user));
+                self.users.get(principal.unwrap_or(user))
+            })
             .flat_map(|user| &user.teams)
             .collect();
+        // A delegate speaks for the team of whoever is away.
+        let speaks_for = |user: &String| {
+            let principal = asked.slots.iter().find_map(|slot| slot.principal(user));
+            self.users.get(principal.unwrap_or(user))
+        };
         let of_team = |team: &&String| -> Place {
-            let member = |user: &&String| self.users.get(*user).is_some_and(|known| known.teams.contains(team));
+            let member = |user: &&String| speaks_for(user).is_some_and(|known| known.teams.contains(team));
             eligible.iter().filter(member).cloned().collect()
         };
         let teams: Vec<Place> = teams.iter().map(of_team).collect();
@@ -352,7 +363,8 @@ impl State {
             .for_each(|place| place.retain(|user| voters.contains(user)));
         let mut choices: Vec<Vec<Vec<Place>>> = Vec::new();
         for track in &approval.tracks {
-            if track.rules.next_stage(track.step).is_some() {
+            // What was never asked is not filled.
+            if track.asked.is_empty() || track.rules.next_stage(track.step).is_some() {
                 return false;
             }
             let stages: BTreeSet<u32> = track.asked.iter().map(|step| track.rules.stage_of(step.step)).collect();

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::autonomy::Acted;
 use super::{Ctx, Due, Handled, REFUSAL_SPAN, State};
 use crate::event::{ApprovalOverdue, ApprovalState, Event, OutcomeReported, OutcomeStatus, RefusalsRepeated};
+use crate::ids::ApprovalId;
 use crate::record::Draft;
 use crate::refusal::Refusal;
 
@@ -21,6 +23,16 @@ impl State {
         // A request ends once, whatever else of it is due.
         let mut ended = BTreeSet::new();
         for (_, due) in self.due.iter().take_while(|(at, _)| *at <= now).take(ITEMS_PER_TICK) {
+            // Once the deadline has passed, whatever else of a request is due ends it.
+            let late = |id: &ApprovalId| self.approvals.get(id).is_some_and(|approval| approval.deadline <= now);
+            if let Due::Evidence(id) | Due::Sla(id) | Due::Question(id) | Due::Remind(id, _) | Due::Step(id, _) = due
+                && late(id)
+            {
+                if ended.insert(*id) {
+                    events.extend(self.expire(*id, ctx));
+                }
+                continue;
+            }
             match *due {
                 Due::Sla(id) => events.extend(self.overdue(id, ctx)),
                 Due::Deadline(id) if ended.insert(id) => events.extend(self.expire(id, ctx)),
@@ -57,6 +69,10 @@ impl State {
                         violations: Vec::new(),
                     }));
                     let agent = self.actions.get(&id).map(|action| action.agent.clone());
+                    if let Some(action) = self.actions.get(&id) {
+                        let acted = Acted::of(id, action);
+                        events.extend(self.learn(&acted, OutcomeStatus::Unknown, false, ctx));
+                    }
                     let summary = format!("nobody reported an outcome of `{id}` in time");
                     events.extend(self.alert("outcome_unknown", summary, agent.as_ref(), Some(id), ctx));
                 }
@@ -65,7 +81,7 @@ impl State {
         Handled::done(events)
     }
 
-    fn overdue(&self, id: crate::ids::ApprovalId, ctx: &mut Ctx<'_>) -> Vec<Draft> {
+    fn overdue(&self, id: ApprovalId, ctx: &mut Ctx<'_>) -> Vec<Draft> {
         let Some(approval) = self.approvals.get(&id).filter(|approval| approval.deadline > ctx.now) else {
             return Vec::new();
         };

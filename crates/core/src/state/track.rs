@@ -46,6 +46,8 @@ pub(super) struct Taken {
     pub(super) deadline: Option<Span>,
     pub(super) valid_for: Option<Span>,
     pub(super) separation: BTreeSet<policy::Separation>,
+    /// For each track, who may stand in for its people, and how many a rule wants at least.
+    alternatives: Vec<(Vec<String>, u32)>,
 }
 
 impl Taken {
@@ -57,6 +59,7 @@ impl Taken {
             deadline: None,
             valid_for: None,
             separation: BTreeSet::new(),
+            alternatives: Vec::new(),
         };
         let Some(organization) = live.and_then(Snapshot::organization) else {
             taken.plain = demands.to_vec();
@@ -80,7 +83,7 @@ impl Taken {
                 people.as_slice()
             };
             for found in routes.iter().filter_map(|name| route(name)) {
-                taken.take(found, alternatives, &demand.source, organization);
+                taken.take(found, alternatives, demand, organization);
             }
             if demand.quorum == Quorum::All && !people.is_empty() {
                 taken.plain.push(Demand {
@@ -97,10 +100,27 @@ impl Taken {
         &mut self,
         route: &policy::Route,
         alternatives: &[String],
-        source: &str,
+        demand: &Demand,
         organization: &policy::Organization,
     ) {
-        if self.tracks.iter().any(|track| *track.route == *route.name) {
+        let known = self.tracks.iter().position(|track| *track.route == *route.name);
+        if let Some((index, before)) = known.and_then(|index| Some((index, self.alternatives.get(index)?))) {
+            // Two rules want it: whoever may stand in for its people in both may, and the larger quorum holds.
+            let both: Vec<String> = before
+                .0
+                .iter()
+                .filter(|name| alternatives.contains(name))
+                .cloned()
+                .collect();
+            let quorum = least(demand).max(before.1);
+            let mut track = track(route, &both, quorum, &demand.source, organization);
+            if let Some(old) = self.tracks.get_mut(index) {
+                track.source = format!("{}, {}", old.source, demand.source);
+                *old = track;
+            }
+            if let Some(old) = self.alternatives.get_mut(index) {
+                *old = (both, quorum);
+            }
             return;
         }
         let shorter = |ours: Option<Span>, theirs: Option<i64>| match (ours, theirs.map(Span)) {
@@ -110,7 +130,10 @@ impl Taken {
         self.deadline = shorter(self.deadline, route.deadline);
         self.valid_for = shorter(self.valid_for, route.valid_for);
         self.separation.extend(route.separation.iter().copied());
-        self.tracks.push(track(route, alternatives, source, organization));
+        let quorum = least(demand);
+        self.tracks
+            .push(track(route, alternatives, quorum, &demand.source, organization));
+        self.alternatives.push((alternatives.to_vec(), quorum));
     }
 }
 
@@ -122,12 +145,29 @@ pub(super) fn full_name(name: &str, organization: &policy::Organization) -> Stri
     }
 }
 
+/// How many people a rule wants of what it names.
+fn least(demand: &Demand) -> u32 {
+    match demand.quorum {
+        Quorum::Any(count) => count,
+        Quorum::All => 1,
+    }
+}
+
 /// The rules of a route as a record states them.
-fn track(route: &policy::Route, alternatives: &[String], source: &str, organization: &policy::Organization) -> Track {
+fn track(
+    route: &policy::Route,
+    alternatives: &[String],
+    least: u32,
+    source: &str,
+    organization: &policy::Organization,
+) -> Track {
     let said = |name: &String| full_name(name, organization);
     let asked = |slot: &policy::StepSlot| Asked {
         names: slot.names.iter().chain(alternatives).map(said).collect(),
-        quorum: slot.quorum,
+        quorum: match slot.quorum {
+            Quorum::Any(count) => Quorum::Any(count.max(least)),
+            Quorum::All => Quorum::All,
+        },
     };
     let step = |step: &policy::Step| Step {
         after_approval: step.when == policy::When::Approved,

@@ -1,10 +1,12 @@
 //! What people do with a request: votes, questions, places that change hands. Only votes of people approve.
 
-use super::matching::{Place, can_fill};
+use std::collections::BTreeSet;
+
+use super::matching::can_fill;
 use super::people::may_vote;
-use super::{Ctx, Handled, OpenApproval, OpenTrack, State};
+use super::{Ctx, Handed, Handled, OpenApproval, OpenTrack, State};
 use crate::command::Vote;
-use crate::event::{ApprovalResolved, ApprovalState, ApprovalVoted, Permit, Slot, Status, Verb};
+use crate::event::{ApprovalResolved, ApprovalState, ApprovalVoted, Event, Permit, Slot, Status, Verb};
 use crate::ids::PermitId;
 use crate::record::Draft;
 use crate::refusal::{Category, Refusal};
@@ -20,6 +22,11 @@ impl State {
         let Some(approval) = self.approvals.get(&vote.approval) else {
             return late_vote(vote);
         };
+        let cheap = matches!(vote.verb, Verb::Comment | Verb::Abstain | Verb::Claim | Verb::Release);
+        if cheap && approval.uncounted >= UNCOUNTED_PER_REQUEST {
+            let detail = format!("`{}` has {UNCOUNTED_PER_REQUEST} remarks and more", vote.approval);
+            return Err(Refusal::new(Category::Throttled, "too_many_remarks", detail).hint("approve, reject or ask"));
+        }
         if vote.verb == Verb::Comment {
             return Handled::done(vec![self.cast(&vote, approval, Some("comment"), ctx)]);
         }
@@ -48,8 +55,15 @@ impl State {
                 let (passed, after) = self.stages_passed(vote.approval, approval, &voters, ctx);
                 events.extend(passed);
                 if self.all_filled(&after, &voters) {
-                    events.extend(self.grant(&vote, approval, ctx));
-                    events.extend(self.learn_approval(approval.action_id, ctx));
+                    let granted = self.grant(&vote, approval, ctx);
+                    let approved =
+                        |draft: &Draft| matches!(&draft.event, Event::ApprovalResolved(e) if e.permit.is_some());
+                    let learned = granted
+                        .iter()
+                        .any(approved)
+                        .then(|| self.learn_approval(approval.action_id, ctx));
+                    events.extend(granted);
+                    events.extend(learned.flatten());
                 }
             }
             Verb::Clarify => {
@@ -77,8 +91,12 @@ impl State {
             clarify_due: until(Verb::Clarify, approval.questions_allowed().1),
             counted,
             digest: vote.digest,
+            handed_as: (vote.to.as_ref().filter(|_| counted && vote.verb == Verb::HandOver))
+                .map(|to| self.shared_names(approval, &vote.user, to, ctx))
+                .unwrap_or_default(),
             not_counted: why_not.map(str::to_owned),
-            to: vote.to.clone(),
+            // A name that nobody has is no part of a record.
+            to: vote.to.clone().filter(|to| self.users.contains_key(to)),
             user: vote.user.clone(),
             verb: vote.verb,
         };
@@ -91,18 +109,25 @@ impl State {
             .citing(snapshot)
     }
 
-    /// People who could have the place of `user`: whoever answers to a name that the place asks.
-    fn colleagues(&self, approval: &OpenApproval, user: &str, ctx: &Ctx<'_>) -> Place {
-        let steps = approval.tracks.iter().flat_map(|track| track.current_stage());
+    /// Names of the places that `user` has, to which `to` answers as well.
+    fn shared_names(&self, approval: &OpenApproval, user: &str, to: &str, ctx: &Ctx<'_>) -> Vec<String> {
+        let steps = approval.tracks.iter().flat_map(OpenTrack::current_stage);
         let slots = approval.slots.iter().chain(steps.flat_map(|step| &step.slots));
-        let of_user = slots.filter(|slot| {
+        let asked = slots.filter(|slot| {
             let places = self.places_of(approval, std::slice::from_ref(slot));
             places.iter().any(|place| place.contains(user))
         });
-        let named = of_user.flat_map(|slot| slot.names.iter().flat_map(|name| self.roster(name, ctx.live)));
-        let free = |id: &String| !approval.excluded.iter().any(|out| out.user == *id);
-        named
-            .filter(|id| free(id) && self.users.get(id).is_some_and(may_vote))
+        let names: BTreeSet<&String> = asked.flat_map(|slot| &slot.names).collect();
+        let both = |name: &&&String| {
+            let roster = self.roster(name, ctx.live);
+            roster.contains(user) && roster.contains(to)
+        };
+        let able = self.users.get(to).is_some_and(may_vote) && !approval.excluded.iter().any(|out| out.user == to);
+        names
+            .iter()
+            .filter(both)
+            .filter(|_| able)
+            .map(|name| (*name).clone())
             .collect()
     }
 
@@ -187,7 +212,7 @@ impl State {
             );
             return Err(Refusal::conflict("handed_before", detail).hint("decide, or say why not in a comment"));
         }
-        let known = if approval.handed.values().any(|by| by == to) {
+        let known = if approval.handed.values().any(|handed| handed.by == *to) {
             Some("has given a place away")
         } else if *to == vote.user || approval.handed.contains_key(to) || approval.votes.contains_key(to) {
             Some("has a place or has voted already")
@@ -198,14 +223,16 @@ impl State {
             let detail = format!("`{to}` {known}");
             return Err(Refusal::conflict("not_a_colleague", detail));
         }
-        if !self.colleagues(approval, &vote.user, ctx).contains(to) {
+        let names = self.shared_names(approval, &vote.user, to, ctx);
+        if names.is_empty() {
             let detail = format!("`{to}` does not answer to what `{}` was asked as", vote.user);
             return Err(Refusal::forbidden("not_a_colleague", detail).hint(
                 "name somebody of the same team, duty or schedule, who may vote and did not ask for the action",
             ));
         }
         let mut after = approval.clone();
-        after.handed.insert(to.clone(), vote.user.clone());
+        let by = vote.user.clone();
+        after.handed.insert(to.clone(), Handed { by, names });
         let steps = approval.tracks.iter().flat_map(OpenTrack::current_stage);
         let mut asked = std::iter::once(&*approval.slots).chain(steps.map(|step| &*step.slots));
         let lost =
@@ -230,6 +257,14 @@ impl State {
         if self.voided(action.seq, &action.agent, &action.tool, &action.operation) {
             let why = "a kill switch was engaged after this request was opened".to_owned();
             return self.end_approval(vote.approval, ApprovalState::Cancelled, "killed", why, ctx);
+        }
+        if self
+            .agents
+            .get(&action.agent)
+            .is_some_and(|agent| agent.paused.is_some())
+        {
+            let why = format!("agent `{}` is paused", action.agent);
+            return self.end_approval(vote.approval, ApprovalState::Cancelled, "cancelled", why, ctx);
         }
         if action.snapshot != self.live
             && let Err(why) = self.still_demanded(vote.action.as_deref(), approval, id, ctx)
@@ -293,8 +328,9 @@ fn late_vote(vote: Vote) -> Result<Handled, Refusal> {
         clarify_due: None,
         counted: false,
         digest: vote.digest,
+        handed_as: Vec::new(),
         not_counted: Some("late".into()),
-        to: vote.to,
+        to: None,
         user: vote.user,
         verb: vote.verb,
     };

@@ -2,7 +2,7 @@
 
 use crate::event::{ApprovalAnswered, ApprovalOpened, ApprovalVoted, Verb};
 use crate::ids::ApprovalId;
-use crate::state::request::{Claim, OpenApproval, Question};
+use crate::state::request::{Claim, Handed, OpenApproval, Question};
 use crate::state::{OpenTrack, State};
 use crate::time::Time;
 
@@ -73,6 +73,8 @@ impl State {
             match e.verb {
                 Verb::Approve | Verb::Reject => {
                     approval.votes.insert(e.user.clone(), e.verb);
+                    // Whoever was on it has decided.
+                    approval.claim = approval.claim.take().filter(|claim| claim.by != e.user);
                 }
                 Verb::Clarify => {
                     approval.questions = approval.questions.saturating_add(1);
@@ -84,7 +86,11 @@ impl State {
                 }
                 Verb::HandOver => {
                     if let Some(to) = &e.to {
-                        approval.handed.insert(to.clone(), e.user.clone());
+                        let handed = Handed {
+                            by: e.user.clone(),
+                            names: e.handed_as.clone(),
+                        };
+                        approval.handed.insert(to.clone(), handed);
                     }
                 }
                 Verb::Claim => {
@@ -93,8 +99,11 @@ impl State {
                         until,
                     });
                 }
-                Verb::Release => approval.claim = None,
-                Verb::Abstain | Verb::Comment => {}
+                Verb::Release => {
+                    approval.claim = None;
+                    approval.uncounted = approval.uncounted.saturating_add(1);
+                }
+                Verb::Abstain | Verb::Comment => approval.uncounted = approval.uncounted.saturating_add(1),
             }
         });
     }
