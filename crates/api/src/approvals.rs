@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::action::{ActionAnswer, ActionBody, ApprovalAnswer, Receipt};
-use crate::bounded::{Cost, Count, Currency, Hex64, Name, SnapshotHash, Text};
+use crate::bounded::{Cost, Count, Currency, Hex64, Id, Name, SnapshotHash, Text};
 use crate::problem::Problem;
 
 /// What a person does with a request.
@@ -43,7 +43,7 @@ pub struct VoteRequestBody {
     pub comment: Option<Text<4096>>,
     /// The colleague who gets the place, with `hand_over`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<Name>,
+    pub to: Option<Id>,
     /// `action_digest` of the request as it was seen.
     pub action_digest: Hex64,
     /// `snapshot` of the request as it was seen.

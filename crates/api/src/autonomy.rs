@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bounded::{Id, Name, Text};
+use crate::bounded::{Id, Text};
 
 /// How much of what an agent does is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -81,8 +81,8 @@ pub struct AutonomyAnswer {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModeBody {
-    /// The operation.
-    pub operation: Name,
+    /// The operation, as `GET /v1/autonomy/{agent}` names it.
+    pub operation: Text<1024>,
     /// The mode.
     pub mode: ModeWord,
     /// Why.

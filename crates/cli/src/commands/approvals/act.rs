@@ -3,7 +3,7 @@
 use clap::Args;
 use countersign_api::ApprovalAnswer;
 use countersign_api::approvals::{VoteRequestBody, VoteVerb};
-use countersign_api::bounded::{Hex64, Name, SnapshotHash, Text};
+use countersign_api::bounded::{Hex64, Id, SnapshotHash, Text};
 use countersign_client::segment;
 use serde_json::json;
 
@@ -123,7 +123,7 @@ impl Seen {
             let vote = VoteRequestBody {
                 verb,
                 comment: comment.map(Text),
-                to: to.map(Name),
+                to: to.map(Id),
                 action_digest: Hex64(self.seen.clone().unwrap_or(approval.action_digest)),
                 snapshot: SnapshotHash(approval.snapshot.unwrap_or_default()),
             };
