@@ -310,6 +310,11 @@ impl State {
         let filled = track
             .current_stage()
             .find(|step| self.fills(approval, track, step, voters))?;
+        // Nobody passes a stage with the seat that another one has passed with.
+        let wanted = |other: &OpenTrack, stage: u32| {
+            stage < other.rules.stage_of(other.step) || other.passed || std::ptr::eq(other, track)
+        };
+        self.fill_at_once(approval, &[], voters, wanted).then_some(())?;
         Some(ApprovalStepPassed {
             action_id: approval.action_id,
             approval: id,
@@ -333,18 +338,15 @@ impl State {
         let Some(step) = track.rules.step(asked.step) else {
             return false;
         };
-        let teams: BTreeSet<&String> = (eligible.iter())
-            .filter_map(|user| {
-                let principal = asked.slots.iter().find_map(|slot| slot.principal(user));
-                self.users.get(principal.unwrap_or(user))
-            })
-            .flat_map(|user| &user.teams)
-            .collect();
         // A delegate speaks for the team of whoever is away.
         let speaks_for = |user: &String| {
             let principal = asked.slots.iter().find_map(|slot| slot.principal(user));
             self.users.get(principal.unwrap_or(user))
         };
+        let teams: BTreeSet<&String> = (eligible.iter())
+            .filter_map(speaks_for)
+            .flat_map(|user| &user.teams)
+            .collect();
         let of_team = |team: &&String| -> Place {
             let member = |user: &&String| speaks_for(user).is_some_and(|known| known.teams.contains(team));
             eligible.iter().filter(member).cloned().collect()
@@ -357,30 +359,38 @@ impl State {
 
     /// Whether these voters fill every slot and every stage of every route, each with a person of its own.
     pub(super) fn all_filled(&self, approval: &OpenApproval, voters: &Place) -> bool {
-        let mut places = self.places_of(approval, &approval.slots);
-        places
-            .iter_mut()
-            .for_each(|place| place.retain(|user| voters.contains(user)));
+        // What was never asked, or is still to be asked, is not filled.
+        let asked = |track: &OpenTrack| !track.asked.is_empty() && track.rules.next_stage(track.step).is_none();
+        let all = |_: &OpenTrack, _: u32| true;
+        approval.tracks.iter().all(asked) && self.fill_at_once(approval, &approval.slots, voters, all)
+    }
+
+    /// Whether these voters fill these slots and the wanted stages of all routes at once, each with a person of its own.
+    fn fill_at_once(
+        &self,
+        approval: &OpenApproval,
+        slots: &[Slot],
+        voters: &Place,
+        wanted: impl Fn(&OpenTrack, u32) -> bool,
+    ) -> bool {
+        let of_voters = |slots: &[Slot]| -> Vec<Place> {
+            let mut places = self.places_of(approval, slots);
+            places
+                .iter_mut()
+                .for_each(|place| place.retain(|user| voters.contains(user)));
+            places
+        };
         let mut choices: Vec<Vec<Vec<Place>>> = Vec::new();
         for track in &approval.tracks {
-            // What was never asked is not filled.
-            if track.asked.is_empty() || track.rules.next_stage(track.step).is_some() {
-                return false;
-            }
-            let stages: BTreeSet<u32> = track.asked.iter().map(|step| track.rules.stage_of(step.step)).collect();
-            for stage in stages {
-                let steps = track
-                    .asked
-                    .iter()
-                    .filter(|step| track.rules.stage_of(step.step) == stage);
-                let filled = steps.filter(|step| self.fills(approval, track, step, voters));
-                choices.push(filled.map(|step| self.places_of(approval, &step.slots)).collect());
+            let stage_of = |asked: &AskedStep| track.rules.stage_of(asked.step);
+            let stages: BTreeSet<u32> = track.asked.iter().map(stage_of).collect();
+            for stage in stages.into_iter().filter(|stage| wanted(track, *stage)) {
+                let steps = track.asked.iter().filter(|asked| stage_of(asked) == stage);
+                let filled = steps.filter(|asked| self.fills(approval, track, asked, voters));
+                choices.push(filled.map(|asked| of_voters(&asked.slots)).collect());
             }
         }
-        for place in choices.iter_mut().flatten().flatten() {
-            place.retain(|user| voters.contains(user));
-        }
-        choose(&choices, &mut places)
+        choose(&choices, &mut of_voters(slots))
     }
 
     /// Whether so many have said no that it is rejected: one of those whom a rule names, or as many as a step wants.

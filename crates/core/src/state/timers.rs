@@ -34,14 +34,14 @@ impl State {
                 continue;
             }
             match *due {
-                Due::Sla(id) => events.extend(self.overdue(id, ctx)),
                 Due::Deadline(id) if ended.insert(id) => events.extend(self.expire(id, ctx)),
                 Due::Evidence(id) if ended.insert(id) => {
                     let why = "the evidence was not completed in time".to_owned();
                     events.extend(self.end_approval(id, ApprovalState::Expired, "expired", why, ctx));
                 }
                 Due::Deadline(_) | Due::Evidence(_) => {}
-                Due::Question(id) | Due::Remind(id, _) | Due::Step(id, _) if ended.contains(&id) => {}
+                Due::Sla(id) | Due::Question(id) | Due::Remind(id, _) | Due::Step(id, _) if ended.contains(&id) => {}
+                Due::Sla(id) => events.extend(self.overdue(id, ctx)),
                 Due::Question(id) => events.extend(self.unanswered(id)),
                 Due::Remind(id, track) => events.extend(self.remind(id, track)),
                 Due::Step(id, track) => {
@@ -82,7 +82,7 @@ impl State {
     }
 
     fn overdue(&self, id: ApprovalId, ctx: &mut Ctx<'_>) -> Vec<Draft> {
-        let Some(approval) = self.approvals.get(&id).filter(|approval| approval.deadline > ctx.now) else {
+        let Some(approval) = self.approvals.get(&id) else {
             return Vec::new();
         };
         let overdue = ApprovalOverdue {
