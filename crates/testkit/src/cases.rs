@@ -128,10 +128,8 @@ impl Run {
         let Value::Map(map) = step else {
             return Err("a step is a map".into());
         };
-        if let Some(times) = map.get("times") {
-            let times: u32 = plain(times).parse().map_err(|_| "`times` is a number")?;
-            let steps = list(map.get("steps"));
-            return (0..times).try_for_each(|_| steps.iter().try_for_each(|step| self.step(step)));
+        if let Some(steps) = map.get("steps") {
+            return list(Some(steps)).iter().try_for_each(|step| self.step(step));
         }
         let before = self.world.records.len();
         let mut result: Result<(), Refusal> = Ok(());
