@@ -263,6 +263,10 @@ fn what_contradicts_itself_is_refused() {
         "contradiction",
         "support",
     );
+    for name in ["schedule:oncall", "oncall", "manager_of:requester", "manager_of:owner"] {
+        let step = format!("{{ to: [support, legal], quorum: 2, must_include: [legal, {name}] }}");
+        refused(&route(&format!("{{ steps: [{step}] }}")), "contradiction", name);
+    }
     let slots = "[{ to: legal }]";
     refused(
         &route(&format!("{{ steps: [{{ to: support, slots: {slots} }}] }}")),

@@ -179,7 +179,7 @@ fn step(reader: &mut Reader<'_>, node: &Node, quorum: RouteQuorum<'_>, known: &K
     let min_teams = whole("min_distinct_teams", 0, 100, 0);
     let rejections = whole("reject_after", 1, 100, 1);
     let must_include = match fields.get("must_include") {
-        Some(node) => people(reader, node, known),
+        Some(node) => included(reader, node, known),
         None => Some(Vec::new()),
     };
     if let (Some(node), None, Some(1..)) = (fields.get("repeat"), within, repeat) {
@@ -209,6 +209,23 @@ fn step(reader: &mut Reader<'_>, node: &Node, quorum: RouteQuorum<'_>, known: &K
     })
 }
 
+/// Names of which somebody has to be among the voters. Who that is has to be the same at every vote, which it is not
+/// where it depends on the hour or on who asks.
+fn included(reader: &mut Reader<'_>, node: &Node, known: &Known) -> Option<Vec<String>> {
+    let names = people(reader, node, known)?;
+    for (name, item) in names.iter().zip(reader.list_or_one(node)?) {
+        let (kind, bare) = name.split_once(':').unwrap_or(("", name));
+        let schedule = kind == "schedule" || kind.is_empty() && known.get(bare) == Some(&"schedules");
+        if schedule || kind == "manager_of" {
+            let message = format!("whom `{name}` means depends on when it is asked, or by whom");
+            let help = "name a team, a duty or a person, or ask it with a slot of its own in `slots`";
+            reader.error("contradiction", item.span.clone(), message, help);
+            return None;
+        }
+    }
+    Some(names)
+}
+
 /// How many people fill a slot.
 fn voters(slot: &StepSlot) -> u32 {
     match slot.quorum {
@@ -235,12 +252,8 @@ fn slots(
         let items = reader.list(node)?;
         if !(1..=MOST).contains(&items.len()) {
             let message = format!("a step has from 1 to {MOST} slots");
-            reader.error(
-                "empty",
-                node.span.clone(),
-                message,
-                "add `- { to: [team:support], count: 1 }`",
-            );
+            let help = "add `- { to: [team:support], count: 1 }`";
+            reader.error("empty", node.span.clone(), message, help);
             return None;
         }
         let slots: Vec<_> = items.iter().map(|item| slot(reader, item, known)).collect();
