@@ -206,6 +206,9 @@ pub struct OpenAction {
     pub redacted: bool,
     /// How often its permit was shown and refused.
     pub refused: u32,
+    /// The person whose credential asked a person to decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requester: Option<String>,
     /// Index of the decision.
     pub seq: u64,
     /// Who had to approve, if people were asked.

@@ -108,8 +108,13 @@ impl Run {
     fn person(&mut self, person: &Value) {
         let words = |name: &str| list(person.get(name)).iter().map(plain).collect::<Vec<_>>();
         let (roles, teams, duties) = (words("roles"), words("teams"), words("duties"));
-        self.world
-            .user(&text(person, "id"), &strs(&roles), &strs(&teams), &strs(&duties));
+        self.world.user_below(
+            person.get("manager").map(plain),
+            &text(person, "id"),
+            &strs(&roles),
+            &strs(&teams),
+            &strs(&duties),
+        );
     }
 
     fn policy(&mut self, files: &BTreeMap<String, Value>) {
@@ -217,14 +222,15 @@ impl Run {
 
     fn submit(&mut self, value: &Value) -> Result<(), Refusal> {
         let mut body = value.clone();
-        let (mut agent, mut name) = (String::new(), None);
+        let (mut agent, mut name, mut person) = (String::new(), None, None);
         if let Value::Map(map) = &mut body {
             agent = map.remove("agent").map(|agent| plain(&agent)).unwrap_or_default();
             name = map.remove("as").map(|name| plain(&name));
+            person = map.remove("by").map(|person| plain(&person));
         }
         let mut json = String::new();
         json::to_json(&body, &mut json);
-        let view = self.world.submit(&agent, &json)?;
+        let view = self.world.submit_as(&agent, person, &json)?;
         self.last = Some(view.decision.action_id);
         if let Some(name) = name {
             self.named.insert(name, view.decision.action_id);

@@ -95,10 +95,15 @@ impl World {
 
     /// Adds a person.
     pub fn user(&mut self, id: &str, roles: &[&str], teams: &[&str], duties: &[&str]) {
+        self.user_below(None, id, roles, teams, duties);
+    }
+
+    /// The same, with a manager.
+    pub fn user_below(&mut self, manager: Option<String>, id: &str, roles: &[&str], teams: &[&str], duties: &[&str]) {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let added = UserAdded {
             duties: words(duties),
-            manager: None,
+            manager,
             roles: words(roles),
             teams: words(teams),
             user: id.to_owned(),
@@ -218,7 +223,13 @@ impl World {
 
     /// Submits an action, given as the JSON of its body.
     pub fn submit(&mut self, agent: &str, body: &str) -> Result<ActionView, Refusal> {
-        let submit = self.submission(agent, body)?;
+        self.submit_as(agent, None, body)
+    }
+
+    /// The same with a person's credential.
+    pub fn submit_as(&mut self, agent: &str, person: Option<String>, body: &str) -> Result<ActionView, Refusal> {
+        let mut submit = self.submission(agent, body)?;
+        submit.person = person;
         let actor = by(ActorKind::Agent, agent);
         match self.give(actor, Command::Submit(Box::new(submit))) {
             (Answer::Done, records) => Ok(ActionView::fold(&records).expect("a submission leaves a decision")),

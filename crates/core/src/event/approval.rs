@@ -98,6 +98,10 @@ pub struct ApprovalOpened {
     /// Parts of evidence that are missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// The person whose credential asked, if it was one: whose manager `manager_of:requester` means. Whom the agent only
+    /// names is not it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requester: Option<String>,
     /// When an answer is expected.
     pub sla_due: Time,
     /// Who has to approve.

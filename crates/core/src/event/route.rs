@@ -1,5 +1,8 @@
 //! Records of a route: its rules as they were frozen when a request was opened, and each step that was asked.
 
+use std::collections::BTreeSet;
+
+use countersign_policy::Separation;
 use countersign_policy::verdict::Quorum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +32,9 @@ pub struct Track {
     pub remind_before_s: Option<i64>,
     /// The route's name.
     pub route: String,
+    /// Who may not decide, besides the requester.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub separation: BTreeSet<Separation>,
     /// Within what time an answer is expected, seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sla_s: Option<i64>,

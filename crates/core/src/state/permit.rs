@@ -133,7 +133,13 @@ impl State {
             Ok(verdict) => match verdict.decision {
                 Decision::Allow | Decision::AllowWithConstraints => Ok(()),
                 Decision::RequireApproval if action.approval.is_some() => self
-                    .same_demand(&verdict, &action.slots, &action.tracks, ctx)
+                    .same_demand(
+                        &verdict,
+                        ActionId::from(redeem.permit),
+                        &action.slots,
+                        &action.tracks,
+                        ctx,
+                    )
                     .or_else(refuse),
                 Decision::RequireApproval | Decision::Remediate | Decision::Deny => refuse(format!(
                     "the policy that is live now says {}",

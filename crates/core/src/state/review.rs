@@ -46,9 +46,8 @@ impl State {
         }
         let route = default_route(ctx.live);
         let taken = Taken::of(demands, ctx.live);
-        let person = submit.person.as_ref().or(submit.action.principal.as_ref());
         let requester = Requester {
-            person: person.map(String::as_str),
+            person: submit.person.as_deref(),
             agent: Some(&submit.agent),
         };
         let (slots, unresolved) = self.slots(&taken.plain, route.map_or(&[], |route| &route.to), requester, ctx);
@@ -71,6 +70,7 @@ impl State {
             evidence_due: (!missing.is_empty()).then(|| ctx.now + EVIDENCE_SPAN.min(deadline)),
             excluded,
             missing: missing.to_vec(),
+            requester: submit.person.clone(),
             sla_due: target.min(ctx.now + deadline),
             slots,
             state: if missing.is_empty() {
@@ -264,7 +264,7 @@ impl State {
             Decision::Allow | Decision::AllowWithConstraints => Ok(()),
             Decision::RequireApproval => {
                 let tracks: Vec<Track> = approval.tracks.iter().map(|track| track.rules.clone()).collect();
-                self.same_demand(&verdict, &approval.slots, &tracks, ctx)
+                self.same_demand(&verdict, id, &approval.slots, &tracks, ctx)
             }
             Decision::Remediate | Decision::Deny => Err(format!(
                 "the policy that is live now says {}",
@@ -277,6 +277,7 @@ impl State {
     pub(super) fn same_demand(
         &self,
         verdict: &Verdict,
+        id: ActionId,
         slots: &[Slot],
         tracks: &[Track],
         ctx: &Ctx<'_>,
@@ -284,7 +285,7 @@ impl State {
         let route = default_route(ctx.live);
         let taken = Taken::of(&verdict.demands, ctx.live);
         let to = route.map_or(&[][..], |route| &route.to);
-        let (wanted, _) = self.slots(&taken.plain, to, Requester::default(), ctx);
+        let (wanted, _) = self.slots(&taken.plain, to, self.requester_of(id), ctx);
         let known = |slot: &Slot| {
             slots
                 .iter()
@@ -296,10 +297,23 @@ impl State {
                 .iter()
                 .any(|track| track.steps_of_people() == wanted.steps_of_people())
         };
-        if wanted.iter().all(known) && taken.tracks.iter().all(walked) {
+        // Who was kept from deciding by no rule may have decided.
+        let kept_apart = |who: &Separation| {
+            *who == Separation::Requester || tracks.iter().any(|track| track.separation.contains(who))
+        };
+        if wanted.iter().all(known) && taken.tracks.iter().all(walked) && taken.separation.iter().all(kept_apart) {
             Ok(())
         } else {
             Err("the policy that is live now asks for other approvers".into())
+        }
+    }
+
+    /// Whose request an open action is.
+    pub(super) fn requester_of(&self, id: ActionId) -> Requester<'_> {
+        let action = self.actions.get(&id);
+        Requester {
+            person: action.and_then(|action| action.requester.as_deref()),
+            agent: action.map(|action| &*action.agent),
         }
     }
 

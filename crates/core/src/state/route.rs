@@ -161,16 +161,12 @@ impl State {
 
     /// An open request, for asking a step of it.
     fn asking<'a>(&'a self, id: ApprovalId, approval: &'a OpenApproval) -> Asking<'a> {
-        let person = approval.excluded.iter().find(|out| out.reason == "requester");
         Asking {
             action_id: approval.action_id,
             approval: id,
             deadline: approval.deadline,
             excluded: &approval.excluded,
-            requester: Requester {
-                person: person.map(|out| out.user.as_str()),
-                agent: self.actions.get(&approval.action_id).map(|action| &*action.agent),
-            },
+            requester: self.requester_of(approval.action_id),
         }
     }
 

@@ -190,6 +190,10 @@ fn track(
         },
         remind_before_s: route.remind_before.map(|span| Span(span).as_seconds()),
         route: route.name.to_string(),
+        // The requester never decides, whatever a route says.
+        separation: (route.separation.iter().copied())
+            .filter(|who| *who != policy::Separation::Requester)
+            .collect(),
         sla_s: route.sla.map(|span| Span(span).as_seconds()),
         source: source.to_owned(),
         steps: route.steps.iter().map(step).collect(),

@@ -27,6 +27,7 @@ impl State {
             votes: Default::default(),
         };
         if let Some(action) = self.actions.get_mut(&e.action_id) {
+            action.requester = e.requester.clone();
             action.slots = e.slots.clone();
             action.tracks = e.tracks.clone();
         }
