@@ -12,10 +12,12 @@ mod config;
 mod demo;
 mod doctor;
 mod export;
+mod hook;
 mod init;
 mod keys;
 mod kill;
 mod ledger;
+mod mcp;
 mod org;
 mod policy;
 mod retention;
@@ -88,6 +90,10 @@ enum Command {
     Restore(backup::Restore),
     /// Confirm the host's clock after a jump
     Clock(clock::Clock),
+    /// Run an MCP server with every call of its tools decided first
+    Mcp(mcp::Mcp),
+    /// Answer the hook of a coding agent
+    Hook(Box<hook::Hook>),
     /// Check a configuration file
     Config(config::Config),
     /// Run a witness of logs, which cosigns what goes on from what it knows
@@ -114,6 +120,8 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
             command: audit::Command::Replay(replay),
         }) => replay.run(console),
         Command::Demo(demo) => block(demo.run(console)),
+        Command::Mcp(mcp) => block(mcp.run()),
+        Command::Hook(hook) => block(hook.run()),
         Command::Init(init) => done(block(init.run(console))),
         Command::Serve(serve) => done(block(serve.run(console))),
         Command::Policy(policy) => done(block(policy.run(console))),

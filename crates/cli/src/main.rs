@@ -11,6 +11,7 @@ mod excerpt;
 mod export;
 mod failure;
 mod folder;
+mod governing;
 mod host;
 mod instance;
 mod local;

@@ -6,7 +6,9 @@ use rust_decimal::Decimal;
 
 use crate::action::{Access, Action};
 use crate::condition::closest;
-use crate::document::field::{Money, Reader, is_currency, parse_duration};
+use crate::document::field::{Money, Reader, is_currency};
+
+pub use crate::document::field::parse_duration;
 use crate::hidden::Hidden;
 use crate::value::Value;
 use crate::verdict::ConstraintValue;

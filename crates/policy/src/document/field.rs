@@ -397,7 +397,7 @@ pub(crate) fn is_currency(text: &str) -> bool {
 }
 
 /// A whole number and a unit (`ms`, `s`, `m`, `h`, `d`), in microseconds; never zero.
-pub(crate) fn parse_duration(text: &str) -> Option<i64> {
+pub fn parse_duration(text: &str) -> Option<i64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;
     let unit: i64 = match unit {

@@ -1,0 +1,105 @@
+//! `countersign hook`: answers the hook of a coding agent.
+//!
+//! Whatever happens here, the host gets an explicit answer within its time: most hosts let a tool run when a hook fails.
+
+use std::io::Read as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use countersign_gateway::hook::{self, Dialect};
+
+use crate::console::say;
+use crate::failure::Result;
+use crate::governing::{Governing, seconds};
+
+/// What is left of the host's time when we answer at the latest.
+const MARGIN: Duration = Duration::from_secs(3);
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Host {
+    Claude,
+    Codex,
+    Copilot,
+    Cursor,
+    Gemini,
+}
+
+#[derive(Args)]
+pub(super) struct Hook {
+    /// Whose hook this is
+    #[arg(long, value_enum)]
+    dialect: Host,
+    /// How long the host waits for the hook, as its configuration says [default: what the host waits by itself]
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    within: Option<Duration>,
+    /// How long people may take before the agent is told to come back
+    #[arg(long, default_value = "45s", value_name = "TIME", value_parser = seconds)]
+    hold: Duration,
+    /// Where policy allows a tool, tell the host not to ask its user
+    #[arg(long)]
+    grant: bool,
+    #[command(flatten)]
+    governing: Governing,
+}
+
+impl Hook {
+    pub(super) async fn run(self) -> Result<ExitCode> {
+        let dialect = match self.dialect {
+            Host::Claude => Dialect::Claude,
+            Host::Codex => Dialect::Codex,
+            Host::Copilot => Dialect::Copilot,
+            Host::Cursor => Dialect::Cursor,
+            Host::Gemini => Dialect::Gemini,
+        };
+        let patience = self.within.unwrap_or_else(|| dialect.patience());
+        let limit = patience.saturating_sub(MARGIN).max(Duration::from_secs(1));
+        // A task of its own: if it panics, that is an answer too.
+        let work = tokio::spawn(self.answer(dialect, limit));
+        let answer = match tokio::time::timeout(limit, work).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => dialect.deny("Not decided: the hook failed. Nothing was run."),
+            Err(_) => dialect.deny("Not decided in the time that the host gives. Nothing was run."),
+        };
+        if !answer.is_empty() {
+            say(&answer);
+        }
+        // A thread may still wait for standard input, which nothing interrupts.
+        std::process::exit(0)
+    }
+
+    async fn answer(self, dialect: Dialect, limit: Duration) -> String {
+        let read = tokio::task::spawn_blocking(|| {
+            let mut input = Vec::new();
+            std::io::stdin()
+                .take(hook::INPUT + 1)
+                .read_to_end(&mut input)
+                .map(|_| input)
+        });
+        let input = match read.await {
+            Ok(Ok(input)) if u64::try_from(input.len()).is_ok_and(|length| length <= hook::INPUT) => input,
+            Ok(Ok(_)) => return dialect.deny("Not decided: the hook's input is too long. Nothing was run."),
+            Ok(Err(_)) | Err(_) => {
+                return dialect.deny("Not decided: the hook's input cannot be read. Nothing was run.");
+            }
+        };
+        let ready = self
+            .governing
+            .governor()
+            .and_then(|governor| Ok((governor, self.governing.folder()?)));
+        let (governor, folder) = match ready {
+            Ok(ready) => ready,
+            Err(failure) => {
+                let next = failure.next.map(|next| format!("; {next}")).unwrap_or_default();
+                return dialect.deny(&format!("Not decided: {}{next}. Nothing was run.", failure.what));
+            }
+        };
+        let options = hook::Options {
+            dialect,
+            env: self.governing.env,
+            hold: self.hold.min(limit.saturating_sub(Duration::from_secs(2))),
+            grant: self.grant,
+        };
+        hook::answer(&governor, &folder, &options, &input).await
+    }
+}

@@ -1,0 +1,89 @@
+//! How a gateway reaches the server that decides, and where it keeps what waits.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use countersign_client::{Client, Credential};
+use countersign_gateway::Governor;
+
+use crate::failure::{Failure, Result};
+
+/// The server that decides.
+#[derive(Args)]
+pub(crate) struct Governing {
+    /// Address of the server that decides [env: COUNTERSIGN_SERVER]
+    #[arg(long, value_name = "URL")]
+    at: Option<String>,
+    /// A file with the agent's API key [env, the key itself: COUNTERSIGN_KEY]
+    #[arg(long, value_name = "FILE")]
+    agent_key: Option<PathBuf>,
+    /// The environment that the tools act in, such as `production`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// Where is kept what waits for people [default: `countersign` below XDG_STATE_HOME]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl Governing {
+    /// What asks the server.
+    pub(crate) fn governor(&self) -> Result<Governor> {
+        let at = self
+            .at
+            .clone()
+            .or_else(|| variable("COUNTERSIGN_SERVER"))
+            .ok_or_else(|| {
+                Failure::usage("no server that decides is named").next("set COUNTERSIGN_SERVER, or give --at URL")
+            })?;
+        let key = match &self.agent_key {
+            Some(path) => {
+                std::fs::read_to_string(path).map_err(|error| Failure::io("read the key in", path, &error))?
+            }
+            None => variable("COUNTERSIGN_KEY").ok_or_else(|| {
+                Failure::usage("the agent's key is missing").next("set COUNTERSIGN_KEY, or give --agent-key FILE")
+            })?,
+        };
+        let client = Client::new(&at, &Credential::Key(key.trim().to_owned())).map_err(Failure::from)?;
+        Ok(Governor::new(client, &self.folder()?))
+    }
+
+    /// Where is kept what waits.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        if let Some(state) = &self.state {
+            return Ok(state.clone());
+        }
+        let home = || variable("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+        let state = variable("XDG_STATE_HOME").map(PathBuf::from).or_else(home);
+        let state = state.ok_or_else(|| {
+            Failure::usage("neither XDG_STATE_HOME nor HOME says where to keep what waits").next("give --state DIR")
+        })?;
+        Ok(state.join("countersign").join("waiting"))
+    }
+}
+
+/// A time such as `45s` or `2m`.
+pub(crate) fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    let (number, unit) = match text.char_indices().find(|(_, letter)| !letter.is_ascii_digit()) {
+        Some((at, _)) => text.split_at(at),
+        None => (text, "s"),
+    };
+    let factor = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err("a time is a number and s, m or h".to_owned()),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "a time is a number and s, m or h".to_owned())?;
+    number
+        .checked_mul(factor)
+        .map(Duration::from_secs)
+        .filter(|time| *time <= Duration::from_secs(86_400))
+        .ok_or_else(|| "a day is the most".to_owned())
+}

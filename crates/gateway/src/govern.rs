@@ -1,0 +1,345 @@
+//! One action, from the question whether it may run to the report of what came of it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use countersign_api::approvals::{OutcomeRequestBody, OutcomeWord, RedeemBody};
+use countersign_api::bounded::{Text, Whole};
+use countersign_api::{ActionAnswer, ActionBody};
+use countersign_client::{Client, ClientError};
+use serde_json::{Map, Value, json};
+
+use crate::waiting::{Folder, fingerprint};
+
+/// How long one request to the server waits for people.
+const LEG: Duration = Duration::from_secs(20);
+
+/// What stands between an agent and its tools.
+#[derive(Clone)]
+pub struct Governor {
+    client: Client,
+    folder: Folder,
+}
+
+/// What came of asking.
+#[derive(Debug)]
+pub enum Ruling {
+    /// It runs now, once: the permit is used.
+    Go(Box<Go>),
+    /// It does not run.
+    Refused {
+        /// Why, for the agent: what happened, and what it can do.
+        sentence: String,
+        /// The decision, for programs.
+        decision: Value,
+    },
+    /// A person has to decide, and has not yet.
+    Waiting(Waiting),
+}
+
+/// An action that runs.
+#[derive(Debug)]
+pub struct Go {
+    /// The action.
+    pub id: String,
+    /// The tool and arguments to run in place of those asked for, where policy changed them.
+    pub changed: Option<(String, Map<String, Value>)>,
+    /// The longest that it may run.
+    pub timeout: Option<Duration>,
+    /// The decision, for programs.
+    pub decision: Value,
+}
+
+/// An action that waits for a person.
+#[derive(Debug)]
+pub struct Waiting {
+    /// The action.
+    pub id: String,
+    /// What the agent is told.
+    pub sentence: String,
+    /// The decision, for programs.
+    pub decision: Value,
+}
+
+impl Governor {
+    /// Asks by `client`; what waits is remembered in `folder`.
+    pub fn new(client: Client, folder: &Path) -> Governor {
+        Governor {
+            client,
+            folder: Folder::new(folder),
+        }
+    }
+
+    /// Decides an action, waits for people until `until`, and uses the permit.
+    ///
+    /// An identical action that waits already is looked at instead of asked for again. `key` makes repetitions of one
+    /// call one decision.
+    pub async fn rule(&self, action: &ActionBody, key: Option<&str>, until: Instant) -> Ruling {
+        match self.ask(action, key, until).await {
+            Ok(ruling) => ruling,
+            Err(error) => failed(&error),
+        }
+    }
+
+    async fn ask(&self, action: &ActionBody, key: Option<&str>, until: Instant) -> Result<Ruling, ClientError> {
+        let name = fingerprint(action);
+        if let Some(id) = self.folder.find(&name) {
+            match self.client.action(&id, 0).await {
+                Ok(answer) => {
+                    if let Some(ruling) = self.follow(action, answer, &name, until).await? {
+                        return Ok(ruling);
+                    }
+                }
+                // Another server, another organization, or another agent's: it is not ours.
+                Err(ClientError::Problem(problem)) if problem.status == 404 => {}
+                Err(error) => return Err(error),
+            }
+            self.folder.forget(&name, &id);
+        }
+        let answer = self.client.decide(action, key).await?;
+        match self.follow(action, answer, &name, until).await? {
+            Some(ruling) => Ok(ruling),
+            None => Ok(Ruling::Refused {
+                sentence: "This call was repeated, and has run already. Nothing was run now.".to_owned(),
+                decision: json!({ "status": "refused", "reason_code": "already_redeemed" }),
+            }),
+        }
+    }
+
+    /// Follows an action to its end. `None` if somebody else used its permit.
+    async fn follow(
+        &self,
+        action: &ActionBody,
+        mut answer: ActionAnswer,
+        name: &str,
+        until: Instant,
+    ) -> Result<Option<Ruling>, ClientError> {
+        let Some(id) = answer.id.clone() else {
+            return Ok(Some(unusable(&answer)));
+        };
+        loop {
+            let decision = decision(&answer);
+            match answer.status.as_str() {
+                "permitted" if answer.redeemed_at.is_some() => {
+                    self.folder.forget(name, &id);
+                    return Ok(None);
+                }
+                "permitted" => {
+                    let ruling = self.redeem(action, &answer, &id, decision).await?;
+                    self.folder.forget(name, &id);
+                    return Ok(ruling);
+                }
+                "pending" => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left < Duration::from_secs(1) {
+                        let kept = self.folder.keep(name, &id);
+                        let sentence = waiting(&answer, kept.is_ok());
+                        return Ok(Some(Ruling::Waiting(Waiting { id, sentence, decision })));
+                    }
+                    // Kept before it is waited for: whoever is killed meanwhile finds it again.
+                    let _ = self.folder.keep(name, &id);
+                    answer = self.client.action(&id, left.min(LEG).as_secs()).await?;
+                }
+                "refused" => {
+                    self.folder.forget(name, &id);
+                    return Ok(Some(refused(&answer, decision)));
+                }
+                _ => return Ok(Some(unusable(&answer))),
+            }
+        }
+    }
+
+    async fn redeem(
+        &self,
+        action: &ActionBody,
+        answer: &ActionAnswer,
+        id: &str,
+        decision: Value,
+    ) -> Result<Option<Ruling>, ClientError> {
+        let (Some(permit), Ok(alternative)) = (&answer.permit, alternative(answer)) else {
+            return Ok(Some(unusable(answer)));
+        };
+        let about_to_run = alternative.clone().unwrap_or_else(|| action.clone());
+        let redemption = RedeemBody {
+            permit: Text(permit.clone()),
+            action: Some(about_to_run),
+            action_digest: None,
+        };
+        match self.client.redeem(&redemption).await {
+            Ok(redeemed) => Ok(Some(Ruling::Go(Box::new(Go {
+                id: id.to_owned(),
+                changed: alternative.map(|body| {
+                    let tool = body.tool.or(body.action).unwrap_or_default();
+                    (tool, body.args.unwrap_or_default())
+                }),
+                timeout: redeemed.constraints.get("timeout").and_then(time),
+                decision,
+            })))),
+            Err(ClientError::Problem(problem)) if problem.code == "already_redeemed" => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What would be decided, without asking anybody: the sentence of a refusal, or nothing.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn would_refuse(&self, action: &ActionBody) -> Result<Option<String>, ClientError> {
+        let answer = self.client.dry_run(action).await?;
+        let decision = decision(&answer);
+        match refused(&answer, decision) {
+            Ruling::Refused { sentence, .. } if answer.status == "refused" => Ok(Some(sentence)),
+            Ruling::Refused { .. } | Ruling::Go(_) | Ruling::Waiting(_) => Ok(None),
+        }
+    }
+
+    /// Reports what came of an action. A report that does not arrive is missed by the server after its time; the agent
+    /// is not held up for it.
+    pub async fn report(&self, id: &str, error: Option<String>, took: Duration) {
+        let outcome = OutcomeRequestBody {
+            status: if error.is_none() {
+                OutcomeWord::Succeeded
+            } else {
+                OutcomeWord::Failed
+            },
+            cost: None,
+            duration_ms: u64::try_from(took.as_millis()).ok().map(Whole),
+            tokens: std::collections::BTreeMap::new(),
+            output: None,
+            error: error.map(|error| Text(error.chars().take(1000).collect())),
+        };
+        let _ = self.client.report(id, &outcome).await;
+    }
+}
+
+/// A constraint's time, such as `300s`.
+fn time(value: &Value) -> Option<Duration> {
+    let microseconds = value
+        .as_str()
+        .and_then(countersign_policy::constraint::parse_duration)?;
+    u64::try_from(microseconds).ok().map(Duration::from_micros)
+}
+
+/// The alternative that the permit is for, if policy put one in place of the action.
+fn alternative(answer: &ActionAnswer) -> Result<Option<ActionBody>, serde_json::Error> {
+    match &answer.remedy {
+        Some(remedy) if remedy.applied => serde_json::from_value(remedy.alternative.clone()).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// The decision as programs read it in `_meta`.
+fn decision(answer: &ActionAnswer) -> Value {
+    json!({
+        "action": answer.id,
+        "decision": answer.decision,
+        "status": answer.status,
+        "reason_code": answer.reason_code,
+        "reasons": answer.reasons,
+        "constraints": answer.constraints,
+        "snapshot": answer.snapshot,
+        "approval": answer.approval.as_ref().map(|approval| json!({
+            "id": approval.id, "state": approval.state, "url": approval.url, "deadline": approval.deadline,
+        })),
+        "remedy": answer.remedy,
+    })
+}
+
+fn because(answer: &ActionAnswer) -> String {
+    let decisive: Vec<&str> = answer
+        .reasons
+        .iter()
+        .filter(|reason| reason.decision == answer.decision)
+        .map(|reason| reason.message.as_str())
+        .collect();
+    decisive.join("; ")
+}
+
+fn refused(answer: &ActionAnswer, decision: Value) -> Ruling {
+    let code = answer.reason_code.as_deref().unwrap_or("denied");
+    let why = because(answer);
+    let head = match code {
+        "denied" => "Denied by policy".to_owned(),
+        "rejected" => "A reviewer rejected this".to_owned(),
+        "expired" => "Nobody decided in time".to_owned(),
+        "killed" => "Stopped by a kill switch".to_owned(),
+        "remedy_offered" => "Not this way".to_owned(),
+        other => format!("Refused ({other})"),
+    };
+    let why = if why.is_empty() {
+        String::new()
+    } else {
+        format!(": {why}")
+    };
+    let instead = match &answer.remedy {
+        Some(remedy) => format!(
+            " Policy offers this instead: {}.",
+            remedy.alternative.get("args").unwrap_or(&remedy.alternative)
+        ),
+        None => String::new(),
+    };
+    let id = answer.id.as_deref().unwrap_or("no id");
+    Ruling::Refused {
+        sentence: format!("{head}{why}. Nothing was run.{instead} Do not repeat the call as it is. (decision {id})"),
+        decision,
+    }
+}
+
+fn waiting(answer: &ActionAnswer, kept: bool) -> String {
+    let Some(approval) = &answer.approval else {
+        return "PENDING. Nothing was run. Call the same tool again with identical arguments later.".to_owned();
+    };
+    let why = because(answer);
+    let why = if why.is_empty() {
+        String::new()
+    } else {
+        format!(" because {why}")
+    };
+    if approval.state == "needs_evidence" {
+        return format!(
+            "PENDING approval {}: evidence is missing ({}), so nobody has been asked yet. Nothing was run.",
+            approval.id,
+            approval.missing.join(", ")
+        );
+    }
+    let again = if kept {
+        "Call the same tool again with identical arguments once it is approved"
+    } else {
+        "It could not be remembered here, so a later call asks again"
+    };
+    format!(
+        "PENDING approval {}: {} has to decide{why}, by {}. Nothing was run. {again}. {}",
+        approval.id, approval.waiting_for, approval.deadline, approval.url
+    )
+}
+
+fn unusable(answer: &ActionAnswer) -> Ruling {
+    Ruling::Refused {
+        sentence: format!(
+            "The answer of the governing server cannot be used (status `{}`{}). Nothing was run.",
+            answer.status,
+            answer
+                .permit_withheld
+                .as_ref()
+                .map(|why| format!(", permit withheld: {why}"))
+                .unwrap_or_default()
+        ),
+        decision: decision(answer),
+    }
+}
+
+fn failed(error: &ClientError) -> Ruling {
+    let hint = match error {
+        ClientError::Problem(problem) => problem
+            .hint
+            .as_deref()
+            .unwrap_or("nothing can run until this is mended"),
+        ClientError::Setup(_) | ClientError::Unreachable { .. } | ClientError::Unreadable { .. } => {
+            "without a decision nothing runs; tell the person who operates it"
+        }
+    };
+    Ruling::Refused {
+        sentence: format!("Not decided: {error}. Nothing was run; {hint}."),
+        decision: json!({ "status": "refused", "reason_code": error.code().unwrap_or("unreachable") }),
+    }
+}

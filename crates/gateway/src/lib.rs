@@ -1,0 +1,14 @@
+//! Stands between an agent that already works and its tools, without a change of either.
+//!
+//! [`stdio`] wraps an MCP server; [`hook`] answers the hooks of coding agents. Both ask a server by [`Governor`]: decide, wait
+//! for people where policy wants them, use the permit, report what came of it. Whatever goes wrong on the way, nothing
+//! runs, and the agent is told why.
+
+mod answer;
+mod govern;
+pub mod hook;
+pub mod stdio;
+mod waiting;
+mod wire;
+
+pub use govern::{Go, Governor, Ruling, Waiting};
