@@ -13,6 +13,7 @@ mod channels;
 mod coverage;
 mod decide;
 mod facts;
+mod guard;
 mod handle;
 mod log;
 mod matching;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use countersign_policy::{Decision, Demand, Hidden, Reason, Snapshot, Verdict};
 
-use super::autonomy::first_ask;
+use super::guard::{Objection, Stricter, Wanted};
 use super::{Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State, TurnedAway};
 use crate::command::Submit;
 use crate::digest::action_digest;
@@ -113,6 +113,30 @@ impl Ruling {
             permit_use: verdict.permit_use,
         }
     }
+
+    /// Takes an objection in. The answer is as strict as before or stricter.
+    fn tighten(&mut self, objection: Objection) {
+        self.reasons.insert(0, objection.reason);
+        match objection.stricter {
+            Stricter::Ask(demand) => {
+                if self.decision < Decision::RequireApproval {
+                    self.decision = Decision::RequireApproval;
+                    self.status = Status::Pending;
+                }
+                self.demands.push(demand);
+            }
+            Stricter::Deny => {
+                self.decision = Decision::Deny;
+                self.status = Status::Refused;
+                self.reason_code = Some("denied");
+                self.constraints.clear();
+                self.demands.clear();
+                self.missing.clear();
+                self.remedy = None;
+                self.acts_in = None;
+            }
+        }
+    }
 }
 
 impl State {
@@ -215,8 +239,8 @@ impl State {
         let verdict = self.evaluate(live, &submit.agent, &submit.action, facts, accepts, now, hidden);
         let verdict = self.remedied(submit, verdict, live, redactor);
         let mut ruling = Ruling::of(verdict);
-        if matches!(ruling.decision, Decision::Allow | Decision::AllowWithConstraints) {
-            self.look_before(submit, live, &mut ruling, redactor);
+        if ruling.status != Status::Refused {
+            self.look_at(submit, live, &mut ruling, redactor, now);
         }
         // A remedy that was applied may have led to another tool.
         if let Some(remedy) = ruling.remedy.as_ref().filter(|remedy| remedy.applied) {
@@ -240,22 +264,27 @@ impl State {
         verdict
     }
 
-    /// What policy allows runs in the mode that the agent has earned, and until it has earned one, people are asked first.
-    fn look_before(&self, submit: &Submit, live: &Snapshot, ruling: &mut Ruling, redactor: &Redactor) {
+    /// What policy grants, the guards look at; what it allows runs in the mode that the agent has earned.
+    fn look_at(&self, submit: &Submit, live: &Snapshot, ruling: &mut Ruling, redactor: &Redactor, now: Time) {
         let applied = ruling.remedy.as_ref().filter(|remedy| remedy.applied);
         let action = applied.map_or(&submit.action, |remedy| &remedy.alternative);
-        ruling.acts_in = self.acts_in(&submit.agent, action, &submit.kinds, live, redactor);
-        let unproven = ruling
-            .acts_in
-            .as_ref()
-            .filter(|acts_in| acts_in.mode == Mode::PreAction);
-        let asked = unproven.and_then(|acts_in| first_ask(live, &acts_in.operation));
-        if let Some((reason, demand)) = asked {
-            ruling.decision = Decision::RequireApproval;
-            ruling.status = Status::Pending;
-            ruling.reasons.insert(0, reason);
-            ruling.demands.push(demand);
+        if matches!(ruling.decision, Decision::Allow | Decision::AllowWithConstraints) {
+            ruling.acts_in = self.acts_in(&submit.agent, action, &submit.kinds, live, redactor);
         }
+        let wanted = Wanted {
+            action,
+            acts_in: ruling.acts_in.as_ref(),
+            agent: &submit.agent,
+            kinds: &submit.kinds,
+            live,
+            now,
+            redactor,
+        };
+        let found = self.guarded(&wanted);
+        found
+            .objections
+            .into_iter()
+            .for_each(|objection| ruling.tighten(objection));
     }
 
     /// The same agent with the same refused action more than ten times a minute gets no decision and no record.
