@@ -6,7 +6,8 @@ use std::sync::Arc;
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use countersign_policy::{Decision, Demand, Hidden, Reason, Snapshot, Verdict};
 
-use super::guard::{Objection, Stricter, Wanted};
+use super::budget::Exhausted;
+use super::guard::{Found, Objection, Stricter, Wanted};
 use super::{Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State, TurnedAway};
 use crate::command::Submit;
 use crate::digest::action_digest;
@@ -56,6 +57,8 @@ pub struct Ruling {
     alerts: Vec<String>,
     retention: Option<String>,
     permit_use: PermitUse,
+    /// What the guards found.
+    found: Found,
 }
 
 impl Ruling {
@@ -85,6 +88,7 @@ impl Ruling {
             reported: Vec::new(),
             retention: None,
             permit_use: PermitUse::Redeem,
+            found: Found::default(),
         }
     }
 
@@ -111,6 +115,7 @@ impl Ruling {
             reported: verdict.reported,
             retention: verdict.retention,
             permit_use: verdict.permit_use,
+            found: Found::default(),
         }
     }
 
@@ -280,11 +285,15 @@ impl State {
             now,
             redactor,
         };
-        let found = self.guarded(&wanted);
-        found
-            .objections
-            .into_iter()
-            .for_each(|objection| ruling.tighten(objection));
+        let mut found = self.guarded(&wanted);
+        for objection in std::mem::take(&mut found.objections) {
+            ruling.tighten(objection);
+        }
+        if !found.reserved.is_empty() {
+            // Whether the reservation still stands shows only when the permit is used here.
+            ruling.permit_use = PermitUse::Redeem;
+        }
+        ruling.found = found;
     }
 
     /// The same agent with the same refused action more than ten times a minute gets no decision and no record.
@@ -328,7 +337,7 @@ impl State {
         &self,
         events: &mut Vec<Draft>,
         submit: Submit,
-        ruling: Ruling,
+        mut ruling: Ruling,
         facts: DecisionFacts,
         action_id: ActionId,
         approval: Option<ApprovalId>,
@@ -359,6 +368,17 @@ impl State {
                 tool: ctx.redactor.redact_text(name, &submit.kinds).text,
             });
         }
+        let found = std::mem::take(&mut ruling.found);
+        let mut facts = facts;
+        facts.budgets = found.accounts;
+        let exhausted = Exhausted {
+            agent: submit.agent.clone(),
+            pauses: found.pauses && ruling.status == Status::Refused,
+            why: found.exhausted,
+        };
+        let reserved = Some(found.reserved).filter(|_| ruling.status == Status::Permitted);
+        let reserved = reserved.unwrap_or_default();
+        let told = self.tell_reached(&reserved, action_id, ctx);
         let permit = (ruling.status == Status::Permitted).then(|| Permit {
             audience: audience(offered.as_ref(), &submit.shown),
             expires: ctx.now + PERMIT_SPAN,
@@ -386,10 +406,12 @@ impl State {
             reasons: shortened(ruling.reasons, &submit.kinds, ctx),
             remedy: offered,
             reported: ruling.reported,
+            reserved,
             resource_type: submit.shown.resource_type,
             retention: ruling.retention,
             // It goes with the payload, which can be erased; a record cannot.
             salt: None,
+            spends: found.spends.filter(|_| ruling.status == Status::Pending),
             status: ruling.status,
             tool: submit.shown.tool,
         };
@@ -401,6 +423,8 @@ impl State {
             redact: submit.redact,
             snapshot: self.live.clone(),
         });
+        events.extend(told);
+        events.extend(self.tell_exhausted(&exhausted, action_id, ctx));
         for name in ruling.alerts {
             events.extend(self.alert(&name, summary.clone(), Some(&submit.agent), Some(action_id), ctx));
         }

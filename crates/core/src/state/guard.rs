@@ -11,12 +11,12 @@ use std::sync::Arc;
 use countersign_policy::{Action, Demand, Reason, Snapshot};
 
 use super::State;
-use crate::event::ActsIn;
+use crate::event::{AccountRead, ActsIn, Reservation, Spends};
 use crate::redact::{Kinds, Redactor};
 use crate::time::Time;
 
 /// Every guard, in the order in which they look.
-const GUARDS: [fn(&State, &Wanted<'_>, &mut Found); 1] = [super::autonomy::unproven];
+const GUARDS: [fn(&State, &Wanted<'_>, &mut Found); 2] = [super::autonomy::unproven, super::budget::guard];
 
 /// What is about to be granted.
 pub(super) struct Wanted<'a> {
@@ -39,8 +39,18 @@ pub(super) struct Wanted<'a> {
 /// What the guards found, each adding to it.
 #[derive(Default)]
 pub(super) struct Found {
+    /// Accounts of budgets, as they were read.
+    pub(super) accounts: Vec<AccountRead>,
+    /// Budgets that have no room, each in a sentence.
+    pub(super) exhausted: Vec<String>,
     /// What tightens the answer. The last one is the reason that is shown first.
     pub(super) objections: Vec<Objection>,
+    /// The agent is to be paused.
+    pub(super) pauses: bool,
+    /// What a permit would reserve.
+    pub(super) reserved: Vec<Reservation>,
+    /// What is to be kept while people decide.
+    pub(super) spends: Option<Spends>,
 }
 
 /// Why an answer becomes stricter.
