@@ -126,6 +126,11 @@ pub(super) fn read(text: &str) -> Decimal {
 }
 
 impl State {
+    /// Accounts of budgets of which something is used, by name: `BUDGET/WINDOW/UNIT/WHOSE`.
+    pub fn accounts(&self) -> impl Iterator<Item = (&str, &Account)> {
+        self.budgets.iter().map(|(name, account)| (&**name, account))
+    }
+
     /// The organization's currency.
     pub(super) fn currency_under<'a>(&'a self, live: &'a Snapshot) -> &'a str {
         live.organization()
