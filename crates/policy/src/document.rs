@@ -16,6 +16,7 @@ pub(crate) mod gate;
 pub(crate) mod mandate;
 pub(crate) mod mandate_audit;
 pub(crate) mod organization;
+pub(crate) mod rates;
 pub(crate) mod remedy;
 pub(crate) mod route;
 pub(crate) mod rule;
@@ -26,9 +27,10 @@ pub(crate) mod tests;
 pub(crate) mod tools;
 
 pub use autonomy::{AutonomyRules, Estimate, Threshold};
-pub use budget::{AtCap, Budget, Of, Per, Rates, Unit};
+pub use budget::{AtCap, Budget, Of, Per, Unit};
 pub use mandate::Mandate;
 pub use organization::{DefaultRoute, Organization, TwoPerson};
+pub use rates::Rates;
 pub use route::{Assurance, Clarify, Exhausted, Route, Separation, Step, StepSlot, When};
 pub use schedule::{Calendar, Hours, Layer, Schedule, is_time_zone, time_zone};
 
@@ -68,7 +70,7 @@ pub(crate) enum Document {
     Tools(Vec<tools::Tool>),
     Tests(Vec<tests::Case>),
     Budgets(Vec<budget::Budget>),
-    Rates(budget::Rates),
+    Rates(rates::Rates),
 }
 
 /// Reads one file. The document is there unless a problem is an error.
@@ -116,7 +118,7 @@ fn dispatch(reader: &mut Reader<'_>, root: &yaml::Node) -> Option<Document> {
         Some("tools") => tools::read(reader, fields).map(Document::Tools),
         Some("tests") => tests::read(reader, fields).map(Document::Tests),
         Some("budgets") => budget::read(reader, fields).map(Document::Budgets),
-        Some("rates") => budget::rates(reader, fields).map(Document::Rates),
+        Some("rates") => rates::read(reader, fields).map(Document::Rates),
         Some(_) => gate::read(reader, fields).map(|gate| Document::Gate(Box::new(gate))),
         None => {
             let help = "a mandate has `agent:`, a gate `name:` and `rules:`, an organization `organization:`, \

@@ -7,8 +7,9 @@ use sha2::{Digest, Sha256};
 
 use crate::action::Action;
 use crate::check;
-use crate::document::budget::{Budget, Rates};
+use crate::document::budget::Budget;
 use crate::document::gate::Gate;
+use crate::document::rates::Rates;
 use crate::document::tests::Case;
 use crate::document::tools::Tool;
 use crate::document::{self, Document, Mandate, Organization, Place, RuleId};
