@@ -33,7 +33,7 @@ async fn a_thousand_callers_at_once_get_exactly_as_many_permits_as_the_budget_pa
         tasks.spawn(async move {
             let body = format!(r#"{{"action":"read","args":{{"n":{place}}},"estimated_cost":"1"}}"#);
             let decided = engine.decide(&request(&agent, body.as_bytes(), None)).await;
-            decided.unwrap().permit.is_some()
+            decided.unwrap().0.permit.is_some()
         });
     }
     let permits = tasks
