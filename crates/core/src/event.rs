@@ -5,6 +5,7 @@
 
 mod approval;
 mod autonomy;
+mod budget;
 mod callback;
 mod channel;
 mod decision;
@@ -29,6 +30,7 @@ pub use self::autonomy::{
     ActsIn, AgentPaused, AgentResumed, AutonomyChanged, Finding, Mode, ReviewClosed, ReviewKind, ReviewOpened,
     ReviewOverdue, Standing, StandingReason,
 };
+pub use self::budget::{AccountRead, BudgetReached, Reservation, Settlement, Spends};
 pub use self::callback::{CallbackAttempted, CallbackDue, CallbackRegistered, CallbackRemoved, Delivery};
 pub use self::channel::{
     ChannelKind, ChannelRegistered, ChannelRemoved, NoticeAttempted, NoticeDue, NoticeKind, NoticeResult, Quiet,
@@ -135,6 +137,8 @@ events! {
     ApprovalVoted = "approval.voted";
     /// What an agent has shown with an operation changed.
     AutonomyChanged = "autonomy.changed";
+    /// A share of a budget is used, or will not do.
+    BudgetReached = "budget.reached";
     /// A callback was tried and will be tried again, or has failed for good.
     CallbackAttempted = "callback.attempted";
     /// A callback is to be sent.

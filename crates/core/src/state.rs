@@ -8,11 +8,13 @@
 mod access;
 mod apply;
 mod autonomy;
+mod budget;
 mod caches;
 mod channels;
 mod coverage;
 mod decide;
 mod facts;
+mod guard;
 mod handle;
 mod log;
 mod matching;
@@ -27,6 +29,7 @@ mod request;
 mod retention;
 mod review;
 mod route;
+mod ruling;
 mod stop;
 mod timers;
 mod track;
@@ -40,18 +43,19 @@ use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use serde::{Deserialize, Serialize};
 
 pub use self::autonomy::{missing, percent};
+pub use self::budget::Account;
 pub use self::channels::{Channel, PendingNotice};
 pub use self::coverage::Unreachable;
-pub use self::decide::Ruling;
 pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};
 pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
 pub use self::post_review::OpenReview;
 pub use self::request::{Claim, Handed, OpenApproval, Question};
 pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
+pub use self::ruling::Ruling;
 pub use self::track::{AskedStep, OpenTrack};
 use crate::digest::{Digest, DigestKey};
-use crate::event::{ActsIn, CallbackTo, EpochOpened, KeyRotated, Scope, Slot, Standing, Track};
+use crate::event::{ActsIn, CallbackTo, EpochOpened, KeyRotated, Reservation, Scope, Slot, Spends, Standing, Track};
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, NoticeId, ReceiverId, ReviewId};
 use crate::record::{ActorKind, Half};
 use crate::redact::Redactor;
@@ -190,6 +194,9 @@ pub struct OpenAction {
     pub constraints: BTreeMap<String, ConstraintValue>,
     /// Its digest.
     pub digest: Digest,
+    /// Budgets still hold what it reserved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
     /// `verified` or `claimed`: how the agent was known when it asked.
     pub identity: String,
     /// When it leaves the state.
@@ -209,8 +216,14 @@ pub struct OpenAction {
     /// The person whose credential asked a person to decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requester: Option<String>,
+    /// What its permit reserved from budgets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reserved: Vec<Reservation>,
     /// Index of the decision.
     pub seq: u64,
+    /// What it says about money, where people were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spends: Option<Spends>,
     /// Who had to approve, if people were asked.
     pub slots: Vec<Slot>,
     /// Routes that the request took.
@@ -322,6 +335,9 @@ pub struct State {
     /// What agents have shown, by agent and operation.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     autonomy: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Standing>>,
+    /// What is spent and reserved, by account.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    budgets: BTreeMap<Arc<str>, Account>,
     /// Channels by which people are told about requests.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     channels: BTreeMap<String, Channel>,
@@ -381,6 +397,12 @@ pub struct State {
 
     #[serde(skip)]
     due: BTreeSet<(Time, Due)>,
+    /// When windows of budgets end.
+    #[serde(skip)]
+    closing: BTreeSet<(Time, Arc<str>)>,
+    /// When permits end that hold something of a budget and were not used.
+    #[serde(skip)]
+    holding: BTreeSet<(Time, ActionId)>,
     #[serde(skip)]
     leaving: BTreeSet<(Time, ActionId)>,
     #[serde(skip)]

@@ -307,6 +307,7 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::AgentResumed(_)
         | Event::AutonomyChanged(_)
         | Event::AgentSighted(_)
+        | Event::BudgetReached(_)
         | Event::CallbackRegistered(_)
         | Event::CallbackRemoved(_)
         | Event::ChannelRegistered(_)

@@ -42,7 +42,11 @@ pub(crate) fn too_many_files(most: usize) -> Problem {
 
 /// A name that two documents (or tools) claim.
 pub(crate) fn twice(key: &str, id: &RuleId, other: &Place) -> Problem {
-    let name = if key == "tools" { &id.rule } else { &id.document };
+    let name = if matches!(key, "budgets" | "tools") {
+        &id.rule
+    } else {
+        &id.document
+    };
     let message = match key {
         "organization" => format!("the bundle describes a second organization, `{name}`"),
         _ => format!("`{name}` is defined twice"),

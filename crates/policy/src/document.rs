@@ -9,12 +9,14 @@ use crate::problem::Problem;
 use crate::yaml::{self, Source};
 
 pub(crate) mod autonomy;
+pub(crate) mod budget;
 pub(crate) mod compliance;
 pub(crate) mod field;
 pub(crate) mod gate;
 pub(crate) mod mandate;
 pub(crate) mod mandate_audit;
 pub(crate) mod organization;
+pub(crate) mod rates;
 pub(crate) mod remedy;
 pub(crate) mod route;
 pub(crate) mod rule;
@@ -25,10 +27,12 @@ pub(crate) mod tests;
 pub(crate) mod tools;
 
 pub use autonomy::{AutonomyRules, Estimate, Threshold};
+pub use budget::{AtCap, Budget, Of, Per, Unit};
 pub use mandate::Mandate;
 pub use organization::{DefaultRoute, Organization, TwoPerson};
+pub use rates::Rates;
 pub use route::{Assurance, Clarify, Exhausted, Route, Separation, Step, StepSlot, When};
-pub use schedule::{Calendar, Hours, Layer, Schedule, is_time_zone};
+pub use schedule::{Calendar, Hours, Layer, Schedule, is_time_zone, time_zone};
 
 use field::Reader;
 
@@ -65,6 +69,8 @@ pub(crate) enum Document {
     Organization(Box<Organization>),
     Tools(Vec<tools::Tool>),
     Tests(Vec<tests::Case>),
+    Budgets(Vec<budget::Budget>),
+    Rates(rates::Rates),
 }
 
 /// Reads one file. The document is there unless a problem is an error.
@@ -99,7 +105,7 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> (Option<Document>, Vec<Problem>)
 }
 
 /// The keys that tell the kinds apart, the most telling first.
-const KINDS: [&str; 6] = ["agent", "organization", "tools", "tests", "budgets", "rules"];
+const KINDS: [&str; 7] = ["agent", "organization", "tools", "tests", "budgets", "rates", "rules"];
 
 fn dispatch(reader: &mut Reader<'_>, root: &yaml::Node) -> Option<Document> {
     let fields = reader.fields(root, "a document")?;
@@ -111,15 +117,12 @@ fn dispatch(reader: &mut Reader<'_>, root: &yaml::Node) -> Option<Document> {
         }
         Some("tools") => tools::read(reader, fields).map(Document::Tools),
         Some("tests") => tests::read(reader, fields).map(Document::Tests),
-        Some("budgets") => {
-            let mut fields = fields;
-            fields.refuse(reader, &["budgets"]);
-            None
-        }
+        Some("budgets") => budget::read(reader, fields).map(Document::Budgets),
+        Some("rates") => rates::read(reader, fields).map(Document::Rates),
         Some(_) => gate::read(reader, fields).map(|gate| Document::Gate(Box::new(gate))),
         None => {
             let help = "a mandate has `agent:`, a gate `name:` and `rules:`, an organization `organization:`, \
-                        a tool catalogue `tools:`, tests `tests:`";
+                        a tool catalogue `tools:`, tests `tests:`, budgets `budgets:`, exchange rates `rates:`";
             reader.error(
                 "unknown_document",
                 root.span.clone(),

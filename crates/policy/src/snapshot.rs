@@ -7,7 +7,9 @@ use sha2::{Digest, Sha256};
 
 use crate::action::Action;
 use crate::check;
+use crate::document::budget::Budget;
 use crate::document::gate::Gate;
+use crate::document::rates::Rates;
 use crate::document::tests::Case;
 use crate::document::tools::Tool;
 use crate::document::{self, Document, Mandate, Organization, Place, RuleId};
@@ -38,6 +40,11 @@ pub struct Snapshot {
     pub(crate) permission_index: BTreeMap<String, Index>,
     pub(crate) tools: BTreeMap<String, Tool>,
     pub(crate) organization: Option<Organization>,
+    /// By name.
+    pub(crate) budgets: Vec<Budget>,
+    /// Agent to the budgets that name it exactly, and those that do not, as places in `budgets`.
+    budget_index: (BTreeMap<String, Vec<usize>>, Vec<usize>),
+    pub(crate) rates: Option<Rates>,
     pub(crate) tests: Vec<Case>,
     pub(crate) known: Known,
 }
@@ -70,6 +77,9 @@ impl Snapshot {
             permission_index: BTreeMap::new(),
             tools: BTreeMap::new(),
             organization: None,
+            budgets: Vec::new(),
+            budget_index: Default::default(),
+            rates: None,
             tests: Vec::new(),
             known: Known::default(),
             files: Vec::new(),
@@ -78,6 +88,14 @@ impl Snapshot {
             snapshot.add(document, &mut problems);
         }
         snapshot.files = files;
+        snapshot.budgets.sort_by(|a, b| a.id.rule.cmp(&b.id.rule));
+        for pair in snapshot.budgets.windows(2) {
+            if let [first, second] = pair
+                && first.id.rule == second.id.rule
+            {
+                problems.push(check::twice("budgets", &second.id, &first.id.place));
+            }
+        }
         snapshot.gates.sort_by(|a, b| a.id.document.cmp(&b.id.document));
         check::names(&snapshot, &mut problems);
         check::warnings(&snapshot, &mut problems);
@@ -91,10 +109,12 @@ impl Snapshot {
 
     fn add(&mut self, document: Document, problems: &mut Vec<Problem>) {
         match document {
-            Document::Mandate(mandate) => {
+            Document::Mandate(mut mandate) => {
                 if let Some(other) = self.mandates.get(mandate.agent()) {
                     problems.push(check::twice("agent", &mandate.id, &other.id.place));
                 } else {
+                    let budgets = std::mem::take(&mut mandate.budgets);
+                    self.budgets.extend(budgets);
                     self.mandates.insert(mandate.agent().to_owned(), *mandate);
                 }
             }
@@ -120,10 +140,24 @@ impl Snapshot {
                 }
             }
             Document::Tests(tests) => self.tests.extend(tests),
+            Document::Budgets(budgets) => self.budgets.extend(budgets),
+            Document::Rates(rates) => {
+                if let Some(other) = &self.rates {
+                    problems.push(check::twice("rates", &rates.id, &other.id.place));
+                }
+                self.rates = Some(rates);
+            }
         }
     }
 
     fn index(&mut self) {
+        for (at, budget) in self.budgets.iter().enumerate() {
+            let (exact, others) = &mut self.budget_index;
+            match budget.agent.as_ref().and_then(document::selector::Pattern::exact) {
+                Some(agent) => exact.entry(agent.to_owned()).or_default().push(at),
+                None => others.push(at),
+            }
+        }
         for (at, gate) in self.gates.iter().enumerate() {
             if gate.on.is_empty() {
                 self.gate_index.insert(None, None, None, at);
@@ -218,6 +252,30 @@ impl Snapshot {
         }
     }
 
+    /// Every budget, by name.
+    pub fn budgets(&self) -> &[Budget] {
+        &self.budgets
+    }
+
+    /// The budgets that are about an action: those that name its agent, then the others, each by name.
+    pub fn budgets_of<'a>(
+        &'a self,
+        agent: &'a str,
+        team: Option<&'a str>,
+        tool: Option<&'a str>,
+        action: &'a str,
+    ) -> impl Iterator<Item = &'a Budget> {
+        let (exact, others) = &self.budget_index;
+        let places = exact.get(agent).into_iter().flatten().chain(others);
+        let budgets = places.filter_map(|at| self.budgets.get(*at));
+        budgets.filter(move |budget| budget.covers(agent, team, tool, action))
+    }
+
+    /// Exchange rates.
+    pub fn rates(&self) -> Option<&Rates> {
+        self.rates.as_ref()
+    }
+
     /// The organization's document.
     pub fn organization(&self) -> Option<&Organization> {
         self.organization.as_ref()
@@ -236,7 +294,10 @@ impl Snapshot {
             .flat_map(|gate| &gate.rules)
             .flat_map(|rule| &rule.approvers.places);
         let mandates = self.mandates.values().flat_map(|mandate| &mandate.permissions);
-        gates.chain(mandates.flat_map(|permission| &permission.approvers.places))
+        let budgets = self.budgets.iter().flat_map(|budget| &budget.approvers.places);
+        gates
+            .chain(mandates.flat_map(|permission| &permission.approvers.places))
+            .chain(budgets)
     }
 }
 

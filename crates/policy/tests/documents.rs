@@ -156,8 +156,12 @@ fn ids_are_plain_and_told_apart_by_more_than_a_dash() {
 
 #[test]
 fn what_is_not_enforced_is_not_accepted() {
-    let problem = refused("agent: a\nlimits: { per_day_cost: 5 }\n", "not_supported", "limits");
-    assert_eq!(problem.message, "this version does not enforce `limits`");
+    let problem = refused(
+        "agent: a\nlimits: { per_day_cost: 5, rate: 60/1m }\n",
+        "not_supported",
+        "rate",
+    );
+    assert_eq!(problem.message, "this version does not enforce `rate`");
     refused("agent: a\ndelegation: {}\n", "not_supported", "delegation");
     refused("agent: a\nautonomy: post_action\n", "not_supported", "autonomy");
     refused(
@@ -165,7 +169,6 @@ fn what_is_not_enforced_is_not_accepted() {
         "not_supported",
         "failures(3)",
     );
-    refused("budgets: {}\n", "not_supported", "budgets");
     refused("organization: o\nrequire: [mandate, risk]\n", "not_supported", "risk");
     refused(
         "tools: [{ tool: x, schema: { pattern: 'a+' } }]",
@@ -313,7 +316,7 @@ audit: { retention: 7_years, redact: [card, ssn], alert_on: [delete_attempt] }\n
     assert_eq!(
         codes,
         [
-            ("not_supported", "limits"),
+            ("not_supported", "rate"),
             ("not_supported", "failures(3)"),
             ("not_supported", "delegation")
         ]

@@ -289,7 +289,14 @@ impl Run {
             OutcomeStatus::Succeeded
         };
         let cost = value.get("cost").map(plain);
-        self.world.report(action, status, cost.as_deref())
+        let mut tokens = BTreeMap::new();
+        if let Some(Value::Map(kinds)) = value.get("tokens") {
+            let counted = kinds
+                .iter()
+                .map(|(kind, count)| Some((kind.clone(), plain(count).parse().ok()?)));
+            tokens.extend(counted.flatten());
+        }
+        self.world.report_tokens(action, status, cost.as_deref(), tokens)
     }
 
     fn evidence(&mut self, value: &Value) -> Result<(), Refusal> {

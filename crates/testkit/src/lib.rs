@@ -406,6 +406,17 @@ impl World {
 
     /// Reports what happened.
     pub fn report(&mut self, action: ActionId, status: OutcomeStatus, cost: Option<&str>) -> Result<(), Refusal> {
+        self.report_tokens(action, status, cost, BTreeMap::new())
+    }
+
+    /// The same with the tokens that it took, by kind.
+    pub fn report_tokens(
+        &mut self,
+        action: ActionId,
+        status: OutcomeStatus,
+        cost: Option<&str>,
+        tokens: BTreeMap<String, u64>,
+    ) -> Result<(), Refusal> {
         let view = self.view(action);
         let agent = view.decision.agent.clone();
         let report = ReportOutcome {
@@ -414,7 +425,7 @@ impl World {
             status,
             cost: cost.map(|cost| (cost.parse().expect("a decimal"), "USD".to_owned())),
             duration_ms: None,
-            tokens: BTreeMap::new(),
+            tokens,
             stored: None,
             redact: BTreeMap::new(),
             view: Some(Box::new(view)),

@@ -62,6 +62,12 @@ fn everything() -> World {
     world
         .report(read.decision.action_id, OutcomeStatus::Succeeded, Some("1.50"))
         .unwrap();
+    let budget = "budgets: [{ name: soft, per: day, limit: 1 USD, at_cap: alert, estimate: 0 }]";
+    world.policy(&[("gate.yaml", POLICY), ("budgets.yaml", budget)]);
+    world
+        .submit("bot", r#"{"action":"read","estimated_cost":"2"}"#)
+        .unwrap();
+    world.policy(&[("gate.yaml", POLICY)]);
     let refused = world
         .submit("bot", r#"{"action":"read","env":"x"}"#)
         .unwrap()

@@ -84,6 +84,7 @@ fn rejected() -> ApprovalResolved {
         fallback: None,
         permit: None,
         reason_code: Some("rejected".to_owned()),
+        reserved: Vec::new(),
         state: ApprovalState::Rejected,
         status: Status::Refused,
         why: "rejected by lea".to_owned(),

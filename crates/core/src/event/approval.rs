@@ -269,6 +269,9 @@ pub struct ApprovalResolved {
     /// Why it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<String>,
+    /// What the permit reserves from budgets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reserved: Vec<super::Reservation>,
     /// Where it ended.
     pub state: ApprovalState,
     /// What the caller needs.

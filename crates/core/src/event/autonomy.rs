@@ -114,7 +114,7 @@ pub struct AutonomyChanged {
 pub struct AgentPaused {
     /// The agent.
     pub agent: Arc<str>,
-    /// `rejections`, `review_overdue` or `requested`.
+    /// `budget`, `rejections`, `review_overdue` or `requested`.
     pub why: String,
 }
 

@@ -8,7 +8,7 @@ use countersign_policy::{Decision, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ActsIn, Permit, is_false};
+use super::{AccountRead, ActsIn, Permit, Reservation, Spends, is_false};
 use crate::digest::Digest;
 use crate::ids::{ActionId, ApprovalId, ReceiverId};
 use crate::time::Time;
@@ -46,6 +46,9 @@ pub struct DecisionFacts {
     /// What was known of the agent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub agent: BTreeMap<String, String>,
+    /// What the guard of budgets read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<AccountRead>,
     /// The agent's labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -144,6 +147,9 @@ pub struct DecisionMade {
     /// What the grant rests on that only the agent says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reported: Vec<String>,
+    /// What the permit reserves from budgets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reserved: Vec<Reservation>,
     /// The resource's kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_type: Option<String>,
@@ -154,6 +160,9 @@ pub struct DecisionMade {
     /// nobody can confirm a guess of the action once that is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salt: Option<String>,
+    /// What it says about money, where people are asked and budgets are about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spends: Option<Spends>,
     /// What the caller needs.
     pub status: Status,
     /// The tool.

@@ -84,6 +84,9 @@ pub struct OutcomeReported {
     /// How long it took, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
+    /// What it takes from the budgets that its permit reserved from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<super::Settlement>,
     /// How it ended.
     pub status: OutcomeStatus,
     /// Tokens by kind.

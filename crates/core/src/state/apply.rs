@@ -98,6 +98,7 @@ impl State {
             Event::ApprovalStepStarted(e) => self.change_track(e.approval, e.track, |track| track.started(e)),
             Event::ApprovalResolved(e) => self.resolved(record, e),
             Event::ApprovalVoted(e) => self.voted(record.ts, e),
+            Event::BudgetReached(e) => self.told_reached(e),
             Event::CallbackAttempted(e) => self.attempted(e, record.ts),
             Event::CallbackDue(e) => {
                 let pending = PendingDelivery {
@@ -261,6 +262,7 @@ impl State {
             callback: e.callback.clone(),
             constraints: e.constraints.clone(),
             digest,
+            held: false,
             identity: e.facts.agent.get("identity").cloned().unwrap_or_default(),
             leaves,
             outcome_due: None,
@@ -270,7 +272,9 @@ impl State {
             redacted: !record.redact.is_empty(),
             refused: 0,
             requester: None,
+            reserved: Vec::new(),
             seq: record.seq,
+            spends: e.spends.clone(),
             slots: Vec::new(),
             tracks: Vec::new(),
             snapshot: record.snapshot.clone(),
@@ -278,8 +282,9 @@ impl State {
             tool,
         };
         self.actions.insert(e.action_id, action);
-        if e.permit.is_some() {
+        if let Some(permit) = &e.permit {
             self.leaving.insert((leaves, e.action_id));
+            self.reserve(e.action_id, &e.reserved, permit.expires);
         }
     }
 
@@ -311,6 +316,7 @@ impl State {
             self.disarm(e.approval, &approval);
             self.release_place(e.action_id);
         }
+        self.give_back(e.action_id);
         let Some(action) = self.actions.get_mut(&e.action_id) else {
             return;
         };
@@ -321,6 +327,7 @@ impl State {
         match &e.permit {
             Some(permit) => {
                 self.due.insert((permit.expires, Due::Lapse(e.action_id)));
+                self.reserve(e.action_id, &e.reserved, permit.expires);
             }
             None => self.leave_later(e.action_id, record.ts + GRACE),
         }
@@ -342,6 +349,7 @@ impl State {
         action.outcome_due = Some(e.outcome_due);
         if let Some(permit) = &action.permit {
             self.due.remove(&(permit.expires, Due::Lapse(e.action_id)));
+            self.holding.remove(&(permit.expires, e.action_id));
         }
         if action.outcome {
             self.leave_later(e.action_id, record.ts + GRACE);
@@ -352,6 +360,7 @@ impl State {
     }
 
     fn reported(&mut self, record: &Record, e: &OutcomeReported) {
+        self.settled(e);
         match self.actions.get_mut(&e.action_id) {
             Some(action) => {
                 action.outcome = true;
@@ -373,6 +382,7 @@ impl State {
                     callback: None,
                     constraints: Default::default(),
                     digest: Digest([0; 32]),
+                    held: false,
                     identity: String::new(),
                     leaves: record.ts + GRACE,
                     outcome_due: None,
@@ -382,7 +392,9 @@ impl State {
                     redacted: false,
                     refused: 0,
                     requester: None,
+                    reserved: Vec::new(),
                     seq: record.seq,
+                    spends: None,
                     slots: Vec::new(),
                     tracks: Vec::new(),
                     snapshot: None,

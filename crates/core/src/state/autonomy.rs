@@ -8,6 +8,7 @@ use std::sync::Arc;
 use countersign_policy::verdict::Quorum;
 use countersign_policy::{Action, AutonomyRules, Decision, Demand, Estimate, Reason, Snapshot, Threshold, Value, json};
 
+use super::guard::{Found, Objection, Stricter, Wanted};
 use super::people::may_vote;
 use super::{Ctx, Handled, OpenAction, OpenReview, State};
 use crate::command::{Sealed, SetMode};
@@ -409,8 +410,15 @@ fn fresh(now: Time) -> Standing {
     }
 }
 
-/// What asks people before an action of an agent that has shown nothing yet.
-pub(super) fn first_ask(live: &Snapshot, operation: &str) -> Option<(Reason, Demand)> {
+/// The guard that asks people before an action of an agent that has shown nothing yet.
+pub(super) fn unproven(_: &State, wanted: &Wanted<'_>, found: &mut Found) {
+    let unproven = wanted.acts_in.filter(|acts_in| acts_in.mode == Mode::PreAction);
+    found
+        .objections
+        .extend(unproven.and_then(|acts_in| first_ask(wanted.live, &acts_in.operation)));
+}
+
+fn first_ask(live: &Snapshot, operation: &str) -> Option<Objection> {
     let organization = live.organization()?;
     let (line, column) = organization.autonomy()?.at();
     let reason = Reason {
@@ -427,5 +435,8 @@ pub(super) fn first_ask(live: &Snapshot, operation: &str) -> Option<(Reason, Dem
         quorum: Quorum::Any(1),
         source: format!("{}#autonomy", organization.id()),
     };
-    Some((reason, demand))
+    Some(Objection {
+        reason,
+        stricter: Stricter::Ask(demand),
+    })
 }

@@ -10,6 +10,7 @@ impl State {
     /// Lets go of what is over by `now`.
     pub(super) fn leave(&mut self, now: Time) {
         self.rota.leave(now);
+        self.leave_budgets(now);
         while let Some((at, id)) = self.leaving.first().copied() {
             if at > now {
                 break;
@@ -58,6 +59,7 @@ impl State {
     /// Makes timers and indexes from what the state holds.
     pub(super) fn rebuild_caches(&mut self) {
         self.rota.rebuild();
+        self.rebuild_budgets();
         let approvals = std::mem::take(&mut self.approvals);
         self.approvals_of_agent.clear();
         self.due.clear();

@@ -1,18 +1,19 @@
 //! Deciding an action: kill switches, standing, policy; then a permit, a request to people, or a refusal.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_policy::verdict::{ConstraintValue, PermitUse};
-use countersign_policy::{Decision, Demand, Hidden, Reason, Snapshot, Verdict};
+use countersign_policy::verdict::PermitUse;
+use countersign_policy::{Decision, Hidden, Reason, Snapshot, Verdict};
 
-use super::autonomy::first_ask;
+use super::budget::Exhausted;
+use super::guard::Wanted;
+use super::ruling::Ruling;
 use super::{Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State, TurnedAway};
 use crate::command::Submit;
 use crate::digest::action_digest;
 use crate::event::{
-    ActsIn, AgentSighted, AlertRaised, CallbackDue, CallbackTo, DecisionFacts, DecisionMade, Mode, Permit,
-    RemedyOffered, Status,
+    AgentSighted, AlertRaised, CallbackDue, CallbackTo, DecisionFacts, DecisionMade, Mode, Permit, RemedyOffered,
+    Status,
 };
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId};
 use crate::record::{Draft, Provenance};
@@ -30,90 +31,6 @@ const ALERT_SPAN: crate::time::Span = crate::time::Span::minutes(1);
 /// Reasons that a record shows; an answer never needs more.
 const REASONS_AT_MOST: usize = 12;
 const TEXT_BYTES: usize = 300;
-
-/// What was decided, before it becomes records.
-pub struct Ruling {
-    /// What policy says.
-    pub decision: Decision,
-    /// What the caller needs.
-    pub status: Status,
-    /// Why it is refused.
-    pub reason_code: Option<&'static str>,
-    /// What matched and spoke for something.
-    pub reasons: Vec<Reason>,
-    /// Limits that travel with the grant.
-    pub constraints: BTreeMap<String, ConstraintValue>,
-    /// Evidence that is missing.
-    pub missing: Vec<String>,
-    /// What the grant rests on that only the agent says.
-    pub reported: Vec<String>,
-    /// A grant beyond the agent's mandate was used.
-    pub beyond_mandate: bool,
-    /// How much of what the agent does is looked at.
-    pub acts_in: Option<ActsIn>,
-    demands: Vec<Demand>,
-    remedy: Option<countersign_policy::Remedy>,
-    alerts: Vec<String>,
-    retention: Option<String>,
-    permit_use: PermitUse,
-}
-
-impl Ruling {
-    /// A denial that needs no policy.
-    fn deny(code: &'static str, rule: &str, message: String) -> Ruling {
-        let reason = Reason {
-            code: code.into(),
-            column: 0,
-            decision: Decision::Deny,
-            document: String::new(),
-            line: 0,
-            message,
-            rule: rule.into(),
-        };
-        Ruling {
-            decision: Decision::Deny,
-            status: Status::Refused,
-            reason_code: Some(if code == "killed" { "killed" } else { "denied" }),
-            reasons: vec![reason],
-            constraints: BTreeMap::new(),
-            demands: Vec::new(),
-            missing: Vec::new(),
-            remedy: None,
-            alerts: Vec::new(),
-            beyond_mandate: false,
-            acts_in: None,
-            reported: Vec::new(),
-            retention: None,
-            permit_use: PermitUse::Redeem,
-        }
-    }
-
-    fn of(verdict: Verdict) -> Ruling {
-        let (status, reason_code) = match verdict.decision {
-            Decision::Allow | Decision::AllowWithConstraints => (Status::Permitted, None),
-            // A remedy that was applied has the decision of its alternative.
-            Decision::Remediate => (Status::Refused, Some("remedy_offered")),
-            Decision::RequireApproval => (Status::Pending, None),
-            Decision::Deny => (Status::Refused, Some("denied")),
-        };
-        Ruling {
-            decision: verdict.decision,
-            status,
-            reason_code,
-            reasons: verdict.reasons,
-            constraints: verdict.constraints,
-            demands: verdict.demands,
-            missing: verdict.missing_evidence,
-            remedy: verdict.remedy,
-            alerts: verdict.alerts,
-            beyond_mandate: verdict.beyond_mandate,
-            acts_in: None,
-            reported: verdict.reported,
-            retention: verdict.retention,
-            permit_use: verdict.permit_use,
-        }
-    }
-}
 
 impl State {
     pub(super) fn decide(&self, submit: Submit, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
@@ -215,8 +132,8 @@ impl State {
         let verdict = self.evaluate(live, &submit.agent, &submit.action, facts, accepts, now, hidden);
         let verdict = self.remedied(submit, verdict, live, redactor);
         let mut ruling = Ruling::of(verdict);
-        if matches!(ruling.decision, Decision::Allow | Decision::AllowWithConstraints) {
-            self.look_before(submit, live, &mut ruling, redactor);
+        if ruling.status != Status::Refused {
+            self.look_at(submit, live, &mut ruling, redactor, now);
         }
         // A remedy that was applied may have led to another tool.
         if let Some(remedy) = ruling.remedy.as_ref().filter(|remedy| remedy.applied) {
@@ -240,22 +157,31 @@ impl State {
         verdict
     }
 
-    /// What policy allows runs in the mode that the agent has earned, and until it has earned one, people are asked first.
-    fn look_before(&self, submit: &Submit, live: &Snapshot, ruling: &mut Ruling, redactor: &Redactor) {
+    /// What policy grants, the guards look at; what it allows runs in the mode that the agent has earned.
+    fn look_at(&self, submit: &Submit, live: &Snapshot, ruling: &mut Ruling, redactor: &Redactor, now: Time) {
         let applied = ruling.remedy.as_ref().filter(|remedy| remedy.applied);
         let action = applied.map_or(&submit.action, |remedy| &remedy.alternative);
-        ruling.acts_in = self.acts_in(&submit.agent, action, &submit.kinds, live, redactor);
-        let unproven = ruling
-            .acts_in
-            .as_ref()
-            .filter(|acts_in| acts_in.mode == Mode::PreAction);
-        let asked = unproven.and_then(|acts_in| first_ask(live, &acts_in.operation));
-        if let Some((reason, demand)) = asked {
-            ruling.decision = Decision::RequireApproval;
-            ruling.status = Status::Pending;
-            ruling.reasons.insert(0, reason);
-            ruling.demands.push(demand);
+        if matches!(ruling.decision, Decision::Allow | Decision::AllowWithConstraints) {
+            ruling.acts_in = self.acts_in(&submit.agent, action, &submit.kinds, live, redactor);
         }
+        let wanted = Wanted {
+            action,
+            acts_in: ruling.acts_in.as_ref(),
+            agent: &submit.agent,
+            kinds: &submit.kinds,
+            live,
+            now,
+            redactor,
+        };
+        let mut found = self.guarded(&wanted);
+        for objection in std::mem::take(&mut found.objections) {
+            ruling.tighten(objection);
+        }
+        if !found.reserved.is_empty() {
+            // Whether the reservation still stands shows only when the permit is used here.
+            ruling.permit_use = PermitUse::Redeem;
+        }
+        ruling.found = found;
     }
 
     /// The same agent with the same refused action more than ten times a minute gets no decision and no record.
@@ -299,7 +225,7 @@ impl State {
         &self,
         events: &mut Vec<Draft>,
         submit: Submit,
-        ruling: Ruling,
+        mut ruling: Ruling,
         facts: DecisionFacts,
         action_id: ActionId,
         approval: Option<ApprovalId>,
@@ -330,6 +256,17 @@ impl State {
                 tool: ctx.redactor.redact_text(name, &submit.kinds).text,
             });
         }
+        let found = std::mem::take(&mut ruling.found);
+        let mut facts = facts;
+        facts.budgets = found.accounts;
+        let exhausted = Exhausted {
+            agent: submit.agent.clone(),
+            pauses: found.pauses && ruling.status == Status::Refused,
+            why: found.exhausted,
+        };
+        let reserved = Some(found.reserved).filter(|_| ruling.status == Status::Permitted);
+        let reserved = reserved.unwrap_or_default();
+        let told = self.tell_reached(&reserved, action_id, ctx);
         let permit = (ruling.status == Status::Permitted).then(|| Permit {
             audience: audience(offered.as_ref(), &submit.shown),
             expires: ctx.now + PERMIT_SPAN,
@@ -357,10 +294,12 @@ impl State {
             reasons: shortened(ruling.reasons, &submit.kinds, ctx),
             remedy: offered,
             reported: ruling.reported,
+            reserved,
             resource_type: submit.shown.resource_type,
             retention: ruling.retention,
             // It goes with the payload, which can be erased; a record cannot.
             salt: None,
+            spends: found.spends.filter(|_| ruling.status == Status::Pending),
             status: ruling.status,
             tool: submit.shown.tool,
         };
@@ -372,6 +311,8 @@ impl State {
             redact: submit.redact,
             snapshot: self.live.clone(),
         });
+        events.extend(told);
+        events.extend(self.tell_exhausted(&exhausted, action_id, ctx));
         for name in ruling.alerts {
             events.extend(self.alert(&name, summary.clone(), Some(&submit.agent), Some(action_id), ctx));
         }

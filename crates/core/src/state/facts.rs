@@ -52,6 +52,7 @@ impl State {
         DecisionFacts {
             accept_remedy: false,
             agent: words,
+            budgets: Vec::new(),
             labels: known.map(|agent| agent.labels.clone()).unwrap_or_default(),
             pii,
             policy_unavailable: false,

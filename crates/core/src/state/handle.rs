@@ -212,6 +212,7 @@ impl State {
             | Event::AbsenceWithdrawn(_)
             | Event::AlertAcknowledged(_)
             | Event::AlertRaised(_)
+            | Event::BudgetReached(_)
             | Event::CallbackRegistered(_)
             | Event::CallbackRemoved(_)
             | Event::ChannelRegistered(_)

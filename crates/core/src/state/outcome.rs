@@ -3,6 +3,7 @@
 use countersign_policy::constraint;
 
 use super::autonomy::Acted;
+use super::budget::Reported;
 use super::{Ctx, Handled, State};
 use crate::command::ReportOutcome;
 use crate::event::{OutcomeReported, OutcomeStatus, Status};
@@ -19,7 +20,7 @@ impl State {
             return Err(reported());
         }
         let view = report.view.as_deref();
-        let (agent, acts_in, approval, granted, redeemed, constraints) = match (open, view) {
+        let (agent, acts_in, approval, granted, redeemed, constraints, budgets) = match (open, view) {
             (Some(action), _) => (
                 &action.agent,
                 action.acts_in.as_ref(),
@@ -27,6 +28,7 @@ impl State {
                 action.permit.is_some(),
                 action.redeemed,
                 &action.constraints,
+                (&*action.reserved, action.held),
             ),
             (None, Some(view)) => {
                 if view.outcome.is_some() {
@@ -41,6 +43,7 @@ impl State {
                     granted,
                     view.redeemed_at.is_some(),
                     &decision.constraints,
+                    (&*decision.reserved, false),
                 )
             }
             (None, None) => return Err(Refusal::missing("action", id)),
@@ -74,6 +77,23 @@ impl State {
             let summary = format!("nobody reported an outcome of `{id}` in time");
             events.extend(self.alert("outcome_unknown", summary, Some(agent), Some(id), ctx));
         }
+        let total = report.tokens.get("total").copied();
+        let all = || {
+            report
+                .tokens
+                .values()
+                .fold(0, |sum: u64, count| sum.saturating_add(*count))
+        };
+        let reported = Reported {
+            id,
+            agent,
+            reserved: budgets.0,
+            held: budgets.1,
+            cost: report.cost.as_ref().map(|(amount, code)| (*amount, code.clone())),
+            tokens: total.or_else(|| (!report.tokens.is_empty()).then(all)),
+        };
+        let (settled, told) = self.settle(&reported, ctx);
+        events.extend(told);
         let acted = Acted {
             id,
             agent,
@@ -91,6 +111,7 @@ impl State {
             cost,
             currency,
             duration_ms: report.duration_ms,
+            settled,
             status: report.status,
             tokens: report.tokens,
             violations,

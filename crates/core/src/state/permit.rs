@@ -98,6 +98,10 @@ impl State {
                     .hint("ask for a decision on the action that is about to run"),
             );
         }
+        if !action.reserved.is_empty() && !action.held {
+            let detail = format!("what `{}` had reserved is settled", redeem.permit);
+            return Err(Refusal::conflict("reservation_ended", detail).hint("ask for a new decision"));
+        }
         let killed = self
             .stopped_by(&action.agent, &action.tool, &action.operation)
             .is_some();

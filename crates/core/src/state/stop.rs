@@ -143,6 +143,7 @@ impl State {
             fallback: None,
             permit: None,
             reason_code: Some(reason_code.to_owned()),
+            reserved: Vec::new(),
             state,
             status: Status::Refused,
             why,

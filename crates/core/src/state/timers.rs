@@ -59,11 +59,13 @@ impl State {
                 }
                 Due::Review(id) => events.extend(self.review_overdue(id, ctx)),
                 Due::Outcome(id) => {
+                    let settled = self.unreported(id, ctx);
                     events.push(Draft::observed(OutcomeReported {
                         action_id: id,
                         cost: None,
                         currency: None,
                         duration_ms: None,
+                        settled,
                         status: OutcomeStatus::Unknown,
                         tokens: Default::default(),
                         violations: Vec::new(),

@@ -271,6 +271,14 @@ impl State {
         {
             return self.end_approval(vote.approval, ApprovalState::Invalidated, "invalidated", why, ctx);
         }
+        let stored = vote.action.as_deref().filter(|_| action.snapshot != self.live);
+        let reserved = match self.reserve_approved(action, stored, ctx) {
+            Ok(reserved) => reserved,
+            Err(why) => {
+                return self.end_approval(vote.approval, ApprovalState::Invalidated, "invalidated", why, ctx);
+            }
+        };
+        let told = self.tell_reached(&reserved, id, ctx);
         let permit = Permit {
             audience: action.tool.to_string(),
             expires: ctx.now + super::apply::valid_for(approval),
@@ -283,12 +291,14 @@ impl State {
             fallback: None,
             permit: Some(permit),
             reason_code: None,
+            reserved,
             state: ApprovalState::Approved,
             status: Status::Permitted,
             why: "everybody who has to approve has approved".into(),
         };
         let mut events = vec![Draft::observed(resolved).citing(action.snapshot.clone())];
         events.extend(self.callback_due(id, action.callback.as_ref(), ctx));
+        events.extend(told);
         events
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::budget::{self, Budget};
 use super::field::{Fields, Money, Reader};
 use super::rule::{Approvers, distinct, rule_id};
 use super::selector::Pattern;
@@ -28,6 +29,8 @@ pub struct Mandate {
     pub(crate) handoff_required: bool,
     /// What lies outside goes to a person instead of being denied.
     pub(crate) out_of_scope: Option<RuleId>,
+    /// Its limits.
+    pub(crate) budgets: Vec<Budget>,
     pub(crate) audit: mandate_audit::Audit,
 }
 
@@ -129,7 +132,11 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ma
         rule: Arc::from(rule),
         place,
     };
-    fields.refuse(reader, &["limits", "delegation", "autonomy"]);
+    fields.refuse(reader, &["delegation", "autonomy"]);
+    let limits = fields.get("limits").zip(agent.as_deref());
+    let budgets = limits
+        .map(|(node, agent)| budget::limits(reader, agent, node))
+        .unwrap_or_default();
     let owner = fields.get("owner").and_then(|node| reader.name(node));
     for name in ["technical_owner", "fallback_owner", "review_by", "purpose"] {
         if let Some(node) = fields.get(name) {
@@ -203,6 +210,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ma
         escalations,
         handoff_required,
         out_of_scope,
+        budgets,
         audit,
     })
 }

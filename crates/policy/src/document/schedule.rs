@@ -78,7 +78,7 @@ impl Hours {
 }
 
 /// A time zone by its IANA name, from the database that is compiled in: the same on every machine.
-fn time_zone(name: &str) -> Option<TimeZone> {
+pub fn time_zone(name: &str) -> Option<TimeZone> {
     TimeZoneDatabase::bundled().get(name).ok()
 }
 
@@ -87,7 +87,7 @@ pub fn is_time_zone(name: &str) -> bool {
     time_zone(name).is_some()
 }
 
-fn zone(reader: &mut Reader<'_>, node: &Node) -> Option<TimeZone> {
+pub(crate) fn zone(reader: &mut Reader<'_>, node: &Node) -> Option<TimeZone> {
     let name = reader.name(node)?;
     let zone = time_zone(&name);
     if zone.is_none() {

@@ -1,0 +1,282 @@
+//! Budgets: what is spent and reserved, account by account, and the guard that keeps it within the limit.
+//!
+//! A permit reserves what its action is expected to cost, by the record that issues it. The reservation ends once: at the
+//! outcome, which takes what it did cost and gives the rest back, or at the end of a permit that nobody used. A redeemed
+//! permit without an outcome costs what was reserved. An account is one window of one budget for one agent, team, run or
+//! organization; reservations are settled in the window that they were made in.
+
+mod reserve;
+mod settle;
+mod window;
+
+use std::sync::Arc;
+
+use countersign_policy::{Budget, Decimal, Of, Per, Snapshot, Unit};
+use serde::{Deserialize, Serialize};
+
+pub(super) use self::reserve::{Exhausted, guard};
+pub(super) use self::settle::Reported;
+use super::State;
+use crate::digest::Digest;
+use crate::event::{BudgetReached, OutcomeReported, Reservation};
+use crate::ids::ActionId;
+use crate::time::{Span, Time};
+
+/// How long the account of a run is kept after the last action that it paid for.
+pub(super) const RUN_SPAN: Span = Span::days(7);
+
+/// One window of a budget, as far as it is used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// When the window began.
+    pub from: Time,
+    /// What open permits hold.
+    #[serde(with = "text")]
+    pub reserved: Decimal,
+    /// What outcomes took.
+    #[serde(with = "text")]
+    pub spent: Decimal,
+    /// The highest share, in percent, that people were told.
+    pub told: u32,
+    /// They were told that it will not do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told_forecast: bool,
+    /// When the window ends.
+    pub until: Time,
+}
+
+/// Decimals as text, whose form depends on their value alone.
+mod text {
+    use countersign_policy::Decimal;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&value.normalize())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+/// An account as it stands at an instant, whether anything was taken from it or not.
+pub(super) struct Standing {
+    pub(super) from: Time,
+    pub(super) until: Time,
+    pub(super) used: Decimal,
+    pub(super) told: u32,
+    pub(super) told_forecast: bool,
+}
+
+/// Whose account an action takes from.
+pub(super) struct Whose<'a> {
+    pub(super) agent: &'a str,
+    pub(super) team: Option<&'a str>,
+    pub(super) run: Option<Digest>,
+}
+
+/// The beginning of the names of a budget's accounts.
+pub(super) fn accounts_of(budget: &Budget, currency: &str) -> String {
+    format!(
+        "{}/{}/{}/",
+        budget.name(),
+        budget.per().as_str(),
+        unit(budget, currency)
+    )
+}
+
+/// What a budget is counted in, as records name it.
+pub(super) fn unit<'a>(budget: &'a Budget, currency: &'a str) -> &'a str {
+    match budget.unit() {
+        Unit::Money(code) => code.as_deref().unwrap_or(currency),
+        Unit::Tokens => "tokens",
+    }
+}
+
+fn account_of(budget: &Budget, currency: &str, whose: &Whose<'_>) -> String {
+    let beginning = accounts_of(budget, currency);
+    match budget.of() {
+        Of::Organization => format!("{beginning}organization"),
+        Of::Agent => format!("{beginning}agent:{}", whose.agent),
+        Of::Team => format!("{beginning}team:{}", whose.team.unwrap_or_default()),
+        // Runs are named by whoever starts them: the same name of two agents is two runs.
+        Of::Task => match whose.run {
+            Some(run) => {
+                let run = run.to_string();
+                format!("{beginning}run:{}:{}", whose.agent, run.get(..16).unwrap_or_default())
+            }
+            None => format!("{beginning}action"),
+        },
+    }
+}
+
+/// Money with two digits after the point at least, anything else as it is.
+pub(super) fn written(value: Decimal, unit: &str) -> String {
+    let mut value = value.normalize();
+    if unit != "tokens" && value.scale() < 2 {
+        value.rescale(2);
+    }
+    value.to_string()
+}
+
+pub(super) fn read(text: &str) -> Decimal {
+    text.parse().unwrap_or_default()
+}
+
+impl State {
+    /// Accounts of budgets of which something is used, by name: `BUDGET/WINDOW/UNIT/WHOSE`.
+    pub fn accounts(&self) -> impl Iterator<Item = (&str, &Account)> {
+        self.budgets.iter().map(|(name, account)| (&**name, account))
+    }
+
+    /// The organization's currency.
+    pub(super) fn currency_under<'a>(&'a self, live: &'a Snapshot) -> &'a str {
+        live.organization()
+            .and_then(|organization| organization.currency())
+            .unwrap_or(&self.currency)
+    }
+
+    /// An account at an instant.
+    pub(super) fn account(&self, budget: &Budget, name: &str, live: &Snapshot, now: Time) -> Standing {
+        let task = budget.per() == Per::Task;
+        match self
+            .budgets
+            .get(name)
+            .filter(|account| account.from <= now && now < account.until)
+        {
+            Some(account) => Standing {
+                from: account.from,
+                until: if task { now + RUN_SPAN } else { account.until },
+                used: account.spent + account.reserved - self.lapsed(name, account.from, now),
+                told: account.told,
+                told_forecast: account.told_forecast,
+            },
+            None => {
+                let named = live.organization().and_then(|organization| organization.zone());
+                let (from, until) = window::window(budget, named.unwrap_or(&self.zone), now);
+                Standing {
+                    from,
+                    until,
+                    used: Decimal::ZERO,
+                    told: 0,
+                    told_forecast: false,
+                }
+            }
+        }
+    }
+
+    /// What permits hold of an account that have ended since the last record.
+    fn lapsed(&self, name: &str, from: Time, now: Time) -> Decimal {
+        let over = self.holding.range(..=(now, ActionId(u128::MAX)));
+        let actions = over.filter_map(|(_, id)| self.actions.get(id));
+        let of = actions.flat_map(|action| &action.reserved);
+        of.filter(|held| held.account == name && held.from == from)
+            .map(|held| read(&held.amount))
+            .sum()
+    }
+
+    /// Takes up what a permit reserves.
+    pub(super) fn reserve(&mut self, id: ActionId, reserved: &[Reservation], expires: Time) {
+        if reserved.is_empty() {
+            return;
+        }
+        for held in reserved.iter().filter(|held| !held.account.ends_with("/action")) {
+            let name: Arc<str> = held.account.as_str().into();
+            if let Some(old) = self.budgets.get(&name) {
+                self.closing.remove(&(old.until, name.clone()));
+            }
+            let fresh = || Account {
+                from: held.from,
+                reserved: Decimal::ZERO,
+                spent: Decimal::ZERO,
+                told: 0,
+                told_forecast: false,
+                until: held.until,
+            };
+            let account = self.budgets.entry(name.clone()).or_insert_with(fresh);
+            if account.from != held.from {
+                *account = fresh();
+            }
+            account.until = held.until;
+            account.reserved += read(&held.amount);
+            self.closing.insert((held.until, name));
+        }
+        if let Some(action) = self.actions.get_mut(&id) {
+            action.reserved = reserved.to_vec();
+            action.held = true;
+            self.holding.insert((expires, id));
+        }
+    }
+
+    /// Gives back what an action still holds.
+    pub(super) fn give_back(&mut self, id: ActionId) {
+        let Some(action) = self.actions.get_mut(&id).filter(|action| action.held) else {
+            return;
+        };
+        action.held = false;
+        if let Some(permit) = &action.permit {
+            self.holding.remove(&(permit.expires, id));
+        }
+        for held in &action.reserved {
+            if let Some(account) = self.budgets.get_mut(held.account.as_str())
+                && account.from == held.from
+            {
+                account.reserved -= read(&held.amount);
+            }
+        }
+    }
+
+    /// Takes what an outcome cost.
+    pub(super) fn settled(&mut self, e: &OutcomeReported) {
+        self.give_back(e.action_id);
+        for settled in &e.settled {
+            if let Some(account) = self.budgets.get_mut(settled.account.as_str())
+                && account.from == settled.from
+            {
+                account.spent += read(&settled.amount);
+            }
+        }
+    }
+
+    /// Remembers what people were told.
+    pub(super) fn told_reached(&mut self, e: &BudgetReached) {
+        if let Some(account) = self.budgets.get_mut(&e.account)
+            && account.from == e.from
+        {
+            account.told = e.percent.unwrap_or(account.told);
+            account.told_forecast |= e.forecast.is_some();
+        }
+    }
+
+    /// Lets go of windows that are over, and of what permits hold that nobody used.
+    pub(super) fn leave_budgets(&mut self, now: Time) {
+        while let Some((_, id)) = self.holding.first().copied().filter(|(at, _)| *at <= now) {
+            self.holding.pop_first();
+            self.give_back(id);
+        }
+        while let Some((until, name)) = self.closing.first().cloned().filter(|(at, _)| *at <= now) {
+            self.closing.pop_first();
+            if self.budgets.get(&name).is_some_and(|account| account.until == until) {
+                self.budgets.remove(&name);
+            }
+        }
+    }
+
+    /// Makes the timers of budgets from what the state holds.
+    pub(super) fn rebuild_budgets(&mut self) {
+        self.closing = self
+            .budgets
+            .iter()
+            .map(|(name, account)| (account.until, name.clone()))
+            .collect();
+        let held = self
+            .actions
+            .iter()
+            .filter(|(_, action)| action.held && !action.redeemed);
+        self.holding = held
+            .filter_map(|(id, action)| Some((action.permit.as_ref()?.expires, *id)))
+            .collect();
+    }
+}

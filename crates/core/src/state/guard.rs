@@ -1,0 +1,79 @@
+//! Guards: once policy has granted an action, or would after an approval, each of them looks at it and may tighten the
+//! answer. None can loosen it: what a guard returns has no words for that.
+//!
+//! To add one, write `fn(&State, &Wanted, &mut Found)` in a file below this folder and add a line to [`GUARDS`]. The order is
+//! that of the line, and every guard is asked, whatever those before it found. What a guard reads of the state it also
+//! leaves in [`Found`], from where it goes into the facts of the record: whoever derives the decision again holds
+//! what was read against the ledger before it.
+
+use std::sync::Arc;
+
+use countersign_policy::{Action, Demand, Reason, Snapshot};
+
+use super::State;
+use crate::event::{AccountRead, ActsIn, Reservation, Spends};
+use crate::redact::{Kinds, Redactor};
+use crate::time::Time;
+
+/// Every guard, in the order in which they look.
+const GUARDS: [fn(&State, &Wanted<'_>, &mut Found); 2] = [super::autonomy::unproven, super::budget::guard];
+
+/// What is about to be granted.
+pub(super) struct Wanted<'a> {
+    /// What would run: the alternative, where a remedy was applied.
+    pub(super) action: &'a Action,
+    /// How much of it is looked at, where it would run without an approval.
+    pub(super) acts_in: Option<&'a ActsIn>,
+    /// Who acts.
+    pub(super) agent: &'a Arc<str>,
+    /// What redaction looks for in this agent's actions.
+    pub(super) kinds: &'a Kinds,
+    /// The policy that granted it.
+    pub(super) live: &'a Snapshot,
+    /// When.
+    pub(super) now: Time,
+    /// Whatever of the action goes into a record goes through it.
+    pub(super) redactor: &'a Redactor,
+}
+
+/// What the guards found, each adding to it.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Accounts of budgets, as they were read.
+    pub(super) accounts: Vec<AccountRead>,
+    /// Budgets that have no room, each in a sentence.
+    pub(super) exhausted: Vec<String>,
+    /// What tightens the answer. The last one is the reason that is shown first.
+    pub(super) objections: Vec<Objection>,
+    /// The agent is to be paused.
+    pub(super) pauses: bool,
+    /// What a permit would reserve.
+    pub(super) reserved: Vec<Reservation>,
+    /// What is to be kept while people decide.
+    pub(super) spends: Option<Spends>,
+}
+
+/// Why an answer becomes stricter.
+pub(super) struct Objection {
+    /// What the record and the caller are told.
+    pub(super) reason: Reason,
+    /// What becomes of the answer.
+    pub(super) stricter: Stricter,
+}
+
+/// How strict it becomes at least.
+pub(super) enum Stricter {
+    /// These people have to approve as well.
+    Ask(Demand),
+    /// It may not run.
+    Deny,
+}
+
+impl State {
+    /// What all guards find.
+    pub(super) fn guarded(&self, wanted: &Wanted<'_>) -> Found {
+        let mut found = Found::default();
+        GUARDS.iter().for_each(|guard| guard(self, wanted, &mut found));
+        found
+    }
+}

@@ -1,0 +1,121 @@
+//! What becomes of an action: the answer of policy, then of whatever may tighten it.
+
+use std::collections::BTreeMap;
+
+use countersign_policy::verdict::{ConstraintValue, PermitUse};
+use countersign_policy::{Decision, Demand, Reason, Verdict};
+
+use super::guard::{Found, Objection, Stricter};
+use crate::event::{ActsIn, Status};
+
+/// What was decided, before it becomes records.
+pub struct Ruling {
+    /// What policy says.
+    pub decision: Decision,
+    /// What the caller needs.
+    pub status: Status,
+    /// Why it is refused.
+    pub reason_code: Option<&'static str>,
+    /// What matched and spoke for something.
+    pub reasons: Vec<Reason>,
+    /// Limits that travel with the grant.
+    pub constraints: BTreeMap<String, ConstraintValue>,
+    /// Evidence that is missing.
+    pub missing: Vec<String>,
+    /// What the grant rests on that only the agent says.
+    pub reported: Vec<String>,
+    /// A grant beyond the agent's mandate was used.
+    pub beyond_mandate: bool,
+    /// How much of what the agent does is looked at.
+    pub acts_in: Option<ActsIn>,
+    pub(super) demands: Vec<Demand>,
+    pub(super) remedy: Option<countersign_policy::Remedy>,
+    pub(super) alerts: Vec<String>,
+    pub(super) retention: Option<String>,
+    pub(super) permit_use: PermitUse,
+    /// What the guards found.
+    pub(super) found: Found,
+}
+
+impl Ruling {
+    /// A denial that needs no policy.
+    pub(super) fn deny(code: &'static str, rule: &str, message: String) -> Ruling {
+        let reason = Reason {
+            code: code.into(),
+            column: 0,
+            decision: Decision::Deny,
+            document: String::new(),
+            line: 0,
+            message,
+            rule: rule.into(),
+        };
+        Ruling {
+            decision: Decision::Deny,
+            status: Status::Refused,
+            reason_code: Some(if code == "killed" { "killed" } else { "denied" }),
+            reasons: vec![reason],
+            constraints: BTreeMap::new(),
+            demands: Vec::new(),
+            missing: Vec::new(),
+            remedy: None,
+            alerts: Vec::new(),
+            beyond_mandate: false,
+            acts_in: None,
+            reported: Vec::new(),
+            retention: None,
+            permit_use: PermitUse::Redeem,
+            found: Found::default(),
+        }
+    }
+
+    pub(super) fn of(verdict: Verdict) -> Ruling {
+        let (status, reason_code) = match verdict.decision {
+            Decision::Allow | Decision::AllowWithConstraints => (Status::Permitted, None),
+            // A remedy that was applied has the decision of its alternative.
+            Decision::Remediate => (Status::Refused, Some("remedy_offered")),
+            Decision::RequireApproval => (Status::Pending, None),
+            Decision::Deny => (Status::Refused, Some("denied")),
+        };
+        Ruling {
+            decision: verdict.decision,
+            status,
+            reason_code,
+            reasons: verdict.reasons,
+            constraints: verdict.constraints,
+            demands: verdict.demands,
+            missing: verdict.missing_evidence,
+            remedy: verdict.remedy,
+            alerts: verdict.alerts,
+            beyond_mandate: verdict.beyond_mandate,
+            acts_in: None,
+            reported: verdict.reported,
+            retention: verdict.retention,
+            permit_use: verdict.permit_use,
+            found: Found::default(),
+        }
+    }
+
+    /// Takes an objection in. The answer is as strict as before or stricter.
+    pub(super) fn tighten(&mut self, objection: Objection) {
+        self.reasons.insert(0, objection.reason);
+        match objection.stricter {
+            Stricter::Ask(demand) => {
+                if self.decision < Decision::RequireApproval {
+                    self.decision = Decision::RequireApproval;
+                    self.status = Status::Pending;
+                }
+                self.demands.push(demand);
+            }
+            Stricter::Deny => {
+                self.decision = Decision::Deny;
+                self.status = Status::Refused;
+                self.reason_code = Some("denied");
+                self.constraints.clear();
+                self.demands.clear();
+                self.missing.clear();
+                self.remedy = None;
+                self.acts_in = None;
+            }
+        }
+    }
+}
