@@ -186,6 +186,9 @@ pub struct OpenAction {
     pub approval: Option<ApprovalId>,
     /// Where its final status is told.
     pub callback: Option<CallbackTo>,
+    /// Classes of the tool catalogue that it lies in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// What was granted within which limits.
     pub constraints: BTreeMap<String, ConstraintValue>,
     /// Its digest.
@@ -209,6 +212,9 @@ pub struct OpenAction {
     /// The person whose credential asked a person to decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requester: Option<String>,
+    /// The run that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Arc<str>>,
     /// Index of the decision.
     pub seq: u64,
     /// Who had to approve, if people were asked.
@@ -220,6 +226,9 @@ pub struct OpenAction {
     pub snapshot: Option<Arc<str>>,
     /// The operation.
     pub operation: Arc<str>,
+    /// The agent's team when it asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<Arc<str>>,
     /// The tool, or the operation where there is none.
     pub tool: Arc<str>,
 }

@@ -1,5 +1,6 @@
 //! Runs case files: behaviour as YAML that a non-programmer can read. `tests/cases/README.md` explains the words.
 
+mod agents;
 mod expect;
 
 use std::collections::BTreeMap;
@@ -181,6 +182,7 @@ impl Run {
                     let who = by(ActorKind::User, &text(value, "by"));
                     result = crate::outcome_of(self.world.give(who, command).0);
                 }
+                "move" => self.move_agent(value),
                 "set_mode" => result = self.set_mode(value),
                 "review" => result = self.review(value),
                 "pause_agent" => drop(self.world.done(Command::PauseAgent(plain(value).as_str().into(), None))),
@@ -450,11 +452,13 @@ impl Run {
 }
 
 fn scope(value: &Value) -> Scope {
-    match (value.get("agent"), value.get("tool")) {
-        (Some(agent), _) => Scope::Agent(plain(agent)),
-        (None, Some(tool)) => Scope::Tool(plain(tool)),
-        (None, None) => Scope::Organization,
-    }
+    let named = |word: &str, scope: fn(String) -> Scope| value.get(word).map(|name| scope(plain(name)));
+    named("agent", Scope::Agent)
+        .or_else(|| named("team", Scope::Team))
+        .or_else(|| named("tool", Scope::Tool))
+        .or_else(|| named("class", Scope::Class))
+        .or_else(|| named("run", Scope::Run))
+        .unwrap_or(Scope::Organization)
 }
 
 fn span(text: &str) -> Option<Span> {

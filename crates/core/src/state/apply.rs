@@ -259,6 +259,7 @@ impl State {
             agent: e.agent.clone(),
             approval: e.approval,
             callback: e.callback.clone(),
+            classes: e.classes.clone(),
             constraints: e.constraints.clone(),
             digest,
             identity: e.facts.agent.get("identity").cloned().unwrap_or_default(),
@@ -270,11 +271,13 @@ impl State {
             redacted: !record.redact.is_empty(),
             refused: 0,
             requester: None,
+            run: e.run.as_deref().map(Arc::from),
             seq: record.seq,
             slots: Vec::new(),
             tracks: Vec::new(),
             snapshot: record.snapshot.clone(),
             operation,
+            team: e.facts.agent.get("team").map(|team| team.as_str().into()),
             tool,
         };
         self.actions.insert(e.action_id, action);
@@ -371,6 +374,7 @@ impl State {
                     agent: "".into(),
                     approval: None,
                     callback: None,
+                    classes: Vec::new(),
                     constraints: Default::default(),
                     digest: Digest([0; 32]),
                     identity: String::new(),
@@ -382,11 +386,13 @@ impl State {
                     redacted: false,
                     refused: 0,
                     requester: None,
+                    run: None,
                     seq: record.seq,
                     slots: Vec::new(),
                     tracks: Vec::new(),
                     snapshot: None,
                     operation: "".into(),
+                    team: None,
                     tool: "".into(),
                 };
                 self.leaving.insert((tombstone.leaves, e.action_id));

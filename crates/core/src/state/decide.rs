@@ -7,6 +7,7 @@ use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use countersign_policy::{Decision, Demand, Hidden, Reason, Snapshot, Verdict};
 
 use super::autonomy::first_ask;
+use super::stop::Target;
 use super::{Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State, TurnedAway};
 use crate::command::Submit;
 use crate::digest::action_digest;
@@ -199,8 +200,7 @@ impl State {
         redactor: &Redactor,
         now: Time,
     ) -> Ruling {
-        let tool = submit.action.tool.as_deref().unwrap_or(&submit.action.action);
-        if let Some(scope) = self.stopped_by(&submit.agent, tool, &submit.action.action) {
+        if let Some(scope) = self.stopped_by(&Target::asked(submit, &submit.action, live)) {
             return Ruling::deny("killed", "kill_switch", format!("a kill switch is engaged on {scope}"));
         }
         if let Some(why) = self.agents.get(&submit.agent).and_then(|agent| agent.paused.as_ref()) {
@@ -220,8 +220,7 @@ impl State {
         }
         // A remedy that was applied may have led to another tool.
         if let Some(remedy) = ruling.remedy.as_ref().filter(|remedy| remedy.applied) {
-            let tool = remedy.alternative.tool.as_deref().unwrap_or(&remedy.alternative.action);
-            if let Some(scope) = self.stopped_by(&submit.agent, tool, &remedy.alternative.action) {
+            if let Some(scope) = self.stopped_by(&Target::asked(submit, &remedy.alternative, Some(live))) {
                 return Ruling::deny("killed", "kill_switch", format!("a kill switch is engaged on {scope}"));
             }
         }
@@ -337,6 +336,9 @@ impl State {
             r#use: ruling.permit_use,
         });
         let reason_code = ruling.reason_code.map(str::to_owned);
+        let runs = (ruling.remedy.as_ref())
+            .filter(|remedy| remedy.applied)
+            .map_or(&submit.action, |remedy| &remedy.alternative);
         let decision = DecisionMade {
             action: submit.shown.action,
             action_id,
@@ -346,6 +348,7 @@ impl State {
             approval,
             beyond_mandate: ruling.beyond_mandate,
             callback: callback.clone(),
+            classes: ctx.live.map(|live| live.classes(runs)).unwrap_or_default(),
             constraints: ruling.constraints,
             currency: submit.action.currency,
             decision: ruling.decision,
@@ -359,6 +362,7 @@ impl State {
             reported: ruling.reported,
             resource_type: submit.shown.resource_type,
             retention: ruling.retention,
+            run: submit.shown.run,
             // It goes with the payload, which can be erased; a record cannot.
             salt: None,
             status: ruling.status,

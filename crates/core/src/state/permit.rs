@@ -1,5 +1,6 @@
 //! Redeeming a permit: everything is checked again, then it is used, once.
 
+use super::stop::Target;
 use super::{Ctx, Handled, OUTCOME_SPAN, OpenAction, OpenPermit, State};
 use crate::command::Redeem;
 use crate::event::{ApprovalState, PermitRedeemed, PermitRefused};
@@ -98,10 +99,8 @@ impl State {
                     .hint("ask for a decision on the action that is about to run"),
             );
         }
-        let killed = self
-            .stopped_by(&action.agent, &action.tool, &action.operation)
-            .is_some();
-        if killed || self.voided(permit.issued, &action.agent, &action.tool, &action.operation) {
+        let target = Target::of(action);
+        if self.stopped_by(&target).is_some() || self.voided(permit.issued, &target) {
             return Err(Refusal::conflict(
                 "killed",
                 "a kill switch was engaged after this permit was issued",
