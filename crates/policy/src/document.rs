@@ -25,7 +25,7 @@ pub(crate) mod tests;
 pub(crate) mod tools;
 
 pub use autonomy::{AutonomyRules, Estimate, Threshold};
-pub use mandate::Mandate;
+pub use mandate::{Grant, Mandate};
 pub use organization::{DefaultRoute, Organization, TwoPerson};
 pub use route::{Assurance, Clarify, Exhausted, Route, Separation, Step, StepSlot, When};
 pub use schedule::{Calendar, Hours, Layer, Schedule, is_time_zone};

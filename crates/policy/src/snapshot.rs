@@ -44,6 +44,17 @@ pub struct Snapshot {
     pub(crate) known: Known,
 }
 
+/// A tool that a gateway may let through for a while without a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailOpen<'a> {
+    /// The tool.
+    pub tool: &'a str,
+    /// Its class.
+    pub class: Option<&'a str>,
+    /// For how long after the lease is over.
+    pub seconds: u32,
+}
+
 impl Snapshot {
     /// Loads a bundle: file names, which matter only to messages, and exact bytes.
     ///
@@ -236,6 +247,17 @@ impl Snapshot {
         let named = [tool, last_part(tool), &action.action];
         let classes = named.into_iter().filter_map(|name| self.classes.get(name)).flatten();
         classes.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Tools that a gateway may let through for a while without a lease, by name.
+    pub fn fail_open(&self) -> impl Iterator<Item = FailOpen<'_>> {
+        self.tools.iter().filter_map(|(name, tool)| {
+            Some(FailOpen {
+                tool: name,
+                class: tool.class.as_deref(),
+                seconds: tool.fail_open?,
+            })
+        })
     }
 
     /// The organization's document.

@@ -183,6 +183,13 @@ impl Run {
                     result = crate::outcome_of(self.world.give(who, command).0);
                 }
                 "move" => self.move_agent(value),
+                "lease" => result = self.lease(value),
+                "give_back_lease" => result = self.give_back_lease(value),
+                "describe" => result = self.describe(value),
+                "activate" => result = self.activate(value),
+                "tool" => self.tool(value),
+                "approve_tool" => result = self.approve_tool(value),
+                "inventory" => self.inventory(value)?,
                 "set_mode" => result = self.set_mode(value),
                 "review" => result = self.review(value),
                 "pause_agent" => drop(self.world.done(Command::PauseAgent(plain(value).as_str().into(), None))),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
-use countersign_policy::{Decision, Demand, Hidden, Reason, Snapshot, Verdict};
+use countersign_policy::{Action, Decision, Demand, Hidden, Reason, Snapshot, Verdict};
 
 use super::autonomy::first_ask;
 use super::stop::Target;
@@ -200,12 +200,8 @@ impl State {
         redactor: &Redactor,
         now: Time,
     ) -> Ruling {
-        if let Some(scope) = self.stopped_by(&Target::asked(submit, &submit.action, live)) {
-            return Ruling::deny("killed", "kill_switch", format!("a kill switch is engaged on {scope}"));
-        }
-        if let Some(why) = self.agents.get(&submit.agent).and_then(|agent| agent.paused.as_ref()) {
-            let message = format!("the agent is paused ({why}); a person resumes it");
-            return Ruling::deny("agent_paused", "agent_paused", message);
+        if let Some(ruling) = self.above_policy(submit, &submit.action, live) {
+            return ruling;
         }
         let Some(live) = live else {
             let message = "no policy is live; upload and activate one".to_owned();
@@ -220,11 +216,22 @@ impl State {
         }
         // A remedy that was applied may have led to another tool.
         if let Some(remedy) = ruling.remedy.as_ref().filter(|remedy| remedy.applied) {
-            if let Some(scope) = self.stopped_by(&Target::asked(submit, &remedy.alternative, Some(live))) {
-                return Ruling::deny("killed", "kill_switch", format!("a kill switch is engaged on {scope}"));
-            }
+            return self
+                .above_policy(submit, &remedy.alternative, Some(live))
+                .unwrap_or(ruling);
         }
         ruling
+    }
+
+    /// What stands above policy: kill switches, pauses, agents that are not active, tools that changed.
+    fn above_policy(&self, submit: &Submit, action: &Action, live: Option<&Snapshot>) -> Option<Ruling> {
+        if let Some(scope) = self.stopped_by(&Target::asked(submit, action, live)) {
+            let message = format!("a kill switch is engaged on {scope}");
+            return Some(Ruling::deny("killed", "kill_switch", message));
+        }
+        let tool = action.tool.as_deref().unwrap_or(&action.action);
+        let (code, message) = self.halted(&submit.agent, tool, &action.action, live)?;
+        Some(Ruling::deny(code, code, message))
     }
 
     /// A remedy is applied for an agent that has earned to run what it leads to; otherwise it is offered, and asked for.

@@ -110,11 +110,16 @@ impl State {
             .agents
             .get(&action.agent)
             .is_none_or(|agent| agent.quarantined || agent.paused.is_some())
+            || self.not_active(&action.agent, ctx.live)
         {
             return Err(Refusal::conflict(
                 "agent_inactive",
                 format!("agent `{}` is not active", action.agent),
             ));
+        }
+        if self.changed_since(&action.tool, &action.operation, permit.issued) {
+            let detail = format!("tool `{}` has changed after this permit was issued", action.tool);
+            return Err(Refusal::conflict("tool_changed", detail).hint("ask for a new decision"));
         }
         if action.snapshot == self.live {
             return Ok(false);

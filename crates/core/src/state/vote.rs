@@ -260,12 +260,11 @@ impl State {
             let why = "a kill switch was engaged after this request was opened".to_owned();
             return self.end_approval(vote.approval, ApprovalState::Cancelled, "killed", why, ctx);
         }
-        if self
-            .agents
-            .get(&action.agent)
-            .is_some_and(|agent| agent.paused.is_some())
-        {
-            let why = format!("agent `{}` is paused", action.agent);
+        if let Some((code, message)) = self.halted(&action.agent, &action.tool, &action.operation, ctx.live) {
+            let why = match code {
+                "agent_paused" => format!("agent `{}` is paused", action.agent),
+                _other => message,
+            };
             return self.end_approval(vote.approval, ApprovalState::Cancelled, "cancelled", why, ctx);
         }
         if action.snapshot != self.live
