@@ -38,7 +38,7 @@ def scopes_of(agent, tool, operation):
 
 def also_of(decision):
     """The same, by what the decision itself says: classes of the catalogue, the run, the team as of then."""
-    named = {"run": [decision.get("run")], "team": [decision["facts"]["agent"].get("team")], "class": decision.get("classes", [])}
+    named = {"run": [decision.get("run")], "team": [decision.get("team")], "class": decision.get("classes", [])}
     return {f"{kind}:{name}" for kind, names in named.items() for name in names if name}
 
 

@@ -295,7 +295,7 @@ impl Engine {
             .map(drop)
     }
 
-    fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
+    pub(crate) fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
         match scope {
             Scope::Agent(name) | Scope::Class(name) | Scope::Run(name) | Scope::Team(name) | Scope::Tool(name)
                 if name.is_empty() || name.len() > 128 =>

@@ -162,6 +162,9 @@ pub struct DecisionMade {
     pub salt: Option<String>,
     /// What the caller needs.
     pub status: Status,
+    /// The agent's team when it asked, which kill switches on teams go by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
     /// The tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,

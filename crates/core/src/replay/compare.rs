@@ -35,6 +35,9 @@ pub(super) fn decisions(recorded: &DecisionMade, follows: &DecisionMade) -> Vec<
     if recorded.run.is_none() {
         follows.run = None;
     }
+    if recorded.team.is_none() {
+        follows.team = None;
+    }
     if let (Some(ours), Some(theirs)) = (&mut follows.remedy, &recorded.remedy) {
         ours.digest = theirs.digest;
     }

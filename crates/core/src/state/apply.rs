@@ -182,9 +182,7 @@ impl State {
             Event::OverrideWithdrawn(e) => self.rota.taken_off(e.r#override),
             Event::PayloadsDestroyed(_) => {}
             Event::PermitRedeemed(e) => {
-                if let Some(action) = self.actions.get(&e.action_id).cloned() {
-                    self.used(&action, record.ts);
-                }
+                self.used(e, record.ts);
                 self.redeemed(record, e);
             }
             Event::PermitRefused(e) => {
@@ -283,7 +281,7 @@ impl State {
             tracks: Vec::new(),
             snapshot: record.snapshot.clone(),
             operation,
-            team: e.facts.agent.get("team").map(|team| team.as_str().into()),
+            team: e.team.as_deref().map(Arc::from),
             tool,
         };
         self.actions.insert(e.action_id, action);

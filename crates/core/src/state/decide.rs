@@ -373,6 +373,7 @@ impl State {
             // It goes with the payload, which can be erased; a record cannot.
             salt: None,
             status: ruling.status,
+            team: (self.agents.get(&submit.agent)).and_then(|agent| agent.team.clone()),
             tool: submit.shown.tool,
         };
         let summary = format!("{} was refused: {}", decision.action, first_message(&decision.reasons));

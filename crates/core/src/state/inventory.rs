@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use countersign_policy::Snapshot;
 
-use super::{Agent, Ctx, Handled, NamedDue, OpenAction, State};
-use crate::event::{AgentActivated, AgentDescribed, AgentReviewOverdue, Description};
+use super::{Agent, Ctx, Handled, NamedDue, State};
+use crate::event::{AgentActivated, AgentDescribed, AgentReviewOverdue, Description, PermitRedeemed};
 use crate::record::Draft;
 use crate::refusal::Refusal;
 use crate::time::{Span, Time};
@@ -247,13 +247,17 @@ impl State {
         }
     }
 
-    /// Remembers that the agent of an action used what it was granted.
-    pub(super) fn used(&mut self, action: &OpenAction, now: Time) {
-        let Some(agent) = self.agents.get_mut(&action.agent) else {
+    /// Remembers what an agent used of what it was granted. Records of earlier versions do not say it.
+    pub(super) fn used(&mut self, e: &PermitRedeemed, now: Time) {
+        let (Some(operation), Some(tool)) = (&e.operation, &e.tool) else {
             return;
         };
-        let operations = agent.uses.entry(action.tool.clone()).or_default();
-        operations.insert(action.operation.clone(), now);
+        let agent = self.actions.get(&e.action_id).map(|action| action.agent.clone());
+        let Some(agent) = agent.and_then(|agent| self.agents.get_mut(&agent)) else {
+            return;
+        };
+        let operations = agent.uses.entry(tool.clone()).or_default();
+        operations.insert(operation.clone(), now);
         if agent.uses.values().map(BTreeMap::len).sum::<usize>() > USES_AT_MOST {
             forget_the_oldest(&mut agent.uses);
         }

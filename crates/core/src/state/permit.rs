@@ -67,9 +67,11 @@ impl State {
             action_id,
             approval: action.approval,
             digest: redeem.digest,
+            operation: Some(action.operation.clone()),
             outcome_due: ctx.now + OUTCOME_SPAN,
             permit: redeem.permit,
             reevaluated: reevaluated.then(|| self.live.clone()).flatten(),
+            tool: Some(action.tool.clone()),
         })
     }
 

@@ -17,7 +17,7 @@ handlers! {
     "release_kill" => Caller release,
 }
 
-fn scope(kind: KillScope, name: Option<Text<128>>) -> Result<Scope, Problem> {
+pub(super) fn scope(kind: KillScope, name: Option<Text<128>>) -> Result<Scope, Problem> {
     match (kind, name) {
         (KillScope::Organization, None) => Ok(Scope::Organization),
         (KillScope::Agent, Some(name)) => Ok(Scope::Agent(name.0)),
@@ -35,7 +35,7 @@ fn scope(kind: KillScope, name: Option<Text<128>>) -> Result<Scope, Problem> {
     }
 }
 
-fn on_the_wire(kill: &Kill) -> KillAnswer {
+pub(super) fn on_the_wire(kill: &Kill) -> KillAnswer {
     let (scope, name) = match &kill.scope {
         Scope::Organization => ("organization", None),
         Scope::Agent(name) => ("agent", Some(name.clone())),

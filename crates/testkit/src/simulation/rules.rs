@@ -213,8 +213,7 @@ fn scopes_of(decision: &DecisionMade) -> Vec<String> {
     scopes.extend(decision.tool.iter().map(|tool| format!("tool:{tool}")));
     scopes.extend(decision.run.iter().map(|run| format!("run:{run}")));
     scopes.extend(decision.classes.iter().map(|class| format!("class:{class}")));
-    let team = decision.facts.agent.get("team");
-    scopes.extend(team.map(|team| format!("team:{team}")));
+    scopes.extend(decision.team.iter().map(|team| format!("team:{team}")));
     scopes
 }
 
