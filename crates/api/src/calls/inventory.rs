@@ -21,7 +21,7 @@ const GATEWAYS: Permission = Those {
 const GATEWAY: Param = with_slashes(path("gateway", "The gateway.", id));
 
 pub(super) static CALLS: &[Call] = &[
-    Call::new("describe_agent", Put, "/v1/agents/{id}/description", people(RUNNERS))
+    Call::new("describe_agent", Put, "/v1/descriptions/{id}", people(RUNNERS))
         .about("Says what is known of an agent: owners, purpose, boundary, versions, when to look again.")
         .with(&[AGENT])
         .takes::<DescriptionBody>(concat!(
@@ -30,21 +30,21 @@ pub(super) static CALLS: &[Call] = &[
         ))
         .answers::<ReadinessAnswer>()
         .problems(&[(422, "invalid_label"), (422, "not_ready")]),
-    Call::new("activate_agent", Post, "/v1/agents/{id}/activate", people(RUNNERS))
+    Call::new("activate_agent", Post, "/v1/readiness/{id}", people(RUNNERS))
         .about("Makes an agent active, which takes all that has to be known of it.")
         .idempotent()
         .with(&[AGENT])
         .answers::<ReadinessAnswer>()
         .problems(&[(422, "not_ready")]),
-    Call::new("readiness", Get, "/v1/agents/{id}/readiness", people(READERS))
+    Call::new("readiness", Get, "/v1/readiness/{id}", people(READERS))
         .about("Tells what has to be known of an agent before it is made active, and what is blank.")
         .with(&[AGENT])
         .answers::<ReadinessAnswer>(),
-    Call::new("description", Get, "/v1/agents/{id}/description", people(READERS))
+    Call::new("description", Get, "/v1/descriptions/{id}", people(READERS))
         .about("Tells what is known of an agent.")
         .with(&[AGENT])
         .answers::<DescriptionBody>(),
-    Call::new("access_review", Get, "/v1/agents/{id}/access-review", people(READERS))
+    Call::new("access_review", Get, "/v1/access_reviews/{id}", people(READERS))
         .about("Lists what an agent's mandate grants, and what of it was not used for 30 days.")
         .with(&[AGENT])
         .answers::<AccessReviewAnswer>(),

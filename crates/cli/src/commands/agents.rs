@@ -68,7 +68,7 @@ struct One {
 struct Describe {
     /// The agent
     id: String,
-    /// The description, as `PUT /v1/agents/{id}/description` takes it
+    /// The description, as `PUT /v1/descriptions/{id}` takes it
     #[arg(long)]
     file: std::path::PathBuf,
     #[command(flatten)]
@@ -119,7 +119,7 @@ impl Describe {
             .map_err(|error| Failure::usage(format!("`{}` cannot be read: {error}", self.file.display())))?;
         let body: Value = serde_json::from_str(&text)
             .map_err(|error| Failure::usage(format!("`{}` is not JSON: {error}", self.file.display())))?;
-        let path = format!("/v1/agents/{}/description", self.id);
+        let path = format!("/v1/descriptions/{}", self.id);
         let call = async |session: &Session| Ok(session.client.put::<Value>(&path, &body).await?);
         let value = self.connection.with(About::Organization, call).await?;
         inventory::show_readiness(console, &value);
@@ -129,15 +129,12 @@ impl Describe {
 
 impl One {
     async fn readiness(self, console: &Console, activate: bool) -> Result<()> {
-        let path = format!("/v1/agents/{}", self.id);
+        let path = format!("/v1/readiness/{}", self.id);
         let call = async |session: &Session| {
             Ok(if activate {
-                session
-                    .client
-                    .post::<Value>(&format!("{path}/activate"), &json!({}))
-                    .await?
+                session.client.post::<Value>(&path, &json!({})).await?
             } else {
-                session.client.get::<Value>(&format!("{path}/readiness")).await?
+                session.client.get::<Value>(&path).await?
             })
         };
         let value = self.connection.with(About::Organization, call).await?;
@@ -146,7 +143,7 @@ impl One {
     }
 
     async fn access(self, console: &Console) -> Result<()> {
-        let path = format!("/v1/agents/{}/access-review", self.id);
+        let path = format!("/v1/access_reviews/{}", self.id);
         let read = async |session: &Session| Ok(session.client.get::<Value>(&path).await?);
         let value = self.connection.with(About::Organization, read).await?;
         inventory::show_access(console, &value);

@@ -147,10 +147,7 @@ impl State {
                     0 => format!("`{first}` of agent `{agent}` is blank or over"),
                     more => format!("`{first}` and {more} more of agent `{agent}` are blank or over"),
                 };
-                let hint = format!(
-                    "say these with `PUT /v1/agents/{{id}}/description`: {}",
-                    blank.join(", ")
-                );
+                let hint = format!("say these with `PUT /v1/descriptions/{{id}}`: {}", blank.join(", "));
                 Err(Refusal::invalid("not_ready", detail).hint(hint))
             }
         }

@@ -39,21 +39,21 @@ async fn an_agent_of_which_something_is_blank_is_not_made_active() {
     assert_eq!(refused["reasons"][0]["code"], "agent_not_active");
     let mut about = full();
     about["boundary"]["never_access"] = json!([]);
-    let path = "/v1/agents/bot/description";
+    let path = "/v1/descriptions/bot";
     let answer = server.call(admin, "PUT", path, Some(&about)).await.good();
     assert_eq!((&answer["ready"], &answer["required"]), (&json!(false), &json!(true)));
-    let refused = server.call(admin, "POST", "/v1/agents/bot/activate", None).await;
+    let refused = server.call(admin, "POST", "/v1/readiness/bot", None).await;
     assert_eq!(refused.problem(422), "not_ready");
     let detail = refused.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("`boundary.never_access`"), "{detail}");
 
     server.call(admin, "PUT", path, Some(&full())).await.good();
-    let active = server.call(admin, "POST", "/v1/agents/bot/activate", None).await.good();
+    let active = server.call(admin, "POST", "/v1/readiness/bot", None).await.good();
     assert!(active["activated"].is_string());
-    assert_eq!(server.get(admin, "/v1/agents/bot/readiness").await.good(), active);
+    assert_eq!(server.get(admin, "/v1/readiness/bot").await.good(), active);
     assert_eq!(server.get(admin, path).await.good()["boundary"]["process"], "support");
     assert_eq!(acme.decide(&json!({ "action": "read" })).await["status"], "permitted");
-    let review = server.get(admin, "/v1/agents/bot/access-review").await.good();
+    let review = server.get(admin, "/v1/access_reviews/bot").await.good();
     assert_eq!(review["grants"][0]["action"], "read");
     assert_eq!(review["grants"][0]["unused"], false);
 }
@@ -64,7 +64,7 @@ async fn what_looks_secret_is_not_kept_in_a_description() {
     let about = json!({ "purpose": "pays with 4111 1111 1111 1111" });
     let answer = acme
         .server
-        .call(&acme.admin, "PUT", "/v1/agents/bot/description", Some(&about))
+        .call(&acme.admin, "PUT", "/v1/descriptions/bot", Some(&about))
         .await;
     assert_eq!(answer.problem(422), "invalid_label");
 }

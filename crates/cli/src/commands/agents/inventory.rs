@@ -113,7 +113,7 @@ pub(super) async fn export(connection: &Connection, console: &Console) -> Result
         let agents: Value = session.client.get("/v1/agents").await?;
         let mut found = Vec::new();
         for agent in rows(&agents, "agents") {
-            let path = format!("/v1/agents/{}/description", cell(&agent, "id"));
+            let path = format!("/v1/descriptions/{}", cell(&agent, "id"));
             found.push((session.client.get::<Value>(&path).await?, agent));
         }
         Ok(found)
