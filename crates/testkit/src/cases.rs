@@ -182,14 +182,6 @@ impl Run {
                     let who = by(ActorKind::User, &text(value, "by"));
                     result = crate::outcome_of(self.world.give(who, command).0);
                 }
-                "move" => self.move_agent(value),
-                "lease" => result = self.lease(value),
-                "give_back_lease" => result = self.give_back_lease(value),
-                "describe" => result = self.describe(value),
-                "activate" => result = self.activate(value),
-                "tool" => self.tool(value),
-                "approve_tool" => result = self.approve_tool(value),
-                "inventory" => self.inventory(value)?,
                 "set_mode" => result = self.set_mode(value),
                 "review" => result = self.review(value),
                 "pause_agent" => drop(self.world.done(Command::PauseAgent(plain(value).as_str().into(), None))),
@@ -198,7 +190,7 @@ impl Run {
                         .done(Command::ResumeAgent(plain(value).as_str().into(), None)),
                 ),
                 "expect" | "refused" | "told" | "hint" | "repeat" | "after" => {}
-                other => return Err(format!("nobody knows the word `{other}`")),
+                other => result = self.of_inventory(other, value)?,
             }
         }
         match (map.get("refused"), result) {

@@ -16,8 +16,32 @@ use crate::{by, outcome_of};
 const HOLDER: &str = "alex";
 
 impl Run {
+    /// Does what a word about the inventory says.
+    pub(super) fn of_inventory(&mut self, word: &str, value: &Value) -> Result<Result<(), Refusal>, String> {
+        Ok(match word {
+            "move" => {
+                self.move_agent(value);
+                Ok(())
+            }
+            "lease" => self.lease(value),
+            "give_back_lease" => self.give_back_lease(value),
+            "describe" => self.describe(value),
+            "activate" => self.activate(value),
+            "tool" => {
+                self.tool(value);
+                Ok(())
+            }
+            "approve_tool" => self.approve_tool(value),
+            "inventory" => {
+                self.inventory(value)?;
+                Ok(())
+            }
+            other => return Err(format!("nobody knows the word `{other}`")),
+        })
+    }
+
     /// Registers a known agent anew, in another team.
-    pub(super) fn move_agent(&mut self, value: &Value) {
+    fn move_agent(&mut self, value: &Value) {
         let id = text(value, "agent");
         let known = self.world.state.agents().get(id.as_str()).expect("a known agent");
         let agent = AgentRegistered {
@@ -29,7 +53,7 @@ impl Run {
         self.world.done(Command::RegisterAgent(Box::new(agent), None));
     }
 
-    pub(super) fn lease(&mut self, value: &Value) -> Result<(), Refusal> {
+    fn lease(&mut self, value: &Value) -> Result<(), Refusal> {
         let ask = NewLease {
             gateway: text(value, "gateway"),
             guards: list(value.get("guards")).iter().map(scope).collect(),
@@ -39,7 +63,7 @@ impl Run {
         outcome_of(self.world.give(holder, Command::TakeLease(Box::new(ask))).0)
     }
 
-    pub(super) fn give_back_lease(&mut self, value: &Value) -> Result<(), Refusal> {
+    fn give_back_lease(&mut self, value: &Value) -> Result<(), Refusal> {
         let holder = by(ActorKind::User, HOLDER);
         outcome_of(
             self.world
@@ -48,7 +72,7 @@ impl Run {
         )
     }
 
-    pub(super) fn describe(&mut self, value: &Value) -> Result<(), Refusal> {
+    fn describe(&mut self, value: &Value) -> Result<(), Refusal> {
         let blank: Vec<String> = list(value.get("blank")).iter().map(plain).collect();
         let word = |field: &str| (!blank.iter().any(|name| name == field)).then(|| format!("the {field}"));
         let words = |field: &str| word(field).into_iter().collect::<Vec<_>>();
@@ -82,7 +106,7 @@ impl Run {
         outcome_of(self.world.give(who, Command::DescribeAgent(Box::new(described))).0)
     }
 
-    pub(super) fn activate(&mut self, value: &Value) -> Result<(), Refusal> {
+    fn activate(&mut self, value: &Value) -> Result<(), Refusal> {
         let who = by(ActorKind::User, "alex");
         outcome_of(
             self.world
@@ -91,7 +115,7 @@ impl Run {
         )
     }
 
-    pub(super) fn tool(&mut self, value: &Value) {
+    fn tool(&mut self, value: &Value) {
         let description = value.get("description").map(|text| Digest::of(plain(text).as_bytes()));
         self.world.done(Command::RegisterTool(Box::new(ToolRegistered {
             description,
@@ -100,7 +124,7 @@ impl Run {
         })));
     }
 
-    pub(super) fn approve_tool(&mut self, value: &Value) -> Result<(), Refusal> {
+    fn approve_tool(&mut self, value: &Value) -> Result<(), Refusal> {
         let approved = ToolApproved {
             schema: Digest::of(text(value, "schema").as_bytes()),
             tool: text(value, "name"),
@@ -110,7 +134,7 @@ impl Run {
     }
 
     /// Compares what the inventory knows with what a step expects of it.
-    pub(super) fn inventory(&self, value: &Value) -> Result<(), String> {
+    fn inventory(&self, value: &Value) -> Result<(), String> {
         let state = &self.world.state;
         let mut found: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         if let Some(agent) = value.get("agent").map(plain) {
