@@ -36,6 +36,12 @@ def scopes_of(agent, tool, operation):
     return {"organization", f"agent:{agent}"} | {f"tool:{name}" for name in names}
 
 
+def also_of(decision):
+    """The same, by what the decision itself says: classes of the catalogue, the run, the team as of then."""
+    named = {"run": [decision.get("run")], "team": [decision.get("team")], "class": decision.get("classes", [])}
+    return {f"{kind}:{name}" for kind, names in named.items() for name in names if name}
+
+
 class Model:
     def __init__(self):
         self.faults = []
@@ -110,7 +116,7 @@ class Model:
         applied = remedy.get("applied", False)
         tool = data.get("tool") or data["action"]
         runs = (remedy["tool"], remedy["action"]) if applied else (tool, data["action"])
-        scopes = scopes_of(data["agent"], *runs)
+        scopes = scopes_of(data["agent"], *runs) | also_of(data)
         self.decisions[action] = {"data": data, "digest": remedy["digest"] if applied else data["digest"], "scopes": scopes, "seq": self.seq}
         granted = data["decision"] in GRANTS
         permit = data.get("permit")

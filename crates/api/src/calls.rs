@@ -1,5 +1,6 @@
 //! Every call of the API, in one table: the document, the router, the authorization and the docs page are made from it.
 
+mod inventory;
 mod params;
 mod review;
 mod table;
@@ -15,7 +16,7 @@ pub use table::READERS;
 pub use crate::registry::Role;
 
 /// Every call.
-pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| [table::CALLS, review::CALLS].concat());
+pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| [table::CALLS, review::CALLS, inventory::CALLS].concat());
 
 /// An HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,8 +14,14 @@ pub enum KillScope {
     Organization,
     /// One agent.
     Agent,
+    /// Every agent of a team.
+    Team,
     /// One tool.
     Tool,
+    /// Every tool of a class of the tool catalogue.
+    Class,
+    /// One run.
+    Run,
 }
 
 /// A kill switch to engage. Anybody who may should be able to do it at once, so a reason is welcome and not needed.
@@ -23,12 +29,12 @@ pub enum KillScope {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
     { "properties": { "scope": { "const": "organization" } }, "not": { "required": ["name"] } },
-    { "properties": { "scope": { "enum": ["agent", "tool"] } }, "required": ["name"] },
+    { "properties": { "scope": { "enum": ["agent", "team", "tool", "class", "run"] } }, "required": ["name"] },
 ]))]
 pub struct KillBody {
     /// What it stops.
     pub scope: KillScope,
-    /// Which agent or tool.
+    /// Which agent, team, tool, class or run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Text<128>>,
     /// Why.
@@ -41,12 +47,12 @@ pub struct KillBody {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
     { "properties": { "scope": { "const": "organization" } }, "not": { "required": ["name"] } },
-    { "properties": { "scope": { "enum": ["agent", "tool"] } }, "required": ["name"] },
+    { "properties": { "scope": { "enum": ["agent", "team", "tool", "class", "run"] } }, "required": ["name"] },
 ]))]
 pub struct ReleaseBody {
     /// What it stopped.
     pub scope: KillScope,
-    /// Which agent or tool.
+    /// Which agent, team, tool, class or run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Text<128>>,
     /// Why.
@@ -56,9 +62,9 @@ pub struct ReleaseBody {
 /// An engaged kill switch.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct KillAnswer {
-    /// What it stops: `organization`, `agent`, `tool`.
+    /// What it stops: `organization`, `agent`, `team`, `tool`, `class`, `run`.
     pub scope: String,
-    /// Which agent or tool.
+    /// Which agent, team, tool, class or run.
     pub name: Option<String>,
     /// Who engaged it.
     pub by: String,

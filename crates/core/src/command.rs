@@ -7,8 +7,9 @@ use countersign_policy::{Action, Decimal};
 
 use crate::digest::{ActionDigest, Digest};
 use crate::event::{
-    AgentRegistered, ChannelRegistered, Delivery, EpochOpened, Finding, HoldScope, KeyIssued, KeyRotated, LedgerOpened,
-    Mode, NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded, UserAdded, Verb,
+    AgentDescribed, AgentRegistered, ChannelRegistered, Delivery, EpochOpened, Finding, HoldScope, KeyIssued,
+    KeyRotated, LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded, ToolApproved,
+    ToolRegistered, UserAdded, Verb,
 };
 use crate::ids::{
     AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, OverrideId, PermitId, ReceiverId, ReviewId,
@@ -16,6 +17,7 @@ use crate::ids::{
 use crate::record::{Actor, Commitment, Idempotency, Payload};
 use crate::redact::Kinds;
 use crate::retention::{Covered, Subject};
+use crate::state::NewLease;
 use crate::stored::Shown;
 use crate::time::Time;
 use crate::view::ActionView;
@@ -295,6 +297,18 @@ pub enum Command {
         /// Why.
         reason: Option<Sealed>,
     },
+    /// Take a lease, or keep it.
+    TakeLease(Box<NewLease>),
+    /// Give a gateway's lease back.
+    GiveBackLease(String),
+    /// Say what is known of an agent.
+    DescribeAgent(Box<AgentDescribed>),
+    /// Make an agent active of which all is known.
+    ActivateAgent(Arc<str>),
+    /// Say how a tool looks.
+    RegisterTool(Box<ToolRegistered>),
+    /// Approve a tool that changed.
+    ApproveTool(Box<ToolApproved>),
     /// Place a legal hold.
     PlaceHold {
         /// What it covers.
@@ -404,6 +418,12 @@ impl Command {
             Command::RollBack { .. } => "roll_back",
             Command::Kill { .. } => "kill",
             Command::Release { .. } => "release",
+            Command::TakeLease(..) => "take_lease",
+            Command::GiveBackLease(..) => "give_back_lease",
+            Command::DescribeAgent(..) => "describe_agent",
+            Command::ActivateAgent(..) => "activate_agent",
+            Command::RegisterTool(..) => "register_tool",
+            Command::ApproveTool(..) => "approve_tool",
             Command::PlaceHold { .. } => "place_hold",
             Command::ReleaseHold { .. } => "release_hold",
             Command::Restrict(..) => "restrict",

@@ -9,6 +9,8 @@ mod budget;
 mod callback;
 mod channel;
 mod decision;
+mod inventory;
+mod lease;
 mod ledger;
 mod organization;
 mod permit;
@@ -36,6 +38,11 @@ pub use self::channel::{
     ChannelKind, ChannelRegistered, ChannelRemoved, NoticeAttempted, NoticeDue, NoticeKind, NoticeResult, Quiet,
 };
 pub use self::decision::{CallbackTo, DecisionFacts, DecisionMade, RefusalsRepeated, RemedyOffered, Status};
+pub use self::inventory::{
+    AgentActivated, AgentDescribed, AgentReviewOverdue, Boundary, Description, ToolApproved, ToolChanged,
+    ToolRegistered,
+};
+pub use self::lease::{FailOpen, LeaseEnd, LeaseEnded, LeaseGranted};
 pub use self::ledger::{
     ClockConfirmed, ClockJumped, EpochEnd, EpochOpened, KeyRotated, LedgerOpened, OrganizationClosed, RequestNoted,
     StateSealed,
@@ -103,12 +110,18 @@ events! {
     AbsenceRecorded = "absence.recorded";
     /// Somebody is there after all.
     AbsenceWithdrawn = "absence.withdrawn";
+    /// All that has to be known of an agent is known, and it may act.
+    AgentActivated = "agent.activated";
+    /// What the inventory knows of an agent.
+    AgentDescribed = "agent.described";
     /// An agent gets no permit until it is resumed.
     AgentPaused = "agent.paused";
     /// An agent was registered, or registered anew with other particulars.
     AgentRegistered = "agent.registered";
     /// A paused agent goes on.
     AgentResumed = "agent.resumed";
+    /// Nobody looked at what is known of an agent in time.
+    AgentReviewOverdue = "agent.review_overdue";
     /// Somebody acted under the name of an agent that nobody registered; it is quarantined.
     AgentSighted = "agent.sighted";
     /// A person took note of an alert.
@@ -177,6 +190,10 @@ events! {
     KillReleaseRequested = "kill.release_requested";
     /// A kill switch was released.
     KillReleased = "kill.released";
+    /// A gateway guards nothing any more.
+    LeaseEnded = "lease.ended";
+    /// A gateway guards something, as long as it hears of kill switches.
+    LeaseGranted = "lease.granted";
     /// The ledger begins.
     LedgerOpened = "ledger.opened";
     /// Records lost their bytes; their leaf hashes stay.
@@ -221,6 +238,12 @@ events! {
     SubjectErasureConfirmed = "subject.erasure_confirmed";
     /// Data about a subject is to be erased; until then hardly anybody reads it.
     SubjectRestricted = "subject.restricted";
+    /// A person looked at a tool that changed.
+    ToolApproved = "tool.approved";
+    /// Under the same name is another tool now.
+    ToolChanged = "tool.changed";
+    /// A tool was seen for the first time.
+    ToolRegistered = "tool.registered";
     /// A person was added, or has other rights now.
     UserAdded = "user.added";
     /// A person was removed.

@@ -16,6 +16,8 @@ mod decide;
 mod facts;
 mod guard;
 mod handle;
+mod inventory;
+mod lease;
 mod log;
 mod matching;
 mod notices;
@@ -32,6 +34,7 @@ mod route;
 mod ruling;
 mod stop;
 mod timers;
+mod tools;
 mod track;
 mod vote;
 
@@ -48,14 +51,19 @@ pub use self::channels::{Channel, PendingNotice};
 pub use self::coverage::Unreachable;
 pub use self::facts::explain;
 pub use self::handle::{Answer, Handled};
+pub use self::inventory::{Access, Readiness, UNUSED_SPAN, Uses};
+pub use self::lease::{LEASE_SECONDS, LEASE_SPAN, Lease, NewLease};
 pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
 pub use self::post_review::OpenReview;
 pub use self::request::{Claim, Handed, OpenApproval, Question};
 pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
 pub use self::ruling::Ruling;
+pub use self::tools::{KnownTool, Tools};
 pub use self::track::{AskedStep, OpenTrack};
 use crate::digest::{Digest, DigestKey};
-use crate::event::{ActsIn, CallbackTo, EpochOpened, KeyRotated, Reservation, Scope, Slot, Spends, Standing, Track};
+use crate::event::{
+    ActsIn, CallbackTo, Description, EpochOpened, KeyRotated, Reservation, Scope, Slot, Spends, Standing, Track,
+};
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, NoticeId, ReceiverId, ReviewId};
 use crate::record::{ActorKind, Half};
 use crate::redact::Redactor;
@@ -105,6 +113,12 @@ struct TurnedAway {
 /// A registered or sighted agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agent {
+    /// Since when it is active, where that takes readiness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activated: Option<Time>,
+    /// What the inventory knows of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Box<Description>>,
     /// Free labels that conditions see.
     pub labels: BTreeMap<String, String>,
     /// Who answers for it; empty for an agent that was only sighted.
@@ -114,10 +128,16 @@ pub struct Agent {
     /// Why it gets no permit until it is resumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
+    /// Nobody looked at what is known of it in time.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub review_overdue: bool,
     /// When it was first known.
     pub since: Time,
     /// Its team.
     pub team: Option<String>,
+    /// When it last used what.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub uses: Uses,
 }
 
 /// A person.
@@ -190,6 +210,9 @@ pub struct OpenAction {
     pub approval: Option<ApprovalId>,
     /// Where its final status is told.
     pub callback: Option<CallbackTo>,
+    /// Classes of the tool catalogue that it lies in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// What was granted within which limits.
     pub constraints: BTreeMap<String, ConstraintValue>,
     /// Its digest.
@@ -219,6 +242,9 @@ pub struct OpenAction {
     /// What its permit reserved from budgets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reserved: Vec<Reservation>,
+    /// The run that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Arc<str>>,
     /// Index of the decision.
     pub seq: u64,
     /// What it says about money, where people were asked.
@@ -233,6 +259,9 @@ pub struct OpenAction {
     pub snapshot: Option<Arc<str>>,
     /// The operation.
     pub operation: Arc<str>,
+    /// The agent's team when it asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<Arc<str>>,
     /// The tool, or the operation where there is none.
     pub tool: Arc<str>,
 }
@@ -321,6 +350,19 @@ enum Due {
     Review(ReviewId),
 }
 
+/// The same for what has a name in place of an id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum NamedDue {
+    /// Nothing was heard of a gateway.
+    Lease(String),
+    /// An agent is to be looked at.
+    AgentReview(Arc<str>),
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 fn is_zero(value: &u64) -> bool {
     *value == 0
 }
@@ -360,6 +402,9 @@ pub struct State {
     /// Index of the last kill of a scope, kept after its release: permits from before stay void.
     last_kill: BTreeMap<String, u64>,
     last_ts: Time,
+    /// Leases of gateways, by holder and gateway.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    leases: BTreeMap<String, Lease>,
     live: Option<Arc<str>>,
     /// Snapshots that were live, oldest first.
     live_before: Vec<Arc<str>>,
@@ -392,6 +437,8 @@ pub struct State {
     /// What was told about requests.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     told: channels::ToldAbout,
+    #[serde(default, skip_serializing_if = "Tools::is_empty")]
+    tools: Tools,
     users: BTreeMap<String, User>,
     zone: String,
 
@@ -403,6 +450,8 @@ pub struct State {
     /// When permits end that hold something of a budget and were not used.
     #[serde(skip)]
     holding: BTreeSet<(Time, ActionId)>,
+    #[serde(skip)]
+    named_due: BTreeSet<(Time, NamedDue)>,
     #[serde(skip)]
     leaving: BTreeSet<(Time, ActionId)>,
     #[serde(skip)]

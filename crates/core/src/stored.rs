@@ -40,6 +40,8 @@ pub struct Shown {
     pub env: Option<String>,
     /// The resource's kind.
     pub resource_type: Option<String>,
+    /// The run.
+    pub run: Option<String>,
     /// The tool.
     pub tool: Option<String>,
 }
@@ -132,6 +134,7 @@ pub(crate) fn shown(redacted: &Value) -> Shown {
         amount: redacted.get("amount").and_then(Value::as_str).map(str::to_owned),
         env: word(redacted.get("env")),
         resource_type: word(redacted.get("resource").and_then(|resource| resource.get("type"))),
+        run: word(redacted.get("run")),
         tool: word(redacted.get("tool")),
     }
 }

@@ -302,9 +302,12 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         Event::SubjectErased(e) => vec![u128::from_be_bytes(e.subject.0)],
         Event::SubjectErasureConfirmed(e) => vec![u128::from_be_bytes(e.subject.0)],
         Event::SubjectRestricted(e) => vec![u128::from_be_bytes(e.subject.0)],
-        Event::AgentPaused(_)
+        Event::AgentActivated(_)
+        | Event::AgentDescribed(_)
+        | Event::AgentPaused(_)
         | Event::AgentRegistered(_)
         | Event::AgentResumed(_)
+        | Event::AgentReviewOverdue(_)
         | Event::AutonomyChanged(_)
         | Event::AgentSighted(_)
         | Event::BudgetReached(_)
@@ -321,6 +324,8 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::KillEngaged(_)
         | Event::KillReleased(_)
         | Event::KillReleaseRequested(_)
+        | Event::LeaseEnded(_)
+        | Event::LeaseGranted(_)
         | Event::LedgerOpened(_)
         | Event::LedgerPruned(_)
         | Event::OrganizationClosed(_)
@@ -330,6 +335,9 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::SnapshotActivated(_)
         | Event::SnapshotUploaded(_)
         | Event::StateSealed(_)
+        | Event::ToolApproved(_)
+        | Event::ToolChanged(_)
+        | Event::ToolRegistered(_)
         | Event::UserAdded(_)
         | Event::UserRemoved(_) => Vec::new(),
     }

@@ -17,6 +17,7 @@ mod error;
 mod inbox;
 mod index;
 mod intake;
+mod inventory;
 mod ledger;
 mod log_signer;
 mod mark;

@@ -295,12 +295,19 @@ impl Engine {
             .map(drop)
     }
 
-    fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
+    pub(crate) fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {
         match scope {
-            Scope::Agent(name) | Scope::Tool(name) if name.is_empty() || name.len() > 128 => {
+            Scope::Agent(name) | Scope::Class(name) | Scope::Run(name) | Scope::Team(name) | Scope::Tool(name)
+                if name.is_empty() || name.len() > 128 =>
+            {
                 Err(Refusal::invalid("invalid_id", "the name has 1 to 128 bytes"))
             }
-            Scope::Agent(_) | Scope::Tool(_) | Scope::Organization => Ok(()),
+            Scope::Agent(_)
+            | Scope::Class(_)
+            | Scope::Organization
+            | Scope::Run(_)
+            | Scope::Team(_)
+            | Scope::Tool(_) => Ok(()),
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) mod tools;
 
 pub use autonomy::{AutonomyRules, Estimate, Threshold};
 pub use budget::{AtCap, Budget, Of, Per, Unit};
-pub use mandate::Mandate;
+pub use mandate::{Grant, Mandate};
 pub use organization::{DefaultRoute, Organization, TwoPerson};
 pub use rates::Rates;
 pub use route::{Assurance, Clarify, Exhausted, Route, Separation, Step, StepSlot, When};

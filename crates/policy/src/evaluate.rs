@@ -233,6 +233,13 @@ fn general(scene: &Scene<'_>, tally: &mut Tally) {
             tally.deny(Some(&tool.id), "schema", wrong);
         }
     }
+    if let Some((tool, wanted)) = scene.tool.and_then(|tool| Some((tool, tool.clearance?))) {
+        let cleared = scene.mandate.and_then(|mandate| mandate.clearance).unwrap_or(0);
+        if cleared < wanted {
+            let message = format!("the tool needs clearance {wanted}, the agent has {cleared}");
+            tally.deny(Some(&tool.id), "clearance", message);
+        }
+    }
     let Some(organization) = &scene.snapshot.organization else {
         return;
     };

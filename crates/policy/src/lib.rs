@@ -34,7 +34,7 @@ pub use action::{Access, Action, Resource};
 pub use document::compliance::{FLOOR_DAYS, PACKS, Pack, retention_days};
 pub use document::mandate_audit::{EVENTS as ALERT_EVENTS, REDACT_KINDS};
 pub use document::{
-    Assurance, AtCap, AutonomyRules, Budget, Calendar, Clarify, DefaultRoute, Estimate, Exhausted, Hours, Layer,
+    Assurance, AtCap, AutonomyRules, Budget, Calendar, Clarify, DefaultRoute, Estimate, Exhausted, Grant, Hours, Layer,
     Mandate, Of, Organization, Per, Rates, Route, Schedule, Separation, Step, StepSlot, Threshold, TwoPerson, Unit,
     When, is_time_zone, time_zone,
 };
@@ -44,6 +44,6 @@ pub use facts::{Context, Facts, Root, Standing};
 pub use hidden::Hidden;
 pub use problem::{Problem, Severity};
 pub use rust_decimal::Decimal;
-pub use snapshot::{Snapshot, TestResult};
+pub use snapshot::{FailOpen, Snapshot, TestResult};
 pub use value::Value;
 pub use verdict::{Decision, Demand, Reason, Remedy, Verdict};

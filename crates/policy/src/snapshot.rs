@@ -1,6 +1,6 @@
 //! A bundle of documents, loaded: what decisions cite by its hash.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
@@ -39,6 +39,8 @@ pub struct Snapshot {
     /// Agent to the index of its permissions.
     pub(crate) permission_index: BTreeMap<String, Index>,
     pub(crate) tools: BTreeMap<String, Tool>,
+    /// Names of tools, whole and their last part, to the classes that the catalogue gives them.
+    classes: BTreeMap<String, BTreeSet<String>>,
     pub(crate) organization: Option<Organization>,
     /// By name.
     pub(crate) budgets: Vec<Budget>,
@@ -47,6 +49,17 @@ pub struct Snapshot {
     pub(crate) rates: Option<Rates>,
     pub(crate) tests: Vec<Case>,
     pub(crate) known: Known,
+}
+
+/// A tool that a gateway may let through for a while without a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailOpen<'a> {
+    /// The tool.
+    pub tool: &'a str,
+    /// Its class.
+    pub class: Option<&'a str>,
+    /// For how long after the lease is over.
+    pub seconds: u32,
 }
 
 impl Snapshot {
@@ -76,6 +89,7 @@ impl Snapshot {
             gate_index: Index::default(),
             permission_index: BTreeMap::new(),
             tools: BTreeMap::new(),
+            classes: BTreeMap::new(),
             organization: None,
             budgets: Vec::new(),
             budget_index: Default::default(),
@@ -183,8 +197,13 @@ impl Snapshot {
                 index.insert(None, tool.as_deref(), action.as_deref(), at);
             }
         }
-        for name in self.tools.keys() {
+        for (name, tool) in &self.tools {
             self.known.extend([&Some(name.clone())]);
+            for name in [name.as_str(), last_part(name)] {
+                if let Some(class) = &tool.class {
+                    self.classes.entry(name.to_owned()).or_default().insert(class.clone());
+                }
+            }
         }
     }
 
@@ -276,6 +295,29 @@ impl Snapshot {
         self.rates.as_ref()
     }
 
+    /// Classes of the catalogue's tools that the action names in any way, sorted: by its tool, by the last part of that, by
+    /// its operation. Calling a tool otherwise does not take it out of its class.
+    pub fn classes(&self, action: &Action) -> Vec<String> {
+        if self.classes.is_empty() {
+            return Vec::new();
+        }
+        let tool = action.tool.as_deref().unwrap_or(&action.action);
+        let named = [tool, last_part(tool), &action.action];
+        let classes = named.into_iter().filter_map(|name| self.classes.get(name)).flatten();
+        classes.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Tools that a gateway may let through for a while without a lease, by name.
+    pub fn fail_open(&self) -> impl Iterator<Item = FailOpen<'_>> {
+        self.tools.iter().filter_map(|(name, tool)| {
+            Some(FailOpen {
+                tool: name,
+                class: tool.class.as_deref(),
+                seconds: tool.fail_open?,
+            })
+        })
+    }
+
     /// The organization's document.
     pub fn organization(&self) -> Option<&Organization> {
         self.organization.as_ref()
@@ -299,6 +341,11 @@ impl Snapshot {
             .chain(mandates.flat_map(|permission| &permission.approvers.places))
             .chain(budgets)
     }
+}
+
+/// A tool's name after the last slash.
+fn last_part(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
 }
 
 fn hash(files: &[(String, Vec<u8>)]) -> [u8; 32] {

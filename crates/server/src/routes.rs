@@ -8,6 +8,7 @@ mod audit;
 mod autonomy;
 mod callbacks;
 mod channels;
+mod inventory;
 mod keys;
 mod kill;
 mod log;
@@ -50,6 +51,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     autonomy::HANDLERS,
     callbacks::HANDLERS,
     channels::HANDLERS,
+    inventory::HANDLERS,
     keys::HANDLERS,
     kill::HANDLERS,
     log::HANDLERS,

@@ -1,5 +1,6 @@
 //! Runs case files: behaviour as YAML that a non-programmer can read. `tests/cases/README.md` explains the words.
 
+mod agents;
 mod expect;
 
 use std::collections::BTreeMap;
@@ -189,7 +190,7 @@ impl Run {
                         .done(Command::ResumeAgent(plain(value).as_str().into(), None)),
                 ),
                 "expect" | "refused" | "told" | "hint" | "repeat" | "after" => {}
-                other => return Err(format!("nobody knows the word `{other}`")),
+                other => result = self.of_inventory(other, value)?,
             }
         }
         match (map.get("refused"), result) {
@@ -457,11 +458,13 @@ impl Run {
 }
 
 fn scope(value: &Value) -> Scope {
-    match (value.get("agent"), value.get("tool")) {
-        (Some(agent), _) => Scope::Agent(plain(agent)),
-        (None, Some(tool)) => Scope::Tool(plain(tool)),
-        (None, None) => Scope::Organization,
-    }
+    let named = |word: &str, scope: fn(String) -> Scope| value.get(word).map(|name| scope(plain(name)));
+    named("agent", Scope::Agent)
+        .or_else(|| named("team", Scope::Team))
+        .or_else(|| named("tool", Scope::Tool))
+        .or_else(|| named("class", Scope::Class))
+        .or_else(|| named("run", Scope::Run))
+        .unwrap_or(Scope::Organization)
 }
 
 fn span(text: &str) -> Option<Span> {

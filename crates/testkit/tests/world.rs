@@ -2,15 +2,18 @@
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use countersign_core::command::{CloseReview, Envelope, NewAbsence, NewOverride, Prune, SetMode};
+use countersign_core::digest::Digest;
 use countersign_core::event::{
-    ChannelKind, ChannelRegistered, Delivery, EpochEnd, EpochOpened, Finding, HoldScope, KeyIssued, KeyRotated, Mode,
-    NoticeAttempted, NoticeResult, OutcomeStatus, Scope, Verb,
+    AgentDescribed, Boundary, ChannelKind, ChannelRegistered, Delivery, Description, EpochEnd, EpochOpened, Finding,
+    HoldScope, KeyIssued, KeyRotated, Mode, NoticeAttempted, NoticeResult, OutcomeStatus, Scope, ToolApproved,
+    ToolRegistered, Verb,
 };
 use countersign_core::ids::{ActionId, DeliveryId};
 use countersign_core::record::{ActorKind, Half, Idempotency};
-use countersign_core::state::HOLD_RELEASE_SPAN;
+use countersign_core::state::{HOLD_RELEASE_SPAN, NewLease};
 use countersign_core::{Actor, Answer, Command, Event, Record, Span, State, Time};
 use countersign_testkit::{ORIGIN, World, by};
 use proptest::prelude::*;
@@ -34,6 +37,65 @@ fn world() -> World {
 }
 
 /// A ledger in which every type of record occurs. Every record goes through its canonical bytes on the way.
+/// An agent that is described, active and not looked at again; a tool that changes; a gateway that comes and goes.
+fn fill_the_inventory(world: &mut World) {
+    let list = || vec!["none".to_owned()];
+    let word = || Some("known".to_owned());
+    let description = Description {
+        boundary: Boundary {
+            always_approve: list(),
+            never_access: list(),
+            owning_team: word(),
+            process: word(),
+            reads: list(),
+            without_approval: list(),
+            writes: list(),
+        },
+        data: list(),
+        environments: list(),
+        fallback_owner: word(),
+        model: word(),
+        prompt: word(),
+        purpose: word(),
+        review_by: Some(world.now + Span::minutes(5)),
+        reviewer: word(),
+        system: word(),
+        technical_owner: word(),
+        tools: list(),
+    };
+    let agent: Arc<str> = "clerk".into();
+    world.agent("clerk", "team:ops");
+    world.policy(&[
+        ("gate.yaml", POLICY),
+        (
+            "clerk.yaml",
+            "agent: clerk\npermissions: [{ action: read, allowed: true }]\n",
+        ),
+    ]);
+    world.done(Command::DescribeAgent(Box::new(AgentDescribed {
+        agent: agent.clone(),
+        description,
+    })));
+    world.done(Command::ActivateAgent(agent));
+    let schema = Digest([1; 32]);
+    for schema in [Digest([0; 32]), schema] {
+        world.done(Command::RegisterTool(Box::new(ToolRegistered {
+            description: Some(Digest([2; 32])),
+            schema,
+            tool: "wiki/search".into(),
+        })));
+    }
+    let tool = "wiki/search".into();
+    world.done(Command::ApproveTool(Box::new(ToolApproved { schema, tool })));
+    world.done(Command::TakeLease(Box::new(NewLease {
+        gateway: "edge".into(),
+        guards: vec![Scope::Class("payments".into())],
+        seconds: 30,
+    })));
+    world.pass(Span::minutes(10));
+    assert!(world.state.leases().next().is_none());
+}
+
 fn everything() -> World {
     let mut world = world();
     let receiver = match &world.done(Command::RegisterReceiver {
@@ -165,6 +227,7 @@ fn everything() -> World {
         assert_eq!(world.give(by(ActorKind::User, who), release).0, Answer::Done);
     }
     walk_a_route(&mut world);
+    fill_the_inventory(&mut world);
     earn_autonomy(&mut world);
     let hold = world.hold("alex", HoldScope::default()).unwrap();
     world.release_hold("alex", hold).unwrap();

@@ -158,6 +158,7 @@ pub(super) static CALLS: &[Call] = &[
             (409, "already_redeemed"),
             (409, "digest_mismatch"),
             (409, "killed"),
+            (409, "tool_changed"),
             (409, "policy_changed"),
             (410, "approval_lapsed"),
             (410, "permit_expired"),

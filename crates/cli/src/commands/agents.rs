@@ -1,4 +1,6 @@
-//! `countersign agents`: register agents, list them.
+//! `countersign agents`: register agents, list them, say and show what is known of them.
+
+mod inventory;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -19,6 +21,16 @@ enum Command {
     Add(Add),
     /// List agents
     List(List),
+    /// Say what is known of an agent: a JSON file in place of what was there
+    Describe(Describe),
+    /// Show what has to be known of an agent before it is made active, and what is blank
+    Readiness(One),
+    /// Make an agent active
+    Activate(One),
+    /// Show what an agent's mandate grants, and what of it was not used for 30 days
+    Access(One),
+    /// Write the inventory as CSV
+    Export(List),
 }
 
 #[derive(Args)]
@@ -44,10 +56,34 @@ struct List {
     connection: Connection,
 }
 
+#[derive(Args)]
+struct One {
+    /// The agent
+    id: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+struct Describe {
+    /// The agent
+    id: String,
+    /// The description, as `PUT /v1/descriptions/{id}` takes it
+    #[arg(long)]
+    file: std::path::PathBuf,
+    #[command(flatten)]
+    connection: Connection,
+}
+
 impl Agents {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         match self.command {
             Command::Add(add) => add.run(console).await,
+            Command::Describe(describe) => describe.run(console).await,
+            Command::Readiness(one) => one.readiness(console, false).await,
+            Command::Activate(one) => one.readiness(console, true).await,
+            Command::Access(one) => one.access(console).await,
+            Command::Export(list) => inventory::export(&list.connection, console).await,
             Command::List(list) => {
                 let read = async |session: &Session| Ok(session.client.get::<Value>("/v1/agents").await?);
                 let value = list.connection.with(About::Organization, read).await?;
@@ -74,6 +110,44 @@ impl Agents {
                 Ok(())
             }
         }
+    }
+}
+
+impl Describe {
+    async fn run(self, console: &Console) -> Result<()> {
+        let text = std::fs::read_to_string(&self.file)
+            .map_err(|error| Failure::usage(format!("`{}` cannot be read: {error}", self.file.display())))?;
+        let body: Value = serde_json::from_str(&text)
+            .map_err(|error| Failure::usage(format!("`{}` is not JSON: {error}", self.file.display())))?;
+        let path = format!("/v1/descriptions/{}", self.id);
+        let call = async |session: &Session| Ok(session.client.put::<Value>(&path, &body).await?);
+        let value = self.connection.with(About::Organization, call).await?;
+        inventory::show_readiness(console, &value);
+        Ok(())
+    }
+}
+
+impl One {
+    async fn readiness(self, console: &Console, activate: bool) -> Result<()> {
+        let path = format!("/v1/readiness/{}", self.id);
+        let call = async |session: &Session| {
+            Ok(if activate {
+                session.client.post::<Value>(&path, &json!({})).await?
+            } else {
+                session.client.get::<Value>(&path).await?
+            })
+        };
+        let value = self.connection.with(About::Organization, call).await?;
+        inventory::show_readiness(console, &value);
+        Ok(())
+    }
+
+    async fn access(self, console: &Console) -> Result<()> {
+        let path = format!("/v1/access_reviews/{}", self.id);
+        let read = async |session: &Session| Ok(session.client.get::<Value>(&path).await?);
+        let value = self.connection.with(About::Organization, read).await?;
+        inventory::show_access(console, &value);
+        Ok(())
     }
 }
 

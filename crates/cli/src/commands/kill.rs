@@ -7,29 +7,48 @@ use crate::connect::{About, Connection, Session};
 use crate::console::{Console, cell, table};
 use crate::failure::Result;
 
+/// What a kill switch stops; one of these.
 #[derive(Args)]
-#[command(group(ArgGroup::new("what").required(true).args(["agent", "tool", "all"])))]
+#[group(id = "what", required = true, multiple = false)]
 struct What {
     /// This agent
     #[arg(long)]
     agent: Option<String>,
+    /// Every agent of this team
+    #[arg(long)]
+    team: Option<String>,
     /// This tool
     #[arg(long)]
     tool: Option<String>,
+    /// Every tool of this class
+    #[arg(long)]
+    class: Option<String>,
+    /// This run
+    #[arg(long)]
+    run: Option<String>,
     /// Everything of the organization
     #[arg(long)]
     all: bool,
 }
 
 #[derive(Args)]
-#[command(group(ArgGroup::new("what").required(true).args(["agent", "tool", "all", "list"])))]
+#[command(group(ArgGroup::new("either").required(true).args(["agent", "team", "tool", "class", "run", "all", "list"])))]
 pub(super) struct Kill {
     /// Stop this agent
     #[arg(long)]
     agent: Option<String>,
+    /// Stop every agent of this team
+    #[arg(long)]
+    team: Option<String>,
     /// Stop this tool
     #[arg(long)]
     tool: Option<String>,
+    /// Stop every tool of this class
+    #[arg(long)]
+    class: Option<String>,
+    /// Stop this run
+    #[arg(long)]
+    run: Option<String>,
     /// Stop everything of the organization
     #[arg(long)]
     all: bool,
@@ -55,16 +74,11 @@ pub(super) struct Resume {
 }
 
 /// Scope and name as the API takes them, and in words.
-fn scope(agent: Option<&str>, tool: Option<&str>, reason: Option<&str>) -> (Value, String) {
-    let mut body = match (agent, tool) {
-        (Some(agent), _) => json!({ "scope": "agent", "name": agent }),
-        (None, Some(tool)) => json!({ "scope": "tool", "name": tool }),
-        (None, None) => json!({ "scope": "organization" }),
-    };
-    let words = match (agent, tool) {
-        (Some(agent), _) => format!("agent {agent}"),
-        (None, Some(tool)) => format!("tool {tool}"),
-        (None, None) => "everything".to_owned(),
+fn scope(named: [(&str, Option<&String>); 5], reason: Option<&str>) -> (Value, String) {
+    let named = named.into_iter().find_map(|(kind, name)| Some((kind, name?)));
+    let (mut body, words) = match named {
+        Some((kind, name)) => (json!({ "scope": kind, "name": name }), format!("{kind} {name}")),
+        None => (json!({ "scope": "organization" }), "everything".to_owned()),
     };
     if let (Some(reason), Some(fields)) = (reason, body.as_object_mut()) {
         fields.insert("reason".into(), reason.into());
@@ -93,7 +107,14 @@ impl Kill {
             );
             return Ok(());
         }
-        let (body, words) = scope(self.agent.as_deref(), self.tool.as_deref(), self.reason.as_deref());
+        let named = [
+            ("agent", self.agent.as_ref()),
+            ("team", self.team.as_ref()),
+            ("tool", self.tool.as_ref()),
+            ("class", self.class.as_ref()),
+            ("run", self.run.as_ref()),
+        ];
+        let (body, words) = scope(named, self.reason.as_deref());
         let call = async |session: &Session| Ok(session.client.post::<Value>("/v1/kill", &body).await?);
         let value = self.connection.with(About::Organization, call).await?;
         console.answer(
@@ -106,11 +127,14 @@ impl Kill {
 
 impl Resume {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
-        let (body, words) = scope(
-            self.what.agent.as_deref(),
-            self.what.tool.as_deref(),
-            Some(&self.reason),
-        );
+        let named = [
+            ("agent", self.what.agent.as_ref()),
+            ("team", self.what.team.as_ref()),
+            ("tool", self.what.tool.as_ref()),
+            ("class", self.what.class.as_ref()),
+            ("run", self.what.run.as_ref()),
+        ];
+        let (body, words) = scope(named, Some(&self.reason));
         let call = async |session: &Session| Ok(session.client.post::<Value>("/v1/kill/release", &body).await?);
         let value = self.connection.with(About::Organization, call).await?;
         let text = if value.get("released") == Some(&Value::Bool(true)) {

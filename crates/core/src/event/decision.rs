@@ -118,6 +118,9 @@ pub struct DecisionMade {
     /// Where the final status is told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub callback: Option<CallbackTo>,
+    /// Classes that the tool catalogue gives what the action names, sorted; what would run, where a remedy was applied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// Limits that travel with the grant.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub constraints: BTreeMap<String, ConstraintValue>,
@@ -156,6 +159,9 @@ pub struct DecisionMade {
     /// Retention class that the agent's mandate asks for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<String>,
+    /// The run that it belongs to, as the agent names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
     /// The digest's salt, 16 bytes, hexadecimal, in records of earlier versions. It lies in the payload now, so that
     /// nobody can confirm a guess of the action once that is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,6 +171,9 @@ pub struct DecisionMade {
     pub spends: Option<Spends>,
     /// What the caller needs.
     pub status: Status,
+    /// The agent's team when it asked, which kill switches on teams go by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
     /// The tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,

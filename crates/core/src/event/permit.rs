@@ -36,6 +36,9 @@ pub struct PermitRedeemed {
     pub approval: Option<ApprovalId>,
     /// The digest of what is about to run.
     pub digest: Digest,
+    /// The operation that is about to run. Records of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Arc<str>>,
     /// Until when an outcome is expected.
     pub outcome_due: Time,
     /// The permit.
@@ -43,6 +46,9 @@ pub struct PermitRedeemed {
     /// The snapshot that was live, when it was not the cited one and the action was evaluated again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reevaluated: Option<Arc<str>>,
+    /// Its tool, or the operation where there is none. Records of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<Arc<str>>,
 }
 
 /// `permit.refused`

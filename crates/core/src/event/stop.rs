@@ -14,8 +14,14 @@ use crate::ids::{ActionId, AlertId};
 pub enum Scope {
     /// One agent.
     Agent(String),
+    /// Every tool of a class of the tool catalogue.
+    Class(String),
     /// Everything of the organization.
     Organization,
+    /// One run, whichever agents are part of it.
+    Run(String),
+    /// Every agent of a team.
+    Team(String),
     /// One tool.
     Tool(String),
 }
@@ -24,7 +30,10 @@ impl std::fmt::Display for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Scope::Agent(name) => write!(f, "agent:{name}"),
+            Scope::Class(name) => write!(f, "class:{name}"),
             Scope::Organization => f.write_str("organization"),
+            Scope::Run(name) => write!(f, "run:{name}"),
+            Scope::Team(name) => write!(f, "team:{name}"),
             Scope::Tool(name) => write!(f, "tool:{name}"),
         }
     }

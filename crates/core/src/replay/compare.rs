@@ -28,6 +28,16 @@ pub(super) fn field(what: &str, recorded: &impl Serialize, recomputed: &impl Ser
 pub(super) fn decisions(recorded: &DecisionMade, follows: &DecisionMade) -> Vec<Difference> {
     let mut follows = follows.clone();
     follows.salt.clone_from(&recorded.salt);
+    // Records of earlier versions do not say these.
+    if recorded.classes.is_empty() {
+        follows.classes.clear();
+    }
+    if recorded.run.is_none() {
+        follows.run = None;
+    }
+    if recorded.team.is_none() {
+        follows.team = None;
+    }
     if let (Some(ours), Some(theirs)) = (&mut follows.remedy, &recorded.remedy) {
         ours.digest = theirs.digest;
     }

@@ -128,6 +128,7 @@ fn outline(decision: &DecisionMade, gap: Gap) -> Restored {
         amount: decision.amount.clone(),
         env: decision.env.clone(),
         resource_type: decision.resource_type.clone(),
+        run: decision.run.clone(),
         tool: decision.tool.clone(),
     };
     let mut fields = BTreeMap::from([("action".to_owned(), Value::from(shown.action.as_str()))]);
@@ -135,6 +136,7 @@ fn outline(decision: &DecisionMade, gap: Gap) -> Restored {
         ("amount", &decision.amount),
         ("currency", &decision.currency),
         ("env", &decision.env),
+        ("run", &decision.run),
         ("tool", &decision.tool),
     ];
     for (name, text) in texts {

@@ -102,7 +102,8 @@ impl State {
         if self.frozen {
             return None;
         }
-        self.due.first().map(|(at, _)| *at)
+        let due = self.due.first().map(|(at, _)| *at);
+        due.into_iter().chain(self.named_due.first().map(|(at, _)| *at)).min()
     }
 
     /// Canonical bytes of the state: what a seal hashes and a stored state is.

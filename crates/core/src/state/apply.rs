@@ -56,28 +56,29 @@ impl State {
             Event::AbsenceRecorded(e) => self.rota.absent(e),
             Event::AbsenceWithdrawn(e) => self.rota.back(e.absence),
             Event::AgentRegistered(e) => {
-                let since = self.agents.get(e.agent.as_str()).map_or(record.ts, |agent| agent.since);
-                let agent = Agent {
-                    labels: e.labels.clone(),
-                    owner: e.owner.clone(),
-                    paused: self.agents.get(e.agent.as_str()).and_then(|agent| agent.paused.clone()),
-                    quarantined: false,
-                    since,
-                    team: e.team.clone(),
-                };
-                self.agents.insert(e.agent.as_str().into(), agent);
+                let agent = self.agents.entry(e.agent.as_str().into());
+                let agent = agent.or_insert_with(|| Agent::first_known(record.ts));
+                agent.labels = e.labels.clone();
+                agent.owner = e.owner.clone();
+                agent.quarantined = false;
+                agent.team = e.team.clone();
             }
             Event::AgentSighted(e) => {
-                let agent = Agent {
-                    labels: Default::default(),
-                    owner: String::new(),
-                    paused: None,
-                    quarantined: true,
-                    since: record.ts,
-                    team: None,
-                };
-                self.agents.insert(e.agent.as_str().into(), agent);
+                self.agents
+                    .insert(e.agent.as_str().into(), Agent::first_known(record.ts));
             }
+            Event::AgentActivated(e) => {
+                if let Some(agent) = self.agents.get_mut(&e.agent) {
+                    agent.activated = Some(record.ts);
+                }
+            }
+            Event::AgentDescribed(e) => self.described(e),
+            Event::AgentReviewOverdue(e) => self.not_looked_at(e),
+            Event::LeaseEnded(e) => self.lease_ended(e),
+            Event::LeaseGranted(e) => self.leased(record.ts, e),
+            Event::ToolApproved(e) => self.tool_approved(e),
+            Event::ToolChanged(e) => self.tool_changed(record, e),
+            Event::ToolRegistered(e) => self.tool_registered(record.ts, e),
             Event::AlertAcknowledged(e) => {
                 self.alerts.remove(&e.alert);
             }
@@ -181,7 +182,10 @@ impl State {
             Event::OverrideRecorded(e) => self.rota.put_on(e),
             Event::OverrideWithdrawn(e) => self.rota.taken_off(e.r#override),
             Event::PayloadsDestroyed(_) => {}
-            Event::PermitRedeemed(e) => self.redeemed(record, e),
+            Event::PermitRedeemed(e) => {
+                self.used(e, record.ts);
+                self.redeemed(record, e);
+            }
             Event::PermitRefused(e) => {
                 if let Some(action) = self.actions.get_mut(&e.action_id) {
                     action.refused = action.refused.saturating_add(1);
@@ -260,6 +264,7 @@ impl State {
             agent: e.agent.clone(),
             approval: e.approval,
             callback: e.callback.clone(),
+            classes: e.classes.clone(),
             constraints: e.constraints.clone(),
             digest,
             held: false,
@@ -273,12 +278,14 @@ impl State {
             refused: 0,
             requester: None,
             reserved: Vec::new(),
+            run: e.run.as_deref().map(Arc::from),
             seq: record.seq,
             spends: e.spends.clone(),
             slots: Vec::new(),
             tracks: Vec::new(),
             snapshot: record.snapshot.clone(),
             operation,
+            team: e.team.as_deref().map(Arc::from),
             tool,
         };
         self.actions.insert(e.action_id, action);
@@ -380,6 +387,7 @@ impl State {
                     agent: "".into(),
                     approval: None,
                     callback: None,
+                    classes: Vec::new(),
                     constraints: Default::default(),
                     digest: Digest([0; 32]),
                     held: false,
@@ -393,12 +401,14 @@ impl State {
                     refused: 0,
                     requester: None,
                     reserved: Vec::new(),
+                    run: None,
                     seq: record.seq,
                     spends: None,
                     slots: Vec::new(),
                     tracks: Vec::new(),
                     snapshot: None,
                     operation: "".into(),
+                    team: None,
                     tool: "".into(),
                 };
                 self.leaving.insert((tombstone.leaves, e.action_id));

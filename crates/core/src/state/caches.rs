@@ -1,6 +1,7 @@
 //! Timers and indexes: made from what the state holds, never part of it.
 
-use super::{Due, IDEMPOTENCY_SPAN, OpenAction, OpenApproval, REFUSAL_SPAN, State};
+use super::inventory::review_due;
+use super::{Due, IDEMPOTENCY_SPAN, NamedDue, OpenAction, OpenApproval, REFUSAL_SPAN, State};
 use crate::digest::{Digest, hex, read_hex};
 use crate::ids::ApprovalId;
 use crate::record::Half;
@@ -88,6 +89,13 @@ impl State {
             self.due.insert((review.due, Due::Review(*id)));
         }
         self.approvals = approvals;
+        self.named_due = (self.leases.iter())
+            .map(|(name, lease)| (lease.until, NamedDue::Lease(name.clone())))
+            .chain(
+                (self.agents.iter())
+                    .filter_map(|(id, agent)| Some((review_due(agent)?, NamedDue::AgentReview(id.clone())))),
+            )
+            .collect();
         let mut keys: Vec<(Time, Half)> = (self.idempotency.iter())
             .filter_map(|(key, entry)| Some((entry.at + IDEMPOTENCY_SPAN, Half(read_hex(key)?))))
             .collect();

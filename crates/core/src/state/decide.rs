@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use countersign_policy::verdict::PermitUse;
-use countersign_policy::{Decision, Hidden, Reason, Snapshot, Verdict};
+use countersign_policy::{Action, Decision, Hidden, Reason, Snapshot, Verdict};
 
 use super::budget::Exhausted;
 use super::guard::Wanted;
 use super::ruling::Ruling;
+use super::stop::Target;
 use super::{Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State, TurnedAway};
 use crate::command::Submit;
 use crate::digest::action_digest;
@@ -116,13 +117,8 @@ impl State {
         redactor: &Redactor,
         now: Time,
     ) -> Ruling {
-        let tool = submit.action.tool.as_deref().unwrap_or(&submit.action.action);
-        if let Some(scope) = self.stopped_by(&submit.agent, tool, &submit.action.action) {
-            return Ruling::deny("killed", "kill_switch", format!("a kill switch is engaged on {scope}"));
-        }
-        if let Some(why) = self.agents.get(&submit.agent).and_then(|agent| agent.paused.as_ref()) {
-            let message = format!("the agent is paused ({why}); a person resumes it");
-            return Ruling::deny("agent_paused", "agent_paused", message);
+        if let Some(ruling) = self.above_policy(submit, &submit.action, live) {
+            return ruling;
         }
         let Some(live) = live else {
             let message = "no policy is live; upload and activate one".to_owned();
@@ -137,12 +133,22 @@ impl State {
         }
         // A remedy that was applied may have led to another tool.
         if let Some(remedy) = ruling.remedy.as_ref().filter(|remedy| remedy.applied) {
-            let tool = remedy.alternative.tool.as_deref().unwrap_or(&remedy.alternative.action);
-            if let Some(scope) = self.stopped_by(&submit.agent, tool, &remedy.alternative.action) {
-                return Ruling::deny("killed", "kill_switch", format!("a kill switch is engaged on {scope}"));
-            }
+            return self
+                .above_policy(submit, &remedy.alternative, Some(live))
+                .unwrap_or(ruling);
         }
         ruling
+    }
+
+    /// What stands above policy: kill switches, pauses, agents that are not active, tools that changed.
+    fn above_policy(&self, submit: &Submit, action: &Action, live: Option<&Snapshot>) -> Option<Ruling> {
+        if let Some(scope) = self.stopped_by(&Target::asked(submit, action, live)) {
+            let message = format!("a kill switch is engaged on {scope}");
+            return Some(Ruling::deny("killed", "kill_switch", message));
+        }
+        let tool = action.tool.as_deref().unwrap_or(&action.action);
+        let (code, message) = self.halted(&submit.agent, tool, &action.action, live)?;
+        Some(Ruling::deny(code, code, message))
     }
 
     /// A remedy is applied for an agent that has earned to run what it leads to; otherwise it is offered, and asked for.
@@ -274,6 +280,9 @@ impl State {
             r#use: ruling.permit_use,
         });
         let reason_code = ruling.reason_code.map(str::to_owned);
+        let runs = (ruling.remedy.as_ref())
+            .filter(|remedy| remedy.applied)
+            .map_or(&submit.action, |remedy| &remedy.alternative);
         let decision = DecisionMade {
             action: submit.shown.action,
             action_id,
@@ -283,6 +292,7 @@ impl State {
             approval,
             beyond_mandate: ruling.beyond_mandate,
             callback: callback.clone(),
+            classes: ctx.live.map(|live| live.classes(runs)).unwrap_or_default(),
             constraints: ruling.constraints,
             currency: submit.action.currency,
             decision: ruling.decision,
@@ -297,10 +307,12 @@ impl State {
             reserved,
             resource_type: submit.shown.resource_type,
             retention: ruling.retention,
+            run: submit.shown.run,
             // It goes with the payload, which can be erased; a record cannot.
             salt: None,
             spends: found.spends.filter(|_| ruling.status == Status::Pending),
             status: ruling.status,
+            team: (self.agents.get(&submit.agent)).and_then(|agent| agent.team.clone()),
             tool: submit.shown.tool,
         };
         let summary = format!("{} was refused: {}", decision.action, first_message(&decision.reasons));

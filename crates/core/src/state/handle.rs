@@ -99,6 +99,12 @@ impl State {
             Command::RollBack { rationale } => self.roll_back(rationale),
             Command::Kill { scope, reason } => self.kill(scope, reason, ctx),
             Command::Release { scope, reason } => self.release(scope, reason, &actor, ctx.live),
+            Command::TakeLease(ask) => self.take_lease(*ask, &actor, ctx),
+            Command::GiveBackLease(gateway) => self.end_lease(gateway, &actor),
+            Command::DescribeAgent(described) => self.describe_agent(*described, ctx),
+            Command::ActivateAgent(agent) => self.activate_agent(agent, ctx),
+            Command::RegisterTool(tool) => self.register_tool(*tool),
+            Command::ApproveTool(approved) => self.approve_tool(*approved),
             Command::PlaceHold { scope, reason } => self.place_hold(scope, reason, &actor, ctx),
             Command::ReleaseHold { hold, reason } => self.release_hold(hold, reason, &actor, ctx),
             Command::Restrict(ask) => self.restrict(*ask, &actor, ctx),
@@ -181,7 +187,10 @@ impl State {
             Event::DecisionMade(e) => Some((e.agent.clone(), Some(e.action_id))),
             Event::ApprovalOpened(e) => Some((e.agent.clone(), Some(e.action_id))),
             Event::RefusalsRepeated(e) => Some((e.agent.clone(), None)),
+            Event::AgentActivated(e) => Some((e.agent.clone(), None)),
+            Event::AgentDescribed(e) => Some((e.agent.clone(), None)),
             Event::AgentPaused(e) => Some((e.agent.clone(), None)),
+            Event::AgentReviewOverdue(e) => Some((e.agent.clone(), None)),
             Event::AgentRegistered(e) => Some((e.agent.as_str().into(), None)),
             Event::AgentResumed(e) => Some((e.agent.clone(), None)),
             Event::AutonomyChanged(e) => Some((e.agent.clone(), None)),
@@ -229,6 +238,8 @@ impl State {
             | Event::KillEngaged(_)
             | Event::KillReleased(_)
             | Event::KillReleaseRequested(_)
+            | Event::LeaseEnded(_)
+            | Event::LeaseGranted(_)
             | Event::LedgerOpened(_)
             | Event::LedgerPruned(_)
             | Event::OrganizationClosed(_)
@@ -242,6 +253,9 @@ impl State {
             | Event::SubjectErased(_)
             | Event::SubjectErasureConfirmed(_)
             | Event::SubjectRestricted(_)
+            | Event::ToolApproved(_)
+            | Event::ToolChanged(_)
+            | Event::ToolRegistered(_)
             | Event::UserAdded(_)
             | Event::UserRemoved(_) => None,
         }

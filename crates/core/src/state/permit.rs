@@ -1,5 +1,6 @@
 //! Redeeming a permit: everything is checked again, then it is used, once.
 
+use super::stop::Target;
 use super::{Ctx, Handled, OUTCOME_SPAN, OpenAction, OpenPermit, State};
 use crate::command::Redeem;
 use crate::event::{ApprovalState, PermitRedeemed, PermitRefused};
@@ -66,9 +67,11 @@ impl State {
             action_id,
             approval: action.approval,
             digest: redeem.digest,
+            operation: Some(action.operation.clone()),
             outcome_due: ctx.now + OUTCOME_SPAN,
             permit: redeem.permit,
             reevaluated: reevaluated.then(|| self.live.clone()).flatten(),
+            tool: Some(action.tool.clone()),
         })
     }
 
@@ -102,10 +105,8 @@ impl State {
             let detail = format!("what `{}` had reserved is settled", redeem.permit);
             return Err(Refusal::conflict("reservation_ended", detail).hint("ask for a new decision"));
         }
-        let killed = self
-            .stopped_by(&action.agent, &action.tool, &action.operation)
-            .is_some();
-        if killed || self.voided(permit.issued, &action.agent, &action.tool, &action.operation) {
+        let target = Target::of(action);
+        if self.stopped_by(&target).is_some() || self.voided(permit.issued, &target) {
             return Err(Refusal::conflict(
                 "killed",
                 "a kill switch was engaged after this permit was issued",
@@ -115,11 +116,16 @@ impl State {
             .agents
             .get(&action.agent)
             .is_none_or(|agent| agent.quarantined || agent.paused.is_some())
+            || self.not_active(&action.agent, ctx.live)
         {
             return Err(Refusal::conflict(
                 "agent_inactive",
                 format!("agent `{}` is not active", action.agent),
             ));
+        }
+        if self.changed_since(&action.tool, &action.operation, permit.issued) {
+            let detail = format!("tool `{}` has changed after this permit was issued", action.tool);
+            return Err(Refusal::conflict("tool_changed", detail).hint("ask for a new decision"));
         }
         if action.snapshot == self.live {
             return Ok(false);

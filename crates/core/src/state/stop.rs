@@ -1,15 +1,55 @@
 //! Kill switches: engaging takes effect at once and needs nobody's policy; releasing takes two people once there are two.
 
-use countersign_policy::{Snapshot, TwoPerson};
+use std::borrow::Cow;
+
+use countersign_policy::{Action, Snapshot, TwoPerson};
 
 use super::{Ctx, Handled, OpenAction, State};
-use crate::command::Sealed;
+use crate::command::{Sealed, Submit};
 use crate::event::{ApprovalResolved, ApprovalState, KillEngaged, KillReleaseRequested, KillReleased, Scope, Status};
 use crate::record::{Actor, Draft};
 use crate::refusal::Refusal;
 
 /// How many requests one kill cancels in the batch that engages it; the rest end at their next vote or deadline.
 const CANCEL_AT_ONCE: usize = 1000;
+
+/// What a kill switch may hit: an action, by everything that a scope can name.
+pub(super) struct Target<'a> {
+    agent: &'a str,
+    /// Its team when it asked.
+    team: Option<&'a str>,
+    tool: &'a str,
+    operation: &'a str,
+    /// The run, as the agent names it and as records show it.
+    runs: [Option<&'a str>; 2],
+    classes: Cow<'a, [String]>,
+}
+
+impl<'a> Target<'a> {
+    /// An action that is asked for, by the catalogue of the live policy.
+    pub(super) fn asked(submit: &'a Submit, action: &'a Action, live: Option<&Snapshot>) -> Target<'a> {
+        Target {
+            agent: &submit.agent,
+            team: None,
+            tool: action.tool.as_deref().unwrap_or(&action.action),
+            operation: &action.action,
+            runs: [submit.action.run.as_deref(), submit.shown.run.as_deref()],
+            classes: live.map(|live| live.classes(action)).unwrap_or_default().into(),
+        }
+    }
+
+    /// An action that was decided, by what its record says: no policy is needed to stop it.
+    pub(super) fn of(action: &'a OpenAction) -> Target<'a> {
+        Target {
+            agent: &action.agent,
+            team: action.team.as_deref(),
+            tool: &action.tool,
+            operation: &action.operation,
+            runs: [action.run.as_deref(), None],
+            classes: Cow::Borrowed(&action.classes),
+        }
+    }
+}
 
 impl State {
     pub(super) fn kill(&self, scope: Scope, reason: Option<Sealed>, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
@@ -18,11 +58,8 @@ impl State {
             return Handled::done(Vec::new());
         }
         let mut events = vec![Draft::observed(KillEngaged { scope: scope.clone() }).with_payload(reason)];
-        let hit = |action: &OpenAction| match &scope {
-            Scope::Organization => true,
-            Scope::Agent(name) => *name == *action.agent,
-            Scope::Tool(name) => tool_names(&action.tool, &action.operation).contains(&name.as_str()),
-        };
+        let name = scope.to_string();
+        let hit = |action: &OpenAction| self.scopes(&Target::of(action)).any(|scope| scope == name);
         let why = || format!("stopped by the kill switch on {scope}");
         let open = self
             .actions
@@ -93,22 +130,40 @@ impl State {
         }
     }
 
-    /// The engaged kill switch that stops this agent, tool or operation, if one does.
-    pub(super) fn stopped_by(&self, agent: &str, tool: &str, operation: &str) -> Option<&Scope> {
+    /// The engaged kill switch that hits this, if one does.
+    pub(super) fn stopped_by(&self, target: &Target<'_>) -> Option<&Scope> {
         if self.kills.is_empty() {
             return None;
         }
-        scopes(agent, tool, operation)
+        self.scopes(target)
             .find_map(|scope| self.kills.get(&scope))
             .map(|kill| &kill.scope)
     }
 
-    /// Whether a kill came after the record at `seq` that concerns this agent, tool or operation.
-    pub(super) fn voided(&self, seq: u64, agent: &str, tool: &str, operation: &str) -> bool {
+    /// Whether a kill came after the record at `seq` that hits this.
+    pub(super) fn voided(&self, seq: u64, target: &Target<'_>) -> bool {
         if self.last_kill.is_empty() {
             return false;
         }
-        scopes(agent, tool, operation).any(|scope| self.last_kill.get(&scope).is_some_and(|killed| *killed > seq))
+        self.scopes(target)
+            .any(|scope| self.last_kill.get(&scope).is_some_and(|killed| *killed > seq))
+    }
+
+    /// Every scope that this lies in, as the state's maps name them. The agent's team is the one that it is in now, and the
+    /// one that it was in when it asked: moving it elsewhere gets nothing around a kill.
+    fn scopes<'t>(&self, target: &'t Target<'_>) -> impl Iterator<Item = String> + use<'t> {
+        let now = self.agents.get(target.agent).and_then(|agent| agent.team.clone());
+        let teams = now.into_iter().chain(target.team.map(str::to_owned)).map(Scope::Team);
+        let tools = tool_names(target.tool, target.operation).map(|name| Scope::Tool(name.to_owned()));
+        let runs = target.runs.into_iter().flatten().map(|run| Scope::Run(run.to_owned()));
+        let classes = target.classes.iter().cloned().map(Scope::Class);
+        [Scope::Organization, Scope::Agent(target.agent.to_owned())]
+            .into_iter()
+            .chain(teams)
+            .chain(tools)
+            .chain(runs)
+            .chain(classes)
+            .map(|scope| scope.to_string())
     }
 
     /// The events that end a request without a permit.
@@ -159,15 +214,4 @@ impl State {
 /// An action that is called otherwise by naming another tool is still the same operation.
 fn tool_names<'a>(tool: &'a str, operation: &'a str) -> [&'a str; 3] {
     [tool, tool.rsplit('/').next().unwrap_or(tool), operation]
-}
-
-/// Every scope that an action lies in, as the state's maps name them.
-fn scopes(agent: &str, tool: &str, operation: &str) -> impl Iterator<Item = String> {
-    let tools = tool_names(tool, operation).map(|name| Scope::Tool(name.to_owned()).to_string());
-    [
-        Scope::Organization.to_string(),
-        Scope::Agent(agent.to_owned()).to_string(),
-    ]
-    .into_iter()
-    .chain(tools)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::autonomy::Acted;
-use super::{Ctx, Due, Handled, REFUSAL_SPAN, State};
+use super::{Ctx, Due, Handled, NamedDue, REFUSAL_SPAN, State};
 use crate::event::{ApprovalOverdue, ApprovalState, Event, OutcomeReported, OutcomeStatus, RefusalsRepeated};
 use crate::ids::ApprovalId;
 use crate::record::Draft;
@@ -78,6 +78,16 @@ impl State {
                     let summary = format!("nobody reported an outcome of `{id}` in time");
                     events.extend(self.alert("outcome_unknown", summary, agent.as_ref(), Some(id), ctx));
                 }
+            }
+        }
+        let named: Vec<_> = (self.named_due.iter())
+            .take_while(|(at, _)| *at <= now)
+            .take(ITEMS_PER_TICK)
+            .collect();
+        for (_, due) in named {
+            match due {
+                NamedDue::Lease(name) => events.extend(self.lapse(name, ctx)),
+                NamedDue::AgentReview(agent) => events.extend(self.agent_review_overdue(agent, ctx)),
             }
         }
         Handled::done(events)

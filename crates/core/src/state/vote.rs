@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::matching::can_fill;
 use super::people::may_vote;
+use super::stop::Target;
 use super::{Ctx, Handed, Handled, OpenApproval, OpenTrack, State};
 use crate::command::Vote;
 use crate::event::{ApprovalResolved, ApprovalState, ApprovalVoted, Event, Permit, Slot, Status, Verb};
@@ -250,20 +251,20 @@ impl State {
         let Some(action) = self.actions.get(&id) else {
             return Vec::new();
         };
-        if let Some(scope) = self.stopped_by(&action.agent, &action.tool, &action.operation) {
+        let target = Target::of(action);
+        if let Some(scope) = self.stopped_by(&target) {
             let why = format!("a kill switch is engaged on {scope}");
             return self.end_approval(vote.approval, ApprovalState::Cancelled, "killed", why, ctx);
         }
-        if self.voided(action.seq, &action.agent, &action.tool, &action.operation) {
+        if self.voided(action.seq, &target) {
             let why = "a kill switch was engaged after this request was opened".to_owned();
             return self.end_approval(vote.approval, ApprovalState::Cancelled, "killed", why, ctx);
         }
-        if self
-            .agents
-            .get(&action.agent)
-            .is_some_and(|agent| agent.paused.is_some())
-        {
-            let why = format!("agent `{}` is paused", action.agent);
+        if let Some((code, message)) = self.halted(&action.agent, &action.tool, &action.operation, ctx.live) {
+            let why = match code {
+                "agent_paused" => format!("agent `{}` is paused", action.agent),
+                _other => message,
+            };
             return self.end_approval(vote.approval, ApprovalState::Cancelled, "cancelled", why, ctx);
         }
         if action.snapshot != self.live

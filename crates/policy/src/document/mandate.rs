@@ -21,6 +21,8 @@ pub struct Mandate {
     owner: Option<String>,
     /// Rank in [`TIERS`].
     pub(crate) tier: Option<usize>,
+    /// What it is cleared for; without one it is cleared for nothing that asks for a clearance.
+    pub(crate) clearance: Option<u32>,
     pub(crate) environments: Option<BTreeSet<String>>,
     pub(crate) permissions: Vec<Permission>,
     pub(crate) data: Option<Vec<DataAccess>>,
@@ -90,7 +92,41 @@ pub(crate) struct Escalation {
     pub(crate) condition: Condition,
 }
 
+/// What a mandate grants.
+#[derive(Clone, Copy)]
+pub struct Grant<'a>(&'a Permission);
+
+impl Grant<'_> {
+    /// The tools that it is about, as the mandate writes them.
+    pub fn tool(&self) -> Option<String> {
+        self.0.tool.as_ref().map(Pattern::text)
+    }
+
+    /// The operations that it is about, as the mandate writes them.
+    pub fn action(&self) -> Option<String> {
+        self.0.action.as_ref().map(Pattern::text)
+    }
+
+    /// Whether it is about an operation with a tool.
+    pub fn covers(&self, action: &str, tool: &str) -> bool {
+        self.0.matches(action, Some(tool))
+    }
+
+    /// File and line of the grant.
+    pub fn place(&self) -> (&str, u32) {
+        (&self.0.id.place.file, self.0.id.place.line)
+    }
+}
+
 impl Mandate {
+    /// What it grants, in the order of the document.
+    pub fn grants(&self) -> impl Iterator<Item = Grant<'_>> {
+        self.permissions
+            .iter()
+            .filter(|permission| permission.allowed)
+            .map(Grant)
+    }
+
     /// `agent:`, the agent's id.
     pub fn agent(&self) -> &str {
         &self.id.document
@@ -145,6 +181,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ma
     }
     let ranks: Vec<_> = TIERS.iter().enumerate().map(|(rank, name)| (*name, rank)).collect();
     let tier = fields.get("tier").and_then(|node| reader.word(node, &ranks));
+    let clearance = fields.get("clearance").and_then(|node| reader.whole(node, 0, 1000));
     let environments = fields.get("environments").map(|node| {
         let names = reader.names(node).unwrap_or_default();
         if names.is_empty() {
@@ -204,6 +241,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ma
         id,
         owner,
         tier,
+        clearance,
         environments,
         permissions,
         data,

@@ -19,6 +19,7 @@ pub struct Organization {
     zone: Option<String>,
     /// An agent without a mandate may do nothing.
     pub(crate) require_mandate: bool,
+    require_readiness: bool,
     /// A tool that the catalogue does not list may not be used.
     pub(crate) require_tools: Option<Place>,
     default_route: Option<DefaultRoute>,
@@ -135,6 +136,11 @@ impl Organization {
         self.calendars.get(name)
     }
 
+    /// Whether agents are denied until they are made active, which takes all that has to be known of them.
+    pub fn requires_readiness(&self) -> bool {
+        self.require_readiness
+    }
+
     /// Whether agents without a mandate are denied.
     pub fn requires_mandate(&self) -> bool {
         self.require_mandate
@@ -163,17 +169,18 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         }
         Some(name)
     });
-    let (mut require_mandate, mut require_tools) = (false, None);
+    let (mut require_mandate, mut require_readiness, mut require_tools) = (false, false, None);
     if let Some(node) = fields.get("require") {
         for item in reader.list_or_one(node).unwrap_or_default() {
             match item.text().unwrap_or_default() {
                 "mandate" => require_mandate = true,
                 "tools" => require_tools = Some(reader.place(item.span.clone())),
-                name @ ("readiness" | "pre_action_start" | "risk") => {
+                "readiness" => require_readiness = true,
+                name @ ("pre_action_start" | "risk") => {
                     reader.not_supported(item, &format!("require: {name}"));
                 }
                 _ => {
-                    reader.word(item, &[("mandate", ()), ("tools", ())]);
+                    reader.word(item, &[("mandate", ()), ("readiness", ()), ("tools", ())]);
                 }
             }
         }
@@ -268,6 +275,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         currency,
         zone,
         require_mandate,
+        require_readiness,
         require_tools,
         default_route,
         two_person,

@@ -39,6 +39,14 @@ impl Pattern {
         }
     }
 
+    /// As it is written.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Pattern::Exact(name) => name.clone(),
+            Pattern::Prefix(name) => format!("{name}*"),
+        }
+    }
+
     /// The name, if it is exactly one.
     pub(crate) fn exact(&self) -> Option<&str> {
         if let Pattern::Exact(name) = self {

@@ -23,6 +23,10 @@ pub(crate) struct Tool {
     pub(crate) access: Option<Access>,
     /// Rank in [`TIERS`] that an agent needs.
     pub(crate) tier: Option<usize>,
+    /// What an agent's clearance has to be at least.
+    pub(crate) clearance: Option<u32>,
+    /// For how many seconds a gateway may let it through without a lease.
+    pub(crate) fail_open: Option<u32>,
     pub(crate) schema: Option<Schema>,
     /// What conditions see as `tool`.
     pub(crate) fact: Value,
@@ -69,6 +73,8 @@ fn tool(reader: &mut Reader<'_>, mut fields: Fields<'_>, name: Option<String>, a
     let access = fields.get("access").and_then(|node| reader.word(node, &accesses));
     let ranks: Vec<_> = TIERS.iter().enumerate().map(|(rank, name)| (*name, rank)).collect();
     let tier = fields.get("tier").and_then(|node| reader.word(node, &ranks));
+    let clearance = fields.get("clearance").and_then(|node| reader.whole(node, 0, 1000));
+    let fail_open = (fields.get("fail_open")).and_then(|node| fail_open(reader, node, risk));
     let schema = fields.get("schema").and_then(|node| Schema::read(reader, node));
     let labels = fields.get("labels").and_then(|node| match (&node.kind, node.value()) {
         (Kind::Map(_), Ok(labels)) => Some(labels),
@@ -108,9 +114,39 @@ fn tool(reader: &mut Reader<'_>, mut fields: Fields<'_>, name: Option<String>, a
         class,
         access,
         tier,
+        clearance,
+        fail_open,
         schema,
         fact: Value::Map(fact),
     })
+}
+
+/// How long a gateway without a lease may let a tool through: only what harms nobody, and only for a moment.
+fn fail_open(reader: &mut Reader<'_>, node: &Node, risk: Option<&str>) -> Option<u32> {
+    let span = reader.duration(node)?;
+    let seconds = u32::try_from(span / 1_000_000).unwrap_or(u32::MAX);
+    let most = match risk {
+        Some("R0") => 300,
+        Some("R1") => 60,
+        Some(_) | None => 0,
+    };
+    if most == 0 {
+        let help = "remove it, or give the tool `risk: R0` or `risk: R1`";
+        let message = "only tools of risk `R0` and `R1` fail open";
+        reader.error("fail_open", node.span.clone(), message, help);
+        return None;
+    }
+    if seconds == 0 || seconds > most {
+        let message = format!("a tool of this risk fails open for 1 to {most} seconds");
+        reader.error(
+            "fail_open",
+            node.span.clone(),
+            message,
+            "write a shorter span, such as `30s`",
+        );
+        return None;
+    }
+    Some(seconds)
 }
 
 /// What conditions see of a tool that no catalogue lists.

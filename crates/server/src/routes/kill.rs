@@ -17,26 +17,32 @@ handlers! {
     "release_kill" => Caller release,
 }
 
-fn scope(kind: KillScope, name: Option<Text<128>>) -> Result<Scope, Problem> {
+pub(super) fn scope(kind: KillScope, name: Option<Text<128>>) -> Result<Scope, Problem> {
     match (kind, name) {
         (KillScope::Organization, None) => Ok(Scope::Organization),
         (KillScope::Agent, Some(name)) => Ok(Scope::Agent(name.0)),
+        (KillScope::Team, Some(name)) => Ok(Scope::Team(name.0)),
         (KillScope::Tool, Some(name)) => Ok(Scope::Tool(name.0)),
+        (KillScope::Class, Some(name)) => Ok(Scope::Class(name.0)),
+        (KillScope::Run, Some(name)) => Ok(Scope::Run(name.0)),
         (KillScope::Organization, Some(_)) => Err(Problem::invalid(
             "unknown_field",
-            "`name` is for the scopes `agent` and `tool`",
+            "`name` is for every scope but `organization`",
         )),
-        (KillScope::Agent | KillScope::Tool, None) => {
-            Err(Problem::invalid("missing_field", "`name` says which agent or tool"))
-        }
+        (KillScope::Agent | KillScope::Team | KillScope::Tool | KillScope::Class | KillScope::Run, None) => Err(
+            Problem::invalid("missing_field", "`name` says which agent, team, tool, class or run"),
+        ),
     }
 }
 
-fn on_the_wire(kill: &Kill) -> KillAnswer {
+pub(super) fn on_the_wire(kill: &Kill) -> KillAnswer {
     let (scope, name) = match &kill.scope {
         Scope::Organization => ("organization", None),
         Scope::Agent(name) => ("agent", Some(name.clone())),
+        Scope::Team(name) => ("team", Some(name.clone())),
         Scope::Tool(name) => ("tool", Some(name.clone())),
+        Scope::Class(name) => ("class", Some(name.clone())),
+        Scope::Run(name) => ("run", Some(name.clone())),
     };
     KillAnswer {
         scope: scope.to_owned(),

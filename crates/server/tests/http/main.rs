@@ -8,6 +8,7 @@ mod connections;
 mod document;
 mod flow;
 mod idempotency;
+mod inventory;
 mod log;
 mod logs;
 mod operations;

@@ -211,6 +211,9 @@ fn scopes_of(decision: &DecisionMade) -> Vec<String> {
     let mut scopes = vec!["organization".to_owned(), format!("agent:{}", decision.agent)];
     scopes.push(format!("tool:{}", decision.action));
     scopes.extend(decision.tool.iter().map(|tool| format!("tool:{tool}")));
+    scopes.extend(decision.run.iter().map(|run| format!("run:{run}")));
+    scopes.extend(decision.classes.iter().map(|class| format!("class:{class}")));
+    scopes.extend(decision.team.iter().map(|team| format!("team:{team}")));
     scopes
 }
 

@@ -1,0 +1,157 @@
+//! What the inventory knows of agents, tools that change, leases of gateways, and every scope of a kill switch.
+
+use serde_json::{Value, json};
+
+use crate::support::{Acme, Server};
+
+fn full() -> Value {
+    let list = json!(["none"]);
+    json!({
+        "purpose": "answers questions", "system": "agent", "technical_owner": "team:platform",
+        "fallback_owner": "user:alex", "reviewer": "team:leads", "review_by": "2099-01-01T00:00:00Z", "model": "m-1",
+        "prompt": "7", "environments": ["prod"], "tools": list, "data": list,
+        "boundary": {
+            "process": "support", "reads": ["crm"], "writes": list, "without_approval": ["read"],
+            "always_approve": list, "never_access": ["card data"], "owning_team": "support",
+        },
+    })
+}
+
+/// A key of a gateway.
+async fn gateway(server: &Server, admin: &str) -> String {
+    let body = json!({ "agent": "bot", "scopes": ["redeem"] });
+    server.post(admin, "/v1/keys", &body).await.good()["key"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn an_agent_of_which_something_is_blank_is_not_made_active() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let files = json!({
+        "acme.yaml": "organization: acme\nrequire: [readiness]\n",
+        "bot.yaml": "agent: bot\npermissions: [{ action: read, allowed: true }]\n",
+    });
+    server.policy(admin, &files).await;
+    let refused = acme.decide(&json!({ "action": "read" })).await;
+    assert_eq!(refused["reasons"][0]["code"], "agent_not_active");
+    let mut about = full();
+    about["boundary"]["never_access"] = json!([]);
+    let path = "/v1/descriptions/bot";
+    let answer = server.call(admin, "PUT", path, Some(&about)).await.good();
+    assert_eq!((&answer["ready"], &answer["required"]), (&json!(false), &json!(true)));
+    let refused = server.call(admin, "POST", "/v1/readiness/bot", None).await;
+    assert_eq!(refused.problem(422), "not_ready");
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("`boundary.never_access`"), "{detail}");
+
+    server.call(admin, "PUT", path, Some(&full())).await.good();
+    let active = server.call(admin, "POST", "/v1/readiness/bot", None).await.good();
+    assert!(active["activated"].is_string());
+    assert_eq!(server.get(admin, "/v1/readiness/bot").await.good(), active);
+    assert_eq!(server.get(admin, path).await.good()["boundary"]["process"], "support");
+    assert_eq!(acme.decide(&json!({ "action": "read" })).await["status"], "permitted");
+    let review = server.get(admin, "/v1/access_reviews/bot").await.good();
+    assert_eq!(review["grants"][0]["action"], "read");
+    assert_eq!(review["grants"][0]["unused"], false);
+}
+
+#[tokio::test]
+async fn what_looks_secret_is_not_kept_in_a_description() {
+    let acme = Acme::start().await;
+    let about = json!({ "purpose": "pays with 4111 1111 1111 1111" });
+    let answer = acme
+        .server
+        .call(&acme.admin, "PUT", "/v1/descriptions/bot", Some(&about))
+        .await;
+    assert_eq!(answer.problem(422), "invalid_label");
+}
+
+#[tokio::test]
+async fn a_tool_that_changes_is_denied_until_it_is_approved() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let looks = |digit: &str| json!({ "tool": "read", "schema": digit.repeat(64) });
+    assert_eq!(
+        server.post(admin, "/v1/tools", &looks("1")).await.good()["changed"],
+        false
+    );
+    assert_eq!(acme.decide(&json!({ "action": "read" })).await["status"], "permitted");
+    assert_eq!(
+        server.post(admin, "/v1/tools", &looks("2")).await.good()["changed"],
+        true
+    );
+    let refused = acme.decide(&json!({ "action": "read" })).await;
+    assert_eq!(refused["reasons"][0]["code"], "tool_changed");
+    let approve = "/v1/tools/approve";
+    assert_eq!(
+        server.post(admin, approve, &looks("1")).await.problem(409),
+        "schema_mismatch"
+    );
+    assert_eq!(server.post(admin, approve, &looks("2")).await.good()["changed"], false);
+    assert_eq!(server.get(admin, "/v1/tools").await.good()["tools"][0]["tool"], "read");
+    assert_eq!(acme.decide(&json!({ "action": "read" })).await["status"], "permitted");
+}
+
+#[tokio::test]
+async fn a_gateway_hears_of_stops_when_it_renews_its_lease() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let key = gateway(server, admin).await;
+    let lease = json!({ "gateway": "edge-1", "seconds": 30, "guards": [{ "scope": "tool", "name": "mail" }] });
+    let answer = server.post(&key, "/v1/leases", &lease).await.good();
+    assert_eq!((&answer["answer"], &answer["stops"]), (&json!("go"), &json!([])));
+    server
+        .post(admin, "/v1/kill", &json!({ "scope": "team", "name": "ops" }))
+        .await
+        .good();
+    let answer = server.post(&key, "/v1/leases", &lease).await.good();
+    assert_eq!(
+        (&answer["answer"], &answer["stops"][0]["scope"]),
+        (&json!("go"), &json!("team"))
+    );
+    server
+        .post(admin, "/v1/kill", &json!({ "scope": "tool", "name": "mail" }))
+        .await
+        .good();
+    // Not even a repetition with the same key of idempotency hears what was true before.
+    let body = serde_json::to_vec(&lease).unwrap();
+    for _ in 0..2 {
+        let answer = server.repeatable(&key, "again", "/v1/leases", &body).await.good();
+        assert_eq!(answer["answer"], "stop");
+    }
+    let listed = server.get(admin, "/v1/leases").await.good();
+    assert_eq!(listed["leases"][0]["guards"], json!(["tool:mail"]));
+    assert_eq!(server.post(admin, "/v1/leases", &lease).await.problem(403), "forbidden");
+    server.call(&key, "DELETE", "/v1/leases/edge-1", None).await.good();
+    let again = server.call(&key, "DELETE", "/v1/leases/edge-1", None).await;
+    assert_eq!(again.problem(404), "not_found");
+}
+
+#[tokio::test]
+async fn every_scope_of_a_kill_switch_is_engaged_listed_and_released() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    for scope in ["agent", "class", "run", "team", "tool"] {
+        let kill = json!({ "scope": scope, "name": "x", "reason": "a test" });
+        assert_eq!(server.post(admin, "/v1/kill", &kill).await.good()["scope"], scope);
+        let listed = server.get(admin, "/v1/kill").await.good();
+        assert_eq!(listed["kills"][0]["name"], "x");
+        assert_eq!(
+            server.post(admin, "/v1/kill/release", &kill).await.good()["released"],
+            true
+        );
+    }
+    server
+        .post(admin, "/v1/kill", &json!({ "scope": "run", "name": "run_1" }))
+        .await
+        .good();
+    let refused = acme.decide(&json!({ "action": "read", "run": "run_1" })).await;
+    assert_eq!(refused["reason_code"], "killed");
+    assert_eq!(
+        acme.decide(&json!({ "action": "read", "run": "run_2" })).await["status"],
+        "permitted"
+    );
+}
