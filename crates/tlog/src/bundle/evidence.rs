@@ -13,6 +13,9 @@ use crate::proof_file::ProofFile;
 
 const DISCLOSURES: &str = "disclosures.jsonl";
 
+/// What is wrong with a line, and the record that it is of where that is known.
+type Fault = (Option<u64>, &'static str);
+
 /// A proof of one record, which holds under the log's key; its root is still to be compared with the entries.
 pub(super) struct Proof {
     index: u64,
@@ -81,7 +84,7 @@ pub(super) fn disclosures(bundle: &mut Bundle<'_>, records: &Records) -> Result<
     let mut opened = 0_u64;
     while let Some(line) = lines.line()? {
         opened += 1;
-        let fault = |(record, what): (Option<u64>, &'static str)| BundleError {
+        let fault = |(record, what): Fault| BundleError {
             file: DISCLOSURES.to_owned(),
             record,
             what: format!("line {opened}: {what}"),
@@ -103,7 +106,7 @@ pub(super) fn disclosures(bundle: &mut Bundle<'_>, records: &Records) -> Result<
 }
 
 /// A disclosure, and the record that it is of.
-fn disclosure(line: &str) -> Result<(u64, Map<String, Value>), (Option<u64>, &'static str)> {
+fn disclosure(line: &str) -> Result<(u64, Map<String, Value>), Fault> {
     let parsed: Value = serde_json::from_str(line).map_err(|_| (None, "not JSON"))?;
     // One spelling only: this also refuses doubled keys and numbers that a double cannot hold.
     if canonical_json(&parsed).ok().as_deref() != Some(line.as_bytes()) {
