@@ -1,14 +1,18 @@
-//! Verification of an export of many records: `records COUNT` in memory, `records COUNT FOLDER` writes it for `verify.py`.
+//! Verification of an export of many records: `records COUNT` verifies one that is written
+//! for that and removed, `records COUNT FOLDER` writes one for `verify.py`.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use countersign_tlog::bundle::{entries_frame, verify};
+use countersign_tlog::bundle::{Files, entries_frame, verify};
 use countersign_tlog::{Checkpoint, Edge, SigningKey, VERIFY_PY, file_set_hash, leaf_hash};
 
 const ORIGIN: &str = "bench.example/t/0/audit/1";
 const SCHEMA: &str = "{\"title\":\"decision.made\"}\n";
+const SCHEMA_FILE: &str = "schemas/decision.made.json";
 
 /// A record like those that a decision leaves, about 900 bytes.
 fn leaf(seq: u64) -> Vec<u8> {
@@ -38,46 +42,88 @@ fn leaf(seq: u64) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A bundle in a folder, read a part at a time, as the command line does.
+struct Folder(PathBuf);
+
+impl Files for Folder {
+    fn names(&self) -> Vec<String> {
+        ["checkpoint", "entries", "records.jsonl", SCHEMA_FILE].map(str::to_owned).into()
+    }
+
+    fn read(&self, name: &str) -> Result<Cow<'_, [u8]>, String> {
+        std::fs::read(self.0.join(name)).map(Cow::Owned).map_err(|error| error.to_string())
+    }
+
+    fn part(&self, name: &str, at: u64, most: usize) -> Result<Cow<'_, [u8]>, String> {
+        let read = || {
+            let mut file = File::open(self.0.join(name))?;
+            file.seek(SeekFrom::Start(at))?;
+            let mut bytes = Vec::with_capacity(most);
+            file.take(most as u64).read_to_end(&mut bytes)?;
+            Ok(Cow::Owned(bytes))
+        };
+        read().map_err(|error: std::io::Error| error.to_string())
+    }
+}
+
+/// Writes the bundle; gives the verifying key.
+fn write(folder: &Path, count: u64) -> String {
+    std::fs::create_dir_all(folder.join("schemas")).expect("a folder");
+    let create = |name: &str| BufWriter::new(File::create(folder.join(name)).expect("a file"));
+    let (mut edge, mut entries, mut lines) = (Edge::new(), create("entries"), create("records.jsonl"));
+    let mut frame = Vec::new();
+    for seq in 0..count {
+        let leaf = leaf(seq);
+        edge.push(leaf_hash(&leaf));
+        frame.clear();
+        entries_frame(&leaf, &mut frame).expect("a leaf of ordinary size");
+        entries.write_all(&frame).expect("written");
+        lines.write_all(&leaf).and_then(|()| lines.write_all(b"\n")).expect("written");
+    }
+    entries.flush().and_then(|()| lines.flush()).expect("written");
+    let key = SigningKey::from_seed(ORIGIN, &[7; 32]).expect("a key");
+    let checkpoint = Checkpoint {
+        origin: ORIGIN.to_owned(),
+        size: count,
+        root: edge.root(),
+    };
+    let checkpoint = checkpoint.sign(&key).expect("signed");
+    std::fs::write(folder.join("checkpoint"), checkpoint).expect("written");
+    std::fs::write(folder.join(SCHEMA_FILE), SCHEMA).expect("written");
+    key.verifying_key().to_string()
+}
+
+/// The most memory that this process had, KiB: what Linux says.
+fn peak() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.unwrap_or("unknown").trim().to_owned()
+}
+
 fn main() {
     let mut args = std::env::args().skip(1);
     let count: u64 = args
         .next()
         .and_then(|text| text.parse().ok())
         .expect("usage: records COUNT [FOLDER]");
-    let (mut edge, mut entries, mut lines) = (Edge::new(), Vec::new(), Vec::new());
-    for seq in 0..count {
-        let leaf = leaf(seq);
-        edge.push(leaf_hash(&leaf));
-        entries_frame(&leaf, &mut entries).expect("a leaf of ordinary size");
-        lines.extend_from_slice(&leaf);
-        lines.push(b'\n');
-    }
-    let key = SigningKey::from_seed(ORIGIN, &[7; 32]).expect("a key");
-    let checkpoint = Checkpoint {
-        origin: ORIGIN.to_owned(),
-        size: count,
-        root: edge.root(),
-    }
-    .sign(&key)
-    .expect("signed");
-    let vkey = key.verifying_key().to_string();
-    println!("bytes {}", entries.len());
+    let kept = args.next().map(PathBuf::from);
+    let folder = kept.clone().unwrap_or_else(|| {
+        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+        target.join(format!("bench-records-{}", std::process::id()))
+    });
+    let vkey = write(&folder, count);
+    let size = std::fs::metadata(folder.join("entries")).expect("it was written").len();
+    println!("bytes {size}");
     println!("vkey {vkey}");
-    let mut files = BTreeMap::from([("checkpoint".to_owned(), checkpoint.into_bytes())]);
-    files.insert("entries".to_owned(), entries);
-    files.insert("records.jsonl".to_owned(), lines);
-    files.insert("schemas/decision.made.json".to_owned(), SCHEMA.as_bytes().to_vec());
-    if let Some(folder) = args.next() {
-        files.insert("verify.py".to_owned(), VERIFY_PY.as_bytes().to_vec());
-        files.insert("README.md".to_owned(), b"# written by bench/\n".to_vec());
-        for (name, bytes) in &files {
-            let path = Path::new(&folder).join(name);
-            std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("a folder");
-            std::fs::write(path, bytes).expect("written");
-        }
+    if kept.is_some() {
+        std::fs::write(folder.join("verify.py"), VERIFY_PY).expect("written");
+        std::fs::write(folder.join("README.md"), "# written by bench/\n").expect("written");
         return;
     }
     let begin = Instant::now();
-    let report = verify(&vkey, &files, None).unwrap_or_else(|error| panic!("{error}"));
-    println!("verified {} {}", report.size, begin.elapsed().as_millis());
+    let verdict = verify(&vkey, &Folder(folder.clone()), None);
+    let took = begin.elapsed().as_millis();
+    std::fs::remove_dir_all(&folder).expect("removed");
+    let report = verdict.unwrap_or_else(|error| panic!("{error}"));
+    println!("verified {} {took} with at most {}", report.size, peak());
 }

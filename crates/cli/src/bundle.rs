@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -445,5 +445,48 @@ impl Files for Disk {
         fs::read(self.root.join(name))
             .map(Cow::Owned)
             .map_err(|error| error.to_string())
+    }
+
+    fn part(&self, name: &str, at: u64, most: usize) -> std::result::Result<Cow<'_, [u8]>, String> {
+        let read = || {
+            let mut file = fs::File::open(self.root.join(name))?;
+            file.seek(SeekFrom::Start(at))?;
+            let mut bytes = Vec::with_capacity(most);
+            file.take(most as u64).read_to_end(&mut bytes)?;
+            Ok(Cow::Owned(bytes))
+        };
+        read().map_err(|error: std::io::Error| error.to_string())
+    }
+}
+
+/// The files of a bundle, while a person sees how far their verification is.
+pub(crate) struct Watched<'a> {
+    disk: &'a Disk,
+    progress: Progress,
+}
+
+impl<'a> Watched<'a> {
+    /// Begins to show it.
+    pub(crate) fn new(disk: &'a Disk) -> Watched<'a> {
+        let progress = Progress::start("verifying records");
+        Watched { disk, progress }
+    }
+}
+
+impl Files for Watched<'_> {
+    fn names(&self) -> Vec<String> {
+        self.disk.names()
+    }
+
+    fn read(&self, name: &str) -> std::result::Result<Cow<'_, [u8]>, String> {
+        self.disk.read(name)
+    }
+
+    fn part(&self, name: &str, at: u64, most: usize) -> std::result::Result<Cow<'_, [u8]>, String> {
+        self.disk.part(name, at, most)
+    }
+
+    fn reached(&self, records: u64) {
+        self.progress.reached(records);
     }
 }

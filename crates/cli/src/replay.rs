@@ -32,8 +32,10 @@ pub(crate) struct Count {
 pub(crate) struct Found {
     /// By what the record says: a decision, or `approval.opened`.
     pub(crate) counts: BTreeMap<&'static str, Count>,
-    /// What does not agree, by index.
+    /// What does not agree, by index: the first [`LISTED`] that differ, and as many that cannot be derived.
     pub(crate) listed: Vec<Derivation>,
+    /// How many are not listed, since memory must not grow with the ledger.
+    pub(crate) left_out: u64,
     /// Records before this index have no bytes any more, so nothing is known of the decisions among them.
     pub(crate) pruned: u64,
 }
@@ -50,7 +52,15 @@ impl Found {
             Outcome::Differs { .. } => count.differ += 1,
             Outcome::NotDerivable(_) => count.not_derivable += 1,
         }
-        if derivation.outcome != Outcome::Agrees {
+        let total = self.total();
+        let nth = match &derivation.outcome {
+            Outcome::Agrees => return,
+            Outcome::Differs { .. } => total.differ,
+            Outcome::NotDerivable(_) => total.not_derivable,
+        };
+        if nth > LISTED {
+            self.left_out += 1;
+        } else {
             self.listed.push(derivation);
         }
     }
@@ -229,8 +239,10 @@ impl Policies for Disk {
     }
 }
 
-/// Findings that text shows; JSON shows all.
+/// Findings that text shows; JSON shows all that are listed.
 const SHOWN: usize = 50;
+/// Findings of a kind that are listed.
+const LISTED: u64 = 10_000;
 
 /// Counts as JSON.
 pub(crate) fn counts(count: &Count) -> Value {
@@ -274,8 +286,14 @@ pub(crate) fn json(derivation: &Derivation) -> Value {
 /// What a person reads.
 pub(crate) fn text(found: &Found, report: &Report) -> String {
     let mut lines: Vec<String> = found.listed.iter().take(SHOWN).flat_map(finding).collect();
-    if found.listed.len() > SHOWN {
-        lines.push(format!("… and {} more; --json lists all", found.listed.len() - SHOWN));
+    let more = found.listed.len().saturating_sub(SHOWN);
+    if found.left_out > 0 {
+        lines.push(format!(
+            "… and {} more, of which --json lists {more}",
+            more as u64 + found.left_out
+        ));
+    } else if more > 0 {
+        lines.push(format!("… and {more} more; --json lists all"));
     }
     if !lines.is_empty() {
         lines.push(String::new());
@@ -336,5 +354,36 @@ fn finding(derivation: &Derivation) -> Vec<String> {
             );
             lines
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::ids::ActionId;
+    use countersign_core::replay::Gap;
+    use countersign_policy::Decision;
+
+    use super::*;
+
+    #[test]
+    fn what_differs_is_listed_however_many_cannot_be_derived() {
+        let derivation = |index, outcome| Derivation {
+            index,
+            kind: "decision.made",
+            action_id: ActionId(1),
+            agent: "agent".into(),
+            decision: Decision::Allow,
+            outcome,
+        };
+        let mut found = Found::default();
+        for index in 0..LISTED + 3 {
+            found.add(derivation(index, Outcome::NotDerivable(Vec::<Gap>::new())));
+        }
+        let rule = String::new();
+        let differences = Vec::new();
+        found.add(derivation(LISTED + 3, Outcome::Differs { rule, differences }));
+        assert_eq!((found.listed.len() as u64, found.left_out), (LISTED + 1, 3));
+        assert_eq!(found.total().not_derivable, LISTED + 3);
+        assert!(found.listed.iter().any(|one| one.index == LISTED + 3));
     }
 }

@@ -17,14 +17,16 @@
 //!
 //! `verify/verify.py` is this module's twin in plain Python; a test holds the two against each other.
 
+mod blocks;
 mod epochs;
 mod evidence;
 mod inventory;
 mod records;
+mod stream;
 mod witnesses;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::canonical::{CanonicalError, MAX_LEAF_BYTES};
@@ -32,8 +34,9 @@ use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::hash::Hash;
 use crate::note::{Note, VerifyingKey};
 use crate::tree::verify_consistency;
+use evidence::Proof;
 use inventory::Inventory;
-use records::{Pruned, Records};
+use records::{Records, Wanted};
 use witnesses::WITNESSED;
 
 /// What faults of a checkpoint are reported under that the caller passed.
@@ -51,6 +54,24 @@ pub trait Files {
     /// # Errors
     /// Why it cannot be read, in words for a person.
     fn read(&self, name: &str) -> Result<Cow<'_, [u8]>, String>;
+
+    /// What a file holds from `at` on, `most` bytes or fewer; nothing only behind its end. Verification reads by this
+    /// whatever grows with the ledger, so an implementation over a disk reads no more than that.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words for a person.
+    fn part(&self, name: &str, at: u64, most: usize) -> Result<Cow<'_, [u8]>, String> {
+        let whole = self.read(name)?;
+        let begin = usize::try_from(at).unwrap_or(usize::MAX).min(whole.len());
+        let range = begin..begin.saturating_add(most).min(whole.len());
+        Ok(match whole {
+            Cow::Borrowed(bytes) => Cow::Borrowed(bytes.get(range).unwrap_or_default()),
+            Cow::Owned(bytes) => Cow::Owned(bytes.get(range).unwrap_or_default().to_vec()),
+        })
+    }
+
+    /// So many records were looked at; told now and then.
+    fn reached(&self, _records: u64) {}
 }
 
 impl<B: AsRef<[u8]>> Files for BTreeMap<String, B> {
@@ -134,7 +155,7 @@ pub fn entries_frame(leaf: &[u8], out: &mut Vec<u8>) -> Result<(), CanonicalErro
 
 /// Verifies a whole bundle against a pinned key and, where the auditor kept one, an `older` checkpoint.
 ///
-/// It reads each file once; `entries` and `records.jsonl` are in memory together.
+/// What grows with the ledger is read a part at a time, so that memory does not grow with it.
 ///
 /// # Errors
 /// The first fault that is found.
@@ -186,34 +207,26 @@ pub fn verify_witnessed(
     };
     let older = older.map(|text| bundle.open(OLDER, text)).transpose()?;
     let proofs = evidence::proofs(&mut bundle, &inventory)?;
-    let disclosures = if inventory.disclosures {
-        bundle.read("disclosures.jsonl")?
-    } else {
-        Cow::Borrowed(&[][..])
-    };
-
     let mut earlier = Vec::new();
     earlier.extend(witnessed.as_ref().map(|early| (WITNESSED.to_owned(), early)));
     earlier.extend(old.as_ref().map(|old| ("checkpoint.old".to_owned(), old)));
     earlier.extend(older.as_ref().map(|older| (OLDER.to_owned(), older)));
     earlier.extend(proofs.iter().map(|proof| (proof.name(), &proof.checkpoint)));
-    let entries = bundle.read("entries")?;
-    let lines = bundle.read("records.jsonl")?;
     let first = if inventory.pruned {
         Some(bundle.read("first.leaf")?)
     } else {
         None
     };
-    let pruned = Pruned {
-        hashes: if inventory.pruned {
-            bundle.hashes("pruned.hashes")?
-        } else {
-            Vec::new()
-        },
+    let mut keep: BTreeSet<u64> = proofs.iter().map(Proof::index).collect();
+    keep.insert(0);
+    let wanted = Wanted {
+        head: &head,
+        earlier: &earlier,
         first: first.as_deref(),
+        keep,
     };
-    let without = pruned.hashes.len() as u64;
-    let records = Records::check(&head, &pruned, &entries, &lines, &earlier)?;
+    let records = Records::check(files, &wanted)?;
+    let without = records.begins;
     if !records.names.is_empty() && !records.names.iter().any(|name| name == bundle.key.name()) {
         let what = format!(
             "it is of the log `{}`, the export of `{}`",
@@ -260,7 +273,9 @@ pub fn verify_witnessed(
         ));
     }
     evidence::check_proofs(&mut bundle, &proofs, &records)?;
-    evidence::disclosures(&mut bundle, &disclosures, &records)?;
+    if inventory.disclosures {
+        evidence::disclosures(&mut bundle, &records)?;
+    }
     evidence::schemas(&mut bundle, &inventory, &records)?;
     let uncited = evidence::snapshots(&mut bundle, &inventory, &records)?;
 

@@ -4,7 +4,7 @@
 VKEY is the log's key as you pinned it, under whichever of its names, never one from the export. Needs nothing but Python 3.8 and its standard
 library, no network, and shares no code with the product. Every --witness must have cosigned the checkpoint. Exit status: 0 if everything holds, 1 if not.
 """
-import base64, hashlib, json, os, re, sys
+import base64, hashlib, io, itertools, json, os, re, sys
 
 class Bad(Exception):
     """Why the export is refused."""
@@ -195,9 +195,43 @@ def jcs(value, depth=0):
 # --- the bundle ---
 def set_hash(files): return sha(*sorted(sha(file) for file in files))
 
-def lines_of(raw):
-    need(not raw or raw.endswith(b"\n"), "it does not end in a newline")
-    return raw[:-1].decode("utf-8").split("\n") if raw else []
+def lines_in(file):
+    for line in file:
+        need(line.endswith(b"\n"), "it does not end in a newline")
+        yield line[:-1].decode("utf-8")
+
+BLOCK = 1024                                                        # records that are read again together
+
+def frame(entries):
+    """The next leaf; nothing at the end."""
+    length = entries.read(2)
+    if not length: return None
+    leaf = entries.read(int.from_bytes(length, "big"))
+    need(len(length) == 2 and len(leaf) == int.from_bytes(length, "big"), "it is cut short")
+    return leaf
+
+class Leaves:
+    """Leaves by index: few are held, the others are read again, block by block, and have to be what they were."""
+    def __init__(self, entries, begins, keep):
+        self.entries, self.begins, self.count, self.keep, self.held = entries, begins, begins, keep, {}
+        self.marks, self.at, self.block = [], None, []
+
+    def push(self, leaf, at):
+        if (self.count - self.begins) % BLOCK == 0: self.marks.append((at, hashlib.sha256()))
+        self.marks[-1][1].update(leaf)
+        if self.count in self.keep: self.held[self.count] = leaf
+        self.count += 1
+
+    def get(self, index):
+        if index in self.held or not self.begins <= index < self.count: return self.held.get(index)
+        block, place = divmod(index - self.begins, BLOCK)
+        if self.at != block:
+            at, digest = self.marks[block]
+            self.entries.seek(at)
+            self.block = [frame(self.entries) for _ in range(min(BLOCK, self.count - self.begins - block * BLOCK))]
+            need(None not in self.block and sha(*self.block) == digest.digest(), "entries was changed while it was verified")
+            self.at = block
+        return self.block[place]
 
 PLACES = [r"checkpoint|checkpoint\.old|consistency\.txt|entries|records\.jsonl|disclosures\.jsonl|README\.md|verify\.py",
           r"pruned\.hashes|first\.leaf|checkpoint\.witnessed",
@@ -242,10 +276,10 @@ def stand(earlier, head, epochs, root):
                 size, origin, (kept + [0])[0], number)
     raise Bad("it covers %d records of `%s`, which the export does not have" % (size, origin))
 
-def check_records(entries, jsonl, sizes, pruned, first):
+def check_records(entries, jsonl, sizes, pruned, first, keep):
     """Gives the leaves by index, the snapshots that they cite, the roots at the wanted sizes, the log's names and epochs,
     and how many records there are."""
-    leaves, cited, stack, roots, at, line, count = {}, set(), [], {}, 0, 0, 0
+    cited, stack, roots, at, count = set(), [], {}, 0, 0
     names, epochs = [first["log"]] if first else [], []
     def root():
         hashes = [h for _, h in stack]
@@ -261,11 +295,11 @@ def check_records(entries, jsonl, sizes, pruned, first):
     for count, leaf in enumerate(pruned, 1):                        # of these there are only hashes
         push(leaf)
         if count in sizes: roots[count] = root()
-    while at < len(entries):
-        length = int.from_bytes(entries[at:at + 2], "big")
-        leaf, at = entries[at + 2:at + 2 + length], at + 2 + length
+    leaves = Leaves(entries, count, keep)
+    while True:
         try:
-            need(at <= len(entries), "it is cut short")
+            leaf = frame(entries)
+            if leaf is None: break
             record = parse_record(leaf)
             need(type(record.get("seq")) is int and record["seq"] == count, "its `seq` is not its index")
             if not names: names.append(record["log"])
@@ -273,18 +307,18 @@ def check_records(entries, jsonl, sizes, pruned, first):
                 epochs.append(open_epoch(record, names[-1], count, root()))
                 names.append(record["log"])
             need(record["log"] == names[-1] and type(names[-1]) is str, "its `log` is not the one that it stands in")
-            need(jsonl[line:line + length + 1] == leaf + b"\n", "records.jsonl has another line")
+            need(jsonl.read(len(leaf) + 1) == leaf + b"\n", "records.jsonl has another line")
             if "snapshot" in record:
                 need(re.fullmatch("sha256:[0-9a-f]{64}", record["snapshot"]), "its `snapshot` is not a hash")
                 cited.add(record["snapshot"][7:])
         except Exception as error:
             raise Bad("record %d: %s" % (count, error))
-        leaves[count] = leaf
-        line += length + 1
+        leaves.push(leaf, at)
+        at += len(leaf) + 2
         count += 1
         push(leaf_hash(leaf))
         if count in sizes: roots[count] = root()
-    need(line == len(jsonl), "records.jsonl goes on after the last record")
+    need(not jsonl.read(1), "records.jsonl goes on after the last record")
     return leaves, cited, roots, names, epochs, count
 
 def check_proof(key, index, raw, leaf, foreign):
@@ -300,9 +334,10 @@ def check_disclosure(line, leaves):
     given = json.loads(line, parse_constant=refuse)
     need(jcs(given) == line, "not canonical JSON (RFC 8785)")
     need(type(given) is dict and set(given) == {"index", "path", "salt", "value"}, "not the four fields")
-    need(type(given["index"]) is int and given["index"] in leaves, "there is no such record")
+    leaf = leaves.get(given["index"]) if type(given["index"]) is int else None
+    need(leaf is not None, "there is no such record")
     need(re.fullmatch("[0-9a-f]{64}", given["salt"]), "`salt` is not 32 bytes in hex")
-    place = json.loads(leaves[given["index"]])
+    place = json.loads(leaf)
     try:
         for step in given["path"].split("."): place = place[decimal(step)] if type(place) is list else place[step]
     except (KeyError, IndexError, TypeError):
@@ -310,9 +345,9 @@ def check_disclosure(line, leaves):
     commit = sha(b"countersign-commit-v1\0", bytes.fromhex(given["salt"]), jcs(given["value"]).encode("utf-8"))
     need(type(place) is dict and place.get("$commit") == commit.hex(), "salt and value do not open the commitment")
 
-def verify(vkey, names, read, older=None, witnesses=()):
-    """Checks everything; `read(name)` gives a file's bytes. Every one of `witnesses` must have cosigned. Gives lines on what was checked and what was not covered."""
-    where = "VKEY"
+def verify(vkey, names, read, older=None, witnesses=(), stream=None):
+    """Checks everything; `read(name)` gives a file's bytes, `stream(name)` an open file, for those that grow with the ledger. Every one of `witnesses` must have cosigned. Gives lines on what was checked and what was not covered."""
+    where, stream = "VKEY", stream or (lambda name: io.BytesIO(read(name)))
     try:
         names, foreign, checked = set(names), [], []
         key = parse_key(vkey)
@@ -338,25 +373,27 @@ def verify(vkey, names, read, older=None, witnesses=()):
         for index in proofs:
             where = "proofs/%d.tlog-proof" % index
             earlier[where] = check_proof(key, index, read(where), leaf_hash(read("proofs/%d.leaf" % index)), foreign)
-        pruned, first, opened = [], None, None
+        hashes, begins, first, opened = iter(()), 0, None, None
         if "pruned.hashes" in names:
-            where = "pruned.hashes"
-            pruned = [unhash(line) for line in lines_of(read(where))]
             where = "first.leaf"
             first = read(where)
             opened = parse_record(first)
-            need(pruned and leaf_hash(first) == pruned[0], "it does not have the first hash in `pruned.hashes`")
+            hashes = map(unhash, lines_in(stream("pruned.hashes")))
+            start = next(hashes, None)
+            need(leaf_hash(first) == start, "it does not have the first hash in `pruned.hashes`")
             need(type(opened.get("seq")) is int and opened["seq"] == 0, "its `seq` is not its index")
             need(type(opened["log"]) is str, "its `log` is not a text")
+            hashes = itertools.chain([start], hashes)
         where = "entries"
         sizes = {size} | {early for _, early, _ in earlier.values()}
         leaves, cited, roots, logs, epochs, count = check_records(
-            read("entries"), read("records.jsonl"), sizes, pruned, opened)
+            stream("entries"), stream("records.jsonl"), sizes, hashes, opened, {0, *proofs})
         need(logs[-1:] in ([], [origin]), "their `log` is not the origin of the checkpoint")
         need(count == size, "it holds %d records, the checkpoint covers %d" % (count, size))
-        if pruned:
-            leaves[0] = first
-            checked.append("pruned.hashes, first.leaf: hashes of the first %d records, under the same root" % len(pruned))
+        begins = leaves.begins
+        if begins:
+            leaves.held[0] = first
+            checked.append("pruned.hashes, first.leaf: hashes of the first %d records, under the same root" % begins)
         need(roots[size] == root, "the root over the records is not the one in `checkpoint`: records were changed")
         checked.append("checkpoint: %d records of `%s`, signature holds" % (size, origin))
         checked.append("entries, records.jsonl: the same canonical records in order, their root is the signed one")
@@ -380,7 +417,7 @@ def verify(vkey, names, read, older=None, witnesses=()):
                             "them is lost" % (number, end, mark[0], mark[1]))
         if "consistency.txt" in names:
             where = "consistency.txt"
-            proof = [unhash(line) for line in lines_of(read(where))]
+            proof = [unhash(line) for line in lines_in(stream(where))]
             check_consistency(old, old_root, size, root, proof)
             checked.append("consistency.txt: its proof holds")
         for index in proofs:
@@ -388,14 +425,14 @@ def verify(vkey, names, read, older=None, witnesses=()):
             need(leaves.get(index) == read(where), "it is not the record in `entries`")
         if "disclosures.jsonl" in names:
             where = "disclosures.jsonl"
-            for number, line in enumerate(lines_of(read(where)), 1):
+            for number, line in enumerate(lines_in(stream(where)), 1):
                 where = "disclosures.jsonl, line %d" % number
                 check_disclosure(line, leaves)
             checked.append("disclosures.jsonl: all open their commitments")
         schemas = [name for name in names if name.startswith("schemas/")]
         for where in schemas: jcs(json.loads(read(where).decode("utf-8"), parse_constant=refuse)).encode("utf-8")
         where = "schemas"
-        need(leaves and set_hash(map(read, schemas)).hex() == json.loads(leaves[0])["data"]["schemas"],
+        need(leaves.count and set_hash(map(read, schemas)).hex() == json.loads(leaves.get(0))["data"]["schemas"],
              "the set is not the one that record 0 states in `data.schemas`")
         checked.append("schemas/: %d files, the set that record 0 states" % len(schemas))
         snapshots = {name.split("/")[1] for name in names if name.startswith("snapshots/")}
@@ -410,7 +447,7 @@ def verify(vkey, names, read, older=None, witnesses=()):
     open_ends = ["%s: no hash covers it" % name for name in ("README.md", "verify.py") if name in names]
     open_ends.append("the names of files under snapshots/ and schemas/: only their bytes are covered")
     open_ends += ["snapshots/%s: no record cites it" % snapshot for snapshot in sorted(snapshots - cited)]
-    if pruned: open_ends.append("what the first %d records say: only their hashes are here" % len(pruned))
+    if begins: open_ends.append("what the first %d records say: only their hashes are here" % begins)
     if foreign: open_ends.append("%d signatures by other keys: not checked" % len(foreign))
     if older is None: open_ends.append("no --older checkpoint: a history rewritten and signed anew is not seen")
     open_ends += lost
@@ -428,6 +465,7 @@ def main(arguments):
         else: sys.exit(__doc__.split("\n")[0])
     def read(name):
         with open(os.path.join(arguments[1], *name.split("/")), "rb") as file: return file.read()
+    def stream(name): return open(os.path.join(arguments[1], *name.split("/")), "rb", 1 << 20)
     names = set()
     for folder, folders, files in os.walk(arguments[1]):
         for name in files + folders:
@@ -436,7 +474,7 @@ def main(arguments):
             if stray: sys.exit("FAILED: `%s`: not a regular file" % path)
             if name in files: names.add(os.path.relpath(path, arguments[1]).replace(os.sep, "/"))
     try:
-        checked, open_ends = verify(arguments[0], names, read, older, witnesses)
+        checked, open_ends = verify(arguments[0], names, read, older, witnesses, stream)
     except Bad as error:
         sys.exit("FAILED: " + str(error).replace("\n", " "))
     for line in checked: print("checked      " + line)

@@ -8,12 +8,11 @@ use countersign_api::audit::CheckpointAnswer;
 use countersign_tlog::bundle::{BundleError, Report, verify_witnessed};
 use serde_json::{Value, json};
 
-use crate::bundle::Disk;
+use crate::bundle::{Disk, Watched};
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, visible};
 use crate::cosign::{WitnessAt, cosigned};
 use crate::failure::{Failure, NO, Result};
-use crate::progress::Progress;
 use crate::replay;
 use crate::sentences;
 
@@ -134,9 +133,8 @@ impl Verify {
     fn verify(&self) -> Result<(Disk, std::result::Result<Report, BundleError>)> {
         let older = self.older.as_ref().map(text).transpose()?;
         let files = Disk::open(&self.folder)?;
-        let _progress = Progress::start("verifying records");
         let witnesses: Vec<&str> = self.witnesses.iter().map(String::as_str).collect();
-        let verdict = verify_witnessed(&self.vkey, &files, older.as_deref(), &witnesses);
+        let verdict = verify_witnessed(&self.vkey, &Watched::new(&files), older.as_deref(), &witnesses);
         Ok((files, verdict))
     }
 
@@ -193,7 +191,8 @@ impl Replay {
             .collect();
         let value = json!({
             "verified": true, "origin": report.origin, "size": report.size, "root": report.root,
-            "by_outcome": counts, "total": replay::counts(&total), "findings": listed, "pruned": found.pruned,
+            "by_outcome": counts, "total": replay::counts(&total), "findings": listed, "findings_left_out": found.left_out,
+            "pruned": found.pruned,
         });
         console.answer(&value, replay::text(&found, &report));
         // Of what was pruned not even the number of decisions is known.

@@ -1,9 +1,10 @@
 //! What lies beside the records: proofs, disclosures, schemas, policy snapshots.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::inventory::Inventory;
 use super::records::Records;
+use super::stream::Stream;
 use super::{Bundle, BundleError};
 use crate::checkpoint::{Checkpoint, parse_decimal};
 use crate::hash::{Hash, set_hash, tagged};
@@ -11,6 +12,9 @@ use crate::jcs::canonical_json;
 use crate::proof_file::ProofFile;
 
 const DISCLOSURES: &str = "disclosures.jsonl";
+
+/// What is wrong with a line, and the record that it is of where that is known.
+type Fault = (Option<u64>, &'static str);
 
 /// A proof of one record, which holds under the log's key; its root is still to be compared with the entries.
 pub(super) struct Proof {
@@ -21,6 +25,11 @@ pub(super) struct Proof {
 }
 
 impl Proof {
+    /// The record that it is of.
+    pub(super) fn index(&self) -> u64 {
+        self.index
+    }
+
     pub(super) fn name(&self) -> String {
         format!("proofs/{}.tlog-proof", self.index)
     }
@@ -53,11 +62,7 @@ pub(super) fn proofs(bundle: &mut Bundle<'_>, inventory: &Inventory) -> Result<V
 }
 
 /// Compares the proven leaves with the entries.
-pub(super) fn check_proofs(
-    bundle: &mut Bundle<'_>,
-    proofs: &[Proof],
-    records: &Records<'_>,
-) -> Result<(), BundleError> {
+pub(super) fn check_proofs(bundle: &mut Bundle<'_>, proofs: &[Proof], records: &Records) -> Result<(), BundleError> {
     for proof in proofs {
         if records.leaf(proof.index) != Some(proof.leaf.as_slice()) {
             let name = format!("proofs/{}.leaf", proof.index);
@@ -72,20 +77,25 @@ pub(super) fn check_proofs(
     Ok(())
 }
 
-/// Opens the commitments of `disclosures.jsonl`.
-pub(super) fn disclosures(bundle: &mut Bundle<'_>, bytes: &[u8], records: &Records<'_>) -> Result<(), BundleError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| BundleError::new(DISCLOSURES, "not UTF-8"))?;
-    if !text.is_empty() && !text.ends_with('\n') {
-        return Err(BundleError::new(DISCLOSURES, "it does not end in a newline"));
-    }
+/// Opens the commitments of `disclosures.jsonl`, line by line, and reads the records again that they are of.
+pub(super) fn disclosures(bundle: &mut Bundle<'_>, records: &Records) -> Result<(), BundleError> {
+    let mut lines = Stream::new(bundle.files, DISCLOSURES, 0);
+    let mut again = records.blocks.again(bundle.files);
     let mut opened = 0_u64;
-    for line in text.split_terminator('\n') {
+    while let Some(line) = lines.line()? {
         opened += 1;
-        disclosure(line, records).map_err(|(record, what)| BundleError {
+        let fault = |(record, what): Fault| BundleError {
             file: DISCLOSURES.to_owned(),
             record,
             what: format!("line {opened}: {what}"),
-        })?;
+        };
+        let (index, given) = disclosure(line).map_err(fault)?;
+        let leaf = match records.leaf(index) {
+            Some(leaf) => Some(leaf),
+            None => again.leaf(index)?,
+        };
+        let leaf = leaf.ok_or_else(|| fault((Some(index), "there is no such record")))?;
+        opens(&given, leaf).map_err(|what| fault((Some(index), what)))?;
     }
     if opened > 0 {
         bundle.checked.push(format!(
@@ -95,50 +105,52 @@ pub(super) fn disclosures(bundle: &mut Bundle<'_>, bytes: &[u8], records: &Recor
     Ok(())
 }
 
-fn disclosure(line: &str, records: &Records<'_>) -> Result<(), (Option<u64>, &'static str)> {
+/// A disclosure, and the record that it is of.
+fn disclosure(line: &str) -> Result<(u64, Map<String, Value>), Fault> {
     let parsed: Value = serde_json::from_str(line).map_err(|_| (None, "not JSON"))?;
     // One spelling only: this also refuses doubled keys and numbers that a double cannot hold.
     if canonical_json(&parsed).ok().as_deref() != Some(line.as_bytes()) {
         return Err((None, "not canonical JSON (RFC 8785)"));
     }
-    let fields = parsed
-        .as_object()
-        .filter(|fields| fields.len() == 4)
-        .ok_or((None, "not the four fields"))?;
-    let text = |key| fields.get(key).and_then(Value::as_str);
+    let Value::Object(fields) = parsed else {
+        return Err((None, "not the four fields"));
+    };
+    if fields.len() != 4 {
+        return Err((None, "not the four fields"));
+    }
     let index = fields
         .get("index")
         .and_then(Value::as_u64)
         .ok_or((None, "`index` is not an index"))?;
-    let fault = |what| (Some(index), what);
-    let leaf = records.leaf(index).ok_or(fault("there is no such record"))?;
-    let path = text("path").ok_or(fault("`path` is not a text"))?;
+    Ok((index, fields))
+}
+
+/// Whether a disclosure opens a commitment of this leaf.
+fn opens(fields: &Map<String, Value>, leaf: &[u8]) -> Result<(), &'static str> {
+    let text = |key| fields.get(key).and_then(Value::as_str);
+    let path = text("path").ok_or("`path` is not a text")?;
     let salt: Hash = text("salt")
         .and_then(|hex| hex.parse().ok())
-        .ok_or(fault("`salt` is not 32 bytes in hex"))?;
-    let value = fields.get("value").ok_or(fault("`value` is missing"))?;
+        .ok_or("`salt` is not 32 bytes in hex")?;
+    let value = fields.get("value").ok_or("`value` is missing")?;
 
-    let record: Value = serde_json::from_slice(leaf).map_err(|_| fault("the record is not JSON"))?;
+    let record: Value = serde_json::from_slice(leaf).map_err(|_| "the record is not JSON")?;
     let place = path.split('.').try_fold(&record, |at, step| match at {
         Value::Object(fields) => fields.get(step),
         Value::Array(items) => items.get(usize::try_from(parse_decimal(step)?).ok()?),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     });
     let commit = place.and_then(|place| place.as_object()?.get("$commit")?.as_str());
-    let commit = commit.ok_or(fault("the record has no commitment at `path`"))?;
-    let bytes = canonical_json(value).map_err(|_| fault("`value` has no canonical form"))?;
+    let commit = commit.ok_or("the record has no commitment at `path`")?;
+    let bytes = canonical_json(value).map_err(|_| "`value` has no canonical form")?;
     if tagged("countersign-commit-v1", &[&salt.0, &bytes]).to_string() != commit {
-        return Err(fault("salt and value do not open the commitment"));
+        return Err("salt and value do not open the commitment");
     }
     Ok(())
 }
 
 /// Checks `schemas/` against leaf 0.
-pub(super) fn schemas(
-    bundle: &mut Bundle<'_>,
-    inventory: &Inventory,
-    records: &Records<'_>,
-) -> Result<(), BundleError> {
+pub(super) fn schemas(bundle: &mut Bundle<'_>, inventory: &Inventory, records: &Records) -> Result<(), BundleError> {
     let mut hashes = Vec::new();
     for name in &inventory.schemas {
         let bytes = bundle.read(name)?;
@@ -172,7 +184,7 @@ pub(super) fn schemas(
 pub(super) fn snapshots(
     bundle: &mut Bundle<'_>,
     inventory: &Inventory,
-    records: &Records<'_>,
+    records: &Records,
 ) -> Result<Vec<Hash>, BundleError> {
     for (hash, names) in &inventory.snapshots {
         let files: Vec<_> = names.iter().map(|name| bundle.read(name)).collect::<Result<_, _>>()?;

@@ -2,22 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::BundleError;
+use super::blocks::Blocks;
 use super::epochs::{self, Epoch, Stand};
+use super::stream::{Frame, Stream};
+use super::{BundleError, Files};
 use crate::canonical::push_string;
 use crate::checkpoint::Checkpoint;
 use crate::hash::{Hash, leaf_hash};
 use crate::scan;
 use crate::tree::Edge;
 
-/// The records of a bundle, all checked.
-pub(super) struct Records<'a> {
-    /// The leaves from index `begins` on.
-    leaves: Vec<&'a [u8]>,
+/// How often it is told how far verification is, in records.
+const TOLD: u64 = 1024;
+
+/// What is known of the records of a bundle, all checked. Few of them are held.
+pub(super) struct Records {
     /// Records before this index are known by their hashes only.
-    begins: u64,
-    /// The first record, where that is so.
-    first: Option<&'a [u8]>,
+    pub(super) begins: u64,
+    /// The leaves that were wanted.
+    kept: BTreeMap<u64, Vec<u8>>,
+    /// The others are read again.
+    pub(super) blocks: Blocks,
     /// The snapshots that records cite, with the first record that cites each.
     pub(super) cited: BTreeMap<Hash, u64>,
     /// The origins that the log has had, in order.
@@ -29,107 +34,144 @@ pub(super) struct Records<'a> {
     pub(super) beyond: Vec<String>,
 }
 
-impl<'a> Records<'a> {
+/// What a pass over the records needs besides the files.
+pub(super) struct Wanted<'a> {
+    /// What the records have to come to.
+    pub(super) head: &'a Checkpoint,
+    /// Checkpoints of their beginning, by the file that each is in.
+    pub(super) earlier: &'a [(String, &'a Checkpoint)],
+    /// `pruned.hashes` comes before the records, and this is the exact first of those.
+    pub(super) first: Option<&'a [u8]>,
+    /// Records that have to be held.
+    pub(super) keep: BTreeSet<u64>,
+}
+
+impl Records {
     /// Checks `entries` and `records.jsonl` against the signed head, and all earlier checkpoints against the entries.
-    /// They go on after `pruned`, the hashes of records without bytes.
-    pub(super) fn check(
-        head: &Checkpoint,
-        pruned: &Pruned<'a>,
-        entries: &'a [u8],
-        lines: &[u8],
-        earlier: &[(String, &Checkpoint)],
-    ) -> Result<Records<'a>, BundleError> {
+    pub(super) fn check(files: &dyn Files, wanted: &Wanted<'_>) -> Result<Records, BundleError> {
+        let mut roots = Roots::new(wanted.earlier);
+        let mut place = Place::default();
+        let begins = match wanted.first {
+            Some(first) => pruned(files, first, &mut place, &mut roots)?,
+            None => 0,
+        };
         let mut records = Records {
-            leaves: Vec::new(),
-            begins: pruned.hashes.len() as u64,
-            first: pruned.first,
+            begins,
+            kept: wanted.first.map(|first| (0, first.to_vec())).into_iter().collect(),
+            blocks: Blocks::new(begins),
             cited: BTreeMap::new(),
             names: Vec::new(),
             epochs: Vec::new(),
             lost: Vec::new(),
             beyond: Vec::new(),
         };
-        let mut roots = Roots::new(earlier);
-        let mut lines = Lines { rest: lines };
-        let mut place = Place::default();
-        pruned.check(&mut place)?;
-        pruned.hashes.iter().for_each(|hash| roots.push(*hash));
-        let mut rest = entries;
-        let mut index = records.begins;
-        while !rest.is_empty() {
+        records.pass(files, wanted, &mut place, &mut roots)?;
+        (records.names, records.epochs) = (place.names, place.epochs);
+        records.hold(wanted, &roots)?;
+        Ok(records)
+    }
+
+    /// Reads all of `entries`, and `records.jsonl` beside it.
+    fn pass(
+        &mut self,
+        files: &dyn Files,
+        wanted: &Wanted<'_>,
+        place: &mut Place,
+        roots: &mut Roots,
+    ) -> Result<(), BundleError> {
+        let mut entries = Stream::new(files, "entries", 0);
+        let mut lines = Stream::new(files, "records.jsonl", 0);
+        let (mut index, mut at) = (self.begins, 0);
+        while let Some(frame) = entries.frame()? {
             let fault = |what: String| BundleError::new("entries", what).at(index);
-            let (leaf, after) = frame(rest).ok_or_else(|| fault("it is cut short".to_owned()))?;
-            rest = after;
-            let cited = place.check(leaf, index, &roots.edge).map_err(fault)?;
-            if let Some(hash) = cited {
-                records.cited.entry(hash).or_insert(index);
+            let Frame::Leaf(leaf) = frame else {
+                return Err(fault("it is cut short".to_owned()));
+            };
+            if let Some(hash) = place.check(leaf, index, &roots.edge).map_err(fault)? {
+                self.cited.entry(hash).or_insert(index);
             }
-            lines.check(leaf, index)?;
-            roots.push(leaf_hash(leaf));
-            records.leaves.push(leaf);
+            let line = lines.peek(leaf.len() + 1)?;
+            if !line.strip_prefix(leaf).is_some_and(|behind| behind.starts_with(b"\n")) {
+                return Err(BundleError::new("records.jsonl", "the line is not the record in `entries`").at(index));
+            }
+            let length = leaf.len();
+            lines.take(length + 1);
+            let hash = leaf_hash(leaf);
+            roots.push(hash);
+            self.blocks.push(hash, at);
+            if wanted.keep.contains(&index) {
+                self.kept.insert(index, leaf.to_vec());
+            }
+            entries.take(length + 2);
+            at += length as u64 + 2;
             index += 1;
+            if index.is_multiple_of(TOLD) {
+                files.reached(index);
+            }
         }
-        if index != head.size {
-            let what = format!("it holds {index} records, the checkpoint covers {}", head.size);
+        if index != wanted.head.size {
+            let what = format!("it holds {index} records, the checkpoint covers {}", wanted.head.size);
             return Err(BundleError::new("entries", what));
         }
-        lines.end()?;
-        (records.names, records.epochs) = (place.names, place.epochs);
-        if records.names.last().is_some_and(|last| *last != head.origin) {
+        if !lines.peek(1)?.is_empty() {
+            let what = "it goes on after the last record of `entries`";
+            return Err(BundleError::new("records.jsonl", what));
+        }
+        Ok(())
+    }
+
+    /// Holds what the pass came to against the checkpoints.
+    fn hold(&mut self, wanted: &Wanted<'_>, roots: &Roots) -> Result<(), BundleError> {
+        let head = wanted.head;
+        if self.names.last().is_some_and(|last| *last != head.origin) {
             let what = "its `log` is not the origin of the checkpoint".to_owned();
-            return Err(BundleError::new("entries", what).at(index.saturating_sub(1)));
+            return Err(BundleError::new("entries", what).at(head.size.saturating_sub(1)));
         }
         if roots.edge.root() != head.root {
             let what = "the root over the records is not the one in `checkpoint`: records were changed";
             return Err(BundleError::new("entries", what));
         }
-        let first = records.names.first().map_or(head.origin.as_str(), String::as_str);
-        for (file, checkpoint) in earlier {
+        let first = self.names.first().map_or(head.origin.as_str(), String::as_str);
+        for (file, checkpoint) in wanted.earlier {
             let root = roots.at.get(&checkpoint.size).copied();
-            match epochs::stand(file, checkpoint, head, first, &records.epochs, root)? {
+            match epochs::stand(file, checkpoint, head, first, &self.epochs, root)? {
                 Stand::First => {}
                 Stand::Lost(line) => {
-                    records.lost.push(line);
-                    records.beyond.push(file.clone());
+                    self.lost.push(line);
+                    self.beyond.push(file.clone());
                 }
             }
         }
-        records.lost.extend(epochs::losses(&records.epochs));
-        Ok(records)
+        self.lost.extend(epochs::losses(&self.epochs));
+        Ok(())
     }
 
-    /// The leaf of a record.
-    pub(super) fn leaf(&self, index: u64) -> Option<&'a [u8]> {
-        match index.checked_sub(self.begins) {
-            Some(at) => self.leaves.get(usize::try_from(at).ok()?).copied(),
-            None => self.first.filter(|_| index == 0),
+    /// The leaf of a record that was wanted.
+    pub(super) fn leaf(&self, index: u64) -> Option<&[u8]> {
+        self.kept.get(&index).map(Vec::as_slice)
+    }
+}
+
+/// Takes in the hashes of records without bytes, of which `first` is the exact first one. Gives how many there are.
+fn pruned(files: &dyn Files, first: &[u8], place: &mut Place, roots: &mut Roots) -> Result<u64, BundleError> {
+    let name = "pruned.hashes";
+    let mut lines = Stream::new(files, name, 0);
+    let fault = |what: String| BundleError::new("first.leaf", what);
+    let other = || fault("it does not have the first hash in `pruned.hashes`".to_owned());
+    let mut count = 0;
+    while let Some(line) = lines.line()? {
+        let hash = Hash::from_base64(line).map_err(|error| BundleError::new(name, error))?;
+        if count == 0 && hash != leaf_hash(first) {
+            return Err(other());
         }
+        roots.push(hash);
+        count += 1;
     }
-}
-
-/// Records without bytes.
-#[derive(Default)]
-pub(super) struct Pruned<'a> {
-    /// Their leaf hashes, from index 0 on.
-    pub(super) hashes: Vec<Hash>,
-    /// The exact first of them.
-    pub(super) first: Option<&'a [u8]>,
-}
-
-impl Pruned<'_> {
-    fn check(&self, place: &mut Place) -> Result<(), BundleError> {
-        let Some(first) = self.first else { return Ok(()) };
-        let fault = |what: String| BundleError::new("first.leaf", what);
-        if self.hashes.first() != Some(&leaf_hash(first)) {
-            return Err(fault("it does not have the first hash in `pruned.hashes`".to_owned()));
-        }
-        place.check(first, 0, &Edge::new()).map(drop).map_err(fault)
+    if count == 0 {
+        return Err(other());
     }
-}
-
-fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<2>()?;
-    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+    place.check(first, 0, &Edge::new()).map_err(fault)?;
+    Ok(count)
 }
 
 /// What binds a record to its place: canonical form, `seq`, `log`.
@@ -188,33 +230,6 @@ impl Place {
             .ok_or("its `snapshot` is not of the form `sha256:<hex>`")?;
         self.last = Some((raw.to_vec(), hash));
         Ok(Some(hash))
-    }
-}
-
-/// The lines of `records.jsonl`.
-struct Lines<'a> {
-    rest: &'a [u8],
-}
-
-impl Lines<'_> {
-    fn check(&mut self, leaf: &[u8], index: u64) -> Result<(), BundleError> {
-        match self.rest.strip_prefix(leaf).and_then(|rest| rest.strip_prefix(b"\n")) {
-            Some(rest) => {
-                self.rest = rest;
-                Ok(())
-            }
-            None => Err(BundleError::new("records.jsonl", "the line is not the record in `entries`").at(index)),
-        }
-    }
-
-    fn end(self) -> Result<(), BundleError> {
-        if self.rest.is_empty() {
-            return Ok(());
-        }
-        Err(BundleError::new(
-            "records.jsonl",
-            "it goes on after the last record of `entries`",
-        ))
     }
 }
 
