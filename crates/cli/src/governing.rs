@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use countersign_client::{Client, Credential};
-use countersign_gateway::Governor;
+use countersign_gateway::{Governor, place};
 
 use crate::failure::{Failure, Result};
 
@@ -30,9 +30,17 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// What asks the server, and where it keeps what waits.
+pub(crate) struct Ready {
+    /// What asks.
+    pub(crate) governor: Governor,
+    /// The folder.
+    pub(crate) folder: PathBuf,
+}
+
 impl Governing {
     /// What asks the server.
-    pub(crate) fn governor(&self) -> Result<Governor> {
+    pub(crate) fn ready(&self) -> Result<Ready> {
         let at = self
             .at
             .clone()
@@ -48,12 +56,14 @@ impl Governing {
                 Failure::usage("the agent's key is missing").next("set COUNTERSIGN_KEY, or give --agent-key FILE")
             })?,
         };
-        let client = Client::new(&at, &Credential::Key(key.trim().to_owned())).map_err(Failure::from)?;
-        Ok(Governor::new(client, &self.folder()?))
+        let key = key.trim();
+        let folder = place(&self.state_folder()?, &at, key);
+        let client = Client::new(&at, &Credential::Key(key.to_owned())).map_err(Failure::from)?;
+        let governor = Governor::new(client, &folder);
+        Ok(Ready { governor, folder })
     }
 
-    /// Where is kept what waits.
-    pub(crate) fn folder(&self) -> Result<PathBuf> {
+    fn state_folder(&self) -> Result<PathBuf> {
         if let Some(state) = &self.state {
             return Ok(state.clone());
         }

@@ -12,3 +12,4 @@ mod waiting;
 mod wire;
 
 pub use govern::{Go, Governor, Ruling, Waiting};
+pub use waiting::place;

@@ -44,12 +44,24 @@ impl Folder {
     }
 }
 
-/// The name of an action: the same for the same tool, arguments and circumstances, whoever spells them.
+/// A folder below `state` that no other agent and no other server has.
+pub fn place(state: &Path, server: &str, key: &str) -> PathBuf {
+    let name = hex(&Sha256::digest(format!("{server}\n{key}").as_bytes()));
+    state.join(name.chars().take(32).collect::<String>())
+}
+
+/// The name of an action: the same for the same tool, arguments and environment, in whatever run and session it is
+/// asked for, and whatever is said about it.
 ///
 /// `serde_json` sorts keys, so equal arguments have equal text; numbers that two readers see differently were refused
 /// before.
 pub(crate) fn fingerprint(action: &ActionBody) -> String {
-    let text = serde_json::to_vec(&serde_json::to_value(action).unwrap_or_default()).unwrap_or_default();
+    let action = ActionBody {
+        run: None,
+        evidence: None,
+        ..action.clone()
+    };
+    let text = serde_json::to_vec(&serde_json::to_value(&action).unwrap_or_default()).unwrap_or_default();
     hex(&Sha256::digest(&text))
 }
 
@@ -74,6 +86,8 @@ mod tests {
         let other = action(r#"{"tool":"fs/write","args":{"text":"c","path":"a"}}"#);
         assert_eq!(fingerprint(&one), fingerprint(&same));
         assert_ne!(fingerprint(&one), fingerprint(&other));
+        let later = action(r#"{"tool":"fs/write","run":"mcp-2","args":{"path":"a","text":"b"}}"#);
+        assert_eq!(fingerprint(&one), fingerprint(&later));
     }
 
     #[test]

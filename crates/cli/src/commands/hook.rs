@@ -11,7 +11,7 @@ use countersign_gateway::hook::{self, Dialect};
 
 use crate::console::say;
 use crate::failure::Result;
-use crate::governing::{Governing, seconds};
+use crate::governing::{Governing, Ready, seconds};
 
 /// What is left of the host's time when we answer at the latest.
 const MARGIN: Duration = Duration::from_secs(3);
@@ -83,11 +83,7 @@ impl Hook {
                 return dialect.deny("Not decided: the hook's input cannot be read. Nothing was run.");
             }
         };
-        let ready = self
-            .governing
-            .governor()
-            .and_then(|governor| Ok((governor, self.governing.folder()?)));
-        let (governor, folder) = match ready {
+        let Ready { governor, folder } = match self.governing.ready() {
             Ok(ready) => ready,
             Err(failure) => {
                 let next = failure.next.map(|next| format!("; {next}")).unwrap_or_default();

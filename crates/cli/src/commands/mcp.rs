@@ -53,7 +53,7 @@ impl Wrap {
                     .next("use small letters, digits, `-`, `_` and `.`"),
             );
         }
-        let governor = self.governing.governor()?;
+        let governor = self.governing.ready()?.governor;
         let options = stdio::Options {
             server: self.server,
             env: self.governing.env,

@@ -11,6 +11,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
+use crate::packages;
 use crate::scene::{Scene, Server, repository, text};
 
 /// How long something that has to come may take.
@@ -51,7 +52,7 @@ impl MailServer {
 
     /// With a certificate and its key: nothing is taken without TLS and a password.
     fn with(tls: &[std::path::PathBuf]) -> MailServer {
-        let python = installed();
+        let python = packages::python("smtp", "smtp/requirements.txt");
         let mut child = Command::new(python)
             .arg(repository().join("tests/smtp/server.py"))
             .args(tls)
@@ -79,45 +80,6 @@ impl MailServer {
         assert_eq!(message["to"], json!([to]), "{message}");
         message
     }
-}
-
-/// Python with what the mail server needs, installed into `target/smtp` once.
-#[expect(clippy::print_stdout, reason = "what is installed is said")]
-fn installed() -> std::path::PathBuf {
-    let (place, wanted) = (
-        repository().join("target/smtp"),
-        repository().join("tests/smtp/requirements.txt"),
-    );
-    let python = place.join("venv/bin/python");
-    std::fs::create_dir_all(&place).expect("a folder");
-    let lock = std::fs::File::create(place.join("lock")).expect("a lock");
-    lock.lock().expect("one at a time");
-    let (wanted_text, note) = (std::fs::read(&wanted).expect("a list"), place.join("installed"));
-    if std::fs::read(&note).is_ok_and(|installed| installed == wanted_text) {
-        return python;
-    }
-    println!("installing aiosmtpd from PyPI into target/smtp");
-    let run = |command: &mut Command| {
-        let status = command
-            .status()
-            .expect("python3 with its module venv is there: install python3-venv");
-        assert!(status.success(), "{command:?}");
-    };
-    run(Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(place.join("venv")));
-    run(Command::new(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--requirement",
-        ])
-        .arg(&wanted));
-    std::fs::write(&note, &wanted_text).expect("a note");
-    python
 }
 
 /// A Slack that takes everything: path and body of each request come out of the channel.

@@ -1,0 +1,35 @@
+// Drives the TypeScript clients of MCP, as drive.py does the Python ones: `drive.mjs sdk|client|auto COMMAND…`.
+// Packages are looked for below the folder in MCP_PACKAGES.
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
+
+const [which, command, ...args] = process.argv.slice(2);
+const require = createRequire(process.env.MCP_PACKAGES + "/package.json");
+const load = async (name) => import(pathToFileURL(require.resolve(name)).href);
+
+const parts =
+  which === "sdk"
+    ? [await load("@modelcontextprotocol/sdk/client/index.js"), await load("@modelcontextprotocol/sdk/client/stdio.js")]
+    : [await load("@modelcontextprotocol/client"), await load("@modelcontextprotocol/client/stdio")];
+const { Client } = parts[0].default ?? parts[0];
+const { StdioClientTransport } = parts[1].default ?? parts[1];
+
+const options = which === "auto" ? { versionNegotiation: { mode: "auto" } } : {};
+const client = new Client({ name: "drive", version: "1" }, options);
+await client.connect(new StdioClientTransport({ command, args, env: process.env, stderr: "inherit" }));
+for await (const line of createInterface({ input: process.stdin })) {
+  const step = JSON.parse(line);
+  let result;
+  try {
+    if (step.do === "list") {
+      result = { tools: (await client.listTools()).tools.map((tool) => tool.name).sort() };
+    } else {
+      result = await client.callTool({ name: step.name, arguments: step.arguments });
+    }
+  } catch (error) {
+    result = { raised: String(error) };
+  }
+  console.log(JSON.stringify(result));
+}
+await client.close();

@@ -1,0 +1,49 @@
+"""Drives the Python client of MCP: `drive.py COMMAND…` connects to the command, then each line of standard input is a step
+(`{"do": "list"}` or `{"do": "call", "name": …, "arguments": …}`), and each line of standard output its result."""
+
+import asyncio
+import json
+import sys
+
+import mcp
+
+COMMAND = sys.argv[1:]
+
+
+def told(result):
+    return result.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+async def steps(client):
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        step = json.loads(line)
+        try:
+            if step["do"] == "list":
+                result = {"tools": sorted(tool.name for tool in (await client.list_tools()).tools)}
+            else:
+                result = told(await client.call_tool(step["name"], step["arguments"]))
+        except Exception as error:  # what the client makes of an answer is the result of the step
+            result = {"raised": f"{type(error).__name__}: {error}"}
+        print(json.dumps(result), flush=True)
+
+
+async def second():
+    import os
+
+    parameters = mcp.StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env=dict(os.environ))
+    async with mcp.Client(parameters) as client:
+        await steps(client)
+
+
+async def first():
+    import os
+    from mcp.client.stdio import stdio_client
+
+    parameters = mcp.StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env=dict(os.environ))
+    async with stdio_client(parameters) as (read, write), mcp.ClientSession(read, write) as session:
+        await session.initialize()
+        await steps(session)
+
+
+asyncio.run(second() if hasattr(mcp, "Client") else first())
