@@ -335,6 +335,12 @@ impl World {
             .collect()
     }
 
+    /// The stored form of an action, as far as it is kept.
+    pub(crate) fn stored(&self, action: ActionId) -> Option<countersign_core::policy::Action> {
+        let payload = self.payloads.get(&self.view(action).seq)?;
+        stored_action(&payload.body)
+    }
+
     /// Casts a vote for a digest and snapshot of one's choice.
     #[expect(clippy::too_many_arguments, reason = "each is one part of a vote")]
     pub fn vote_for(
