@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use countersign_core::command::{CloseReview, Envelope, NewAbsence, NewOverride, Prune, SetMode};
 use countersign_core::digest::Digest;
-use countersign_core::command::{BreakGlass, CloseReview, Envelope, NewAbsence, NewOverride, Prune, SetMode};
 use countersign_core::event::{
     AgentDescribed, Boundary, ChannelKind, ChannelRegistered, Delivery, Description, EpochEnd, EpochOpened, Finding,
     HoldScope, KeyIssued, KeyRotated, Mode, NoticeAttempted, NoticeResult, OutcomeStatus, Scope, ToolApproved,
@@ -337,26 +337,19 @@ fn break_the_glass(world: &mut World) {
     let rules = "organization: acme\nbreak_glass: { who: [dana], review: [bea], review_within: 1h }\n";
     let gate = "name: gate\nrules:\n  - { decision: require_approval, approvers: [erin] }\n";
     world.policy(&[("org.yaml", rules), ("gate.yaml", gate)]);
-    let approval = world.submit("bot", r#"{"action":"mend"}"#).unwrap().approval.unwrap();
-    let reason = countersign_core::stored::store_value(
-        &countersign_policy::Value::Map(Default::default()),
-        &countersign_core::redact::Redactor::standard(),
-        &Default::default(),
-        [0; 32],
-        "default",
-    );
-    let ask = BreakGlass {
-        approval: approval.opened.approval,
-        incident: "inc-7".into(),
-        reason: reason.0.clone(),
-        action: None,
-    };
-    let broken = world.give(by(ActorKind::User, "dana"), Command::BreakGlass(Box::new(ask)));
-    assert_eq!(broken.0, Answer::Done);
+    let mend = world.submit("bot", r#"{"action":"mend"}"#).unwrap().decision.action_id;
+    world.break_glass(by(ActorKind::User, "dana"), mend, "inc-7").unwrap();
     world.pass(Span::hours(2));
     world.done(Command::RestoreGlass {
         user: "dana".into(),
-        reason: reason.0,
+        reason: countersign_core::stored::store_value(
+            &countersign_policy::Value::Map(Default::default()),
+            &countersign_core::redact::Redactor::standard(),
+            &Default::default(),
+            [0; 32],
+            "default",
+        )
+        .0,
     });
 }
 

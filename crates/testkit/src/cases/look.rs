@@ -1,6 +1,6 @@
 //! The words of cases about looks at what has run, and about what was let through at once.
 
-use countersign_core::command::{BreakGlass, CloseReview, Sealed};
+use countersign_core::command::{CloseReview, Sealed};
 use countersign_core::event::Finding;
 use countersign_core::policy::Value;
 use countersign_core::record::ActorKind;
@@ -30,24 +30,18 @@ impl Run {
             },
             comment: value.get("comment").map(|_| sealed(value)),
         };
-        self.give(ActorKind::User, &user, Command::CloseReview(Box::new(ask)))
+        self.give(&user, Command::CloseReview(Box::new(ask)))
     }
 
     pub(super) fn break_glass(&mut self, value: &Value) -> Result<(), Refusal> {
         let action = self.last.expect("an action was submitted");
-        let view = self.world.view(action);
-        let ask = BreakGlass {
-            approval: view.approval.expect("a request").opened.approval,
-            incident: text(value, "incident"),
-            reason: sealed(value),
-            action: self.world.stored(action).map(Box::new),
-        };
         let kind = if text(value, "kind") == "agent" {
             ActorKind::Agent
         } else {
             ActorKind::User
         };
-        self.give(kind, &text(value, "by"), Command::BreakGlass(Box::new(ask)))
+        let who = by(kind, &text(value, "by"));
+        self.world.break_glass(who, action, &text(value, "incident"))
     }
 
     pub(super) fn restore_glass(&mut self, value: &Value) -> Result<(), Refusal> {
@@ -55,7 +49,7 @@ impl Run {
             user: text(value, "user"),
             reason: sealed(value),
         };
-        self.give(ActorKind::User, &text(value, "by"), command)
+        self.give(&text(value, "by"), command)
     }
 
     /// People who may not break the glass.
@@ -63,7 +57,7 @@ impl Run {
         self.world.state.glass().suspended.keys().cloned().collect()
     }
 
-    fn give(&mut self, kind: ActorKind, who: &str, command: Command) -> Result<(), Refusal> {
-        crate::outcome_of(self.world.give(by(kind, who), command).0)
+    fn give(&mut self, who: &str, command: Command) -> Result<(), Refusal> {
+        crate::outcome_of(self.world.give(by(ActorKind::User, who), command).0)
     }
 }
