@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use countersign_core::command::SetMode;
-use countersign_core::event::{AgentRegistered, HoldScope, Mode, OutcomeStatus, Scope, UserAdded, Verb};
+use countersign_core::event::{AgentRegistered, HoldScope, Mode, OutcomeStatus, Scope, Verb};
 use countersign_core::ids::{ActionId, HoldId};
 use countersign_core::policy::{Value, json};
 use countersign_core::record::ActorKind;
@@ -473,6 +473,10 @@ fn words(value: &Value) -> Vec<String> {
 
 fn text(value: &Value, name: &str) -> String {
     value.get(name).map(plain).unwrap_or_default()
+}
+
+fn strs(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
 }
 
 fn plain(value: &Value) -> String {

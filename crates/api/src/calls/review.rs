@@ -105,6 +105,7 @@ pub(super) static CALLS: &[Call] = &[
             (409, "needs_evidence"),
             (409, "no_break_glass"),
             (409, "no_reviewer"),
+            (409, "over_budget"),
             (409, "policy_changed"),
             (410, "expired"),
             (422, "reason_required"),

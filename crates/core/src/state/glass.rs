@@ -1,7 +1,7 @@
 //! Breaking the glass: a person whom the organization named lets an action through that waits for others.
 //!
-//! It takes the place of the others' votes and of nothing else: what a kill switch, a pause or a denying rule stops stays
-//! stopped. Somebody else looks at it afterwards; when that finds a fault, or does not happen in time, the right is gone.
+//! It takes the place of the others' votes and of nothing else: what a kill switch, a pause, a denying rule or a budget
+//! stops stays stopped. Somebody else looks at it afterwards; when that finds a fault, or does not happen in time, the right is gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use super::matching::Place;
 use super::people::may_vote;
 use super::post_review::OpenReview;
+use super::stop::Target;
 use super::{Ctx, Handled, OpenAction, OpenApproval, State};
 use crate::command::BreakGlass;
 use crate::event::{
-    AlertRaised, ApprovalResolved, ApprovalState, GlassBroken, GlassRestored, GlassSuspended, Permit, ReviewKind,
-    ReviewOpened, Status, SuspendedFor,
+    AlertRaised, ApprovalResolved, ApprovalState, GlassBroken, GlassRestored, GlassSuspended, Permit, Reservation,
+    ReviewKind, ReviewOpened, Status, SuspendedFor,
 };
 use crate::ids::{AlertId, PermitId, ReviewId};
 use crate::record::{Actor, ActorKind, Draft};
@@ -113,7 +114,15 @@ impl State {
             return Err(Refusal::conflict("no_reviewer", detail)
                 .hint("add people who do not report to you to those who review what was let through"));
         }
-        Handled::done(self.let_through(ask, actor, &rules, excluded, (approval, action), ctx))
+        let stored = ask.action.as_deref().filter(|_| action.snapshot != self.live);
+        let reserved = self.reserve_approved(action, stored, ctx).map_err(|why| {
+            Refusal::conflict("over_budget", why)
+                .hint("nobody gets past a budget: raise it, or wait for its next window")
+        })?;
+        let told = self.tell_reached(&reserved, approval.action_id, ctx);
+        let mut events = self.let_through(ask, actor, &rules, excluded, reserved, (approval, action), ctx);
+        events.extend(told);
+        Handled::done(events)
     }
 
     /// Whether this person may, now, with this request.
@@ -155,19 +164,19 @@ impl State {
             let detail = "the agent has to complete the evidence first";
             return Err(Refusal::conflict("needs_evidence", detail));
         }
-        let stopped = self
-            .stopped_by(&action.agent, &action.tool, &action.operation)
-            .is_some();
-        if stopped || self.voided(action.seq, &action.agent, &action.tool, &action.operation) {
+        let target = Target::of(action);
+        let stopped = self.stopped_by(&target).is_some();
+        if stopped || self.voided(action.seq, &target) {
             let detail = "a kill switch stops this action, and nobody gets past it";
             return Err(
                 Refusal::conflict("killed", detail).hint("release the kill switch, and have the agent ask anew")
             );
         }
-        let active = |agent: &super::Agent| !agent.quarantined && agent.paused.is_none();
-        if !self.agents.get(&action.agent).is_some_and(active) {
-            let detail = format!("agent `{}` is not active", action.agent);
-            return Err(Refusal::conflict("agent_inactive", detail).hint("resume the agent first"));
+        let known = self.agents.get(&action.agent).is_some_and(|agent| !agent.quarantined);
+        let halted = self.halted(&action.agent, &action.tool, &action.operation, ctx.live);
+        if !known || halted.is_some() {
+            let why = halted.map_or_else(|| "nobody registered the agent".to_owned(), |(_, why)| why);
+            return Err(Refusal::conflict("agent_inactive", why).hint("mend that first, and break the glass then"));
         }
         if action.snapshot == self.live {
             return Ok(());
@@ -210,12 +219,14 @@ impl State {
         reports
     }
 
+    #[expect(clippy::too_many_arguments, reason = "each is one part of what is let through")]
     fn let_through(
         &self,
         ask: BreakGlass,
         actor: &Actor,
         rules: &Rules,
         excluded: BTreeSet<String>,
+        reserved: Vec<Reservation>,
         (approval, action): (&OpenApproval, &OpenAction),
         ctx: &mut Ctx<'_>,
     ) -> Vec<Draft> {
@@ -241,6 +252,7 @@ impl State {
                 r#use: countersign_policy::verdict::PermitUse::Redeem,
             }),
             reason_code: None,
+            reserved,
             state: ApprovalState::Approved,
             status: Status::Permitted,
             why: format!("`{}` broke the glass for `{}`", actor.id, ask.incident),
