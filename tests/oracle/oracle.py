@@ -52,6 +52,7 @@ class Model:
         self.decisions, self.approvals, self.permits = {}, {}, {}
         self.redeemed, self.outcomes, self.idem = {}, {}, {}
         self.owed = None
+        self.broken, self.suspended = {}, set()
         self.counts = {"decisions": 0, "permits": 0, "redemptions": 0, "outcomes": 0, "approvals": 0, "kills": 0}
 
     def need(self, holds, what):
@@ -202,7 +203,11 @@ class Model:
         if data["state"] == "approved":
             opened, decision = approval["data"], self.decisions[data["action_id"]]
             self.need(approval["state"] == "open", "it was approved before")
-            self.need(self.filled(opened, approval["yes"]), "approved without the people who have to approve")
+            if data.get("break_glass"):
+                self.need(data["approval"] in self.broken, "let through, and nobody broke the glass")
+                self.need(instant(data["permit"]["expires"]) - self.now <= 30 * 60 * 10**6, "let through for more than half an hour")
+            else:
+                self.need(self.filled(opened, approval["yes"]), "approved without the people who have to approve")
             self.need(self.now < instant(opened["deadline"]), "approved after its deadline")
             voided = [scope for scope in decision["scopes"] if self.killed_at.get(scope, -1) > decision["seq"]]
             self.need(not voided, "approved after a kill that concerns it")
@@ -211,6 +216,26 @@ class Model:
             for permit in self.permits.values():
                 permit["gone"] |= permit["action"] == data["action_id"]
         approval["state"] = data["state"]
+
+    def on_glass_broken(self, record, data):
+        approval, user = self.approvals.get(data["approval"]), data["user"]
+        if not self.need_known(approval):
+            return
+        self.need(approval["state"] == "open" and not approval["missing"], "let through what does not wait for people")
+        self.need(user not in {out["user"] for out in approval["data"].get("excluded", [])}, "let through by somebody who is excluded")
+        self.need(record["actor"]["kind"] == "user" and record["actor"]["id"] == user, "let through by somebody else than it says")
+        self.need(user not in self.suspended, "let through by somebody whose right is suspended")
+        self.need(data["approval"] not in self.broken, "the glass was broken before")
+        self.broken[data["approval"]] = data["review"]
+        self.owed = data["approval"]
+
+    def on_glass_suspended(self, record, data):
+        self.need(data["review"] in self.broken.values(), "suspended for a look that nobody owes")
+        self.suspended.add(data["user"])
+
+    def on_glass_restored(self, record, data):
+        self.need(data["user"] in self.suspended and data["by"] != data["user"], "restored to somebody who had it, or by themselves")
+        self.suspended.discard(data["user"])
 
     def on_permit_redeemed(self, record, data):
         self.counts["redemptions"] += 1

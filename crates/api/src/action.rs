@@ -398,6 +398,9 @@ pub struct ApprovalAnswer {
     pub overdue: bool,
     /// When it expires undecided.
     pub deadline: String,
+    /// That somebody let it through at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<crate::glass::BrokenAnswer>,
     /// What happens if nobody answers, in sentences; empty once it has ended.
     pub if_unanswered: Vec<String>,
     /// How long an approval may be used, seconds.

@@ -260,6 +260,16 @@ pub fn approval(
                 index: cast.seq,
             })
             .collect(),
+        break_glass: approval
+            .broken
+            .as_ref()
+            .map(|(at, index, broken)| crate::glass::BrokenAnswer {
+                user: broken.user.clone(),
+                at: at.to_string(),
+                incident: broken.incident.clone(),
+                review: broken.review.to_string(),
+                index: *index,
+            }),
         opened_at: approval.opened_at.to_string(),
         sla_due: approval.sla_due.to_string(),
         overdue: approval.overdue,

@@ -11,6 +11,7 @@ pub mod bounded;
 pub mod calls;
 pub mod channels;
 pub mod convert;
+pub mod glass;
 pub mod inventory;
 mod openapi;
 pub mod operations;

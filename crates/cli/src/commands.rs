@@ -12,6 +12,7 @@ mod config;
 mod demo;
 mod doctor;
 mod export;
+mod glass;
 mod hook;
 mod init;
 mod keys;

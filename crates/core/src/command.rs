@@ -87,6 +87,18 @@ pub struct Vote {
     pub view: Option<Box<ActionView>>,
 }
 
+/// A person lets an action through that waits for others.
+pub struct BreakGlass {
+    /// The request.
+    pub approval: ApprovalId,
+    /// What it is for: the name of an incident.
+    pub incident: String,
+    /// Why.
+    pub reason: Sealed,
+    /// The stored form of the action, in case another snapshot is live by now.
+    pub action: Option<Box<Action>>,
+}
+
 /// How much of what an agent does is to be looked at.
 pub struct SetMode {
     /// The agent.
@@ -227,6 +239,15 @@ pub enum Command {
     Submit(Box<Submit>),
     /// Vote on a request.
     Vote(Box<Vote>),
+    /// Let an action through that waits for others.
+    BreakGlass(Box<BreakGlass>),
+    /// Let a person break the glass again.
+    RestoreGlass {
+        /// Who.
+        user: String,
+        /// Why.
+        reason: Sealed,
+    },
     /// Complete the evidence of a request.
     Answer {
         /// The request.
@@ -400,6 +421,8 @@ impl Command {
             Command::Open(..) => "open",
             Command::Submit(..) => "submit",
             Command::Vote(..) => "vote",
+            Command::BreakGlass(..) => "break_glass",
+            Command::RestoreGlass { .. } => "restore_glass",
             Command::Answer { .. } => "answer",
             Command::Cancel { .. } => "cancel",
             Command::Redeem(..) => "redeem",

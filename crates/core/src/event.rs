@@ -9,6 +9,7 @@ mod budget;
 mod callback;
 mod channel;
 mod decision;
+mod glass;
 mod inventory;
 mod lease;
 mod ledger;
@@ -38,6 +39,7 @@ pub use self::channel::{
     ChannelKind, ChannelRegistered, ChannelRemoved, NoticeAttempted, NoticeDue, NoticeKind, NoticeResult, Quiet,
 };
 pub use self::decision::{CallbackTo, DecisionFacts, DecisionMade, RefusalsRepeated, RemedyOffered, Status};
+pub use self::glass::{GlassBroken, GlassRestored, GlassSuspended, SuspendedFor};
 pub use self::inventory::{
     AgentActivated, AgentDescribed, AgentReviewOverdue, Boundary, Description, ToolApproved, ToolChanged,
     ToolRegistered,
@@ -172,6 +174,12 @@ events! {
     DecisionMade = "decision.made";
     /// The log goes on under another name, after what was signed for was lost.
     EpochOpened = "epoch.opened";
+    /// A named person let an action through that waited for others.
+    GlassBroken = "glass.broken";
+    /// A person may break the glass again.
+    GlassRestored = "glass.restored";
+    /// A person may not break the glass until an admin says so.
+    GlassSuspended = "glass.suspended";
     /// A legal hold was placed: nothing that it covers is destroyed.
     HoldPlaced = "hold.placed";
     /// Somebody wants a legal hold released.

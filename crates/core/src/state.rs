@@ -14,6 +14,7 @@ mod channels;
 mod coverage;
 mod decide;
 mod facts;
+mod glass;
 mod guard;
 mod handle;
 mod inventory;
@@ -50,6 +51,7 @@ pub use self::budget::Account;
 pub use self::channels::{Channel, PendingNotice};
 pub use self::coverage::Unreachable;
 pub use self::facts::explain;
+pub use self::glass::{Glass, Suspended};
 pub use self::handle::{Answer, Handled};
 pub use self::inventory::{Access, Readiness, UNUSED_SPAN, Uses};
 pub use self::lease::{LEASE_SECONDS, LEASE_SPAN, Lease, NewLease};
@@ -394,6 +396,9 @@ pub struct State {
     epochs: Vec<EpochOpened>,
     /// The host's clock jumped, and nobody confirmed it.
     frozen: bool,
+    /// Who broke the glass, and who may not any more.
+    #[serde(default, skip_serializing_if = "Glass::is_empty")]
+    glass: Glass,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     holds: BTreeMap<HoldId, Hold>,
     idempotency: BTreeMap<String, Remembered>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::event::{
     ApprovalOpened, ApprovalResolved, ApprovalState, ApprovalStepStarted, ApprovalVoted, DecisionMade, Event,
-    OutcomeReported, Permit, Status, Verb,
+    GlassBroken, OutcomeReported, Permit, Status, Verb,
 };
 use crate::record::Record;
 use crate::time::Time;
@@ -74,6 +74,8 @@ pub struct ApprovalView {
     pub question: Option<(u64, Time)>,
     /// Who is on it, and until when.
     pub claim: Option<(String, Time)>,
+    /// That somebody let it through: when, the index of the record, what it says.
+    pub broken: Option<(Time, u64, GlassBroken)>,
     /// How it ended, with the time.
     pub resolved: Option<(Time, ApprovalResolved)>,
 }
@@ -150,6 +152,7 @@ impl ActionView {
                     steps: Vec::new(),
                     question: None,
                     claim: None,
+                    broken: None,
                     resolved: None,
                 });
             }
@@ -222,6 +225,7 @@ impl ActionView {
                 });
             }
             Event::ApprovalOverdue(_) => approval.overdue = true,
+            Event::GlassBroken(e) => approval.broken = Some((record.ts, record.seq, (**e).clone())),
             // Whatever else names the action (alerts, callbacks, refused permits) does not change where it stands.
             _other => {}
         }
@@ -280,6 +284,7 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         Event::ApprovalStepStarted(e) => vec![e.action_id.0],
         Event::ApprovalResolved(e) => vec![e.action_id.0],
         Event::ApprovalVoted(e) => vec![e.action_id.0],
+        Event::GlassBroken(e) => vec![e.action_id.0],
         Event::ReviewClosed(e) => vec![e.action_id.0, e.review.0],
         Event::ReviewOpened(e) => vec![e.action_id.0, e.review.0],
         Event::ReviewOverdue(e) => vec![e.action_id.0, e.review.0],
@@ -318,6 +323,8 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::ClockConfirmed(_)
         | Event::ClockJumped(_)
         | Event::EpochOpened(_)
+        | Event::GlassRestored(_)
+        | Event::GlassSuspended(_)
         | Event::KeyIssued(_)
         | Event::KeyRevoked(_)
         | Event::KeyRotated(_)

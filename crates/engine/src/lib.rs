@@ -14,6 +14,7 @@ mod committer;
 mod effects;
 mod epoch;
 mod error;
+mod glass;
 mod inbox;
 mod index;
 mod intake;

@@ -117,7 +117,7 @@ impl Engine {
         now: Time,
     ) -> Result<(), EngineError> {
         let (timely, late): (Vec<_>, Vec<_>) =
-            (together.into_iter()).partition(|due| due.open || due.pending.kind == NoticeKind::Resolved);
+            (together.into_iter()).partition(|due| due.open || ends(due.pending.kind));
         for due in late {
             let tried = Tried::skipped("the request has ended");
             self.note(org, &due, &tried, now).await?;
@@ -238,7 +238,7 @@ impl Engine {
                 .map(|vote| format!("{}: {}", vote.user, vote.verb))
                 .collect(),
             deadline: Some(answer.deadline.clone()),
-            outcome: (what == What::Resolved).then(|| match &answer.why {
+            outcome: matches!(what, What::Resolved | What::GlassBroken).then(|| match &answer.why {
                 Some(why) => format!("{}: {why}", answer.state),
                 None => answer.state.clone(),
             }),
@@ -404,6 +404,11 @@ fn gathered(due: Vec<Due>) -> Vec<Vec<Due>> {
     alone
 }
 
+/// Whether it is told although nobody is to decide any more.
+fn ends(kind: NoticeKind) -> bool {
+    matches!(kind, NoticeKind::Resolved | NoticeKind::GlassBroken)
+}
+
 fn what(kind: NoticeKind) -> What {
     match kind {
         NoticeKind::Opened => What::Opened,
@@ -411,6 +416,7 @@ fn what(kind: NoticeKind) -> What {
         NoticeKind::Reminded => What::Reminded,
         NoticeKind::Escalated => What::Escalated,
         NoticeKind::Resolved => What::Resolved,
+        NoticeKind::GlassBroken => What::GlassBroken,
     }
 }
 

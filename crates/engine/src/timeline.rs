@@ -65,7 +65,7 @@ impl Inner {
         let mut words = BTreeMap::new();
         for record in records.iter().filter(|record| record.payload.is_some()) {
             let said = match &record.event {
-                Event::ApprovalVoted(_) => self.text_payload(org, record.seq)?,
+                Event::ApprovalVoted(_) | Event::GlassBroken(_) => self.text_payload(org, record.seq)?,
                 Event::ApprovalAnswered(_) => text(&self.json_payload(org, record.seq)?, "/answer"),
                 Event::DecisionMade(_) => text(&self.json_payload(org, record.seq)?, "/action/evidence/reason"),
                 // Nothing else that is told has words of somebody beside it.

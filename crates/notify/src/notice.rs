@@ -19,6 +19,8 @@ pub enum What {
     Escalated,
     /// It ended.
     Resolved,
+    /// Somebody let it through at once, in place of those who were asked.
+    GlassBroken,
     /// Nothing: somebody wants to see whether the channel works.
     Test,
 }
@@ -32,6 +34,7 @@ impl What {
             What::Reminded => "reminded",
             What::Escalated => "escalated",
             What::Resolved => "resolved",
+            What::GlassBroken => "glass_broken",
             What::Test => "test",
         }
     }
@@ -42,6 +45,7 @@ impl What {
             What::Opened | What::StepStarted => "Your decision is wanted",
             What::Reminded => "Your decision is still wanted",
             What::Escalated => "Escalated to you: a decision is overdue",
+            What::GlassBroken => "Somebody broke the glass: an action was let through at once",
             What::Resolved => "No decision is wanted any more",
             What::Test => "This channel works",
         }

@@ -13,6 +13,7 @@ pub(crate) mod budget;
 pub(crate) mod compliance;
 pub(crate) mod field;
 pub(crate) mod gate;
+pub(crate) mod glass;
 pub(crate) mod mandate;
 pub(crate) mod mandate_audit;
 pub(crate) mod organization;
@@ -28,6 +29,7 @@ pub(crate) mod tools;
 
 pub use autonomy::{AutonomyRules, Estimate, Threshold};
 pub use budget::{AtCap, Budget, Of, Per, Unit};
+pub use glass::BreakGlass;
 pub use mandate::{Grant, Mandate};
 pub use organization::{DefaultRoute, Organization, TwoPerson};
 pub use rates::Rates;

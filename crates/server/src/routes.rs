@@ -8,6 +8,7 @@ mod audit;
 mod autonomy;
 mod callbacks;
 mod channels;
+mod glass;
 mod inventory;
 mod keys;
 mod kill;
@@ -51,6 +52,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     autonomy::HANDLERS,
     callbacks::HANDLERS,
     channels::HANDLERS,
+    glass::HANDLERS,
     inventory::HANDLERS,
     keys::HANDLERS,
     kill::HANDLERS,

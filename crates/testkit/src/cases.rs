@@ -2,12 +2,13 @@
 
 mod agents;
 mod expect;
+mod look;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use countersign_core::command::{CloseReview, SetMode};
-use countersign_core::event::{AgentRegistered, Finding, HoldScope, Mode, OutcomeStatus, Scope, Verb};
+use countersign_core::command::SetMode;
+use countersign_core::event::{AgentRegistered, HoldScope, Mode, OutcomeStatus, Scope, Verb};
 use countersign_core::ids::{ActionId, HoldId};
 use countersign_core::policy::{Value, json};
 use countersign_core::record::ActorKind;
@@ -184,6 +185,8 @@ impl Run {
                 }
                 "set_mode" => result = self.set_mode(value),
                 "review" => result = self.review(value),
+                "break_glass" => result = self.break_glass(value),
+                "restore_glass" => result = self.restore_glass(value),
                 "pause_agent" => drop(self.world.done(Command::PauseAgent(plain(value).as_str().into(), None))),
                 "resume_agent" => drop(
                     self.world
@@ -338,30 +341,6 @@ impl Run {
         )
     }
 
-    /// Closes the oldest open review.
-    fn review(&mut self, value: &Value) -> Result<(), Refusal> {
-        let user = text(value, "by");
-        let comment = value.get("comment").map(|_| {
-            let redactor = countersign_core::redact::Redactor::standard();
-            countersign_core::stored::store_value(value, &redactor, &Default::default(), [5; 32], "default").0
-        });
-        let ask = CloseReview {
-            review: *self.world.state.reviews().keys().next().expect("an open review"),
-            user: user.clone(),
-            finding: if text(value, "finding") == "faulty" {
-                Finding::Faulty
-            } else {
-                Finding::Fine
-            },
-            comment,
-        };
-        crate::outcome_of(
-            self.world
-                .give(by(ActorKind::User, &user), Command::CloseReview(Box::new(ask)))
-                .0,
-        )
-    }
-
     /// What the agent of an action has shown with its operation: `mode succeeded/failed`.
     fn standing(&self, action: ActionId) -> String {
         let decision = self.world.view(action).decision;
@@ -431,6 +410,7 @@ impl Run {
                         open.map(|review| review.kind.as_str().to_owned()).collect(),
                     )
                 }
+                "suspended" => (words(wanted), self.suspended()),
                 "paused" => {
                     let paused = self
                         .world

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use countersign_core::action::receive;
-use countersign_core::command::{Redeem, ReportOutcome, Submit, Vote};
+use countersign_core::command::{BreakGlass, Redeem, ReportOutcome, Submit, Vote};
 use countersign_core::digest::{Digest, DigestKey, action_digest};
 use countersign_core::event::{AgentRegistered, LedgerOpened, OutcomeStatus, UserAdded, Verb};
 use countersign_core::ids::{ActionId, ApprovalId, IdSource, PermitId};
@@ -333,6 +333,20 @@ impl World {
             .filter(|user| open.is_some_and(|open| self.state.may_decide(open, user)))
             .cloned()
             .collect()
+    }
+
+    /// Lets an action through that waits for others.
+    pub fn break_glass(&mut self, who: Actor, action: ActionId, incident: &str) -> Result<(), Refusal> {
+        let view = self.view(action);
+        let words = Value::Map([("text".to_owned(), Value::from("it cannot wait"))].into());
+        let stored = self.payloads.get(&view.seq);
+        let ask = BreakGlass {
+            approval: view.approval.expect("a request").opened.approval,
+            incident: incident.to_owned(),
+            reason: store_value(&words, &self.redactor, &Kinds::default(), [5; 32], "default").0,
+            action: stored.and_then(|payload| stored_action(&payload.body)).map(Box::new),
+        };
+        outcome_of(self.give(who, Command::BreakGlass(Box::new(ask))).0)
     }
 
     /// Casts a vote for a digest and snapshot of one's choice.

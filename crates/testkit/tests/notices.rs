@@ -4,6 +4,7 @@
 use countersign_core::event::{
     ChannelKind, ChannelRegistered, NoticeAttempted, NoticeDue, NoticeKind, NoticeResult, Quiet, Verb,
 };
+use countersign_core::record::ActorKind;
 use countersign_core::{Answer, Command, Event, Span, Time};
 use countersign_testkit::{World, by};
 
@@ -294,4 +295,26 @@ fn a_notice_that_is_dead_is_told_as_an_alert_and_can_be_sent_again() {
     assert!(!world.state.notices()[&notice].dead);
     world.done(noted(1, NoticeResult::Delivered, None));
     assert!(world.state.notices().is_empty());
+}
+
+#[test]
+fn that_the_glass_was_broken_is_told_to_everybody_concerned_whatever_the_hour() {
+    let mut world = world();
+    world.user("olga", &[], &[], &[]);
+    world.agent("bot", "user:olga");
+    let rules = format!("{ROUTE}break_glass: {{ who: [erin], review: [bea] }}\n");
+    world.policy(&[("org.yaml", &rules), ("gate.yaml", GATE)]);
+    let all_day = Some(("UTC", "00:00", "23:59"));
+    world.done(channel("mail", ChannelKind::Email, all_day));
+    world.done(channel("room", ChannelKind::Slack, all_day));
+    let pay = world.submit("bot", r#"{"action":"pay"}"#).unwrap().decision.action_id;
+    let from = world.records.len();
+    world.break_glass(by(ActorKind::User, "erin"), pay, "inc-7").unwrap();
+    let due = due(&world, from);
+    let broken: Vec<_> = due.iter().filter(|due| due.kind == NoticeKind::GlassBroken).collect();
+    let by_mail = broken.iter().filter(|due| due.channel == "mail");
+    let people: Vec<_> = by_mail.filter_map(|due| due.user.as_deref()).collect();
+    assert_eq!(people, ["alex", "bea", "olga"]);
+    assert_eq!(broken.iter().filter(|due| due.channel == "room").count(), 1);
+    assert!(broken.iter().all(|due| due.after.is_none()), "{broken:?}");
 }

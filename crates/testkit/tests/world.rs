@@ -229,6 +229,7 @@ fn everything() -> World {
     walk_a_route(&mut world);
     fill_the_inventory(&mut world);
     earn_autonomy(&mut world);
+    break_the_glass(&mut world);
     let hold = world.hold("alex", HoldScope::default()).unwrap();
     world.release_hold("alex", hold).unwrap();
     world.pass(HOLD_RELEASE_SPAN);
@@ -329,6 +330,27 @@ autonomy: { to_post_action: { successes: 1, max_error: 5%, days: 0 }, review_wit
     })));
     world.done(Command::PauseAgent("bot".into(), None));
     world.done(Command::ResumeAgent("bot".into(), None));
+}
+
+/// Somebody breaks the glass, nobody looks in time, and an admin gives the right back.
+fn break_the_glass(world: &mut World) {
+    let rules = "organization: acme\nbreak_glass: { who: [dana], review: [bea], review_within: 1h }\n";
+    let gate = "name: gate\nrules:\n  - { decision: require_approval, approvers: [erin] }\n";
+    world.policy(&[("org.yaml", rules), ("gate.yaml", gate)]);
+    let mend = world.submit("bot", r#"{"action":"mend"}"#).unwrap().decision.action_id;
+    world.break_glass(by(ActorKind::User, "dana"), mend, "inc-7").unwrap();
+    world.pass(Span::hours(2));
+    world.done(Command::RestoreGlass {
+        user: "dana".into(),
+        reason: countersign_core::stored::store_value(
+            &countersign_policy::Value::Map(Default::default()),
+            &countersign_core::redact::Redactor::standard(),
+            &Default::default(),
+            [0; 32],
+            "default",
+        )
+        .0,
+    });
 }
 
 /// Both are recorded, and withdrawn again.

@@ -5,13 +5,14 @@ use Permission::Voter;
 
 use super::params::{flag, id_of, path, query};
 use super::table::{AGENT, READERS, RUNNERS, agents_and_keys_of, agents_or, people};
-use super::{Call, Method, Param, Permission};
+use super::{Call, Method, Param, Permission, Role};
 use crate::action::ApprovalAnswer;
 use crate::approvals::{AnswersBody, ApprovalsAnswer, VoteRequestBody, VotesAnswer, VotesBody};
 use crate::autonomy::{
     AutonomyAnswer, CriteriaAnswer, FindingBody, ModeBody, PauseAnswer, PauseBody, ReviewAnswer, ReviewsAnswer,
     StandingAnswer,
 };
+use crate::glass::{BreakGlassBody, GlassAnswer, RestoreGlassBody};
 use crate::timeline::TimelineAnswer;
 
 const APPROVAL: Param = path("id", "The request.", || id_of("apr"));
@@ -87,6 +88,43 @@ pub(super) static CALLS: &[Call] = &[
         .idempotent()
         .with(&[APPROVAL])
         .answers::<ApprovalAnswer>(),
+    Call::new("break_glass", Post, "/v1/approvals/{id}/break_glass", Voter)
+        .about("Lets an action through that waits for others. Somebody else looks at it afterwards.")
+        .idempotent()
+        .with(&[APPROVAL])
+        .takes::<BreakGlassBody>(r#"{"incident": "inc-4521", "reason": "the shop is down, and nobody answers"}"#)
+        .answers::<ApprovalAnswer>()
+        .problems(&[
+            (403, "agents_cannot_vote"),
+            (403, "not_eligible"),
+            (403, "operator_cannot_vote"),
+            (403, "right_suspended"),
+            (403, "self_approval"),
+            (409, "agent_inactive"),
+            (409, "killed"),
+            (409, "needs_evidence"),
+            (409, "no_break_glass"),
+            (409, "no_reviewer"),
+            (409, "over_budget"),
+            (409, "policy_changed"),
+            (410, "expired"),
+            (422, "reason_required"),
+            (429, "quota_used"),
+        ]),
+    Call::new("glass", Get, "/v1/org/break_glass", people(READERS))
+        .about("Shows who may let an action through at once, how often each did, and who may not any more.")
+        .answers::<GlassAnswer>(),
+    Call::new(
+        "restore_glass",
+        Post,
+        "/v1/org/break_glass:restore",
+        people(&[Role::Admin]),
+    )
+    .about("Lets a person break the glass again whose right was suspended.")
+    .idempotent()
+    .takes::<RestoreGlassBody>(r#"{"user": "mara", "reason": "the incident was real; the comment came late"}"#)
+    .answers::<GlassAnswer>()
+    .problems(&[(403, "self_approval"), (422, "reason_required")]),
     Call::new("criteria", Get, "/v1/autonomy", agents_or(READERS))
         .about("Shows what an agent has to show for each mode.")
         .answers::<CriteriaAnswer>(),

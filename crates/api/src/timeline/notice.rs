@@ -12,6 +12,7 @@ pub(super) fn due(e: &NoticeDue) -> String {
         NoticeKind::Reminded => "that a decision is still wanted",
         NoticeKind::Escalated => "that the request was escalated",
         NoticeKind::Resolved => "that the request has ended",
+        NoticeKind::GlassBroken => "that somebody let the action through at once",
     };
     let after = e.after.map(|after| format!(", after quiet hours at {}", moment(after)));
     let left_out = match e.left_out {

@@ -2,7 +2,8 @@
 
 use countersign_core::event::{
     ApprovalAnswered, ApprovalOpened, ApprovalResolved, ApprovalState, ApprovalStepStarted, ApprovalVoted,
-    CallbackAttempted, DecisionMade, Delivery, Event, OutcomeReported, OutcomeStatus, Slot, StepReason, Verb,
+    CallbackAttempted, DecisionMade, Delivery, Event, GlassBroken, OutcomeReported, OutcomeStatus, Slot, StepReason,
+    Verb,
 };
 use countersign_core::policy::Decision;
 use countersign_core::policy::verdict::Quorum;
@@ -41,6 +42,7 @@ pub(super) fn of(record: &Record, told: &Told<'_>) -> Option<String> {
         ),
         Event::ApprovalOverdue(e) => format!("No decision had come by {}, when one was expected.", moment(e.sla_due)),
         Event::ApprovalVoted(e) => voted(e, words),
+        Event::GlassBroken(e) => broken(e, words),
         Event::ApprovalResolved(e) => resolved(e),
         Event::PermitRedeemed(e) => format!(
             "The permit was used, once, for the action with digest {}; an outcome is expected by {}.",
@@ -243,6 +245,17 @@ pub(super) fn voted(e: &ApprovalVoted, words: Option<String>) -> String {
         ""
     };
     format!("{} {did}{to}{together}{said}.{until}{counted}", named(&e.user))
+}
+
+/// That somebody let it through.
+pub(super) fn broken(e: &GlassBroken, words: Option<String>) -> String {
+    let said = words.map(|words| format!(": {words}")).unwrap_or_default();
+    format!(
+        "{} broke the glass for {}, in place of those who were asked{said}. Somebody else is to look at it ({}).",
+        named(&e.user),
+        named(&e.incident),
+        e.review
+    )
 }
 
 /// How the request ended.

@@ -8,6 +8,7 @@ mod watch;
 use clap::{Args, Subcommand};
 use countersign_api::approvals::VoteVerb;
 
+use super::glass::BreakGlass;
 use crate::console::Console;
 use crate::failure::Result;
 
@@ -39,6 +40,8 @@ enum Command {
     Release(act::Vote),
     /// Say something that is no vote
     Comment(act::Remark),
+    /// Let the action through at once, in place of those who are asked; needs the key of a person who may
+    BreakGlass(BreakGlass),
     /// Answer a person's question; needs the agent's key
     Answer(act::Reply),
 }
@@ -56,6 +59,7 @@ impl Approvals {
             Command::Claim(vote) => vote.cast(VoteVerb::Claim, console).await,
             Command::Release(vote) => vote.cast(VoteVerb::Release, console).await,
             Command::Comment(remark) => remark.run(console).await,
+            Command::BreakGlass(broken) => broken.run(console).await,
             Command::Answer(reply) => reply.run(console).await,
         }
     }

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use countersign_client::segment;
 use serde_json::{Value, json};
 
+use super::glass::{Breakers, Restore};
 use super::rota::{Absent, Forecast, Override, Routes, WhoIsOn};
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, cell, table};
@@ -29,6 +30,10 @@ enum Command {
     Forecast(Forecast),
     /// Routes of the live policy
     Routes(Routes),
+    /// Who may let an action through at once, how often each did, and who may not any more
+    BreakGlass(Breakers),
+    /// Let a person break the glass again
+    RestoreGlass(Restore),
     /// Absences of people
     #[command(subcommand)]
     Absent(Absent),
@@ -77,6 +82,8 @@ impl Org {
             Command::WhoIsOn(who) => who.run(console).await,
             Command::Forecast(forecast) => forecast.run(console).await,
             Command::Routes(routes) => routes.run(console).await,
+            Command::BreakGlass(breakers) => breakers.run(console).await,
+            Command::RestoreGlass(restore) => restore.run(console).await,
             Command::Absent(absent) => absent.run(console).await,
             Command::Override(other) => other.run(console).await,
             Command::Add(add) => {

@@ -260,6 +260,9 @@ pub struct ApprovalResolved {
     pub action_id: ActionId,
     /// The request.
     pub approval: ApprovalId,
+    /// A named person let it through in place of those who were asked.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub break_glass: bool,
     /// A safer operation that the route offers in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,

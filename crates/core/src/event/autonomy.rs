@@ -160,6 +160,9 @@ pub struct ReviewOpened {
     pub action_id: ActionId,
     /// Who acted.
     pub agent: Arc<str>,
+    /// Who let it through, where somebody broke the glass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_by: Option<String>,
     /// Until when.
     pub due: Time,
     /// People who may not judge it.
@@ -167,6 +170,9 @@ pub struct ReviewOpened {
     pub excluded: Vec<String>,
     /// Why.
     pub kind: ReviewKind,
+    /// Names of the only people who may judge it; empty: whoever may vote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
     /// The operation.
     pub operation: String,
     /// Its id.

@@ -78,6 +78,8 @@ pub enum NoticeKind {
     Escalated,
     /// It ended.
     Resolved,
+    /// Somebody let it through at once.
+    GlassBroken,
 }
 
 impl NoticeKind {
@@ -89,6 +91,7 @@ impl NoticeKind {
             NoticeKind::Reminded => "reminded",
             NoticeKind::Escalated => "escalated",
             NoticeKind::Resolved => "resolved",
+            NoticeKind::GlassBroken => "glass_broken",
         }
     }
 }

@@ -128,6 +128,9 @@ impl State {
             Event::DecisionMade(e) => self.decided(record, e),
             Event::EpochOpened(e) => self.epochs.push((**e).clone()),
             Event::KeyRotated(e) => self.rotations.push((**e).clone()),
+            Event::GlassBroken(e) => self.glass.broken(record.ts, e),
+            Event::GlassRestored(e) => self.glass.restored(e),
+            Event::GlassSuspended(e) => self.glass.suspended(record.ts, e),
             Event::HoldPlaced(e) => self.placed(record.ts, e),
             Event::HoldReleaseRequested(e) => {
                 if let Some(hold) = self.holds.get_mut(&e.hold) {

@@ -75,6 +75,8 @@ impl State {
             Command::Open(opened) => self.open(*opened),
             Command::Submit(submit) => self.decide(*submit, ctx),
             Command::Vote(vote) => self.vote(*vote, ctx),
+            Command::BreakGlass(ask) => self.break_glass(*ask, &actor, ctx),
+            Command::RestoreGlass { user, reason } => self.restore_glass(user, reason, &actor),
             Command::Answer {
                 approval,
                 agent,
@@ -207,6 +209,7 @@ impl State {
             Event::ApprovalStepStarted(e) => of_action(e.action_id),
             Event::ApprovalResolved(e) => of_action(e.action_id),
             Event::ApprovalVoted(e) => of_action(e.action_id),
+            Event::GlassBroken(e) => of_action(e.action_id),
             Event::CallbackDue(e) => of_action(e.action_id),
             Event::PermitRedeemed(e) => of_action(e.action_id),
             Event::PermitRefused(e) => of_action(e.action_id),
@@ -229,6 +232,8 @@ impl State {
             | Event::ClockConfirmed(_)
             | Event::ClockJumped(_)
             | Event::EpochOpened(_)
+            | Event::GlassRestored(_)
+            | Event::GlassSuspended(_)
             | Event::HoldPlaced(_)
             | Event::HoldReleaseRequested(_)
             | Event::HoldReleased(_)

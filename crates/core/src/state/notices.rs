@@ -8,7 +8,7 @@ use super::{Channel, Ctx, OpenTrack, State};
 use crate::event::{
     ApprovalOpened, ApprovalState, ChannelKind, Event, Excluded, NoticeDue, NoticeKind, Slot, StepReason,
 };
-use crate::ids::{ActionId, ApprovalId, NoticeId};
+use crate::ids::{ActionId, ApprovalId, NoticeId, ReviewId};
 use crate::record::Draft;
 use crate::time::Time;
 
@@ -101,6 +101,18 @@ impl State {
                     kind: NoticeKind::Resolved,
                     step: None,
                     people: Place::new(),
+                    ends: open.deadline,
+                })
+            }
+            Event::GlassBroken(e) => {
+                let open = self.approvals.get(&e.approval)?;
+                let names = batch.iter().find_map(|draft| lookers(draft, e.review));
+                Some(News {
+                    action_id: e.action_id,
+                    approval: e.approval,
+                    kind: NoticeKind::GlassBroken,
+                    step: None,
+                    people: self.concerned(e, names.unwrap_or_default()),
                     ends: open.deadline,
                 })
             }
@@ -207,9 +219,17 @@ impl State {
             NoticeKind::Opened | NoticeKind::StepStarted => news.ends >= until,
             // A message that is put in place of another disturbs nobody.
             NoticeKind::Resolved => channel.kind != ChannelKind::Slack,
-            NoticeKind::Reminded | NoticeKind::Escalated => false,
+            NoticeKind::Reminded | NoticeKind::Escalated | NoticeKind::GlassBroken => false,
         };
         waits.then_some(until)
+    }
+}
+
+/// The names of those who look at what was let through.
+fn lookers(draft: &Draft, review: ReviewId) -> Option<&[String]> {
+    match &draft.event {
+        Event::ReviewOpened(opened) if opened.review == review => Some(&opened.names),
+        _other => None,
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Ctx, Due, Handled, State};
 use crate::command::CloseReview;
 use crate::digest::Digest;
 use crate::event::{
-    ActsIn, AgentPaused, Finding, ReviewClosed, ReviewKind, ReviewOpened, ReviewOverdue, StandingReason,
+    ActsIn, AgentPaused, Finding, ReviewClosed, ReviewKind, ReviewOpened, ReviewOverdue, StandingReason, SuspendedFor,
 };
 use crate::ids::{ActionId, ReviewId};
 use crate::record::Draft;
@@ -24,6 +24,9 @@ pub struct OpenReview {
     pub action_id: ActionId,
     /// Who acted.
     pub agent: Arc<str>,
+    /// Who let it through, where somebody broke the glass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_by: Option<String>,
     /// Until when.
     pub due: Time,
     /// People who may not judge it.
@@ -31,6 +34,9 @@ pub struct OpenReview {
     pub excluded: Vec<String>,
     /// Why.
     pub kind: ReviewKind,
+    /// Names of the only people who may judge it; empty: whoever may vote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
     /// The operation.
     pub operation: String,
     /// Nobody looked in time.
@@ -74,9 +80,11 @@ impl State {
         Draft::observed(ReviewOpened {
             action_id: acted.id,
             agent: acted.agent.clone(),
+            broken_by: None,
             due,
             excluded: owner.into_iter().filter(|id| self.users.contains_key(id)).collect(),
             kind,
+            names: Vec::new(),
             operation: acts_in.operation.clone(),
             review: ReviewId(ctx.ids.next(ctx.now)),
             succeeded,
@@ -92,7 +100,9 @@ impl State {
             let detail = format!("`{}` is not among the people who may judge this", ask.user);
             return Err(Refusal::forbidden("not_eligible", detail));
         }
-        if review.excluded.contains(&ask.user) && self.somebody_else_judges(review) {
+        if !review.names.is_empty() {
+            self.may_look(review, &ask.user)?;
+        } else if review.excluded.contains(&ask.user) && self.somebody_else_judges(review) {
             let detail = format!(
                 "`{}` answers for the agent, or let it through, and cannot judge it",
                 ask.user
@@ -113,6 +123,9 @@ impl State {
             user: ask.user,
         };
         let mut events = vec![Draft::observed(closed).with_payload(ask.comment)];
+        if ask.finding == Finding::Faulty {
+            events.extend(self.suspend_breaker(ask.review, review, SuspendedFor::Faulty));
+        }
         let rules = ctx.live.and_then(|live| live.organization()?.autonomy());
         let known = self.standing(&review.agent, &review.operation);
         if let (Finding::Faulty, true, Some(rules), Some(known)) = (ask.finding, review.succeeded, rules, known) {
@@ -152,6 +165,10 @@ impl State {
             Some(review.action_id),
             ctx,
         ));
+        if review.broken_by.is_some() {
+            events.extend(self.suspend_breaker(id, review, SuspendedFor::Overdue));
+            return events;
+        }
         let pauses = ctx
             .live
             .and_then(|live| live.organization()?.autonomy())
@@ -175,9 +192,11 @@ impl State {
         let review = OpenReview {
             action_id: e.action_id,
             agent: e.agent.clone(),
+            broken_by: e.broken_by.clone(),
             due: e.due,
             excluded: e.excluded.clone(),
             kind: e.kind,
+            names: e.names.clone(),
             operation: e.operation.clone(),
             overdue: false,
             succeeded: e.succeeded,

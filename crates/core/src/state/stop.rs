@@ -195,6 +195,7 @@ impl State {
         let resolved = ApprovalResolved {
             action_id,
             approval,
+            break_glass: false,
             fallback: None,
             permit: None,
             reason_code: Some(reason_code.to_owned()),

@@ -289,6 +289,7 @@ impl State {
         let resolved = ApprovalResolved {
             action_id: id,
             approval: vote.approval,
+            break_glass: false,
             fallback: None,
             permit: Some(permit),
             reason_code: None,

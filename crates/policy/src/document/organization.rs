@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::autonomy::{self, AutonomyRules};
 use super::compliance::{PACKS, Pack};
 use super::field::{Fields, Reader, is_currency};
+use super::glass::{self, BreakGlass};
 use super::route::Route;
 use super::schedule::{Calendar, Schedule};
 use super::{Place, RuleId, mandate_audit, route, schedule};
@@ -25,6 +26,7 @@ pub struct Organization {
     default_route: Option<DefaultRoute>,
     two_person: TwoPerson,
     autonomy: Option<AutonomyRules>,
+    break_glass: Option<BreakGlass>,
     compliance: Vec<Pack>,
     retention: Option<String>,
     pub(crate) retention_place: Option<Place>,
@@ -94,6 +96,11 @@ impl Organization {
     /// `autonomy:`, how agents earn less review.
     pub fn autonomy(&self) -> Option<&AutonomyRules> {
         self.autonomy.as_ref()
+    }
+
+    /// `break_glass:`, who may let an action through at once.
+    pub fn break_glass(&self) -> Option<&BreakGlass> {
+        self.break_glass.as_ref()
     }
 
     /// `compliance:`, the rules that the organization lives by.
@@ -231,6 +238,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         .and_then(|node| reader.word(node, &words))
         .unwrap_or_default();
     let autonomy = fields.get("autonomy").and_then(|node| autonomy::read(reader, node));
+    let break_glass = fields.get("break_glass").and_then(|node| glass::read(reader, node));
     let mut compliance = Vec::new();
     if let Some(node) = fields.get("compliance") {
         let words = PACKS.map(|pack| (pack.name, pack));
@@ -280,6 +288,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         default_route,
         two_person,
         autonomy,
+        break_glass,
         compliance,
         retention,
         retention_place,

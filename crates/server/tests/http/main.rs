@@ -7,6 +7,7 @@ mod bad_input;
 mod connections;
 mod document;
 mod flow;
+mod glass;
 mod idempotency;
 mod inventory;
 mod log;

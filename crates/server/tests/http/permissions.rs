@@ -91,6 +91,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "remove_user",
         "place_hold",
         "release_hold",
+        "restore_glass",
         "erase",
     ];
     let policy = [
@@ -148,7 +149,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "record_override",
         "withdraw_override",
     ];
-    let votes = ["vote", "votes", "set_mode", "close_review"];
+    let votes = ["vote", "votes", "set_mode", "close_review", "break_glass"];
     let agents_read = [
         "action",
         "explain",

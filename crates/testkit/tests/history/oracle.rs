@@ -3,8 +3,9 @@
 use std::process::Command as Process;
 
 use countersign_core::event::{OutcomeStatus, Scope, Verb};
+use countersign_core::record::ActorKind;
 use countersign_core::{Command, Span};
-use countersign_testkit::{ORIGIN, World};
+use countersign_testkit::{ORIGIN, World, by};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -53,11 +54,10 @@ fn life() -> Vec<Value> {
     }
     world.user("mallory", &["reviewer"], &[], &[]);
     world.agent("bot", "team:ops");
-    world.policy(&[(
-        "gate.yaml",
-        "name: gate\nrules:\n  - { condition: \"action == 'read'\", decision: allow }\n  \
-         - { condition: \"action == 'pay'\", decision: require_approval, approvers: [leads], quorum: 2 }\n",
-    )]);
+    let gate = "name: gate\nrules:\n  - { condition: \"action == 'read'\", decision: allow }\n  \
+         - { condition: \"action == 'pay'\", decision: require_approval, approvers: [leads], quorum: 2 }\n";
+    let rules = "organization: acme\nbreak_glass: { who: [dana], review: [mallory] }\n";
+    world.policy(&[("acme.yaml", rules), ("gate.yaml", gate)]);
     let read = world.submit("bot", r#"{"action":"read"}"#).unwrap().decision.action_id;
     world.redeem(read).unwrap();
     world.report(read, OutcomeStatus::Succeeded, None).unwrap();
@@ -79,7 +79,23 @@ fn life() -> Vec<Value> {
     });
     world.submit("bot", r#"{"action":"read","args":{"n":2}}"#).unwrap();
     world.done(Command::Release { scope, reason: None });
+    let urgent = world.submit("bot", r#"{"action":"pay","principal":"finn","args":{"n":3}}"#);
+    let urgent = urgent.unwrap().decision.action_id;
+    world.break_glass(by(ActorKind::User, "dana"), urgent, "inc-7").unwrap();
+    world.redeem(urgent).unwrap();
+    world.report(urgent, OutcomeStatus::Succeeded, None).unwrap();
     world.pass(Span::hours(30));
+    let reason = countersign_core::stored::store_value(
+        &countersign_core::policy::Value::Map(Default::default()),
+        &countersign_core::redact::Redactor::standard(),
+        &Default::default(),
+        [0; 32],
+        "default",
+    );
+    world.done(Command::RestoreGlass {
+        user: "dana".into(),
+        reason: reason.0,
+    });
     lines(&world)
         .iter()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -117,7 +133,49 @@ fn renumber(records: &mut [Value]) {
     }
 }
 
-const TAMPERINGS: [Tampering; 19] = [
+const TAMPERINGS: [Tampering; 24] = [
+    (
+        "the glass is broken, and nothing comes of it",
+        |r| {
+            let at = place(r, "approval.resolved", 1);
+            r.remove(at);
+            renumber(r);
+        },
+        "goes on",
+    ),
+    (
+        "let through, and nobody broke the glass",
+        |r| {
+            let at = place(r, "glass.broken", 0);
+            r.remove(at);
+            renumber(r);
+        },
+        "nobody broke the glass",
+    ),
+    (
+        "let through by the requester",
+        |r| {
+            let at = place(r, "glass.broken", 0);
+            r[at]["data"]["user"] = json!("finn");
+        },
+        "let through by somebody who is excluded",
+    ),
+    (
+        "let through for longer than half an hour",
+        |r| {
+            let at = place(r, "approval.resolved", 1);
+            r[at]["data"]["permit"]["expires"] = json!("2027-01-01T00:00:00.000000Z");
+        },
+        "more than half an hour",
+    ),
+    (
+        "the own right restored",
+        |r| {
+            let at = place(r, "glass.restored", 0);
+            r[at]["data"]["by"] = json!("dana");
+        },
+        "by themselves",
+    ),
     (
         "everybody approved, and nothing comes of it",
         |r| {

@@ -43,7 +43,7 @@ pub(super) fn activity(kind: &str) -> Named {
 /// How much a person should care.
 pub(super) fn severity(entry: &Entry) -> Named {
     match entry.kind() {
-        "epoch.opened" | "kill.engaged" => (4, "High"),
+        "epoch.opened" | "glass.broken" | "kill.engaged" => (4, "High"),
         "alert.raised" | "clock.jumped" | "permit.refused" | "refusals.repeated" => (3, "Medium"),
         "agent.sighted" | "approval.overdue" => (2, "Low"),
         _ if matches!(entry.text("data.status"), Some("refused" | "failed")) => (2, "Low"),

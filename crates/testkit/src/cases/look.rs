@@ -1,0 +1,63 @@
+//! The words of cases about looks at what has run, and about what was let through at once.
+
+use countersign_core::command::{CloseReview, Sealed};
+use countersign_core::event::Finding;
+use countersign_core::policy::Value;
+use countersign_core::record::ActorKind;
+use countersign_core::redact::Redactor;
+use countersign_core::stored::store_value;
+use countersign_core::{Command, Refusal};
+
+use super::{Run, text};
+use crate::by;
+
+/// Words of a person, as they are kept.
+fn sealed(value: &Value) -> Sealed {
+    store_value(value, &Redactor::standard(), &Default::default(), [5; 32], "default").0
+}
+
+impl Run {
+    /// Closes the oldest open review.
+    pub(super) fn review(&mut self, value: &Value) -> Result<(), Refusal> {
+        let user = text(value, "by");
+        let ask = CloseReview {
+            review: *self.world.state.reviews().keys().next().expect("an open review"),
+            user: user.clone(),
+            finding: if text(value, "finding") == "faulty" {
+                Finding::Faulty
+            } else {
+                Finding::Fine
+            },
+            comment: value.get("comment").map(|_| sealed(value)),
+        };
+        self.give(&user, Command::CloseReview(Box::new(ask)))
+    }
+
+    pub(super) fn break_glass(&mut self, value: &Value) -> Result<(), Refusal> {
+        let action = self.last.expect("an action was submitted");
+        let kind = if text(value, "kind") == "agent" {
+            ActorKind::Agent
+        } else {
+            ActorKind::User
+        };
+        let who = by(kind, &text(value, "by"));
+        self.world.break_glass(who, action, &text(value, "incident"))
+    }
+
+    pub(super) fn restore_glass(&mut self, value: &Value) -> Result<(), Refusal> {
+        let command = Command::RestoreGlass {
+            user: text(value, "user"),
+            reason: sealed(value),
+        };
+        self.give(&text(value, "by"), command)
+    }
+
+    /// People who may not break the glass.
+    pub(super) fn suspended(&self) -> Vec<String> {
+        self.world.state.glass().suspended.keys().cloned().collect()
+    }
+
+    fn give(&mut self, who: &str, command: Command) -> Result<(), Refusal> {
+        crate::outcome_of(self.world.give(by(ActorKind::User, who), command).0)
+    }
+}
