@@ -142,6 +142,7 @@ async fn a_timeline_tells_what_was_missed_asked_decided_and_what_came_of_it() {
             "decision.made",
             "approval.opened",
             "approval.step_started",
+            "approval.viewed",
             "approval.step_started",
             "approval.overdue",
             "approval.voted",
