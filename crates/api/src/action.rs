@@ -372,6 +372,10 @@ pub struct ApprovalAnswer {
     pub action_digest: String,
     /// What a vote has to echo.
     pub snapshot: Option<String>,
+    /// The hash of what is shown here of the action, the rule and the answers: a vote may echo it, and an approval of
+    /// what is of risk `R3` or `R4` must. Changes when the agent answers.
+    #[serde(default)]
+    pub presentation_digest: Option<String>,
     /// Who is asked now.
     pub slots: Vec<SlotBody>,
     /// What happened on its routes, in order.

@@ -48,6 +48,9 @@ pub struct VoteRequestBody {
     pub action_digest: Hex64,
     /// `snapshot` of the request as it was seen.
     pub snapshot: SnapshotHash,
+    /// `presentation_digest` of the request as it was seen; needed to approve what is of risk `R3` or `R4`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presentation_digest: Option<Hex64>,
 }
 
 /// What a person does with several requests at once.
@@ -72,6 +75,9 @@ pub struct VotesItem {
     pub action_digest: Hex64,
     /// Its `snapshot` as it was seen.
     pub snapshot: SnapshotHash,
+    /// Its `presentation_digest` as it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presentation_digest: Option<Hex64>,
 }
 
 /// The same vote on several requests of one kind.

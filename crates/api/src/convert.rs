@@ -232,6 +232,7 @@ pub fn approval(
         state: approval.state.as_str().to_owned(),
         action_digest: opened.digest.to_string(),
         snapshot: view.snapshot.as_deref().map(str::to_owned),
+        presentation_digest: None,
         action,
         stored,
         answers,

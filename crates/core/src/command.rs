@@ -79,6 +79,8 @@ pub struct Vote {
     pub comment: Option<Sealed>,
     /// The colleague who gets the place, where it is handed over.
     pub to: Option<String>,
+    /// The hash of what the person was shown, if the vote says so.
+    pub presentation: Option<Digest>,
     /// The name of the votes that are given at once.
     pub batch: Option<Digest>,
     /// The stored form of the action, in case another snapshot is live by now.
@@ -97,6 +99,16 @@ pub struct BreakGlass {
     pub reason: Sealed,
     /// The stored form of the action, in case another snapshot is live by now.
     pub action: Option<Box<Action>>,
+}
+
+/// A person is served a request.
+pub struct Viewing {
+    /// The request.
+    pub approval: ApprovalId,
+    /// Who.
+    pub user: String,
+    /// The hash of what is served.
+    pub presentation: Digest,
 }
 
 /// How much of what an agent does is to be looked at.
@@ -248,6 +260,8 @@ pub enum Command {
         /// Why.
         reason: Sealed,
     },
+    /// Notes that a person was shown a request.
+    View(Box<Viewing>),
     /// Complete the evidence of a request.
     Answer {
         /// The request.
@@ -449,6 +463,7 @@ impl Command {
             Command::ApproveTool(..) => "approve_tool",
             Command::PlaceHold { .. } => "place_hold",
             Command::ReleaseHold { .. } => "release_hold",
+            Command::View(..) => "view",
             Command::Restrict(..) => "restrict",
             Command::Erase(..) => "erase",
             Command::Destroy(..) => "destroy",

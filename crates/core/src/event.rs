@@ -26,8 +26,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use self::approval::{
-    ApprovalAnswered, ApprovalOpened, ApprovalOverdue, ApprovalResolved, ApprovalState, ApprovalVoted, Excluded,
-    OnCallAs, Slot, StandIn, Verb,
+    ApprovalAnswered, ApprovalOpened, ApprovalOverdue, ApprovalResolved, ApprovalState, ApprovalViewed, ApprovalVoted,
+    Excluded, OnCallAs, Slot, StandIn, Verb,
 };
 pub use self::autonomy::{
     ActsIn, AgentPaused, AgentResumed, AutonomyChanged, Finding, Mode, ReviewClosed, ReviewKind, ReviewOpened,
@@ -148,6 +148,8 @@ events! {
     ApprovalStepPassed = "approval.step_passed";
     /// The people of a step are asked.
     ApprovalStepStarted = "approval.step_started";
+    /// A person was shown a request.
+    ApprovalViewed = "approval.viewed";
     /// A person said something about a request.
     ApprovalVoted = "approval.voted";
     /// What an agent has shown with an operation changed.

@@ -23,6 +23,7 @@ pub mod event;
 pub mod ids;
 pub mod key;
 pub mod money;
+pub mod presentation;
 pub mod record;
 pub mod redact;
 pub mod refusal;

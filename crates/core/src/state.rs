@@ -37,6 +37,7 @@ mod stop;
 mod timers;
 mod tools;
 mod track;
+mod viewed;
 mod vote;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -283,6 +283,7 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         Event::ApprovalStepPassed(e) => vec![e.action_id.0],
         Event::ApprovalStepStarted(e) => vec![e.action_id.0],
         Event::ApprovalResolved(e) => vec![e.action_id.0],
+        Event::ApprovalViewed(e) => vec![e.action_id.0],
         Event::ApprovalVoted(e) => vec![e.action_id.0],
         Event::GlassBroken(e) => vec![e.action_id.0],
         Event::ReviewClosed(e) => vec![e.action_id.0, e.review.0],

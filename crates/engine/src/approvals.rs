@@ -8,6 +8,7 @@ use countersign_core::digest::Digest;
 use countersign_core::event::Verb;
 use countersign_core::ids::{ActionId, ApprovalId};
 use countersign_core::policy::Value;
+use countersign_core::presentation::presentation_digest;
 use countersign_core::view::ActionView;
 use countersign_core::{Command, Envelope, Event, Record, Refusal};
 use countersign_store::Org;
@@ -35,6 +36,8 @@ pub struct VoteRequest {
     pub digest: Digest,
     /// The snapshot that the person saw.
     pub snapshot: String,
+    /// The hash of what the person was shown.
+    pub presentation: Option<Digest>,
 }
 
 impl Engine {
@@ -86,7 +89,7 @@ impl Engine {
         let view = self.view_of_approval(&caller.org, id).await?;
         self.check_reader(caller, &view)
             .map_err(|_| Refusal::missing("approval", id))?;
-        self.approval_of_action(&caller.org, view.decision.action_id).await
+        self.shown(caller, view.decision.action_id).await
     }
 
     /// Casts a person's vote.
@@ -122,6 +125,7 @@ impl Engine {
             snapshot: vote.snapshot,
             comment: self.words_about(vote.comment.as_deref(), &kinds),
             to: vote.to,
+            presentation: vote.presentation,
             batch,
             action: action.map(Box::new),
             view: Some(Box::new(view)),
@@ -219,16 +223,18 @@ impl Engine {
                 .answers
                 .iter()
                 .map(|seq| inner.json_payload(&org, *seq))
-                .collect::<Result<_, _>>()?;
+                .collect::<Result<Vec<_>, _>>()?;
             let mut comments = BTreeMap::new();
             for cast in &approval.votes {
                 if let Some(text) = inner.text_payload(&org, cast.seq)? {
                     comments.insert(cast.seq, text);
                 }
             }
-            Ok(countersign_api::convert::approval(
-                &view, approval, action, stored, answers, &comments,
-            ))
+            let salt = inner.salt_of(&org, view.seq)?;
+            let presentation = salt.and_then(|salt| presentation_digest(&salt, &view, approval, &stored, &answers));
+            let mut answer = countersign_api::convert::approval(&view, approval, action, stored, answers, &comments);
+            answer.presentation_digest = presentation.map(|digest| digest.to_string());
+            Ok(answer)
         })
         .await
     }
@@ -242,6 +248,14 @@ impl Inner {
             Kept::Nothing => serde_json::Value::Null,
             Kept::Restricted => serde_json::json!({ RESTRICTED: true }),
             Kept::Erased => serde_json::json!({ ERASED: true }),
+        })
+    }
+
+    /// The salt of a payload that can be read.
+    fn salt_of(&self, org: &str, seq: u64) -> Result<Option<[u8; 32]>, EngineError> {
+        Ok(match self.kept(org, seq, Purpose::Work)? {
+            Kept::Whole(payload) => Some(payload.salt),
+            Kept::Nothing | Kept::Restricted | Kept::Erased => None,
         })
     }
 

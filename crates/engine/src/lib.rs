@@ -43,6 +43,7 @@ mod stepper;
 mod tiles;
 mod timeline;
 mod vault;
+mod viewings;
 mod votes;
 mod witnessed;
 

@@ -145,6 +145,8 @@ impl Engine {
             to: None,
             digest: shown.digest,
             snapshot: shown.snapshot,
+            // A message is no reading of the request: what is risky is not approved from here.
+            presentation: None,
         };
         Ok(match self.vote(&voting, shown.approval, vote).await {
             Ok((answer, _)) => self.after_vote(&caller, &answer),

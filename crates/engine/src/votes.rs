@@ -21,8 +21,8 @@ pub struct VotesRequest {
     pub verb: Verb,
     /// What the person says of all of them.
     pub comment: Option<String>,
-    /// The requests, each with the digest and the snapshot that the person saw.
-    pub items: Vec<(ApprovalId, Digest, String)>,
+    /// The requests, each with the digest, the snapshot and the hash of what the person saw.
+    pub items: Vec<(ApprovalId, Digest, String, Option<Digest>)>,
 }
 
 /// What came of it.
@@ -44,14 +44,14 @@ impl Engine {
         check(&votes)?;
         let caller = request.caller;
         let mut views = Vec::with_capacity(votes.items.len());
-        for (id, _, _) in &votes.items {
+        for (id, ..) in &votes.items {
             views.push(self.view_of_approval(&caller.org, *id).await?);
         }
         self.check_kind(request, &votes, &views)?;
         let alone = standing_out(&views);
         let given: Vec<(ApprovalId, Digest)> = (votes.items.iter().enumerate())
             .filter(|(place, _)| !alone.contains(place))
-            .map(|(_, (id, digest, _))| (*id, *digest))
+            .map(|(_, (id, digest, ..))| (*id, *digest))
             .collect();
         let batch = name(&caller.actor.id, votes.verb, &given);
         let mut decided = Decided {
@@ -59,7 +59,7 @@ impl Engine {
             results: Vec::with_capacity(views.len()),
             replayed: false,
         };
-        for (place, ((id, digest, snapshot), view)) in votes.items.into_iter().zip(views).enumerate() {
+        for (place, ((id, digest, snapshot, presentation), view)) in votes.items.into_iter().zip(views).enumerate() {
             if alone.contains(&place) {
                 decided.results.push(Err(single_review(id)));
                 continue;
@@ -70,6 +70,7 @@ impl Engine {
                 to: None,
                 digest,
                 snapshot,
+                presentation,
             };
             let cast = self.cast(request, id, vote, view, Some(batch), place as u64 + 1).await;
             decided.results.push(cast.map(|(answer, replayed)| {
@@ -83,7 +84,7 @@ impl Engine {
     /// All of one kind, and of one that is not risky.
     fn check_kind(&self, request: &Request<'_>, votes: &VotesRequest, views: &[ActionView]) -> Result<(), EngineError> {
         if let Some((place, what)) = odd_one_out(views)
-            && let Some((id, _, _)) = votes.items.get(place)
+            && let Some((id, ..)) = votes.items.get(place)
         {
             let detail = format!("`{id}` is of another {what} than the first request");
             return Err(Refusal::invalid("mixed_batch", detail)
@@ -115,7 +116,7 @@ fn check(votes: &VotesRequest) -> Result<(), Refusal> {
         return Err(Refusal::invalid("batch_size", detail));
     }
     let mut seen = BTreeSet::new();
-    if let Some((id, _, _)) = votes.items.iter().find(|(id, _, _)| !seen.insert(*id)) {
+    if let Some((id, ..)) = votes.items.iter().find(|(id, ..)| !seen.insert(*id)) {
         return Err(Refusal::invalid("repeated_item", format!("`{id}` is named twice")));
     }
     let silent = votes.comment.as_ref().is_none_or(|comment| comment.trim().is_empty());

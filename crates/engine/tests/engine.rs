@@ -165,6 +165,7 @@ async fn an_action_is_governed_end_to_end() {
         to: None,
         digest: pending.action_digest.parse().unwrap(),
         snapshot: pending.snapshot.clone().unwrap(),
+        presentation: None,
     };
     engine
         .vote(&request(&dana, b"{}", None), approval.id.parse().unwrap(), vote)
@@ -416,6 +417,7 @@ async fn a_person_does_not_decide_on_what_their_own_key_asked_for() {
         to: None,
         digest: pending.action_digest.parse().unwrap(),
         snapshot: pending.snapshot.clone().unwrap(),
+        presentation: None,
     };
     let approval = pending.approval.unwrap().id.parse().unwrap();
     let refused = engine.vote(&request(&dana, b"{}", None), approval, vote).await;

@@ -101,6 +101,7 @@ fn approve(pending: &ActionAnswer) -> VoteRequest {
         to: None,
         digest: pending.action_digest.parse().unwrap(),
         snapshot: pending.snapshot.clone().unwrap(),
+        presentation: None,
     }
 }
 

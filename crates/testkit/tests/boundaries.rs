@@ -558,6 +558,7 @@ fn a_vote_for_another_action_or_another_snapshot_does_not_count() {
             snapshot,
             comment: None,
             to: None,
+            presentation: None,
             action: None,
             view: Some(Box::new(view.clone())),
         };
@@ -569,4 +570,62 @@ fn a_vote_for_another_action_or_another_snapshot_does_not_count() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[test]
+fn a_vote_counts_only_for_what_its_person_was_shown_last() {
+    let (mut world, id, opened) = request("pay");
+    world.show("dana", id, [1; 32]).unwrap();
+    let records = world.records.len();
+    world.show("dana", id, [1; 32]).unwrap();
+    assert_eq!(
+        world.records.len(),
+        records,
+        "a second reading of the same leaves no record"
+    );
+    world.show("dana", id, [2; 32]).unwrap();
+    let view = world.view(id);
+    let vote = |presentation: [u8; 32]| Vote {
+        approval: opened.approval,
+        batch: None,
+        user: "dana".into(),
+        verb: Verb::Approve,
+        digest: opened.digest,
+        snapshot: view.snapshot.as_deref().unwrap().to_owned(),
+        comment: None,
+        to: None,
+        presentation: Some(Digest(presentation)),
+        action: None,
+        view: Some(Box::new(view.clone())),
+    };
+    for seen in [[1; 32], [3; 32]] {
+        let answer = world
+            .give(by(ActorKind::User, "dana"), Command::Vote(Box::new(vote(seen))))
+            .0;
+        assert_eq!(told(outcome(answer)).1, "presentation_mismatch");
+    }
+    let answer = world
+        .give(by(ActorKind::User, "dana"), Command::Vote(Box::new(vote([2; 32]))))
+        .0;
+    assert_eq!(answer, countersign_core::Answer::Done);
+    let kept = world.records.iter().rev().find_map(|record| match &record.event {
+        Event::ApprovalVoted(voted) => voted.presentation,
+        _other => None,
+    });
+    assert_eq!(kept, Some(Digest([2; 32])));
+}
+
+#[test]
+fn an_answer_of_the_agent_takes_back_what_was_shown_before() {
+    let (mut world, id, opened) = request("pay");
+    world.show("dana", id, [1; 32]).unwrap();
+    world.vote("dana", id, Verb::Clarify, Some("which one?")).unwrap();
+    world.answer_question(id).unwrap();
+    assert!(world.state.approvals()[&opened.approval].viewed.is_empty());
+    world.show("dana", id, [1; 32]).unwrap();
+    let viewed = world
+        .records
+        .iter()
+        .filter(|record| matches!(record.event, Event::ApprovalViewed(_)));
+    assert_eq!(viewed.count(), 2, "who reads what came later is recorded again");
 }

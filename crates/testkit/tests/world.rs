@@ -164,6 +164,7 @@ fn everything() -> World {
         .decision
         .action_id;
     world.pass(Span::minutes(16));
+    world.show("dana", pay, [8; 32]).unwrap();
     world.vote("dana", pay, Verb::Approve, None).unwrap();
     let notice = *world.state.notices().keys().next().unwrap();
     world.done(Command::NoteNotice(Box::new(NoticeAttempted {

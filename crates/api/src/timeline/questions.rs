@@ -88,14 +88,30 @@ fn decisions(told: &Told<'_>) -> Vec<String> {
             let snapshot = record.snapshot.as_deref().unwrap_or("none");
             let seen = match e.verb {
                 Verb::Approve | Verb::Reject | Verb::Abstain => format!(
-                    " The vote is for the action with digest {}, as policy {snapshot} stopped it.",
-                    e.digest
+                    " The vote is for the action with digest {}, as policy {snapshot} stopped it.{}",
+                    e.digest,
+                    first_shown(&e.user, told)
                 ),
                 Verb::Comment | Verb::Clarify | Verb::HandOver | Verb::Claim | Verb::Release => String::new(),
             };
             Some(format!("At {}: {}{seen}", moment(record.ts), voted(e, words)))
         }
         _other => None,
+    })
+}
+
+/// When somebody was first shown the request.
+fn first_shown(user: &str, told: &Told<'_>) -> String {
+    let first = told.records.iter().find_map(|record| match &record.event {
+        Event::ApprovalViewed(e) if e.user == user => Some((record.ts, record.seq)),
+        _other => None,
+    });
+    first.map_or(String::new(), |(at, seq)| {
+        format!(
+            " The request was first shown to {} at {} (record {seq}).",
+            named(user),
+            moment(at)
+        )
     })
 }
 

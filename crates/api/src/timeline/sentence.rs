@@ -41,6 +41,7 @@ pub(super) fn of(record: &Record, told: &Told<'_>) -> Option<String> {
             moment(e.due)
         ),
         Event::ApprovalOverdue(e) => format!("No decision had come by {}, when one was expected.", moment(e.sla_due)),
+        Event::ApprovalViewed(e) => format!("{} was shown the request.", capital(&named(&e.user))),
         Event::ApprovalVoted(e) => voted(e, words),
         Event::GlassBroken(e) => broken(e, words),
         Event::ApprovalResolved(e) => resolved(e),

@@ -71,6 +71,7 @@ fn vote(user: &str, verb: Verb) -> ApprovalVoted {
         digest: Digest([0xab; 32]),
         handed_as: Vec::new(),
         not_counted: None,
+        presentation: None,
         to: None,
         user: user.to_owned(),
         verb,
@@ -79,6 +80,7 @@ fn vote(user: &str, verb: Verb) -> ApprovalVoted {
 
 fn rejected() -> ApprovalResolved {
     ApprovalResolved {
+        break_glass: false,
         action_id: ACTION,
         approval: APPROVAL,
         fallback: None,

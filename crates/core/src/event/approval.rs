@@ -231,6 +231,9 @@ pub struct ApprovalVoted {
     /// Why it does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_counted: Option<String>,
+    /// The hash of what the person was shown, if the vote says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presentation: Option<Digest>,
     /// The colleague who has the place now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
@@ -238,6 +241,22 @@ pub struct ApprovalVoted {
     pub user: String,
     /// What.
     pub verb: Verb,
+}
+
+/// `approval.viewed`: the first reading of a request by a person, and the first after the agent has answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalViewed {
+    /// The action.
+    pub action_id: ActionId,
+    /// The request.
+    pub approval: ApprovalId,
+    /// The digest that was shown.
+    pub digest: Digest,
+    /// The hash of everything that was shown.
+    pub presentation: Digest,
+    /// Who.
+    pub user: String,
 }
 
 /// `approval.overdue`

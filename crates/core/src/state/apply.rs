@@ -98,6 +98,9 @@ impl State {
             }),
             Event::ApprovalStepStarted(e) => self.change_track(e.approval, e.track, |track| track.started(e)),
             Event::ApprovalResolved(e) => self.resolved(record, e),
+            Event::ApprovalViewed(e) => self.change(e.approval, |approval| {
+                approval.viewed.insert(e.user.clone(), e.presentation);
+            }),
             Event::ApprovalVoted(e) => self.voted(record.ts, e),
             Event::BudgetReached(e) => self.told_reached(e),
             Event::CallbackAttempted(e) => self.attempted(e, record.ts),

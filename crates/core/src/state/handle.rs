@@ -74,6 +74,7 @@ impl State {
         let handled = match envelope.command {
             Command::Open(opened) => self.open(*opened),
             Command::Submit(submit) => self.decide(*submit, ctx),
+            Command::View(viewing) => self.view_request(*viewing),
             Command::Vote(vote) => self.vote(*vote, ctx),
             Command::BreakGlass(ask) => self.break_glass(*ask, &actor, ctx),
             Command::RestoreGlass { user, reason } => self.restore_glass(user, reason, &actor),
@@ -208,6 +209,7 @@ impl State {
             Event::ApprovalStepPassed(e) => of_action(e.action_id),
             Event::ApprovalStepStarted(e) => of_action(e.action_id),
             Event::ApprovalResolved(e) => of_action(e.action_id),
+            Event::ApprovalViewed(e) => of_action(e.action_id),
             Event::ApprovalVoted(e) => of_action(e.action_id),
             Event::GlassBroken(e) => of_action(e.action_id),
             Event::CallbackDue(e) => of_action(e.action_id),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::track::OpenTrack;
+use crate::digest::Digest;
 use crate::event::{ApprovalState, Excluded, Slot, Verb};
 use crate::ids::ActionId;
 use crate::time::{Span, Time};
@@ -51,6 +52,9 @@ pub struct OpenApproval {
     pub uncounted: u32,
     /// How long an approval may be used.
     pub valid_for_s: i64,
+    /// What people were shown last, by person; those who saw it before the agent's last answer are not among them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub viewed: BTreeMap<String, Digest>,
     /// Votes that count, by person.
     pub votes: BTreeMap<String, Verb>,
 }

@@ -96,6 +96,7 @@ impl State {
                 .map(|to| self.shared_names(approval, &vote.user, to, ctx))
                 .unwrap_or_default(),
             not_counted: why_not.map(str::to_owned),
+            presentation: vote.presentation,
             // A name that nobody has is no part of a record.
             to: vote.to.clone().filter(|to| self.users.contains_key(to)),
             user: vote.user.clone(),
@@ -178,6 +179,7 @@ impl State {
                 "the agent has to complete the evidence first",
             ));
         }
+        self.was_shown(vote, approval, ctx)?;
         if approval.votes.contains_key(&vote.user) && vote.verb != Verb::Clarify {
             return Err(Refusal::conflict("already_voted", format!("`{}` has voted", vote.user)));
         }
@@ -342,6 +344,7 @@ fn late_vote(vote: Vote) -> Result<Handled, Refusal> {
         digest: vote.digest,
         handed_as: Vec::new(),
         not_counted: Some("late".into()),
+        presentation: vote.presentation,
         to: None,
         user: vote.user,
         verb: vote.verb,

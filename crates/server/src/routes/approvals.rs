@@ -48,7 +48,8 @@ async fn timeline(asked: Asked<Caller>) -> Answer {
 async fn vote(asked: Asked<Caller>) -> Answer {
     let id = wanted(&asked)?;
     let body: VoteRequestBody = asked.body()?;
-    let digest = digest(&body.action_digest.0)?;
+    let digest = digest("action_digest", &body.action_digest.0)?;
+    let presentation = presentation(body.presentation_digest.as_ref().map(|digest| digest.0.as_str()))?;
     let vote = VoteRequest {
         verb: match body.verb {
             VoteVerb::Approve => Verb::Approve,
@@ -64,6 +65,7 @@ async fn vote(asked: Asked<Caller>) -> Answer {
         to: body.to.map(|to| to.0),
         digest,
         snapshot: body.snapshot.0,
+        presentation,
     };
     let (answer, replayed) = asked.app.engine.vote(&asked.request(), id, vote).await?;
     Ok(json(&answer)?.replayed(replayed))
@@ -74,7 +76,9 @@ async fn votes(asked: Asked<Caller>) -> Answer {
     let ids: Vec<String> = body.items.iter().map(|item| item.approval.0.clone()).collect();
     let items = body.items.into_iter().map(|item| {
         let approval: ApprovalId = id("approval", &item.approval.0)?;
-        Ok((approval, digest(&item.action_digest.0)?, item.snapshot.0))
+        let seen = presentation(item.presentation_digest.as_ref().map(|digest| digest.0.as_str()))?;
+        let digest = digest("action_digest", &item.action_digest.0)?;
+        Ok((approval, digest, item.snapshot.0, seen))
     });
     let votes = VotesRequest {
         verb: match body.verb {
@@ -108,11 +112,15 @@ async fn votes(asked: Asked<Caller>) -> Answer {
     Ok(json(&answer)?.replayed(decided.replayed))
 }
 
-fn digest(text: &str) -> Result<Digest, Problem> {
+fn presentation(text: Option<&str>) -> Result<Option<Digest>, Problem> {
+    text.map(|text| digest("presentation_digest", text)).transpose()
+}
+
+fn digest(name: &str, text: &str) -> Result<Digest, Problem> {
     text.parse().map_err(|_| {
         Problem::invalid(
             "invalid_value",
-            "`action_digest` is not a digest of 64 hexadecimal digits",
+            format!("`{name}` is not a digest of 64 hexadecimal digits"),
         )
     })
 }

@@ -142,6 +142,7 @@ async fn a_timeline_tells_what_was_missed_asked_decided_and_what_came_of_it() {
             "decision.made",
             "approval.opened",
             "approval.step_started",
+            "approval.viewed",
             "approval.step_started",
             "approval.overdue",
             "approval.voted",
@@ -333,4 +334,42 @@ async fn what_is_not_of_one_kind_or_too_much_is_not_decided_at_once() {
         .await;
     assert_eq!(by_agent.problem(403), "agents_cannot_vote");
     assert_eq!(desk.request(&refund_20).await["votes"], json!([]));
+}
+
+#[tokio::test]
+async fn what_is_risky_is_approved_only_by_somebody_who_says_what_was_shown() {
+    let desk = Desk::start().await;
+    let tools = "tools:\n  wire: { risk: R3, access: write }\n";
+    let gate =
+        format!("{GATE}- condition: \"action == 'wire'\"\n  decision: require_approval\n  approvers: [refunds]\n");
+    let files = json!({ "gate.yaml": gate, "organization.yaml": ACME, "tools.yaml": tools });
+    desk.server.policy(&desk.admin, &files).await;
+    let wire = desk.decide(&json!({ "tool": "wire", "action": "wire" })).await;
+    let path = format!("/v1/approvals/{}", wire["approval"]["id"].as_str().unwrap());
+    let votes = format!("{path}/votes");
+    let mut vote = json!({ "verb": "approve", "action_digest": wire["action_digest"], "snapshot": wire["snapshot"] });
+    assert_eq!(
+        desk.server.post(&desk.fay, &votes, &vote).await.problem(409),
+        "presentation_required"
+    );
+    let shown = desk.server.get(&desk.fay, &path).await.good();
+    let again = desk.server.get(&desk.fay, &path).await.good();
+    assert!(shown["presentation_digest"].is_string(), "{shown}");
+    assert_eq!(shown["presentation_digest"], again["presentation_digest"]);
+    vote["presentation_digest"] = json!("ab".repeat(32));
+    assert_eq!(
+        desk.server.post(&desk.fay, &votes, &vote).await.problem(409),
+        "presentation_mismatch"
+    );
+    vote["presentation_digest"] = shown["presentation_digest"].clone();
+    let decided = desk.server.post(&desk.fay, &votes, &vote).await.good();
+    assert_eq!(decided["state"], "approved", "{decided}");
+    let told = desk
+        .server
+        .get(&desk.fay, &format!("{path}/timeline"))
+        .await
+        .good()
+        .to_string();
+    assert_eq!(told.matches("was shown the request").count(), 1, "{told}");
+    assert!(told.contains("The request was first shown to"), "{told}");
 }

@@ -176,6 +176,7 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
                 digest: *digest,
                 to: None,
                 snapshot: snapshot.clone(),
+                presentation: None,
             };
             let (answer, _) = engine.vote(&request, *id, vote).await?;
             Ok(done(None, learned(&answer.action)))

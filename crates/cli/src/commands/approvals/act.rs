@@ -126,6 +126,7 @@ impl Seen {
                 to: to.map(Id),
                 action_digest: Hex64(self.seen.clone().unwrap_or(approval.action_digest)),
                 snapshot: SnapshotHash(approval.snapshot.unwrap_or_default()),
+                presentation_digest: approval.presentation_digest.map(Hex64),
             };
             Ok(session.client.vote(&self.id, &vote).await?)
         };

@@ -24,6 +24,7 @@ impl State {
             tracks: e.tracks.iter().cloned().map(OpenTrack::new).collect(),
             uncounted: 0,
             valid_for_s: e.valid_for_s,
+            viewed: Default::default(),
             votes: Default::default(),
         };
         if let Some(action) = self.actions.get_mut(&e.action_id) {
@@ -61,6 +62,8 @@ impl State {
             if e.missing.is_empty() {
                 approval.evidence_due = None;
             }
+            // What was shown before is not all that there is now.
+            approval.viewed.clear();
             approval.end_question(now);
         });
     }
