@@ -4,6 +4,7 @@ pub mod cases;
 mod derive;
 pub mod history;
 mod retention;
+mod shown;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use countersign_core::action::receive;
-use countersign_core::command::{BreakGlass, Redeem, ReportOutcome, Submit, Viewing, Vote};
+use countersign_core::command::{BreakGlass, Redeem, ReportOutcome, Submit, Vote};
 use countersign_core::digest::{Digest, DigestKey, action_digest};
 use countersign_core::event::{AgentRegistered, LedgerOpened, OutcomeStatus, UserAdded, Verb};
 use countersign_core::ids::{ActionId, ApprovalId, IdSource, PermitId};
@@ -286,27 +287,6 @@ impl World {
         let approval = view.approval.clone().expect("a request was opened").opened;
         let snapshot = view.snapshot.as_deref().unwrap_or_default().to_owned();
         self.vote_for(user, approval.approval, verb, comment, approval.digest, snapshot, view)
-    }
-
-    /// Shows an open request to somebody, as if its stored form and its answers hashed to `seen`.
-    pub fn show(&mut self, user: &str, action: ActionId, seen: [u8; 32]) -> Result<(), Refusal> {
-        let approval = self
-            .view(action)
-            .approval
-            .expect("a request was opened")
-            .opened
-            .approval;
-        let viewing = Viewing {
-            approval,
-            user: user.to_owned(),
-            presentation: Digest(seen),
-        };
-        outcome_of(self.give(by(ActorKind::User, user), Command::View(Box::new(viewing))).0)
-    }
-
-    /// What somebody was shown last of an open request.
-    fn shown_to(&self, user: &str, approval: ApprovalId) -> Option<Digest> {
-        self.state.approvals().get(&approval)?.viewed.get(user).copied()
     }
 
     /// Hands a place over to a colleague.

@@ -304,7 +304,7 @@ enum Who {
 /// A body as it is shown: permits are long.
 fn shortened(body: &Value) -> Value {
     let mut shown = body.clone();
-    for field in ["permit", "action_digest", "snapshot"] {
+    for field in ["permit", "action_digest", "presentation_digest", "snapshot"] {
         if let Some(slot) = shown.get_mut(field)
             && let Some(text) = slot.as_str()
         {

@@ -73,6 +73,10 @@ impl Script<'_> {
         self.transcript.step(&format!(
             "Dana, who neither asked nor profits, looks at exactly this request and says {verb}."
         ));
+        // The refund's tool is of risk R3: a vote on it says what was shown.
+        let read = format!("/v1/approvals/{approval}");
+        let shown = self.call(Who::Dana, Method::GET, &read, None).await?;
+        let seen = json!({ "presentation_digest": shown.text("/presentation_digest") });
         let comment = if verb == "approve" {
             "charged twice, I checked"
         } else {
@@ -83,7 +87,7 @@ impl Script<'_> {
                 Who::Dana,
                 Method::POST,
                 &path,
-                Some(with(vote(verb), json!({ "comment": comment }))),
+                Some(with(with(vote(verb), seen), json!({ "comment": comment }))),
             )
             .await?;
         let wanted = if verb == "approve" { "approved" } else { "rejected" };
