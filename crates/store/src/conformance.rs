@@ -54,6 +54,7 @@ const CHECKS: &[Check] = checks![
     append::an_existing_organization_is_not_created_again,
     append::an_unknown_organization_is_not_appended_to,
     append::a_batch_that_is_not_whole_is_refused,
+    append::a_bit_that_flipped_in_memory_is_refused,
     append::secrets_can_change_without_a_record,
     read::an_empty_store_has_nothing,
     read::organizations_are_listed_by_name,

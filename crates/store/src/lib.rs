@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use countersign_core::digest::Digest;
 use countersign_core::time::Time;
+use countersign_tlog::leaf_hash;
 
 pub use memory::{MemoryStore, SharedMemory};
 
@@ -64,6 +65,13 @@ pub struct NewRecord {
     pub seq: u64,
     /// What it is looked up by.
     pub subjects: Vec<u128>,
+}
+
+impl NewRecord {
+    /// RFC 6962 leaf hash of a record's bytes.
+    pub fn hash_of(leaf: &[u8]) -> Digest {
+        Digest(leaf_hash(leaf).0)
+    }
 }
 
 /// A secret, sealed with the instance's key before it comes here.
@@ -222,6 +230,9 @@ pub struct ReadError(pub String);
 /// share whole; when it returns [`AppendError::Unknown`], each share is there whole or not at all, and only
 /// [`Store::head`] tells; otherwise nothing of it is there. One caller appends at a time. Reads may come from any
 /// thread, at any time, and see only what is committed.
+///
+/// **Bytes**: before anything is written, each record's leaf hash is made anew from its bytes ([`Append::check`]). The signed
+/// tree was made from that hash; what became of the bytes in memory since is refused, and not signed for and stored.
 ///
 /// **Retry**: a store never repeats an append by itself. The caller does, after it has read the head.
 ///

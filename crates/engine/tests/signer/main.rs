@@ -6,6 +6,7 @@ mod epochs;
 mod kills;
 mod marks;
 mod rewind;
+mod witnessed;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use super::Outcome;
 use super::fixture::{
     THIRD, all_stored, append, has_nothing, holds, own_subject, payload, rich, row, same, secret, stored,
 };
-use crate::{Append, Payloads, SnapshotFiles, Store, StoredPayload, StoredState};
+use crate::{Append, NewRecord, Payloads, SnapshotFiles, Store, StoredPayload, StoredState};
 
 pub(super) fn an_empty_store_has_nothing(store: &dyn Store) -> Outcome {
     store.ping()?;
@@ -256,6 +256,7 @@ pub(super) fn large_values_come_back_as_they_were(store: &dyn Store) -> Outcome 
     let mut share = append("acme", 0, 3);
     for (record, bytes) in share.records.iter_mut().zip([16 * 1024, 0, 4_061]) {
         record.leaf = big(bytes);
+        record.leaf_hash = NewRecord::hash_of(&record.leaf);
         record.payload = Some(StoredPayload {
             class: String::new(),
             key: String::new(),
