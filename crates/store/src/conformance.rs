@@ -65,6 +65,7 @@ const CHECKS: &[Check] = checks![
     read::payloads_are_listed_by_class_and_key,
     read::secrets_are_written_replaced_and_removed,
     read::a_secret_leads_to_its_only_organization,
+    read::secrets_are_listed_in_order_and_sealed_anew,
     read::snapshots_come_back_by_name,
     read::a_newer_state_replaces_the_older_one,
     read::large_values_come_back_as_they_were,

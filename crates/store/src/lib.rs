@@ -85,6 +85,26 @@ pub struct SealedSecret {
     pub sealed: Vec<u8>,
 }
 
+/// A secret as it lies in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSecret {
+    /// Which one of its kind.
+    pub id: String,
+    /// What kind.
+    pub kind: String,
+    /// The sealed bytes.
+    pub sealed: Vec<u8>,
+}
+
+/// A secret sealed anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resealed {
+    /// The same secret, sealed with another key.
+    pub sealed: Vec<u8>,
+    /// As it was read.
+    pub was: StoredSecret,
+}
+
 /// Names and exact bytes of files.
 pub type Files = Vec<(String, Vec<u8>)>;
 
@@ -264,6 +284,11 @@ pub trait Store: Send + Sync + 'static {
     /// The organization that has this secret: how a credential finds its ledger. `None` if none has it, and also if
     /// more than one has: then it proves nothing.
     fn organization_of_secret(&self, kind: &str, id: &str) -> Result<Option<Org>, ReadError>;
+    /// Up to `limit` secrets, sealed, in the order of the bytes of kind and id, only those after this kind and id.
+    fn secrets(&self, org: &str, after: Option<(&str, &str)>, limit: usize) -> Result<Vec<StoredSecret>, ReadError>;
+    /// Puts other sealed bytes in the place of those that were read, all in one transaction. A secret that is gone or sealed
+    /// otherwise by now stays as it is.
+    fn reseal(&self, org: &str, secrets: &[Resealed]) -> Result<(), ReadError>;
     /// The files of a snapshot of this organization, by name.
     fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Files>, ReadError>;
     /// The newest stored state.

@@ -5,6 +5,7 @@
 mod epochs;
 mod kills;
 mod marks;
+mod reseal;
 mod rewind;
 mod witnessed;
 
