@@ -52,6 +52,8 @@ async fn one(engine: &Engine, caller: &Caller, witness: &WitnessAt) -> Result<()
         return Err(Failure::unreachable(what));
     };
     let lines = lines?;
-    engine.keep_cosignature(&caller.org, &checkpoint, witness.name(), &lines);
+    engine
+        .keep_cosignature(&caller.org, &checkpoint, witness.name(), &lines)
+        .await;
     Ok(())
 }

@@ -70,6 +70,34 @@ struct Anchor {
     jumped: bool,
     /// How far the clock that is followed is ahead of the steady one; `None` = the host's clock counts.
     followed: Option<i64>,
+    lead: Lead,
+}
+
+/// How far the time that is told is ahead of the clock that counts, after a step back that somebody accepted. Time cannot go
+/// back with it, and if it stood still, what waits would wait longer by the whole step. So it goes on at nine tenths of its
+/// speed until the lead is used up.
+#[derive(Clone, Copy, Default)]
+struct Lead {
+    micros: i64,
+    /// What the steady clock showed at the step.
+    since: i64,
+}
+
+/// A tenth of the time that passes is taken off the lead.
+const TAKEN_OFF: i64 = 10;
+
+impl Lead {
+    fn at(self, steady: i64) -> i64 {
+        (self.micros - (steady - self.since) / TAKEN_OFF).max(0)
+    }
+}
+
+impl Anchor {
+    /// The time to tell when the steady clock shows `steady`, if nobody sets the other one.
+    fn expected(&self, steady: i64) -> i64 {
+        let taken_off = self.lead.at(self.steady) - self.lead.at(steady);
+        self.wall + (steady - self.steady) - taken_off
+    }
 }
 
 impl<H: Host> HostClock<H> {
@@ -80,6 +108,7 @@ impl<H: Host> HostClock<H> {
             steady: host.steady(),
             jumped: false,
             followed: None,
+            lead: Lead::default(),
         };
         HostClock {
             host,
@@ -106,22 +135,18 @@ impl<H: Host> Clock for HostClock<H> {
     fn read(&self) -> Reading {
         let mut anchor = crate::lock(&self.anchor);
         let steady = self.host.steady();
-        let wall = self.shown(&anchor, steady);
-        let expected = anchor.wall + (steady - anchor.steady);
+        let shown = self.shown(&anchor, steady);
+        let (wall, expected) = (shown + anchor.lead.at(steady), anchor.expected(steady));
         anchor.jumped = (wall - expected).abs() > TOLERANCE.0;
         if anchor.jumped {
             return Reading {
                 now: Time(expected),
-                jumped: Some(Time(wall)),
+                jumped: Some(Time(shown)),
             };
         }
         // Small corrections are followed, forwards at once and backwards by standing still.
-        *anchor = Anchor {
-            wall: wall.max(anchor.wall),
-            steady,
-            jumped: false,
-            followed: anchor.followed,
-        };
+        anchor.wall = wall.max(anchor.wall);
+        anchor.steady = steady;
         Reading {
             now: Time(anchor.wall),
             jumped: None,
@@ -131,25 +156,26 @@ impl<H: Host> Clock for HostClock<H> {
     fn accept(&self) {
         let mut anchor = crate::lock(&self.anchor);
         let steady = self.host.steady();
+        let shown = self.shown(&anchor, steady);
+        let told = anchor.expected(steady).max(anchor.wall);
         *anchor = Anchor {
-            wall: self.shown(&anchor, steady),
+            wall: shown.max(told),
             steady,
             jumped: false,
             followed: anchor.followed,
+            lead: Lead {
+                micros: (told - shown).max(0),
+                since: steady,
+            },
         };
     }
 
     fn not_before(&self, instant: Time) {
         let mut anchor = crate::lock(&self.anchor);
         let steady = self.host.steady();
-        let expected = anchor.wall + (steady - anchor.steady);
-        if instant.0 > expected {
-            *anchor = Anchor {
-                wall: instant.0,
-                steady,
-                jumped: anchor.jumped,
-                followed: anchor.followed,
-            };
+        if instant.0 > anchor.expected(steady) {
+            anchor.wall = instant.0;
+            anchor.steady = steady;
         }
     }
 
@@ -163,6 +189,7 @@ impl<H: Host> Clock for HostClock<H> {
                 steady,
                 jumped: false,
                 followed: None,
+                lead: Lead::default(),
             };
         }
         anchor.followed = Some(shown.0 - steady);

@@ -33,6 +33,7 @@ mod prune;
 mod random;
 mod registry;
 mod render;
+mod reseal;
 mod retention;
 mod schedules;
 mod sequencer;
@@ -80,6 +81,7 @@ pub use prune::LeafHashes;
 #[cfg(feature = "simulation")]
 pub use random::seeded;
 pub use registry::{NewUser, Registered};
+pub use reseal::reseal;
 pub use retention::{Erasure, HoldWanted};
 pub use schedules::{FORECAST_DAYS_AT_MOST, Forecast};
 pub use sequencer::Committed;
@@ -87,7 +89,7 @@ pub use settings::Settings;
 pub use signer::{Restored, Standing, log_vkey, standing, state_of};
 pub use slack::FromSlack;
 pub use stepper::Stepper;
-pub use vault::{Vault, VaultError};
+pub use vault::{Vault, VaultError, next_key};
 pub use votes::{Decided, VotesRequest};
 
 use crate::inbox::Inbox;

@@ -147,6 +147,35 @@ impl Marks {
         Ok(mark)
     }
 
+    /// What witnesses cosigned last of a log, as [`Marks::keep_witnessed`] wrote it, and when it was written.
+    ///
+    /// # Errors
+    /// If it is there and cannot be read.
+    pub fn witnessed(&self, origin: &str) -> Result<Option<(String, SystemTime)>, MarkError> {
+        let path = self.file(origin).with_extension("witnessed");
+        let fault = |error: io::Error| MarkError::new(&path, error);
+        let found = match fs::metadata(&path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(fault(error)),
+        };
+        if found.len() > MARK_AT_MOST {
+            return Err(MarkError::new(&path, "it is too long for a checkpoint"));
+        }
+        let at = found.modified().map_err(fault)?;
+        Ok(Some((fs::read_to_string(&path).map_err(fault)?, at)))
+    }
+
+    /// Keeps a cosigned checkpoint beside the mark of its log.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn keep_witnessed(&self, origin: &str, text: &str) -> Result<(), MarkError> {
+        let path = self.file(origin).with_extension("witnessed");
+        let _lock = self.lock()?;
+        self.write(&path, text).map_err(|error| MarkError::new(&path, error))
+    }
+
     fn lock(&self) -> Result<File, MarkError> {
         let path = self.folder.join("lock");
         let mut options = OpenOptions::new();

@@ -136,7 +136,7 @@ pub fn standing(
 }
 
 /// The root over the first `size` records. What the ledger's end already knows of the tree is not read again.
-fn root_at(store: &dyn Store, org: &str, head: &Head, size: u64) -> Result<Hash, EngineError> {
+pub(crate) fn root_at(store: &dyn Store, org: &str, head: &Head, size: u64) -> Result<Hash, EngineError> {
     let edge = Edge::from_bytes(&head.edge).map_err(EngineError::internal)?;
     if edge.size() == size {
         return Ok(edge.root());
@@ -310,6 +310,11 @@ impl Signer {
         }
     }
 
+    /// The folder of marks, where they are kept.
+    pub fn marks(&self) -> Option<&Marks> {
+        self.marks.as_ref()
+    }
+
     fn knows(&self, org: &str) -> bool {
         self.marks.is_none() || crate::lock(&self.logs).contains_key(org)
     }
@@ -389,6 +394,7 @@ impl Inner {
         let head = self.store.head(&org)?;
         let head = head.ok_or_else(|| EngineError::internal(format!("`{org}` has no head")))?;
         ledger.barred = self.signer.look_at(&*self.store, &org, &head, ledger.state.epochs())?;
+        self.recall_witnessed(&org, &head);
         Ok(())
     }
 

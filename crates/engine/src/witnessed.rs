@@ -1,18 +1,19 @@
-//! What witnesses cosigned: the newest such checkpoint of each log, in memory. Whoever brings checkpoints to witnesses puts it
-//! here; nothing waits for it, and nothing is decided by it.
+//! What witnesses cosigned: the newest such checkpoint of each log. Whoever brings checkpoints to witnesses puts it here;
+//! nothing waits for it, and nothing is decided by it. It is kept beside the signer's mark, so that it is there after a restart.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use countersign_core::Refusal;
-use countersign_store::Org;
+use countersign_store::{Head, Org};
 use countersign_tlog::{Checkpoint, Note};
 
-use crate::Engine;
 use crate::auth::Caller;
 use crate::error::EngineError;
+use crate::signer::root_at;
+use crate::{Engine, Inner, blocking};
 
 /// The newest cosigned checkpoints.
 #[derive(Default)]
@@ -31,7 +32,35 @@ struct Cosigned {
     at: Instant,
 }
 
+/// A cosignature is a time of 8 bytes and a signature of 64; the log's own signature has no time.
+const COSIGNATURE_BYTES: usize = 72;
+
 impl Cosigned {
+    /// Reads what [`Cosigned::text`] gave.
+    fn read(text: &str, age: Duration) -> Result<(Cosigned, Checkpoint), String> {
+        let note = Note::parse(text).map_err(|error| error.to_string())?;
+        let stated = Checkpoint::parse_body(note.text).map_err(|error| error.to_string())?;
+        let (mut checkpoint, mut lines) = (format!("{}\n", note.text), BTreeMap::<String, String>::new());
+        let (_, written) = text.rsplit_once("\n\n").unwrap_or_default();
+        for (signature, line) in note.signatures.iter().zip(written.split_inclusive('\n')) {
+            if signature.bytes.len() == COSIGNATURE_BYTES {
+                lines.entry(signature.name.to_owned()).or_default().push_str(line);
+            } else {
+                checkpoint.push_str(line);
+            }
+        }
+        if lines.is_empty() {
+            return Err("no witness cosigned it".to_owned());
+        }
+        let kept = Cosigned {
+            size: stated.size,
+            checkpoint,
+            lines,
+            at: Instant::now().checked_sub(age).unwrap_or_else(Instant::now),
+        };
+        Ok((kept, stated))
+    }
+
     fn text(&self) -> String {
         self.checkpoint.clone() + &self.lines.values().map(String::as_str).collect::<String>()
     }
@@ -43,9 +72,43 @@ impl Witnessed {
     }
 }
 
+impl Inner {
+    /// Takes up what witnesses cosigned before this process started, as far as it is of this ledger: of one that was restored
+    /// it may cover what is lost.
+    pub(crate) fn recall_witnessed(&self, org: &Org, head: &Head) {
+        if self.witnessed.logs().contains_key(org) {
+            return;
+        }
+        match self.kept_witnessed(org, head) {
+            Ok(Some(kept)) => {
+                self.witnessed.logs().entry(org.clone()).or_insert(kept);
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(org = &**org, %error, "what witnesses cosigned before is not taken up; they are asked anew");
+            }
+        }
+    }
+
+    fn kept_witnessed(&self, org: &Org, head: &Head) -> Result<Option<Cosigned>, EngineError> {
+        let Some(marks) = self.signer.marks() else {
+            return Ok(None);
+        };
+        let Some((text, written)) = marks.witnessed(&self.org(org)?.origin)? else {
+            return Ok(None);
+        };
+        let age = SystemTime::now().duration_since(written).unwrap_or_default();
+        let (kept, stated) = Cosigned::read(&text, age).map_err(EngineError::internal)?;
+        if stated.size > head.size || root_at(&*self.store, org, head, stated.size)? != stated.root {
+            return Ok(None);
+        }
+        Ok(Some(kept))
+    }
+}
+
 impl Engine {
     /// Takes the lines by which a witness cosigned a checkpoint that [`Engine::checkpoint`] gave. The caller has verified them.
-    pub fn keep_cosignature(&self, org: &Org, checkpoint: &str, witness: &str, lines: &str) {
+    pub async fn keep_cosignature(&self, org: &Org, checkpoint: &str, witness: &str, lines: &str) {
         let stated = Note::parse(checkpoint).ok();
         let Some(stated) = stated.and_then(|note| Checkpoint::parse_body(note.text).ok()) else {
             return;
@@ -60,7 +123,17 @@ impl Engine {
         });
         kept.lines.insert(witness.to_owned(), lines.to_owned());
         kept.at = Instant::now();
+        let text = kept.text();
         logs.insert(org.clone(), kept);
+        drop(logs);
+        let inner = self.inner.clone();
+        let written = blocking(move || match inner.signer.marks() {
+            Some(marks) => Ok(marks.keep_witnessed(&stated.origin, &text)?),
+            None => Ok(()),
+        });
+        if let Err(error) = written.await {
+            tracing::warn!(org = &**org, %error, "a cosigned checkpoint is not kept for the time after a restart");
+        }
     }
 
     /// Counts a witness that does not vouch for a log any more.
@@ -79,11 +152,12 @@ impl Engine {
         logs.values().map(|kept| kept.at.elapsed().as_secs()).max()
     }
 
-    /// The newest checkpoint that a witness cosigned since this process started.
+    /// The newest checkpoint that a witness cosigned.
     ///
     /// # Errors
     /// If there is none.
-    pub fn witnessed(&self, caller: &Caller) -> Result<(u64, String), EngineError> {
+    pub async fn witnessed(&self, caller: &Caller) -> Result<(u64, String), EngineError> {
+        self.must_have_looked(&caller.org).await?;
         let logs = self.inner.witnessed.logs();
         match logs.get(&caller.org) {
             Some(kept) => Ok((kept.size, kept.text())),

@@ -14,8 +14,8 @@ use countersign_engine::{
     VoteRequest,
 };
 use countersign_store::{
-    Append, AppendError, Head, MemoryStore, OrganizationRow, Payloads, Query, ReadError, SearchRow, Store,
-    StoredPayload, StoredRecord, StoredState,
+    Append, AppendError, Head, MemoryStore, OrganizationRow, Payloads, Query, ReadError, Resealed, SearchRow, Store,
+    StoredPayload, StoredRecord, StoredSecret, StoredState,
 };
 use countersign_tlog::{Checkpoint, VerifyingKey, verify_consistency, verify_inclusion};
 use fixture::{POLICY, request, reviewer};
@@ -77,6 +77,12 @@ impl Store for Faulty {
     }
     fn organization_of_secret(&self, kind: &str, id: &str) -> Result<Option<Arc<str>>, ReadError> {
         self.inner.organization_of_secret(kind, id)
+    }
+    fn secrets(&self, org: &str, after: Option<(&str, &str)>, limit: usize) -> Result<Vec<StoredSecret>, ReadError> {
+        self.inner.secrets(org, after, limit)
+    }
+    fn reseal(&self, org: &str, secrets: &[Resealed]) -> Result<(), ReadError> {
+        self.inner.reseal(org, secrets)
     }
     fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Vec<(String, Vec<u8>)>>, ReadError> {
         self.inner.snapshot(org, hash)

@@ -2,7 +2,9 @@
 
 use countersign_core::digest::Digest;
 use countersign_core::time::Time;
-use countersign_store::{Files, Head, Org, OrganizationRow, Payloads, StoredPayload, StoredRecord, StoredState};
+use countersign_store::{
+    Files, Head, Org, OrganizationRow, Payloads, Resealed, StoredPayload, StoredRecord, StoredSecret, StoredState,
+};
 use tokio_postgres::Row;
 
 use crate::connect::Conn;
@@ -169,6 +171,44 @@ pub(crate) async fn secret(conn: &Conn, org: &str, kind: &str, id: &str) -> Resu
          WHERE kind = $2 AND id = $3 AND org = (SELECT id FROM organizations WHERE name = $1)";
     let row = conn.row(sql, &[&org, &kind, &id]).await?;
     Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+pub(crate) async fn secrets(
+    conn: &Conn,
+    org: &str,
+    after: Option<(&str, &str)>,
+    limit: usize,
+) -> Result<Vec<StoredSecret>> {
+    let sql = "SELECT kind, id, sealed FROM secrets
+         WHERE org = (SELECT id FROM organizations WHERE name = $1)
+           AND (kind COLLATE \"C\", id COLLATE \"C\") > ($2, $3)
+         ORDER BY kind COLLATE \"C\", id COLLATE \"C\" LIMIT $4";
+    // No kind is empty, so this is before all.
+    let (kind, after) = after.unwrap_or_default();
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = conn.query(sql, &[&org, &kind, &after, &limit]).await?;
+    let row = |row: &Row| -> Result<StoredSecret> {
+        Ok(StoredSecret {
+            kind: row.try_get(0)?,
+            id: row.try_get(1)?,
+            sealed: row.try_get(2)?,
+        })
+    };
+    rows.iter().map(row).collect()
+}
+
+/// One statement, so that it is one transaction.
+pub(crate) async fn reseal(conn: &Conn, org: &str, secrets: &[Resealed]) -> Result<()> {
+    let sql = "UPDATE secrets s SET sealed = n.sealed
+         FROM unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[]) AS n (kind, id, was, sealed)
+         WHERE s.org = (SELECT id FROM organizations WHERE name = $1)
+           AND s.kind = n.kind AND s.id = n.id AND s.sealed = n.was";
+    let kinds: Vec<&str> = secrets.iter().map(|secret| &*secret.was.kind).collect();
+    let ids: Vec<&str> = secrets.iter().map(|secret| &*secret.was.id).collect();
+    let was: Vec<&[u8]> = secrets.iter().map(|secret| &*secret.was.sealed).collect();
+    let sealed: Vec<&[u8]> = secrets.iter().map(|secret| &*secret.sealed).collect();
+    conn.execute(sql, &[&org, &kinds, &ids, &was, &sealed]).await?;
+    Ok(())
 }
 
 pub(crate) async fn organization_of_secret(conn: &Conn, kind: &str, id: &str) -> Result<Option<Org>> {

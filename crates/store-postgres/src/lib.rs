@@ -30,8 +30,8 @@ use std::time::Duration;
 
 use countersign_core::digest::Digest;
 use countersign_store::{
-    Append, AppendError, Changes, Files, Head, Org, OrganizationRow, Payloads, Query, ReadError, SearchRow, Shared,
-    Store, StoredPayload, StoredRecord, StoredState, Turn,
+    Append, AppendError, Changes, Files, Head, Org, OrganizationRow, Payloads, Query, ReadError, Resealed, SearchRow,
+    Shared, Store, StoredPayload, StoredRecord, StoredSecret, StoredState, Turn,
 };
 
 pub use address::Address;
@@ -231,6 +231,20 @@ impl Store for PostgresStore {
             return Ok(None);
         }
         self.read(async |conn| ledger::organization_of_secret(conn, kind, id).await)
+    }
+
+    fn secrets(&self, org: &str, after: Option<(&str, &str)>, limit: usize) -> Result<Vec<StoredSecret>, ReadError> {
+        if !fits(org) {
+            return Ok(Vec::new());
+        }
+        self.read(async |conn| ledger::secrets(conn, org, after, limit).await)
+    }
+
+    fn reseal(&self, org: &str, secrets: &[Resealed]) -> Result<(), ReadError> {
+        if !fits(org) {
+            return Ok(());
+        }
+        Ok(self.write(async |conn| ledger::reseal(conn, org, secrets).await)?)
     }
 
     fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Files>, ReadError> {

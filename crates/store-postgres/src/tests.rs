@@ -1,7 +1,6 @@
 //! Versions of the schema, what is demanded of a server, and urls: what only the inside can provoke or see.
 #![expect(clippy::unwrap_used, reason = "a test may end at any surprise")]
 
-use countersign_core::digest::Digest;
 use countersign_core::time::Time;
 use countersign_store::{Append, Head, NewRecord, OrganizationRow, SearchRow, Store as _};
 use countersign_testkit_postgres::{GUARDED, Postgres, database_of};
@@ -21,7 +20,7 @@ fn open(url: &str) -> Result<PostgresStore, OpenError> {
 fn batch(base: u64, count: u64) -> Append {
     let record = |seq: u64| NewRecord {
         leaf: seq.to_be_bytes().to_vec(),
-        leaf_hash: Digest::of(&seq.to_be_bytes()),
+        leaf_hash: NewRecord::hash_of(&seq.to_be_bytes()),
         payload: None,
         seq,
         subjects: Vec::new(),

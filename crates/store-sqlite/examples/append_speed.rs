@@ -23,12 +23,13 @@ fn record(seq: u64) -> NewRecord {
         key: "1/2026".into(),
         sealed: vec![b'p'; 472],
     };
-    let leaf_hash = Digest::of(&seq.to_be_bytes());
+    let number = Digest::of(&seq.to_be_bytes());
+    let leaf = vec![b'l'; 700];
     // As in UUIDv7: time, then randomness.
-    let subject = (u128::from(seq) << 64) | u128::from_be_bytes(leaf_hash.0[..16].try_into().unwrap()) >> 64;
+    let subject = (u128::from(seq) << 64) | u128::from_be_bytes(number.0[..16].try_into().unwrap()) >> 64;
     NewRecord {
-        leaf: vec![b'l'; 700],
-        leaf_hash,
+        leaf_hash: NewRecord::hash_of(&leaf),
+        leaf,
         payload: Some(payload),
         seq,
         subjects: vec![subject],

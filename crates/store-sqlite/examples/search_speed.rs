@@ -120,17 +120,18 @@ fn line(numbers: &mut Numbers, seq: u64, records: u64) -> SearchRow {
 }
 
 fn record(seq: u64) -> NewRecord {
-    let leaf_hash = Digest::of(&seq.to_be_bytes());
+    let number = Digest::of(&seq.to_be_bytes());
+    let leaf = vec![b'l'; 700];
     NewRecord {
-        leaf: vec![b'l'; 700],
-        leaf_hash,
+        leaf_hash: NewRecord::hash_of(&leaf),
+        leaf,
         payload: seq.is_multiple_of(3).then(|| StoredPayload {
             class: "standard".into(),
             key: "1/2026".into(),
             sealed: vec![b'p'; 472],
         }),
         seq,
-        subjects: vec![(u128::from(seq) << 64) | u128::from_be_bytes(leaf_hash.0[..16].try_into().unwrap()) >> 64],
+        subjects: vec![(u128::from(seq) << 64) | u128::from_be_bytes(number.0[..16].try_into().unwrap()) >> 64],
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use countersign_store::{Append, AppendError, NewRecord};
+use countersign_store::{Append, AppendError, NewRecord, Resealed};
 use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use crate::checkpoint::Notice;
@@ -90,6 +90,23 @@ impl Writer {
         if batch.iter().any(destroys) {
             self.notice.destroyed();
         }
+        Ok(())
+    }
+
+    /// Puts secrets that were sealed anew in the place of those that were read.
+    pub(crate) fn reseal(&self, org: &str, secrets: &[Resealed]) -> Result<(), AppendError> {
+        self.transaction(|tx| {
+            let Some(org) = id(tx, org)? else { return Ok(()) };
+            let mut update = tx.prepare_cached(
+                "UPDATE secrets SET sealed = ?5 WHERE kind = ?1 AND id = ?2 AND org = ?3 AND sealed = ?4",
+            )?;
+            for Resealed { sealed, was } in secrets {
+                update.execute((&was.kind, &was.id, org.0, &was.sealed, sealed))?;
+            }
+            Ok(())
+        })?;
+        // What the old key opens leaves the files.
+        self.notice.destroyed();
         Ok(())
     }
 

@@ -2,7 +2,9 @@
 
 use countersign_core::digest::Digest;
 use countersign_core::time::Time;
-use countersign_store::{Files, Head, Org, OrganizationRow, Payloads, StoredPayload, StoredRecord, StoredState};
+use countersign_store::{
+    Files, Head, Org, OrganizationRow, Payloads, StoredPayload, StoredRecord, StoredSecret, StoredState,
+};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 
 use crate::place::{OrgId, digest, id, seq, signed, unsigned};
@@ -144,6 +146,30 @@ pub(crate) fn secret(conn: &Connection, org: &str, kind: &str, secret: &str) -> 
     conn.prepare_cached("SELECT sealed FROM secrets WHERE kind = ?1 AND id = ?2 AND org = ?3")?
         .query_row((kind, secret, org.0), |row| row.get(0))
         .optional()
+}
+
+pub(crate) fn secrets(
+    conn: &Connection,
+    org: &str,
+    after: Option<(&str, &str)>,
+    limit: usize,
+) -> Result<Vec<StoredSecret>> {
+    let Some(org) = id(conn, org)? else {
+        return Ok(Vec::new());
+    };
+    // No kind is empty, so this is before all.
+    let (kind, after) = after.unwrap_or_default();
+    conn.prepare_cached(
+        "SELECT kind, id, sealed FROM secrets WHERE org = ?1 AND (kind, id) > (?2, ?3) ORDER BY kind, id LIMIT ?4",
+    )?
+    .query_map((org.0, kind, after, i64::try_from(limit).unwrap_or(i64::MAX)), |row| {
+        Ok(StoredSecret {
+            kind: row.get(0)?,
+            id: row.get(1)?,
+            sealed: row.get(2)?,
+        })
+    })?
+    .collect()
 }
 
 pub(crate) fn organization_of_secret(conn: &Connection, kind: &str, secret: &str) -> Result<Option<Org>> {

@@ -22,8 +22,8 @@ use std::sync::Arc;
 
 use countersign_core::digest::Digest;
 use countersign_store::{
-    Append, AppendError, Files, Head, Org, OrganizationRow, Payloads, Query, ReadError, SearchRow, Store,
-    StoredPayload, StoredRecord, StoredState,
+    Append, AppendError, Files, Head, Org, OrganizationRow, Payloads, Query, ReadError, Resealed, SearchRow, Store,
+    StoredPayload, StoredRecord, StoredSecret, StoredState,
 };
 
 pub use backup::{BackupError, Copied, copy, look_over};
@@ -126,6 +126,16 @@ impl Store for SqliteStore {
 
     fn organization_of_secret(&self, kind: &str, id: &str) -> Result<Option<Org>, ReadError> {
         self.readers.read(|conn| ledger::organization_of_secret(conn, kind, id))
+    }
+
+    fn secrets(&self, org: &str, after: Option<(&str, &str)>, limit: usize) -> Result<Vec<StoredSecret>, ReadError> {
+        self.readers.read(|conn| ledger::secrets(conn, org, after, limit))
+    }
+
+    fn reseal(&self, org: &str, secrets: &[Resealed]) -> Result<(), ReadError> {
+        self.writer
+            .reseal(org, secrets)
+            .map_err(|error| ReadError(error.to_string()))
     }
 
     fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Files>, ReadError> {

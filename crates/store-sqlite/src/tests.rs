@@ -48,7 +48,7 @@ fn batch(text: &str, base: u64, count: u64) -> Append {
     let record = |seq: u64| {
         let leaf = format!("{text} {seq}").into_bytes();
         NewRecord {
-            leaf_hash: Digest::of(&leaf),
+            leaf_hash: NewRecord::hash_of(&leaf),
             leaf,
             payload: None,
             seq,

@@ -32,7 +32,7 @@ fn batch(org: &str, base: u64, count: u64) -> Append {
             sealed: leaf.clone(),
         };
         NewRecord {
-            leaf_hash: Digest::of(&leaf),
+            leaf_hash: NewRecord::hash_of(&leaf),
             leaf,
             payload: Some(payload),
             seq,

@@ -5,7 +5,6 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use countersign_core::digest::Digest;
 use countersign_core::time::Time;
 use countersign_store::{Append, AppendError, Head, NewRecord, OrganizationRow, Store};
 use countersign_store_sqlite::SqliteStore;
@@ -20,7 +19,7 @@ fn batch(base: u64, count: u64) -> Append {
         origin: "test".into(),
     };
     let record = |seq: u64| NewRecord {
-        leaf_hash: Digest::of(&seq.to_be_bytes()),
+        leaf_hash: NewRecord::hash_of(&[b'l'; 700]),
         leaf: vec![b'l'; 700],
         payload: None,
         seq,

@@ -1,6 +1,6 @@
 //! What every store checks before it writes anything, so that all refuse the same.
 
-use crate::{Append, AppendError, ReadError, SearchRow};
+use crate::{Append, AppendError, NewRecord, ReadError, SearchRow};
 
 impl Append {
     /// Whether this share is whole and continues a ledger of `found` records; `None` if there is no such organization.
@@ -36,7 +36,14 @@ impl Append {
         if self.head.size != self.base + self.records.len() as u64 {
             return wrong("has a head of another size than its records make");
         }
-        Ok(())
+        let changed = |record: &&NewRecord| NewRecord::hash_of(&record.leaf) != record.leaf_hash;
+        match self.records.iter().find(changed) {
+            Some(record) => wrong(&format!(
+                "has a record {} whose bytes are not those that its leaf hash was made of: memory fails, or a program",
+                record.seq
+            )),
+            None => Ok(()),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use countersign_core::digest::Digest;
 use countersign_core::time::Time;
+use countersign_tlog::leaf_hash;
 
 pub use memory::{MemoryStore, SharedMemory};
 
@@ -66,6 +67,13 @@ pub struct NewRecord {
     pub subjects: Vec<u128>,
 }
 
+impl NewRecord {
+    /// RFC 6962 leaf hash of a record's bytes.
+    pub fn hash_of(leaf: &[u8]) -> Digest {
+        Digest(leaf_hash(leaf).0)
+    }
+}
+
 /// A secret, sealed with the instance's key before it comes here.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedSecret {
@@ -75,6 +83,26 @@ pub struct SealedSecret {
     pub kind: &'static str,
     /// The sealed bytes; empty removes it.
     pub sealed: Vec<u8>,
+}
+
+/// A secret as it lies in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSecret {
+    /// Which one of its kind.
+    pub id: String,
+    /// What kind.
+    pub kind: String,
+    /// The sealed bytes.
+    pub sealed: Vec<u8>,
+}
+
+/// A secret sealed anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resealed {
+    /// The same secret, sealed with another key.
+    pub sealed: Vec<u8>,
+    /// As it was read.
+    pub was: StoredSecret,
 }
 
 /// Names and exact bytes of files.
@@ -223,6 +251,9 @@ pub struct ReadError(pub String);
 /// [`Store::head`] tells; otherwise nothing of it is there. One caller appends at a time. Reads may come from any
 /// thread, at any time, and see only what is committed.
 ///
+/// **Bytes**: before anything is written, each record's leaf hash is made anew from its bytes ([`Append::check`]). The signed
+/// tree was made from that hash; what became of the bytes in memory since is refused, and not signed for and stored.
+///
 /// **Retry**: a store never repeats an append by itself. The caller does, after it has read the head.
 ///
 /// The search index is derived: it lies behind the ledger by [`Store::indexed`], may be lost, and is made again from
@@ -253,6 +284,11 @@ pub trait Store: Send + Sync + 'static {
     /// The organization that has this secret: how a credential finds its ledger. `None` if none has it, and also if
     /// more than one has: then it proves nothing.
     fn organization_of_secret(&self, kind: &str, id: &str) -> Result<Option<Org>, ReadError>;
+    /// Up to `limit` secrets, sealed, in the order of the bytes of kind and id, only those after this kind and id.
+    fn secrets(&self, org: &str, after: Option<(&str, &str)>, limit: usize) -> Result<Vec<StoredSecret>, ReadError>;
+    /// Puts other sealed bytes in the place of those that were read, all in one transaction. A secret that is gone or sealed
+    /// otherwise by now stays as it is.
+    fn reseal(&self, org: &str, secrets: &[Resealed]) -> Result<(), ReadError>;
     /// The files of a snapshot of this organization, by name.
     fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Files>, ReadError>;
     /// The newest stored state.

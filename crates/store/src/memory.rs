@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use countersign_core::digest::Digest;
 
 use crate::{
-    Append, AppendError, Files, Head, Org, OrganizationRow, Payloads, Query, ReadError, SearchRow, Store,
-    StoredPayload, StoredRecord, StoredState,
+    Append, AppendError, Files, Head, Org, OrganizationRow, Payloads, Query, ReadError, Resealed, SearchRow, Store,
+    StoredPayload, StoredRecord, StoredSecret, StoredState,
 };
 
 mod shared;
@@ -206,6 +206,34 @@ impl Store for MemoryStore {
             (Some((org, _)), None) => Ok(Some(org.clone())),
             _ => Ok(None),
         }
+    }
+
+    fn secrets(&self, org: &str, after: Option<(&str, &str)>, limit: usize) -> Result<Vec<StoredSecret>, ReadError> {
+        self.read(org, |ledger| {
+            let after = after.map(|(kind, id)| (kind.to_owned(), id.to_owned()));
+            let later = ledger
+                .secrets
+                .iter()
+                .filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after));
+            let row = |((kind, id), sealed): (&(String, String), &Vec<u8>)| StoredSecret {
+                id: id.clone(),
+                kind: kind.clone(),
+                sealed: sealed.clone(),
+            };
+            later.take(limit).map(row).collect()
+        })
+    }
+
+    fn reseal(&self, org: &str, secrets: &[Resealed]) -> Result<(), ReadError> {
+        if let Some(ledger) = self.lock().get_mut(org) {
+            for Resealed { sealed, was } in secrets {
+                let there = ledger.secrets.get_mut(&(was.kind.clone(), was.id.clone()));
+                if let Some(there) = there.filter(|there| **there == was.sealed) {
+                    there.clone_from(sealed);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Files>, ReadError> {

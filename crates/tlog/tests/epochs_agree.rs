@@ -4,7 +4,7 @@
 mod sample;
 mod twin;
 
-use countersign_tlog::{Checkpoint, Edge, SigningKey, bundle, canonical_json, leaf_hash};
+use countersign_tlog::{Checkpoint, Cosigner, Edge, Note, SigningKey, bundle, canonical_json, leaf_hash};
 use sample::{Bundle, Log, ORIGIN, key};
 use serde_json::{Value, json};
 use twin::{Case, compare, vkey};
@@ -280,4 +280,59 @@ fn both_refuse_every_other_change_of_name() {
     cases.push(Case::new("over a lost epoch", bundle_of(5, &leaves), true));
     cases.push(Case::new("the name of before goes on", jump, false));
     compare("names", &files, &cases);
+}
+
+/// A checkpoint with this witness's cosignature.
+fn cosigned(note: &str, by: &Cosigner) -> Vec<u8> {
+    let text = Note::parse(note).unwrap().text;
+    format!("{note}{}", by.cosign(text, 1_700_000_000).unwrap()).into()
+}
+
+#[test]
+fn a_cosignature_over_records_that_are_lost_satisfies_nobody_who_demands_it() {
+    let story = story();
+    let base = bundle_of(3, &story.leaves);
+    let by = Cosigner::from_seed("witness.example/w1", &[9; 32]).unwrap();
+    let other = Cosigner::from_seed("witness.example/w2", &[10; 32]).unwrap();
+    let early = |note: &str| {
+        let mut files = base.clone();
+        files.insert("checkpoint.witnessed".to_owned(), cosigned(note, &by));
+        files
+    };
+    let (kept, lost) = (
+        early(&checkpoint(1, &story.leaves[..KEPT])),
+        early(&checkpoint(1, &story.lost[..KEPT + 3])),
+    );
+    let mut both = lost.clone();
+    both.insert("checkpoint".to_owned(), cosigned(&checkpoint(3, &story.leaves), &by));
+    let key = by.witness_key();
+    let cases = [
+        Case::new("of what was kept", kept.clone(), true).witness(key),
+        Case::new("of what is lost, and nobody demands it", lost.clone(), true),
+        Case::new("of what is lost", lost.clone(), false)
+            .witness(key)
+            .says("the witness `witness.example/w1`"),
+        Case::new("of what is lost, and of the whole export", both.clone(), true).witness(key),
+        Case::new("another's", both.clone(), false).witness(other.witness_key()),
+    ];
+    compare("lost-witness", &base, &cases);
+
+    let refused = bundle::verify_witnessed(&vkey(), &lost, None, &[&key.to_string()]);
+    let why = "the witness `witness.example/w1` vouches for records in checkpoint.witnessed that are lost";
+    assert_eq!(refused.map_err(|error| error.what), Err(why.to_owned()));
+    let unchanged = |files: &Bundle, witnesses: &[&str]| {
+        let report = bundle::verify_witnessed(&vkey(), files, None, witnesses).unwrap();
+        let said = |line: &String| line.starts_with("checkpoint.witnessed") && line.ends_with("are unchanged");
+        (report.checked.iter().filter(|line| said(line)).count(), report)
+    };
+    assert_eq!(unchanged(&kept, &[]).0, 1);
+    assert_eq!(unchanged(&lost, &[]).0, 0, "what is lost is not called unchanged");
+    let (_, report) = unchanged(&both, &[&key.to_string()]);
+    let vouched = |file: &str| {
+        report
+            .checked
+            .iter()
+            .any(|line| line.starts_with(&format!("{file}: the witness")))
+    };
+    assert!(vouched("checkpoint") && !vouched("checkpoint.witnessed"), "{report:?}");
 }

@@ -171,3 +171,57 @@ fn the_database_can_be_named_by_the_environment_or_a_file() {
         }
     }
 }
+
+#[tokio::test]
+async fn nodes_of_a_database_get_another_instance_key_one_after_the_other() {
+    let (scene, url, made) = initialised();
+    let place = ["--database-url", &url, "--key-file", "instance.key"];
+    let rotate = |more: &[&str]| scene.run(&[&["keys", "rotate-instance", "--json"][..], &place, more].concat());
+    let old = std::fs::read(scene.path("instance.key")).expect("a key");
+    let refused = rotate(&[]);
+    assert!(
+        refused.code != 0 && refused.err.contains("--prepare"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(
+        std::fs::read(scene.path("instance.key")).expect("a key"),
+        old,
+        "nothing was changed"
+    );
+    rotate(&["--prepare"]).json();
+    let next = std::fs::read(scene.path("instance.key.next")).expect("the next key");
+    let node = serve(&scene, &url);
+    let add = |name: &str| {
+        scene.run(
+            &[
+                &["agents", "add", name, "--owner", "team:support", "--json"][..],
+                &place,
+            ]
+            .concat(),
+        )
+    };
+    let first = text(&add("first-agent").json(), "/key");
+    assert_eq!(text(&ask(&node, &first).await, "/status"), "pending");
+    let rotated = rotate(&[]).json();
+    assert!(
+        rotated["secrets"].as_u64().is_some_and(|secrets| secrets >= 5),
+        "{rotated}"
+    );
+    assert_eq!(std::fs::read(scene.path("instance.key")).expect("a key"), next);
+    assert!(!scene.path("instance.key.next").exists());
+    // The node that knew both goes on, and one that starts with the new key alone.
+    assert_eq!(text(&ask(&node, &first).await, "/status"), "pending");
+    let second = text(&add("second-agent").json(), "/key");
+    let fresh = serve(&scene, &url);
+    for (node, agent) in [(&fresh, &first), (&node, &second)] {
+        assert_eq!(text(&ask(node, agent).await, "/status"), "pending");
+    }
+    let admin = text(&made, "/admin_key");
+    scene
+        .run(&["users", "list", "--json", "--server", &fresh.url, "--key", &admin])
+        .json();
+    std::fs::write(scene.path("instance.key"), &old).expect("the old key");
+    let refused = scene.run(&[&["users", "reset", "admin"][..], &place].concat());
+    assert!(refused.err.contains("does not open the secrets"), "{}", refused.err);
+}

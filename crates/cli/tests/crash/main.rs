@@ -4,8 +4,8 @@
 //! after 5 to 200 ms; now and then already while it starts. What a client was told before a crash has to hold after it,
 //! what it was not told may or may not have happened, and asking again with the same key settles which.
 //!
-//! The kill comes at a random moment, so over the rounds it also hits between signing and committing; there is no
-//! failpoint in the binary that would force it there (`crates/engine/tests` does that with a store that fails).
+//! The kill comes at a random moment. Between signing and committing, and between committing and answering, it is forced in
+//! `signed.rs`, by a store that kills its process: there is no such point in the binary, whose path nobody can steer to one.
 //!
 //! `COUNTERSIGN_CRASHES` says how often (50 when left out), `COUNTERSIGN_CRASH_SEED` repeats the choices of a run;
 //! the moments themselves are the machine's.
@@ -18,6 +18,7 @@
 mod load;
 mod nodes;
 mod scene;
+mod signed;
 mod told;
 
 use std::sync::Arc;

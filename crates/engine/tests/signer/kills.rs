@@ -22,10 +22,11 @@ fn fate(commit: u64) -> Fate {
     if commit < 4 {
         return Fate::Fine;
     }
-    match mixed(commit) % 6 {
+    match mixed(commit) % 7 {
         0 => Fate::Lost,
         1 => Fate::UnknownAndLost,
         2 => Fate::UnknownButThere,
+        3 => Fate::Flipped,
         _ => Fate::Fine,
     }
 }
@@ -68,5 +69,29 @@ async fn between_signing_and_committing_hundreds_of_losses_leave_one_history() {
     }
     let head = store.head("acme").unwrap().unwrap();
     assert!(head.size >= *sizes.last().unwrap());
+    engine.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bit_that_flips_between_hash_and_store_is_not_recorded_and_the_next_record_is() {
+    let flips = |commit| if commit == 5 { Fate::Flipped } else { Fate::Fine };
+    let (folder, store) = (Folder::new(), Arc::new(Rewind::new(flips)));
+    let engine = start(&store, &folder.0);
+    let vkey: VerifyingKey = acme(&engine).await.parse().unwrap();
+    let mut refused = 0;
+    for agent in 0..10 {
+        if let Err(error) = write(&engine, agent).await {
+            assert!(error.to_string().contains("whose bytes are not those"), "{error}");
+            refused += 1;
+            write(&engine, agent).await.unwrap();
+        }
+    }
+    assert_eq!(refused, 1);
+    let (size, signed) = engine.checkpoint(&operator()).await.unwrap();
+    Checkpoint::open(&vkey, &signed).unwrap();
+    for stored in store.records("acme", 0, 1000).unwrap() {
+        assert_eq!(stored.leaf_hash, countersign_store::NewRecord::hash_of(&stored.leaf));
+    }
+    assert_eq!(store.head("acme").unwrap().unwrap().size, size);
     engine.stop();
 }

@@ -5,7 +5,9 @@
 mod epochs;
 mod kills;
 mod marks;
+mod reseal;
 mod rewind;
+mod witnessed;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use countersign_core::digest::Digest;
 use countersign_store::{
-    Append, AppendError, Files, Head, MemoryStore, Org, OrganizationRow, Payloads, Query, ReadError, SearchRow, Store,
-    StoredPayload, StoredRecord, StoredState,
+    Append, AppendError, Files, Head, MemoryStore, Org, OrganizationRow, Payloads, Query, ReadError, Resealed,
+    SearchRow, Store, StoredPayload, StoredRecord, StoredSecret, StoredState,
 };
 
 /// What becomes of the next commits.
@@ -16,6 +16,8 @@ pub enum Fate {
     Fine,
     /// It fails after the checkpoint was signed: nothing is there.
     Lost,
+    /// A bit of a record flips in memory after the checkpoint was signed.
+    Flipped,
     /// Nobody hears of it: nothing is there.
     UnknownAndLost,
     /// Nobody hears of it: all is there.
@@ -29,6 +31,8 @@ pub struct Rewind {
     /// Decides the fate of each commit by its number.
     fate: Box<dyn Fn(u64) -> Fate + Send + Sync>,
     commits: AtomicU64,
+    /// How many pages of secrets are sealed anew before the process is killed.
+    pub reseals: AtomicU64,
 }
 
 impl Rewind {
@@ -39,6 +43,7 @@ impl Rewind {
             batches: Mutex::default(),
             fate: Box::new(fate),
             commits: AtomicU64::new(0),
+            reseals: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -68,6 +73,11 @@ impl Store for Rewind {
         match fate {
             Fate::Lost => return Err(AppendError::Failed("the disk says no".into())),
             Fate::UnknownAndLost => return Err(AppendError::Unknown("connection lost".into())),
+            Fate::Flipped => {
+                let mut batch = batch.to_vec();
+                *batch[0].records[0].leaf.last_mut().unwrap() ^= 4;
+                return self.inner.append(&batch);
+            }
             Fate::Fine | Fate::UnknownButThere => {}
         }
         self.inner.append(batch)?;
@@ -109,6 +119,16 @@ impl Store for Rewind {
     }
     fn organization_of_secret(&self, kind: &str, id: &str) -> Result<Option<Org>, ReadError> {
         self.inner.organization_of_secret(kind, id)
+    }
+    fn secrets(&self, org: &str, after: Option<(&str, &str)>, limit: usize) -> Result<Vec<StoredSecret>, ReadError> {
+        self.inner.secrets(org, after, limit)
+    }
+    fn reseal(&self, org: &str, secrets: &[Resealed]) -> Result<(), ReadError> {
+        let left = self.reseals.fetch_sub(1, Ordering::SeqCst);
+        if left == 0 {
+            return Err(ReadError("the process was killed".into()));
+        }
+        self.inner.reseal(org, secrets)
     }
     fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Files>, ReadError> {
         self.inner.snapshot(org, hash)

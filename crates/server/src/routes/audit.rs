@@ -78,7 +78,7 @@ async fn search(asked: Asked<Caller>) -> Answer {
 async fn checkpoint(asked: Asked<Caller>) -> Answer {
     let engine = &asked.app.engine;
     let (size, checkpoint) = if asked.query::<Witnessed>()?.witnessed {
-        engine.witnessed(&asked.caller)?
+        engine.witnessed(&asked.caller).await?
     } else {
         engine.checkpoint(&asked.caller).await?
     };

@@ -1,6 +1,5 @@
 //! Batches that say of each record who wrote it, and ways to open a store.
 
-use countersign_core::digest::Digest;
 use countersign_core::time::Time;
 use countersign_store::{Append, Head, NewRecord, OrganizationRow, StoredPayload};
 use countersign_store_postgres::{Address, PostgresStore};
@@ -25,7 +24,7 @@ pub fn batch(org: &str, base: u64, count: u64, by: &str) -> Append {
     let record = |seq| {
         let leaf = leaf(org, seq, by);
         NewRecord {
-            leaf_hash: Digest::of(&leaf),
+            leaf_hash: NewRecord::hash_of(&leaf),
             payload: Some(StoredPayload {
                 class: "standard".into(),
                 key: by.into(),

@@ -105,6 +105,27 @@ pub(super) fn a_batch_that_is_not_whole_is_refused(store: &dyn Store) -> Outcome
     has_exactly(store, "acme", 2)
 }
 
+pub(super) fn a_bit_that_flipped_in_memory_is_refused(store: &dyn Store) -> Outcome {
+    store.append(&[append("acme", 0, 2)])?;
+    for place in 0..3 {
+        let mut flipped = rich("acme", 2, 3);
+        if let Some(byte) = flipped.records.get_mut(place).and_then(|record| record.leaf.last_mut()) {
+            *byte ^= 0x10;
+        }
+        refused("other bytes", store.append(&[append("globex", 0, 1), flipped]))?;
+        let mut flipped = append("acme", 2, 3);
+        if let Some(record) = flipped.records.get_mut(place) {
+            record.leaf_hash.0[31] ^= 1;
+        }
+        refused("another hash", store.append(&[flipped]))?;
+    }
+    has_nothing(store, "globex")?;
+    has_exactly(store, "acme", 2)?;
+    same("state", store.state("acme")?, None)?;
+    store.append(&[rich("acme", 2, 3)])?;
+    has_exactly(store, "acme", 5)
+}
+
 pub(super) fn secrets_can_change_without_a_record(store: &dyn Store) -> Outcome {
     store.append(&[append("acme", 0, 2)])?;
     store.append(&[Append {

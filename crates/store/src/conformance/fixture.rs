@@ -58,7 +58,7 @@ fn record(org: &str, seq: u64) -> NewRecord {
         subjects.extend([THIRD, THIRD]);
     }
     NewRecord {
-        leaf_hash: Digest::of(&leaf),
+        leaf_hash: NewRecord::hash_of(&leaf),
         leaf,
         payload: payload(org, seq),
         seq,
@@ -70,7 +70,7 @@ fn record(org: &str, seq: u64) -> NewRecord {
 pub(super) fn stored(org: &str, seq: u64) -> StoredRecord {
     let leaf = leaf(org, seq);
     StoredRecord {
-        leaf_hash: Digest::of(&leaf),
+        leaf_hash: NewRecord::hash_of(&leaf),
         leaf,
         seq,
     }

@@ -6,7 +6,7 @@ use super::Outcome;
 use super::fixture::{
     THIRD, all_stored, append, has_nothing, holds, own_subject, payload, rich, row, same, secret, stored,
 };
-use crate::{Append, Payloads, SnapshotFiles, Store, StoredPayload, StoredState};
+use crate::{Append, NewRecord, Payloads, Resealed, SnapshotFiles, Store, StoredPayload, StoredSecret, StoredState};
 
 pub(super) fn an_empty_store_has_nothing(store: &dyn Store) -> Outcome {
     store.ping()?;
@@ -247,6 +247,65 @@ pub(super) fn a_newer_state_replaces_the_older_one(store: &dyn Store) -> Outcome
     same("state of another organization", store.state("globex")?, None)
 }
 
+pub(super) fn secrets_are_listed_in_order_and_sealed_anew(store: &dyn Store) -> Outcome {
+    // In the order of bytes, whatever language the store sorts in.
+    let names = [
+        ("api_key", "B"),
+        ("api_key", "a"),
+        ("api_key", "\u{e9}"),
+        ("key", "0/2026"),
+        ("key", "log"),
+    ];
+    for org in ["acme", "globex"] {
+        let mut share = append(org, 0, 1);
+        share.secrets = names
+            .iter()
+            .rev()
+            .map(|(kind, id)| secret(kind, id, id.as_bytes()))
+            .collect();
+        store.append(&[share])?;
+    }
+    let whole = store.secrets("acme", None, 9)?;
+    let listed: Vec<(&str, &str)> = whole.iter().map(|found| (&*found.kind, &*found.id)).collect();
+    same("secrets", listed, names.to_vec())?;
+    let (mut paged, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.secrets(
+            "acme",
+            after.as_ref().map(|(kind, id): &(String, String)| (&**kind, &**id)),
+            2,
+        )?;
+        let Some(last) = page.last() else { break };
+        after = Some((last.kind.clone(), last.id.clone()));
+        paged.extend(page);
+    }
+    same("pages", &paged, &whole)?;
+    let anew = |was: &StoredSecret| Resealed {
+        sealed: [b"anew ", was.id.as_bytes()].concat(),
+        was: was.clone(),
+    };
+    let mut resealed: Vec<Resealed> = whole.iter().skip(1).map(anew).collect();
+    // One was sealed otherwise meanwhile, and one is gone.
+    store.append(&[Append {
+        secrets: vec![secret("api_key", "a", b"meanwhile"), secret("key", "log", b"")],
+        ..append("acme", 1, 0)
+    }])?;
+    store.reseal("acme", &resealed)?;
+    resealed.retain(|resealed| resealed.was.id == "0/2026" || resealed.was.id == "\u{e9}");
+    let found = store.secrets("acme", None, 9)?;
+    let sealed: Vec<&[u8]> = found.iter().map(|found| &*found.sealed).collect();
+    let expected: [&[u8]; 4] = [b"B", b"meanwhile", "anew \u{e9}".as_bytes(), b"anew 0/2026"];
+    same("sealed anew", sealed, expected.to_vec())?;
+    same("another's", store.secrets("globex", None, 9)?.len(), names.len())?;
+    same(
+        "another's",
+        store.secret("globex", "key", "0/2026")?,
+        Some(b"0/2026".to_vec()),
+    )?;
+    same("nobody's", store.secrets("initech", None, 9)?, Vec::new())?;
+    Ok(store.reseal("initech", &resealed)?)
+}
+
 pub(super) fn large_values_come_back_as_they_were(store: &dyn Store) -> Outcome {
     let big = |bytes: usize| -> Vec<u8> {
         (0..bytes)
@@ -256,6 +315,7 @@ pub(super) fn large_values_come_back_as_they_were(store: &dyn Store) -> Outcome 
     let mut share = append("acme", 0, 3);
     for (record, bytes) in share.records.iter_mut().zip([16 * 1024, 0, 4_061]) {
         record.leaf = big(bytes);
+        record.leaf_hash = NewRecord::hash_of(&record.leaf);
         record.payload = Some(StoredPayload {
             class: String::new(),
             key: String::new(),

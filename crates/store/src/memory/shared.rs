@@ -9,8 +9,8 @@ use countersign_core::time::Time;
 
 use super::MemoryStore;
 use crate::{
-    Append, AppendError, Changes, Files, Head, Org, OrganizationRow, Payloads, Query, ReadError, SearchRow, Shared,
-    Store, StoredPayload, StoredRecord, StoredState, Turn,
+    Append, AppendError, Changes, Files, Head, Org, OrganizationRow, Payloads, Query, ReadError, Resealed, SearchRow,
+    Shared, Store, StoredPayload, StoredRecord, StoredSecret, StoredState, Turn,
 };
 
 /// How long one turn waits for another.
@@ -216,6 +216,14 @@ impl Store for SharedMemory {
 
     fn organization_of_secret(&self, kind: &str, id: &str) -> Result<Option<Org>, ReadError> {
         self.store().organization_of_secret(kind, id)
+    }
+
+    fn secrets(&self, org: &str, after: Option<(&str, &str)>, limit: usize) -> Result<Vec<StoredSecret>, ReadError> {
+        self.store().secrets(org, after, limit)
+    }
+
+    fn reseal(&self, org: &str, secrets: &[Resealed]) -> Result<(), ReadError> {
+        self.store().reseal(org, secrets)
     }
 
     fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Files>, ReadError> {

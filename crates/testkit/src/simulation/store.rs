@@ -8,8 +8,8 @@ use std::time::Duration;
 use countersign_core::Time;
 use countersign_core::digest::Digest;
 use countersign_store::{
-    Append, AppendError, Changes, Files, Head, MemoryStore, Org, OrganizationRow, Payloads, Query, ReadError,
-    SearchRow, Shared, Store, StoredPayload, StoredRecord, StoredState, Turn,
+    Append, AppendError, Changes, Files, Head, MemoryStore, Org, OrganizationRow, Payloads, Query, ReadError, Resealed,
+    SearchRow, Shared, Store, StoredPayload, StoredRecord, StoredSecret, StoredState, Turn,
 };
 
 use super::dice::Dice;
@@ -205,6 +205,15 @@ impl Store for SimStore {
 
     fn organization_of_secret(&self, kind: &str, id: &str) -> Result<Option<Org>, ReadError> {
         self.read(|image| image.organization_of_secret(kind, id))
+    }
+
+    fn secrets(&self, org: &str, after: Option<(&str, &str)>, limit: usize) -> Result<Vec<StoredSecret>, ReadError> {
+        self.read(|image| image.secrets(org, after, limit))
+    }
+
+    fn reseal(&self, org: &str, secrets: &[Resealed]) -> Result<(), ReadError> {
+        // No world gives its instance another key.
+        self.read(|image| image.reseal(org, secrets))
     }
 
     fn snapshot(&self, org: &str, hash: &str) -> Result<Option<Files>, ReadError> {
