@@ -155,6 +155,25 @@ fn ids_are_plain_and_told_apart_by_more_than_a_dash() {
 }
 
 #[test]
+fn only_what_harms_nobody_fails_open_and_not_for_long() {
+    let tool = |risk: &str, span: &str| format!("tools: [{{ tool: x, risk: {risk}, fail_open: {span} }}]");
+    for (risk, span) in [("R0", "1s"), ("R0", "300s"), ("R1", "1s"), ("R1", "60s")] {
+        assert!(load(&[&tool(risk, span)]).is_ok(), "{risk} for {span}");
+    }
+    for (risk, span) in [
+        ("R0", "301s"),
+        ("R0", "0s"),
+        ("R1", "61s"),
+        ("R2", "1s"),
+        ("R3", "1s"),
+        ("R4", "1s"),
+    ] {
+        refused(&tool(risk, span), "fail_open", span);
+    }
+    refused("tools: [{ tool: x, fail_open: 1s }]", "fail_open", "1s");
+}
+
+#[test]
 fn what_is_not_enforced_is_not_accepted() {
     let problem = refused(
         "agent: a\nlimits: { per_day_cost: 5, rate: 60/1m }\n",
