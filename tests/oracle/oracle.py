@@ -39,7 +39,8 @@ def scopes_of(agent, tool, operation):
 def also_of(decision):
     """The same, by what the decision itself says: classes of the catalogue, the run, the team as of then."""
     named = {"run": [decision.get("run")], "team": [decision.get("team")], "class": decision.get("classes", [])}
-    return {f"{kind}:{name}" for kind, names in named.items() for name in names if name}
+    chain = {f"agent:{link['id']}" for link in decision["facts"].get("delegation", [])}
+    return chain | {f"{kind}:{name}" for kind, names in named.items() for name in names if name}
 
 
 class Model:

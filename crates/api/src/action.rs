@@ -127,7 +127,8 @@ pub struct ActionBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512), regex(pattern = WORDS))]
     pub step: Option<String>,
-    /// The chain of agents that handed it on.
+    /// The agents for which it is done, the first one first: each with its `agent` and the `action` by which it called the
+    /// next one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delegation: Option<Vec<serde_json::Value>>,
     /// Model and version.
@@ -317,6 +318,9 @@ pub struct ActionAnswer {
     pub remedy: Option<RemedyBody>,
     /// Kinds of personal or secret data that were found; they are replaced in everything that is kept.
     pub pii: Vec<String>,
+    /// The agents for which it is done, proven, the first one first. Absent where it is done for none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegation: Vec<LinkBody>,
     /// What the grant rests on that only the agent says.
     pub reported: Vec<String>,
     /// A grant beyond the agent's mandate was used.
@@ -329,6 +333,17 @@ pub struct ActionAnswer {
     pub outcome: Option<OutcomeBody>,
     /// Where the decision is in the ledger; `null` in a dry run.
     pub receipt: Option<Receipt>,
+}
+
+/// An agent for which another one acts.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LinkBody {
+    /// The agent.
+    pub agent: String,
+    /// The action by which it called the next one.
+    pub action: String,
+    /// Who answered for it then.
+    pub owner: Option<String>,
 }
 
 /// A vote that was cast.

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::event::{ApprovalStepStarted, Slot, Status};
+use countersign_core::event::{ApprovalStepStarted, DecisionFacts, Link, Slot, Status};
 use countersign_core::policy::verdict::{ConstraintValue, Quorum};
 use countersign_core::policy::{Reason, Value};
 use countersign_core::view::{ActionView, ApprovalView, StepFact, StepTaken};
 
 use crate::action::{
-    ActionAnswer, ApprovalAnswer, ApprovalSummary, OutcomeBody, QuestionBody, ReasonBody, Receipt, RemedyBody,
-    SlotBody, StepBody, VoteBody,
+    ActionAnswer, ApprovalAnswer, ApprovalSummary, LinkBody, OutcomeBody, QuestionBody, ReasonBody, Receipt,
+    RemedyBody, SlotBody, StepBody, VoteBody,
 };
 
 /// What an answer needs besides the view.
@@ -85,6 +85,7 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
             .map(|approval| summary(approval, rendering.base_url)),
         remedy,
         pii: decision.facts.pii.clone(),
+        delegation: chain(&decision.facts),
         reported: decision.reported.clone(),
         beyond_mandate: decision.beyond_mandate,
         decided_at: Some(view.decided_at.to_string()),
@@ -102,6 +103,16 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
             leaf_hash: rendering.leaf_hash,
         }),
     }
+}
+
+/// The agents for which an action is done.
+pub fn chain(facts: &DecisionFacts) -> Vec<LinkBody> {
+    let link = |link: &Link| LinkBody {
+        agent: link.id.to_string(),
+        action: link.action_id.to_string(),
+        owner: link.agent.get("owner").cloned(),
+    };
+    facts.delegation.iter().map(link).collect()
 }
 
 /// Where a person reads a request and decides.

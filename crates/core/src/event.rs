@@ -9,6 +9,7 @@ mod budget;
 mod callback;
 mod channel;
 mod decision;
+mod delegation;
 mod glass;
 mod inventory;
 mod lease;
@@ -39,6 +40,7 @@ pub use self::channel::{
     ChannelKind, ChannelRegistered, ChannelRemoved, NoticeAttempted, NoticeDue, NoticeKind, NoticeResult, Quiet,
 };
 pub use self::decision::{CallbackTo, DecisionFacts, DecisionMade, RefusalsRepeated, RemedyOffered, Status};
+pub use self::delegation::{BrokenLink, Link, Unproven};
 pub use self::glass::{GlassBroken, GlassRestored, GlassSuspended, SuspendedFor};
 pub use self::inventory::{
     AgentActivated, AgentDescribed, AgentReviewOverdue, Boundary, Description, ToolApproved, ToolChanged,

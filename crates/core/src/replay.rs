@@ -6,6 +6,7 @@
 //! value that was not kept can have been anything: a decision that read one is not derivable, and is said to be so.
 
 mod compare;
+mod given;
 mod pruned;
 mod restore;
 
@@ -18,7 +19,7 @@ use countersign_policy::{Decision, Hidden, Snapshot};
 use self::restore::Restored;
 use crate::action::Received;
 use crate::command::Submit;
-use crate::digest::{ActionDigest, DigestKey, salted_action_digest};
+use crate::digest::{ActionDigest, DigestKey};
 use crate::event::{ApprovalOpened, DecisionMade, Event, Status};
 use crate::ids::{ActionId, ApprovalId, IdSource};
 use crate::record::{ActorKind, Draft, Payload, Record};
@@ -253,7 +254,7 @@ impl<'p> Replay<'p> {
         let submit = self.submit(record, decision, &restored, live);
         let principal = submit.action.principal.clone();
 
-        let mut differences = self.given(record, decision, &restored, &submit, &mut gaps);
+        let mut differences = self.given(record, decision, &restored, &submit, now, &mut gaps);
         let mut ids = Ids(vec![decision.approval.unwrap_or(ApprovalId(0)).0, decision.action_id.0]);
         let mut ctx = Ctx {
             now,
@@ -370,56 +371,6 @@ impl<'p> Replay<'p> {
             // A record of a version that did not state it: only who accepts a remedy has one applied.
             accept_remedy: decision.facts.accept_remedy
                 || decision.remedy.as_ref().is_some_and(|remedy| remedy.applied),
-        }
-    }
-
-    /// Where the record's inputs are not those of the ledger before it: facts, snapshot, identity, digest.
-    fn given(
-        &self,
-        record: &Record,
-        decision: &DecisionMade,
-        restored: &Restored,
-        submit: &Submit,
-        gaps: &mut Vec<Gap>,
-    ) -> Vec<Difference> {
-        let mut differences = Vec::new();
-        let mut facts = self.state.facts(submit);
-        facts.accept_remedy = decision.facts.accept_remedy;
-        // What the guards read is derived with the decision, and compared with it.
-        facts.budgets.clone_from(&decision.facts.budgets);
-        facts.policy_unavailable = decision.facts.policy_unavailable && self.state.live().is_some();
-        compare::field("facts", &decision.facts, &facts, &mut differences);
-        compare::field("snapshot", &record.snapshot, &self.state.live(), &mut differences);
-        compare::field("actor.id", &record.actor.id, &decision.agent, &mut differences);
-        self.digests(record, decision, restored, submit, &mut differences, gaps);
-        differences
-    }
-
-    /// Whether the digest is that of the stored action, where all of it was kept.
-    fn digests(
-        &self,
-        record: &Record,
-        decision: &DecisionMade,
-        restored: &Restored,
-        submit: &Submit,
-        differences: &mut Vec<Difference>,
-        gaps: &mut Vec<Gap>,
-    ) {
-        if !record.redact.is_empty() || record.payload.is_none() {
-            return;
-        }
-        // The salt is that of what the permit is for.
-        let (what, recorded, action) = match &decision.remedy {
-            Some(remedy) if remedy.applied => ("remedy.digest", remedy.digest, restored.alternative.as_ref()),
-            Some(_) | None => ("digest", decision.digest, restored.whole.then_some(&submit.action)),
-        };
-        match (action, &restored.digest_salt) {
-            (Some(action), Some(salt)) => {
-                let digest = salted_action_digest(salt, self.state.organization(), &submit.agent, action);
-                compare::field(what, &recorded, &digest, differences);
-            }
-            (Some(_), None) => gaps.push(Gap::new(what, "neither the payload nor the record holds its salt")),
-            (None, _) => {}
         }
     }
 

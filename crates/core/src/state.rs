@@ -10,6 +10,7 @@ mod apply;
 mod autonomy;
 mod budget;
 mod caches;
+mod chain;
 mod channels;
 mod coverage;
 mod decide;
@@ -49,6 +50,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::autonomy::{missing, percent};
 pub use self::budget::Account;
+pub use self::chain::HandedOn;
 pub use self::channels::{Channel, PendingNotice};
 pub use self::coverage::Unreachable;
 pub use self::facts::explain;
@@ -218,6 +220,9 @@ pub struct OpenAction {
     pub classes: Vec<String>,
     /// What was granted within which limits.
     pub constraints: BTreeMap<String, ConstraintValue>,
+    /// Who handed it on, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegation: Vec<HandedOn>,
     /// Its digest.
     pub digest: Digest,
     /// Budgets still hold what it reserved.

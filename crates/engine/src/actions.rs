@@ -80,9 +80,11 @@ impl Engine {
         );
         let hash = live.as_ref().map(|live| live.hash_text().to_owned());
         let inner = self.inner.clone();
-        let ruling = self
+        let (ruling, delegation) = self
             .look(&caller.org, move |state| {
-                state.preview(&submit, live.as_deref(), &inner.redactor, now)
+                let facts = state.facts(&submit, now);
+                let ruling = state.preview(&submit, live.as_deref(), &inner.redactor, now);
+                (ruling, countersign_api::convert::chain(&facts))
             })
             .await?;
         Ok(ActionAnswer {
@@ -102,6 +104,7 @@ impl Engine {
             approval: None,
             remedy: None,
             pii,
+            delegation,
             reported: ruling.reported,
             beyond_mandate: ruling.beyond_mandate,
             decided_at: None,

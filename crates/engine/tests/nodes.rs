@@ -15,7 +15,7 @@ use countersign_engine::{
     Caller, Credential, Engine, EngineError, Erasure, Purpose, RedeemRequest, Settings, SystemClock, Vault, VoteRequest,
 };
 use countersign_store::{SharedMemory, Store};
-use fixture::{acme, request, reviewer};
+use fixture::{acme, catalogued, request, reviewer, stops};
 
 /// Three nodes, and the clock of their store.
 struct Nodes {
@@ -178,6 +178,30 @@ async fn what_is_killed_on_one_node_redeems_nothing_on_another() {
     assert!(matches!(refused, Err(EngineError::Refused(refusal)) if refusal.code == "killed"));
     let denied = nodes.decide(1, br#"{"action":"read"}"#).await;
     assert_eq!(denied.reason_code.as_deref(), Some("killed"));
+    nodes.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_scope_that_is_killed_on_one_node_is_killed_on_all() {
+    let nodes = Nodes::start().await;
+    catalogued(&nodes.nodes[0], &nodes.admin).await;
+    for (scope, body) in stops() {
+        let allowed = nodes.decide(1, body).await;
+        assert_eq!(allowed.status, "permitted", "before {scope}");
+        let kill = request(&nodes.admin, b"{}", None);
+        nodes.nodes[0].kill(&kill, scope.clone(), Some("drill")).await.unwrap();
+        let shown = request(&nodes.agent, b"{}", None);
+        let permit = allowed.permit.clone().unwrap();
+        let refused = nodes.nodes[2].redeem(&shown, &permit, digest_of(&allowed)).await;
+        assert!(
+            matches!(refused, Err(EngineError::Refused(refusal)) if refusal.code == "killed"),
+            "{scope}"
+        );
+        for node in 0..3 {
+            let denied = nodes.decide(node, body).await;
+            assert_eq!(denied.reason_code.as_deref(), Some("killed"), "{scope} on node {node}");
+        }
+    }
     nodes.stop();
 }
 

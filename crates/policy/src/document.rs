@@ -11,6 +11,7 @@ use crate::yaml::{self, Source};
 pub(crate) mod autonomy;
 pub(crate) mod budget;
 pub(crate) mod compliance;
+pub(crate) mod delegation;
 pub(crate) mod field;
 pub(crate) mod gate;
 pub(crate) mod glass;

@@ -10,6 +10,7 @@ use crate::hidden::Hidden;
 use crate::snapshot::Snapshot;
 use crate::verdict::{Decision, Remedy, Verdict};
 
+mod chain;
 mod data;
 pub(crate) mod explain;
 mod gate;
@@ -171,7 +172,32 @@ fn judge(
     hidden: Option<&Hidden>,
     fuel: &mut Fuel,
 ) -> Tally {
-    let mut tally = Tally::default();
+    let links = chain::links(snapshot, action, ctx);
+    let mut tally = judge_alone(links, snapshot, action, ctx, remedies, hidden, fuel);
+    for member in ctx.chain {
+        let theirs = Context {
+            agent_id: member.id,
+            standing: member.standing,
+            agent: member.agent,
+            chain: &[],
+            ..*ctx
+        };
+        let other = judge_alone(Tally::default(), snapshot, action, &theirs, remedies, hidden, fuel);
+        tally.narrow(member.id, other, ctx.currency);
+    }
+    tally
+}
+
+/// What is said of the action to the agent of `ctx`, whoever handed it on, on top of what was said already.
+fn judge_alone(
+    mut tally: Tally,
+    snapshot: &Snapshot,
+    action: &Action,
+    ctx: &Context<'_>,
+    remedies: Remedies,
+    hidden: Option<&Hidden>,
+    fuel: &mut Fuel,
+) -> Tally {
     match ctx.standing {
         Standing::Unregistered => {
             tally.deny(None, "unregistered", "the agent is not registered");

@@ -152,6 +152,17 @@ pub enum Standing {
     Active,
 }
 
+/// An agent that handed an action on to the one that acts, or to one before it.
+#[derive(Clone, Copy)]
+pub struct Member<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Whether it may act at all.
+    pub standing: Standing,
+    /// What conditions see as `agent` when its own rules are looked at; a [`Value::Map`].
+    pub agent: &'a Value,
+}
+
 /// Everything outside the action that an evaluation may read.
 pub struct Context<'a> {
     /// The agent's id.
@@ -160,6 +171,8 @@ pub struct Context<'a> {
     pub standing: Standing,
     /// What conditions see as `agent`; a [`Value::Map`].
     pub agent: &'a Value,
+    /// Who handed the action on, the first one first; proven, not merely named by the agent.
+    pub chain: &'a [Member<'a>],
     /// The principal is proven, not merely named by the agent.
     pub principal_verified: bool,
     /// Kinds found in the action by the redaction; a [`Value::List`] of strings.

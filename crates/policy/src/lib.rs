@@ -40,7 +40,7 @@ pub use document::{
 };
 pub use evaluate::complete_evidence;
 pub use evaluate::explain::Trace;
-pub use facts::{Context, Facts, Root, Standing};
+pub use facts::{Context, Facts, Member, Root, Standing};
 pub use hidden::Hidden;
 pub use problem::{Problem, Severity};
 pub use rust_decimal::Decimal;

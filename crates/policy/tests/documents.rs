@@ -155,6 +155,18 @@ fn ids_are_plain_and_told_apart_by_more_than_a_dash() {
 }
 
 #[test]
+fn only_what_harms_nobody_fails_open_and_not_for_long() {
+    let tool = |risk: &str, span: &str| format!("tools: [{{ tool: x, risk: {risk}, fail_open: {span} }}]");
+    for (risk, span) in [("R0", "1s"), ("R0", "300s"), ("R1", "1s"), ("R1", "60s")] {
+        assert!(load(&[&tool(risk, span)]).is_ok(), "{risk} for {span}");
+    }
+    for (risk, span) in [("R0", "301s"), ("R1", "61s"), ("R2", "1s"), ("R3", "1s"), ("R4", "1s")] {
+        refused(&tool(risk, span), "fail_open", span);
+    }
+    refused("tools: [{ tool: x, fail_open: 1s }]", "fail_open", "1s");
+}
+
+#[test]
 fn what_is_not_enforced_is_not_accepted() {
     let problem = refused(
         "agent: a\nlimits: { per_day_cost: 5, rate: 60/1m }\n",
@@ -162,7 +174,6 @@ fn what_is_not_enforced_is_not_accepted() {
         "rate",
     );
     assert_eq!(problem.message, "this version does not enforce `rate`");
-    refused("agent: a\ndelegation: {}\n", "not_supported", "delegation");
     refused("agent: a\nautonomy: post_action\n", "not_supported", "autonomy");
     refused(
         "agent: a\nescalate_when: [failures(3)]\n",
@@ -313,19 +324,10 @@ delegation: { may_call: [kb-search], may_be_called_by: [triage] }\n\
 audit: { retention: 7_years, redact: [card, ssn], alert_on: [delete_attempt] }\n";
     let found = errors(text);
     let codes: Vec<_> = found.iter().map(|(code, text, _)| (*code, text.as_str())).collect();
-    assert_eq!(
-        codes,
-        [
-            ("not_supported", "rate"),
-            ("not_supported", "failures(3)"),
-            ("not_supported", "delegation")
-        ]
-    );
+    assert_eq!(codes, [("not_supported", "rate"), ("not_supported", "failures(3)")]);
     let enforced: String = text
         .lines()
-        .filter(|line| {
-            !["limits:", "delegation:"].iter().any(|key| line.starts_with(key)) && !line.contains("failures")
-        })
+        .filter(|line| !line.starts_with("limits:") && !line.contains("failures"))
         .map(|line| format!("{line}\n"))
         .collect();
     let (snapshot, _) = load(&[&enforced]).unwrap_or_else(|p| panic!("{p:#?}"));

@@ -2,13 +2,14 @@
 
 mod agents;
 mod expect;
+mod given;
 mod look;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use countersign_core::command::SetMode;
-use countersign_core::event::{AgentRegistered, HoldScope, Mode, OutcomeStatus, Scope, Verb};
+use countersign_core::event::{HoldScope, Mode, OutcomeStatus, Scope, Verb};
 use countersign_core::ids::{ActionId, HoldId};
 use countersign_core::policy::{Value, json};
 use countersign_core::record::ActorKind;
@@ -86,51 +87,6 @@ struct Run {
 }
 
 impl Run {
-    fn given(&mut self, given: &Value) {
-        for person in list(given.get("people")) {
-            self.person(&person);
-        }
-        for agent in list(given.get("agents")) {
-            let agent = AgentRegistered {
-                agent: text(&agent, "id"),
-                labels: BTreeMap::new(),
-                owner: text(&agent, "owner"),
-                team: agent.get("team").map(plain),
-            };
-            self.world.done(Command::RegisterAgent(Box::new(agent), None));
-        }
-        for url in list(given.get("receivers")) {
-            self.world.done(Command::RegisterReceiver { url: plain(&url) });
-        }
-        if let Some(Value::Map(files)) = given.get("policy") {
-            self.policy(files);
-        }
-    }
-
-    fn person(&mut self, person: &Value) {
-        let words = |name: &str| list(person.get(name)).iter().map(plain).collect::<Vec<_>>();
-        let (roles, teams, duties) = (words("roles"), words("teams"), words("duties"));
-        self.world.user_below(
-            person.get("manager").map(plain),
-            &text(person, "id"),
-            &strs(&roles),
-            &strs(&teams),
-            &strs(&duties),
-        );
-    }
-
-    fn policy(&mut self, files: &BTreeMap<String, Value>) {
-        let files: Vec<(String, String)> = files
-            .iter()
-            .map(|(name, text)| (format!("{name}.yaml"), plain(text)))
-            .collect();
-        let files: Vec<(&str, &str)> = files
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.as_str()))
-            .collect();
-        self.world.policy(&files);
-    }
-
     fn step(&mut self, step: &Value) -> Result<(), String> {
         let Value::Map(map) = step else {
             return Err("a step is a map".into());
@@ -231,6 +187,7 @@ impl Run {
             agent = map.remove("agent").map(|agent| plain(&agent)).unwrap_or_default();
             name = map.remove("as").map(|name| plain(&name));
             person = map.remove("by").map(|person| plain(&person));
+            self.prove(map);
         }
         let mut json = String::new();
         json::to_json(&body, &mut json);

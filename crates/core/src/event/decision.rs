@@ -8,7 +8,7 @@ use countersign_policy::{Decision, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountRead, ActsIn, Permit, Reservation, Spends, is_false};
+use super::{AccountRead, ActsIn, BrokenLink, Link, Permit, Reservation, Spends, is_false};
 use crate::digest::Digest;
 use crate::ids::{ActionId, ApprovalId, ReceiverId};
 use crate::time::Time;
@@ -49,6 +49,12 @@ pub struct DecisionFacts {
     /// What the guard of budgets read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<AccountRead>,
+    /// Who handed the action on, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub delegation: Vec<Link>,
+    /// The first link of the chain that is not proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation_gap: Option<BrokenLink>,
     /// The agent's labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,

@@ -5,8 +5,8 @@ mod approval;
 use std::sync::Arc;
 
 use super::{
-    Agent, Due, GRACE, IDEMPOTENCY_SPAN, Kill, OpenAction, OpenAlert, OpenApproval, OpenPermit, PendingDelivery,
-    REFUSAL_SPAN, RefusalWindow, Remembered, State, StoredSnapshot, User,
+    Agent, Due, GRACE, HandedOn, IDEMPOTENCY_SPAN, Kill, OpenAction, OpenAlert, OpenApproval, OpenPermit,
+    PendingDelivery, REFUSAL_SPAN, RefusalWindow, Remembered, State, StoredSnapshot, User,
 };
 use crate::digest::{Digest, hex};
 use crate::event::{
@@ -272,6 +272,7 @@ impl State {
             callback: e.callback.clone(),
             classes: e.classes.clone(),
             constraints: e.constraints.clone(),
+            delegation: HandedOn::chain(&e.facts),
             digest,
             held: false,
             identity: e.facts.agent.get("identity").cloned().unwrap_or_default(),
@@ -395,6 +396,7 @@ impl State {
                     callback: None,
                     classes: Vec::new(),
                     constraints: Default::default(),
+                    delegation: Vec::new(),
                     digest: Digest([0; 32]),
                     held: false,
                     identity: String::new(),

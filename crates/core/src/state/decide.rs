@@ -35,7 +35,7 @@ const TEXT_BYTES: usize = 300;
 
 impl State {
     pub(super) fn decide(&self, submit: Submit, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
-        let mut facts = self.facts(&submit);
+        let mut facts = self.facts(&submit, ctx.now);
         facts.accept_remedy = submit.accept_remedy;
         facts.policy_unavailable = self.live.is_some() && ctx.live.is_none();
         self.decide_on(submit, facts, None, ctx)
@@ -104,7 +104,7 @@ impl State {
 
     /// What would be decided. Nothing comes of it.
     pub fn preview(&self, submit: &Submit, live: Option<&Snapshot>, redactor: &Redactor, now: Time) -> Ruling {
-        self.rule(submit, &self.facts(submit), live, None, redactor, now)
+        self.rule(submit, &self.facts(submit, now), live, None, redactor, now)
     }
 
     /// What policy and the switches above it say.
@@ -117,7 +117,7 @@ impl State {
         redactor: &Redactor,
         now: Time,
     ) -> Ruling {
-        if let Some(ruling) = self.above_policy(submit, &submit.action, live) {
+        if let Some(ruling) = self.above_policy(submit, facts, &submit.action, live) {
             return ruling;
         }
         let Some(live) = live else {
@@ -134,21 +134,30 @@ impl State {
         // A remedy that was applied may have led to another tool.
         if let Some(remedy) = ruling.remedy.as_ref().filter(|remedy| remedy.applied) {
             return self
-                .above_policy(submit, &remedy.alternative, Some(live))
+                .above_policy(submit, facts, &remedy.alternative, Some(live))
                 .unwrap_or(ruling);
         }
         ruling
     }
 
-    /// What stands above policy: kill switches, pauses, agents that are not active, tools that changed.
-    fn above_policy(&self, submit: &Submit, action: &Action, live: Option<&Snapshot>) -> Option<Ruling> {
-        if let Some(scope) = self.stopped_by(&Target::asked(submit, action, live)) {
+    /// What stands above policy: kill switches, pauses, agents that are not active, tools that changed; for the agent, and for
+    /// those for which it acts.
+    fn above_policy(
+        &self,
+        submit: &Submit,
+        facts: &DecisionFacts,
+        action: &Action,
+        live: Option<&Snapshot>,
+    ) -> Option<Ruling> {
+        if let Some(scope) = self.stopped_by(&Target::asked(submit, facts, action, live)) {
             let message = format!("a kill switch is engaged on {scope}");
             return Some(Ruling::deny("killed", "kill_switch", message));
         }
         let tool = action.tool.as_deref().unwrap_or(&action.action);
-        let (code, message) = self.halted(&submit.agent, tool, &action.action, live)?;
-        Some(Ruling::deny(code, code, message))
+        if let Some((code, message)) = self.halted(&submit.agent, tool, &action.action, live) {
+            return Some(Ruling::deny(code, code, message));
+        }
+        self.above_chain(facts, action, live)
     }
 
     /// A remedy is applied for an agent that has earned to run what it leads to; otherwise it is offered, and asked for.

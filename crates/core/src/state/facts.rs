@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use countersign_policy::{Action, Context, Hidden, Snapshot, Standing, Value, Verdict};
+use countersign_policy::{Action, Context, Hidden, Member, Snapshot, Standing, Value, Verdict};
 
 use super::{Agent, State};
 use crate::command::Submit;
-use crate::event::{DecisionFacts, DecisionMade};
+use crate::event::{DecisionFacts, DecisionMade, Link};
 use crate::time::Time;
 
 impl State {
@@ -28,7 +28,8 @@ impl State {
             .organization()
             .and_then(|organization| organization.currency())
             .unwrap_or(&self.currency);
-        let context = values.context(agent, facts, currency, accept_remedy, now);
+        let chain = values.members(facts);
+        let context = values.context(agent, facts, &chain, currency, accept_remedy, now);
         match hidden {
             None => live.evaluate(action, &context),
             Some(hidden) => live.evaluate_stored(action, &context, hidden),
@@ -36,10 +37,12 @@ impl State {
     }
 
     /// What an evaluation reads of things outside the action.
-    pub(crate) fn facts(&self, submit: &Submit) -> DecisionFacts {
+    pub fn facts(&self, submit: &Submit, now: Time) -> DecisionFacts {
         let identity = if submit.verified { "verified" } else { "claimed" };
         let pii = submit.redact.keys().cloned().collect();
-        self.agent_facts(&submit.agent, identity, pii)
+        let mut facts = self.agent_facts(&submit.agent, identity, pii);
+        self.read_chain(&submit.action, &submit.agent, now, &mut facts);
+        facts
     }
 
     pub(super) fn agent_facts(&self, agent: &str, identity: &str, pii: Vec<String>) -> DecisionFacts {
@@ -53,6 +56,8 @@ impl State {
             accept_remedy: false,
             agent: words,
             budgets: Vec::new(),
+            delegation: Vec::new(),
+            delegation_gap: None,
             labels: known.map(|agent| agent.labels.clone()).unwrap_or_default(),
             pii,
             policy_unavailable: false,
@@ -89,15 +94,18 @@ pub fn explain(
         .organization()
         .and_then(|organization| organization.currency())
         .unwrap_or(currency);
+    let chain = values.members(&decision.facts);
     snapshot.explain(
         action,
-        &values.context(&decision.agent, &decision.facts, currency, false, at),
+        &values.context(&decision.agent, &decision.facts, &chain, currency, false, at),
     )
 }
 
 /// Facts of a record as the values that conditions compute with.
 struct FactValues {
     agent: Value,
+    /// Of each agent of the chain.
+    chain: Vec<Value>,
     pii: Value,
 }
 
@@ -105,26 +113,37 @@ impl FactValues {
     fn of(agent: &str, facts: &DecisionFacts) -> FactValues {
         let pii = Value::List(facts.pii.iter().map(|kind| Value::from(kind.as_str())).collect());
         FactValues {
-            agent: agent_value(agent, facts),
+            agent: agent_value(agent, &facts.agent, &facts.labels),
+            chain: (facts.delegation.iter())
+                .map(|link| agent_value(&link.id, &link.agent, &link.labels))
+                .collect(),
             pii,
         }
+    }
+
+    fn members<'a>(&'a self, facts: &'a DecisionFacts) -> Vec<Member<'a>> {
+        let chain = facts.delegation.iter().zip(&self.chain);
+        let member = |(link, agent): (&'a Link, &'a Value)| Member {
+            id: &link.id,
+            standing: named(&link.standing),
+            agent,
+        };
+        chain.map(member).collect()
     }
 
     fn context<'a>(
         &'a self,
         agent: &'a str,
         facts: &DecisionFacts,
+        chain: &'a [Member<'a>],
         currency: &'a str,
         accept_remedy: bool,
         now: Time,
     ) -> Context<'a> {
         Context {
             agent_id: agent,
-            standing: match facts.standing.as_str() {
-                "active" => Standing::Active,
-                "quarantined" => Standing::Quarantined,
-                _ => Standing::Unregistered,
-            },
+            standing: named(&facts.standing),
+            chain,
             agent: &self.agent,
             principal_verified: facts.principal_verified,
             pii: &self.pii,
@@ -136,18 +155,23 @@ impl FactValues {
     }
 }
 
+/// A standing by its name in a record.
+fn named(standing: &str) -> Standing {
+    match standing {
+        "active" => Standing::Active,
+        "quarantined" => Standing::Quarantined,
+        _ => Standing::Unregistered,
+    }
+}
+
 /// What conditions see as `agent`.
-fn agent_value(id: &str, facts: &DecisionFacts) -> Value {
-    let mut map: BTreeMap<String, Value> = facts
-        .agent
-        .iter()
-        .map(|(name, word)| (name.clone(), Value::from(word.as_str())))
-        .collect();
+fn agent_value(id: &str, words: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> Value {
+    let texts = |map: &BTreeMap<String, String>| {
+        let text = |(name, word): (&String, &String)| (name.clone(), Value::from(word.as_str()));
+        map.iter().map(text).collect::<BTreeMap<_, _>>()
+    };
+    let mut map = texts(words);
     map.insert("id".to_owned(), Value::from(id));
-    let labels = facts
-        .labels
-        .iter()
-        .map(|(name, word)| (name.clone(), Value::from(word.as_str())));
-    map.insert("labels".to_owned(), Value::Map(labels.collect()));
+    map.insert("labels".to_owned(), Value::Map(texts(labels)));
     Value::Map(map)
 }

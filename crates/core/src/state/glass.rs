@@ -12,7 +12,7 @@ use super::matching::Place;
 use super::people::may_vote;
 use super::post_review::OpenReview;
 use super::stop::Target;
-use super::{Ctx, Handled, OpenAction, OpenApproval, State};
+use super::{Agent, Ctx, Handled, OpenAction, OpenApproval, State};
 use crate::command::BreakGlass;
 use crate::event::{
     AlertRaised, ApprovalResolved, ApprovalState, GlassBroken, GlassRestored, GlassSuspended, Permit, Reservation,
@@ -172,10 +172,11 @@ impl State {
                 Refusal::conflict("killed", detail).hint("release the kill switch, and have the agent ask anew")
             );
         }
-        let known = self.agents.get(&action.agent).is_some_and(|agent| !agent.quarantined);
-        let halted = self.halted(&action.agent, &action.tool, &action.operation, ctx.live);
+        let registered = |agent| self.agents.get(agent).is_some_and(|agent: &Agent| !agent.quarantined);
+        let known = action.agents().all(registered);
+        let halted = self.halted_for(action, ctx.live);
         if !known || halted.is_some() {
-            let why = halted.map_or_else(|| "nobody registered the agent".to_owned(), |(_, why)| why);
+            let why = halted.map_or_else(|| "nobody registered the agent".to_owned(), |(.., why)| why);
             return Err(Refusal::conflict("agent_inactive", why).hint("mend that first, and break the glass then"));
         }
         if action.snapshot == self.live {

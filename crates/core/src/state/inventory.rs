@@ -175,6 +175,12 @@ impl State {
         Some(("tool_changed", message))
     }
 
+    /// Whether an agent uses no permit: unknown, in quarantine, paused, or never made active where that is required.
+    pub(super) fn is_inactive(&self, agent: &str, live: Option<&Snapshot>) -> bool {
+        let known = self.agents.get(agent);
+        known.is_none_or(|known| known.quarantined || known.paused.is_some()) || self.not_active(agent, live)
+    }
+
     /// Whether the organization wants agents to be made active, and nobody did so with this one.
     pub(super) fn not_active(&self, agent: &str, live: Option<&Snapshot>) -> bool {
         let known = self.agents.get(agent);

@@ -112,15 +112,11 @@ impl State {
                 "a kill switch was engaged after this permit was issued",
             ));
         }
-        if self
-            .agents
-            .get(&action.agent)
-            .is_none_or(|agent| agent.quarantined || agent.paused.is_some())
-            || self.not_active(&action.agent, ctx.live)
-        {
+        let mut agents = action.agents();
+        if let Some(agent) = agents.find(|agent| self.is_inactive(agent, ctx.live)) {
             return Err(Refusal::conflict(
                 "agent_inactive",
-                format!("agent `{}` is not active", action.agent),
+                format!("agent `{agent}` is not active"),
             ));
         }
         if self.changed_since(&action.tool, &action.operation, permit.issued) {

@@ -332,7 +332,8 @@ impl State {
                 "the policy has changed, and parts of the action were not kept, so it cannot be evaluated again".into(),
             );
         }
-        let facts = self.agent_facts(&action.agent, &action.identity, Vec::new());
+        let mut facts = self.agent_facts(&action.agent, &action.identity, Vec::new());
+        facts.delegation = action.delegation.iter().map(|handed| self.link(handed)).collect();
         let verdict = self.evaluate(live, &action.agent, stored, &facts, false, ctx.now, None);
         let granting = matches!(
             verdict.decision,

@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use countersign_policy::{Action, Snapshot, TwoPerson};
 
-use super::{Ctx, Handled, OpenAction, State};
+use super::{Agent, Ctx, Handled, OpenAction, State};
 use crate::command::{Sealed, Submit};
-use crate::event::{ApprovalResolved, ApprovalState, KillEngaged, KillReleaseRequested, KillReleased, Scope, Status};
+use crate::event::{
+    ApprovalResolved, ApprovalState, DecisionFacts, KillEngaged, KillReleaseRequested, KillReleased, Scope, Status,
+};
 use crate::record::{Actor, Draft};
 use crate::refusal::Refusal;
 
@@ -16,6 +18,8 @@ const CANCEL_AT_ONCE: usize = 1000;
 /// What a kill switch may hit: an action, by everything that a scope can name.
 pub(super) struct Target<'a> {
     agent: &'a str,
+    /// Agents for which it acts.
+    chain: Vec<&'a str>,
     /// Its team when it asked.
     team: Option<&'a str>,
     tool: &'a str,
@@ -27,9 +31,15 @@ pub(super) struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// An action that is asked for, by the catalogue of the live policy.
-    pub(super) fn asked(submit: &'a Submit, action: &'a Action, live: Option<&Snapshot>) -> Target<'a> {
+    pub(super) fn asked(
+        submit: &'a Submit,
+        facts: &'a DecisionFacts,
+        action: &'a Action,
+        live: Option<&Snapshot>,
+    ) -> Target<'a> {
         Target {
             agent: &submit.agent,
+            chain: facts.delegation.iter().map(|link| &*link.id).collect(),
             team: None,
             tool: action.tool.as_deref().unwrap_or(&action.action),
             operation: &action.action,
@@ -42,6 +52,7 @@ impl<'a> Target<'a> {
     pub(super) fn of(action: &'a OpenAction) -> Target<'a> {
         Target {
             agent: &action.agent,
+            chain: action.delegation.iter().map(|handed| &*handed.agent).collect(),
             team: action.team.as_deref(),
             tool: &action.tool,
             operation: &action.operation,
@@ -149,16 +160,21 @@ impl State {
             .any(|scope| self.last_kill.get(&scope).is_some_and(|killed| *killed > seq))
     }
 
-    /// Every scope that this lies in, as the state's maps name them. The agent's team is the one that it is in now, and the
-    /// one that it was in when it asked: moving it elsewhere gets nothing around a kill.
+    /// Every scope that this lies in, as the state's maps name them; what stops an agent stops what is done for it. The agent's
+    /// team is the one that it is in now, and the one that it was in when it asked: moving it elsewhere gets nothing around a
+    /// kill.
     fn scopes<'t>(&self, target: &'t Target<'_>) -> impl Iterator<Item = String> + use<'t> {
-        let now = self.agents.get(target.agent).and_then(|agent| agent.team.clone());
+        let agents = || [target.agent].into_iter().chain(target.chain.iter().copied());
+        let team_now = |agent| self.agents.get(agent).and_then(|agent: &Agent| agent.team.clone());
+        let now: Vec<String> = agents().filter_map(team_now).collect();
         let teams = now.into_iter().chain(target.team.map(str::to_owned)).map(Scope::Team);
+        let agents = agents().map(|agent| Scope::Agent(agent.to_owned()));
         let tools = tool_names(target.tool, target.operation).map(|name| Scope::Tool(name.to_owned()));
         let runs = target.runs.into_iter().flatten().map(|run| Scope::Run(run.to_owned()));
         let classes = target.classes.iter().cloned().map(Scope::Class);
-        [Scope::Organization, Scope::Agent(target.agent.to_owned())]
+        [Scope::Organization]
             .into_iter()
+            .chain(agents)
             .chain(teams)
             .chain(tools)
             .chain(runs)

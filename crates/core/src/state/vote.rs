@@ -262,9 +262,9 @@ impl State {
             let why = "a kill switch was engaged after this request was opened".to_owned();
             return self.end_approval(vote.approval, ApprovalState::Cancelled, "killed", why, ctx);
         }
-        if let Some((code, message)) = self.halted(&action.agent, &action.tool, &action.operation, ctx.live) {
+        if let Some((agent, code, message)) = self.halted_for(action, ctx.live) {
             let why = match code {
-                "agent_paused" => format!("agent `{}` is paused", action.agent),
+                "agent_paused" => format!("agent `{agent}` is paused"),
                 _other => message,
             };
             return self.end_approval(vote.approval, ApprovalState::Cancelled, "cancelled", why, ctx);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::budget::{self, Budget};
+use super::delegation::{self, Delegation};
 use super::field::{Fields, Money, Reader};
 use super::rule::{Approvers, distinct, rule_id};
 use super::selector::Pattern;
@@ -31,6 +32,8 @@ pub struct Mandate {
     pub(crate) handoff_required: bool,
     /// What lies outside goes to a person instead of being denied.
     pub(crate) out_of_scope: Option<RuleId>,
+    /// Whom it may call, and who may call it.
+    pub(crate) delegation: Option<Delegation>,
     /// Its limits.
     pub(crate) budgets: Vec<Budget>,
     pub(crate) audit: mandate_audit::Audit,
@@ -168,7 +171,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ma
         rule: Arc::from(rule),
         place,
     };
-    fields.refuse(reader, &["delegation", "autonomy"]);
+    fields.refuse(reader, &["autonomy"]);
+    let handing_on = fields.get("delegation");
+    let delegation = handing_on.and_then(|node| delegation::read(reader, &document, node));
     let limits = fields.get("limits").zip(agent.as_deref());
     let budgets = limits
         .map(|(node, agent)| budget::limits(reader, agent, node))
@@ -248,6 +253,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ma
         escalations,
         handoff_required,
         out_of_scope,
+        delegation,
         budgets,
         audit,
     })

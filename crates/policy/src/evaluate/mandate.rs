@@ -1,7 +1,7 @@
 //! What the agent's own mandate says.
 
 use super::tally::{Tally, holds, one_line};
-use super::{Scene, data, reported};
+use super::{Scene, chain, data, reported};
 use crate::condition::{Condition, Fuel};
 use crate::document::mandate::{Mandate, Permission};
 use crate::document::tools::TIERS;
@@ -25,6 +25,13 @@ pub(super) fn weigh(scene: &Scene<'_>, mandate: &Mandate, fuel: &mut Fuel, tally
         {
             weigh_permission(scene, permission, tally);
         }
+    }
+    if let Some((called, own)) = chain::callee(scene.action).zip(mandate.delegation.as_ref())
+        && own.may_call(called)
+    {
+        let message = format!("the mandate lets the agent call `{called}`");
+        tally.say(Some(&own.id), "may_call", Decision::Allow, message);
+        tally.grant(false);
     }
     for escalation in &mandate.escalations {
         if applies(&escalation.id, Some(&escalation.condition), scene, fuel, tally) {

@@ -228,6 +228,35 @@ impl Tally {
         self
     }
 
+    /// Another agent of the chain got this. What stands is what both get: the stricter decision, all demands, the narrower
+    /// constraints. A permit for it is checked online, since any of them may be stopped before it is used.
+    pub(super) fn narrow(&mut self, agent: &str, other: Tally, currency: &str) {
+        self.online = true;
+        if !other.granted && !other.beyond {
+            (self.granted, self.beyond) = (false, false);
+        }
+        let named = other.reasons.into_iter().map(|mut reason| {
+            if reason.document.is_empty() {
+                reason.message = format!("{} (`{agent}`, for which it acts)", reason.message);
+            }
+            reason
+        });
+        self.reasons.extend(named);
+        self.demands.extend(other.demands);
+        self.reported.extend(other.reported);
+        self.evidence_required |= other.evidence_required;
+        self.handoff_required |= other.handoff_required;
+        self.offers.extend(other.offers);
+        if !self.offers.is_empty() && self.single_offer().is_none() {
+            let message = format!("the remedies that `{agent}` and the agents after it get differ");
+            self.deny(None, "remedies_differ", message);
+        }
+        for name in self.constraints.merge(&other.constraints, currency) {
+            let message = format!("what `{agent}` and the agents after it may do has nothing of `{name}` in common");
+            self.deny(None, "constraints_conflict", message);
+        }
+    }
+
     pub(super) fn into_reasons(self) -> Vec<Reason> {
         self.reasons
     }

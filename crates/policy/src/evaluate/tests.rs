@@ -51,6 +51,7 @@ fn one(snapshot: &Snapshot, case: &Case) -> TestResult {
             agent_id: &case.agent,
             standing: case.standing,
             agent: &agent,
+            chain: &[],
             principal_verified: case.principal_verified,
             pii: &Value::List(Vec::new()),
             counters: None,

@@ -5,6 +5,7 @@ mod approvals;
 mod autonomy;
 mod bad_input;
 mod connections;
+mod delegation;
 mod document;
 mod flow;
 mod glass;

@@ -504,6 +504,7 @@ fn context<'a>(pii: &'a Value, counters: &'a Value) -> Context<'a> {
         agent_id: "customer_support",
         standing: Standing::Active,
         agent: &AGENT,
+        chain: &[],
         principal_verified: false,
         pii,
         counters: Some(counters),

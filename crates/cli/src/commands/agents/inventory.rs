@@ -7,7 +7,7 @@ use crate::console::{Console, cell, table};
 use crate::failure::Result;
 
 /// Columns of the export: those of the agent, then those of its description.
-const AGENT: [&str; 6] = ["id", "standing", "identity", "owner", "team", "since"];
+const AGENT: [&str; 6] = ["id", "standing", "known_by", "owner", "team", "since"];
 const DESCRIPTION: [&str; 11] = [
     "purpose",
     "system",
@@ -97,8 +97,9 @@ fn line(agent: &Value, about: &Value) -> String {
     let quarantined = yes(agent, "quarantined");
     let of_agent = AGENT.map(|column| match column {
         "standing" => (if quarantined { "quarantined" } else { "registered" }).to_owned(),
-        // Who was only sighted was named by somebody else's key.
-        "identity" => (if quarantined { "claimed" } else { "verified" }).to_owned(),
+        // Who was only sighted was named by somebody else's key. How an agent proves who it is differs from action to
+        // action, and stands in each decision.
+        "known_by" => (if quarantined { "claim" } else { "registration" }).to_owned(),
         other => said(agent.get(other)),
     });
     let of_description = DESCRIPTION.map(|column| said(about.get(column)));
