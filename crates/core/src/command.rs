@@ -55,6 +55,8 @@ pub struct Submit {
     pub redact: BTreeMap<String, u32>,
     /// The words of it that the record shows.
     pub shown: Shown,
+    /// What a failure of it counts for.
+    pub attempt: Arc<str>,
     /// Where the final status is told.
     pub callback_url: Option<String>,
     /// The caller runs the alternative if policy has one to apply.

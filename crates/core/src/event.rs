@@ -39,7 +39,7 @@ pub use self::ledger::{
     StateSealed,
 };
 pub use self::organization::{AbsenceRecorded, AbsenceWithdrawn, OverrideRecorded, OverrideWithdrawn};
-pub use self::permit::{OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
+pub use self::permit::{InARow, OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
 pub use self::policy::{SnapshotActivated, SnapshotUploaded};
 pub use self::registry::{AgentRegistered, AgentSighted, KeyIssued, KeyRevoked, UserAdded, UserRemoved};
 pub use self::retention::{

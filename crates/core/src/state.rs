@@ -13,6 +13,7 @@ mod channels;
 mod coverage;
 mod decide;
 mod facts;
+mod failures;
 mod handle;
 mod log;
 mod matching;
@@ -184,6 +185,9 @@ pub struct OpenAction {
     pub agent: Arc<str>,
     /// The request for a human decision.
     pub approval: Option<ApprovalId>,
+    /// What a failure of it counts for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Arc<str>>,
     /// Where its final status is told.
     pub callback: Option<CallbackTo>,
     /// What was granted within which limits.
@@ -334,6 +338,9 @@ pub struct State {
     /// Epochs of the log after the first, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     epochs: Vec<EpochOpened>,
+    /// What agents fail at in a row, by agent and attempt.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    failing: BTreeMap<Arc<str>, BTreeMap<Arc<str>, failures::Failing>>,
     /// The host's clock jumped, and nobody confirmed it.
     frozen: bool,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

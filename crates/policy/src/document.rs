@@ -23,6 +23,7 @@ pub(crate) mod schema;
 pub(crate) mod selector;
 pub(crate) mod tests;
 pub(crate) mod tools;
+pub(crate) mod trigger;
 
 pub use autonomy::{AutonomyRules, Estimate, Threshold};
 pub use mandate::Mandate;

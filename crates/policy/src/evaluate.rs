@@ -19,6 +19,7 @@ mod mandate;
 mod seen;
 mod tally;
 pub(crate) mod tests;
+mod trigger;
 
 use seen::Seen;
 use tally::Tally;

@@ -19,7 +19,7 @@ use countersign_core::policy::{Snapshot, Value};
 use countersign_core::record::{ActorKind, Payload};
 use countersign_core::redact::{Kinds, Redactor};
 use countersign_core::retention::{DEFAULT_CLASS, agent_subject};
-use countersign_core::stored::{about, store_action, store_value, stored_action};
+use countersign_core::stored::{about, attempt, store_action, store_value, stored_action};
 use countersign_core::{
     ActionView, Actor, Answer, Command, Ctx, Envelope, Event, Record, Refusal, Span, State, Time, Transient,
 };
@@ -251,7 +251,10 @@ impl World {
             Some(principal) => self.subject(principal),
             None => self.subject(&agent_subject(agent)),
         };
+        let step = received.action.step.as_deref();
+        let step = step.map(|step| self.key.step(agent, received.action.run.as_deref(), step));
         Ok(Submit {
+            attempt: attempt(&stored.shown, step),
             digest,
             agent: agent.into(),
             verified: true,

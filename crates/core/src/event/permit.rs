@@ -69,6 +69,18 @@ pub enum OutcomeStatus {
     Unknown,
 }
 
+/// What an agent keeps failing at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InARow {
+    /// Who.
+    pub agent: Arc<str>,
+    /// With what, as the decisions say it.
+    pub attempt: Arc<str>,
+    /// How often, with this outcome; 0 ends the row.
+    pub failures: u32,
+}
+
 /// `outcome.reported`; output and error are the payload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +96,9 @@ pub struct OutcomeReported {
     /// How long it took, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
+    /// How often the agent has failed at this in a row, where it failed or this success ends the row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_a_row: Option<InARow>,
     /// How it ended.
     pub status: OutcomeStatus,
     /// Tokens by kind.

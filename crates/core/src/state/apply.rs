@@ -258,6 +258,7 @@ impl State {
             acts_in: e.acts_in.clone(),
             agent: e.agent.clone(),
             approval: e.approval,
+            attempt: e.attempt.clone(),
             callback: e.callback.clone(),
             constraints: e.constraints.clone(),
             digest,
@@ -352,6 +353,9 @@ impl State {
     }
 
     fn reported(&mut self, record: &Record, e: &OutcomeReported) {
+        if let Some(row) = &e.in_a_row {
+            self.failed_in_a_row(record.ts, row);
+        }
         match self.actions.get_mut(&e.action_id) {
             Some(action) => {
                 action.outcome = true;
@@ -370,6 +374,7 @@ impl State {
                     acts_in: None,
                     agent: "".into(),
                     approval: None,
+                    attempt: None,
                     callback: None,
                     constraints: Default::default(),
                     digest: Digest([0; 32]),

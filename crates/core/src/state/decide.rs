@@ -344,6 +344,7 @@ impl State {
             agent: submit.agent.clone(),
             amount: submit.shown.amount,
             approval,
+            attempt: Some(submit.attempt),
             beyond_mandate: ruling.beyond_mandate,
             callback: callback.clone(),
             constraints: ruling.constraints,

@@ -39,10 +39,10 @@ impl State {
     pub(crate) fn facts(&self, submit: &Submit) -> DecisionFacts {
         let identity = if submit.verified { "verified" } else { "claimed" };
         let pii = submit.redact.keys().cloned().collect();
-        self.agent_facts(&submit.agent, identity, pii)
+        self.agent_facts(&submit.agent, identity, &submit.attempt, pii)
     }
 
-    pub(super) fn agent_facts(&self, agent: &str, identity: &str, pii: Vec<String>) -> DecisionFacts {
+    pub(super) fn agent_facts(&self, agent: &str, identity: &str, attempt: &str, pii: Vec<String>) -> DecisionFacts {
         let known = self.agents.get(agent);
         let mut words = BTreeMap::from([("identity".to_owned(), identity.to_owned())]);
         if let Some(agent) = known.filter(|agent| !agent.quarantined) {
@@ -52,6 +52,7 @@ impl State {
         DecisionFacts {
             accept_remedy: false,
             agent: words,
+            failures: self.failures(agent, attempt),
             labels: known.map(|agent| agent.labels.clone()).unwrap_or_default(),
             pii,
             policy_unavailable: false,
@@ -97,6 +98,7 @@ pub fn explain(
 /// Facts of a record as the values that conditions compute with.
 struct FactValues {
     agent: Value,
+    counters: Value,
     pii: Value,
 }
 
@@ -105,6 +107,10 @@ impl FactValues {
         let pii = Value::List(facts.pii.iter().map(|kind| Value::from(kind.as_str())).collect());
         FactValues {
             agent: agent_value(agent, facts),
+            counters: Value::Map(BTreeMap::from([(
+                "failures".to_owned(),
+                Value::Number(facts.failures.into()),
+            )])),
             pii,
         }
     }
@@ -127,7 +133,7 @@ impl FactValues {
             agent: &self.agent,
             principal_verified: facts.principal_verified,
             pii: &self.pii,
-            counters: None,
+            counters: Some(&self.counters),
             now: now.0,
             currency,
             accept_remedy,

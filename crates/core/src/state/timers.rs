@@ -60,6 +60,7 @@ impl State {
                 Due::Review(id) => events.extend(self.review_overdue(id, ctx)),
                 Due::Outcome(id) => {
                     events.push(Draft::observed(OutcomeReported {
+                        in_a_row: None,
                         action_id: id,
                         cost: None,
                         currency: None,
