@@ -278,6 +278,15 @@ pub enum Command {
         /// Why.
         rationale: Option<Sealed>,
     },
+    /// Agree to a proposed snapshot, or not.
+    JudgeSnapshot {
+        /// Its hash, `sha256:…`.
+        hash: Arc<str>,
+        /// Yes or no.
+        agrees: bool,
+        /// What the person says.
+        comment: Option<Sealed>,
+    },
     /// Make the snapshot live that was live before.
     RollBack {
         /// Why.
@@ -403,6 +412,7 @@ impl Command {
             Command::RevokeKey(..) => "revoke_key",
             Command::UploadSnapshot(..) => "upload_snapshot",
             Command::ActivateSnapshot { .. } => "activate_snapshot",
+            Command::JudgeSnapshot { .. } => "judge_snapshot",
             Command::RollBack { .. } => "roll_back",
             Command::Kill { .. } => "kill",
             Command::Release { .. } => "release",

@@ -9,6 +9,7 @@ mod access;
 mod apply;
 mod autonomy;
 mod caches;
+mod change;
 mod channels;
 mod coverage;
 mod decide;
@@ -41,6 +42,7 @@ use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use serde::{Deserialize, Serialize};
 
 pub use self::autonomy::{missing, percent};
+pub use self::change::Proposal;
 pub use self::channels::{Channel, PendingNotice};
 pub use self::coverage::Unreachable;
 pub use self::decide::Ruling;
@@ -310,6 +312,8 @@ enum Due {
     Outcome(ActionId),
     /// A look at what has run is overdue.
     Review(ReviewId),
+    /// The time to agree to a policy is over.
+    Proposal,
 }
 
 fn is_zero(value: &u64) -> bool {
@@ -362,6 +366,9 @@ pub struct State {
     /// Records before this index have lost their bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pruned: u64,
+    /// The snapshot that waits for people to agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proposal: Option<Proposal>,
     receivers: BTreeMap<ReceiverId, String>,
     refusals: BTreeMap<String, RefusalWindow>,
     /// Index of the record that last restricted a subject's data: later payloads lie under other keys.
@@ -396,4 +403,6 @@ pub struct State {
     forget_refusals: VecDeque<(Time, Digest)>,
     #[serde(skip)]
     approvals_of_agent: BTreeMap<Arc<str>, u32>,
+    #[serde(skip)]
+    reviews_of_agent: BTreeMap<Arc<str>, usize>,
 }

@@ -9,6 +9,7 @@ use crate::problem::Problem;
 use crate::yaml::{self, Source};
 
 pub(crate) mod autonomy;
+pub(crate) mod change_control;
 pub(crate) mod compliance;
 pub(crate) mod field;
 pub(crate) mod gate;
@@ -26,6 +27,7 @@ pub(crate) mod tools;
 pub(crate) mod trigger;
 
 pub use autonomy::{AutonomyRules, Estimate, Threshold};
+pub use change_control::PolicyChanges;
 pub use mandate::Mandate;
 pub use organization::{DefaultRoute, Organization, TwoPerson};
 pub use route::{Assurance, Clarify, Exhausted, Route, Separation, Step, StepSlot, When};

@@ -35,7 +35,7 @@ pub use document::compliance::{FLOOR_DAYS, PACKS, Pack, retention_days};
 pub use document::mandate_audit::{EVENTS as ALERT_EVENTS, REDACT_KINDS};
 pub use document::{
     Assurance, AutonomyRules, Calendar, Clarify, DefaultRoute, Estimate, Exhausted, Hours, Layer, Mandate,
-    Organization, Route, Schedule, Separation, Step, StepSlot, Threshold, TwoPerson, When, is_time_zone,
+    Organization, PolicyChanges, Route, Schedule, Separation, Step, StepSlot, Threshold, TwoPerson, When, is_time_zone,
 };
 pub use evaluate::complete_evidence;
 pub use evaluate::explain::Trace;

@@ -125,6 +125,12 @@ impl World {
 
     /// Stores policy documents and makes them live.
     pub fn policy(&mut self, files: &[(&str, &str)]) {
+        let hash = self.upload(files);
+        self.done(Command::ActivateSnapshot { hash, rationale: None });
+    }
+
+    /// Stores policy documents and answers their hash.
+    pub fn upload(&mut self, files: &[(&str, &str)]) -> Arc<str> {
         let files: Vec<_> = files
             .iter()
             .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()))
@@ -137,7 +143,7 @@ impl World {
             hash: hash.clone(),
         };
         self.done(Command::UploadSnapshot(Box::new(uploaded)));
-        self.done(Command::ActivateSnapshot { hash, rationale: None });
+        hash
     }
 
     /// Lets time pass; timers fire as they are due.

@@ -188,6 +188,9 @@ impl State {
             }
             Event::RefusalsRepeated(_) | Event::RequestNoted(_) => {}
             Event::SnapshotActivated(e) => self.activated(record.ts, &e.hash),
+            Event::SnapshotDeclined(e) => self.decided_on_proposal(&e.hash),
+            Event::SnapshotJudged(e) => self.judged(e),
+            Event::SnapshotProposed(e) => self.proposed(e),
             Event::SnapshotUploaded(e) => {
                 let stored = StoredSnapshot {
                     activated: None,
@@ -436,6 +439,7 @@ impl State {
     }
 
     fn activated(&mut self, now: Time, hash: &Arc<str>) {
+        self.decided_on_proposal(hash);
         if let Some(previous) = self.live.replace(hash.clone())
             && previous != *hash
         {

@@ -57,6 +57,7 @@ impl State {
                         events.extend(self.resolve(id, approval, ApprovalState::Lapsed, "expired", why, ctx));
                     }
                 }
+                Due::Proposal => events.extend(self.proposal_over()),
                 Due::Review(id) => events.extend(self.review_overdue(id, ctx)),
                 Due::Outcome(id) => {
                     events.push(Draft::observed(OutcomeReported {

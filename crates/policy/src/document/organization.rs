@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::autonomy::{self, AutonomyRules};
+use super::change_control::{self, PolicyChanges};
 use super::compliance::{PACKS, Pack};
 use super::field::{Fields, Reader, is_currency};
 use super::route::Route;
@@ -24,6 +25,7 @@ pub struct Organization {
     default_route: Option<DefaultRoute>,
     two_person: TwoPerson,
     autonomy: Option<AutonomyRules>,
+    policy_changes: Option<PolicyChanges>,
     compliance: Vec<Pack>,
     retention: Option<String>,
     pub(crate) retention_place: Option<Place>,
@@ -93,6 +95,11 @@ impl Organization {
     /// `autonomy:`, how agents earn less review.
     pub fn autonomy(&self) -> Option<&AutonomyRules> {
         self.autonomy.as_ref()
+    }
+
+    /// `change_control: policies:`, who agrees to another policy.
+    pub fn policy_changes(&self) -> Option<&PolicyChanges> {
+        self.policy_changes.as_ref()
     }
 
     /// `compliance:`, the rules that the organization lives by.
@@ -224,6 +231,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         .and_then(|node| reader.word(node, &words))
         .unwrap_or_default();
     let autonomy = fields.get("autonomy").and_then(|node| autonomy::read(reader, node));
+    let policy_changes = fields
+        .get("change_control")
+        .and_then(|node| change_control::read(reader, node));
     let mut compliance = Vec::new();
     if let Some(node) = fields.get("compliance") {
         let words = PACKS.map(|pack| (pack.name, pack));
@@ -272,6 +282,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         default_route,
         two_person,
         autonomy,
+        policy_changes,
         compliance,
         retention,
         retention_place,

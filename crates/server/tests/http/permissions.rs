@@ -144,7 +144,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "record_override",
         "withdraw_override",
     ];
-    let votes = ["vote", "votes", "set_mode", "close_review"];
+    let votes = ["vote", "votes", "set_mode", "close_review", "judge_policy"];
     let agents_read = [
         "action",
         "explain",
