@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use countersign_core::event::SnapshotUploaded;
 use countersign_core::schedule;
 use countersign_core::state::Proposal;
-use countersign_core::{Command, Refusal, Span, State, Time};
+use countersign_core::{Command, Event, Refusal, Span, State, Time};
 use countersign_policy::{Problem, Snapshot};
 use countersign_store::{Org, SnapshotFiles};
 
@@ -25,6 +25,8 @@ pub struct PolicyCheck {
     pub problems: Vec<Problem>,
     /// Tests in the documents that did not get the decision that they want, one sentence each.
     pub failed_tests: Vec<String>,
+    /// They were stored by this same request before.
+    pub replayed: bool,
 }
 
 impl PolicyCheck {
@@ -115,6 +117,7 @@ pub fn check(files: &[(String, Vec<u8>)]) -> (Option<Snapshot>, PolicyCheck) {
             hash,
             problems,
             failed_tests,
+            replayed: false,
         },
     )
 }
@@ -142,8 +145,11 @@ impl Engine {
             snapshots: vec![SnapshotFiles { files, hash }],
             ..Beside::default()
         };
-        self.perform(Lane::Write, &request.caller.org, envelope, beside).await?;
-        Ok(checked)
+        let done = self.perform(Lane::Write, &request.caller.org, envelope, beside).await?;
+        Ok(PolicyCheck {
+            replayed: done.replayed.is_some(),
+            ..checked
+        })
     }
 
     /// Makes a stored snapshot live.
@@ -156,15 +162,32 @@ impl Engine {
         let hash: Arc<str> = hash.into();
         let warnings = self.fit_to_live(&request.caller.org, &hash).await?;
         let command = Command::ActivateSnapshot {
-            hash,
+            hash: hash.clone(),
             rationale: self.words(rationale),
         };
         let envelope = request.envelope(command);
         let done = self
             .perform(Lane::Write, &request.caller.org, envelope, Beside::default())
             .await?;
-        self.activation(&request.caller.org, warnings, done.replayed.is_some())
+        let activation = self
+            .activation(&request.caller.org, warnings, done.replayed.is_some())
+            .await?;
+        let Some(seq) = done.replayed else {
+            return Ok(activation);
+        };
+        let (inner, org) = (self.inner.clone(), request.caller.org.clone());
+        let record = blocking(move || inner.record(&org, seq))
             .await
+            .map_err(EngineError::recorded)?;
+        match record.event {
+            // It became live then, or was live: that is the answer, whatever has become live since.
+            Event::SnapshotActivated(_) | Event::RequestNoted(_) => Ok(Activation {
+                live: hash.to_string(),
+                pending: None,
+                ..activation
+            }),
+            _other => Ok(activation),
+        }
     }
 
     /// Agrees to a snapshot that somebody wants live, or does not.

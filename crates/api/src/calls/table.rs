@@ -268,7 +268,7 @@ pub(super) static CALLS: &[Call] = &[
         .takes::<RationaleBody>(r#"{"rationale": "refunds up to 500 without review"}"#)
         .answers::<LiveAnswer>()
         .problems(&[(409, "already_proposed"), (409, "route_unreachable"), (409, "tests_failed")]),
-    Call::new("judge_policy", Post, "/v1/policies/{hash}/votes", people(&[Admin, Reviewer]))
+    Call::new("judge_policy", Post, "/v1/policies/{hash}/votes", Permission::Voter)
         .about("Agrees to a snapshot that somebody wants live, or does not; the last who has to agree makes it live.")
         .idempotent()
         .with(&[SNAPSHOT])

@@ -58,6 +58,10 @@ impl State {
             return Handled::done(events);
         };
         if let Some(known) = self.proposal.as_ref().filter(|known| known.hash == hash) {
+            // Who asks once more is told what waits.
+            if known.by == actor.id {
+                return Handled::done(Vec::new());
+            }
             let detail = format!(
                 "`{}` wants it live, and people have until {} to agree",
                 known.by, known.until

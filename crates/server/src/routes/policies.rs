@@ -68,13 +68,14 @@ async fn upload(asked: Asked<Caller>) -> Answer {
         .engine
         .upload_policies(&asked.request(), files.clone())
         .await?;
+    let replayed = checked.replayed;
     let answer = on_the_wire(checked, &files);
     if answer.hash.is_none() {
         let mut refused = Problem::invalid("policy_invalid", "the documents do not load");
         refused.policy = answer.problems.into();
         return Err(refused.hint("`problems` says what is wrong, and where"));
     }
-    Ok(json(&answer)?.created())
+    Ok(json(&answer)?.created().replayed(replayed))
 }
 
 async fn check(asked: Asked<Caller>) -> Answer {
