@@ -94,6 +94,9 @@ pub struct SnapshotAnswer {
 pub struct SnapshotsAnswer {
     /// All of them.
     pub snapshots: Vec<SnapshotAnswer>,
+    /// The one that waits for people to agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingPolicy>,
 }
 
 /// A stored snapshot with its documents.
@@ -105,11 +108,55 @@ pub struct SnapshotFilesAnswer {
     pub files: BTreeMap<String, String>,
 }
 
+/// A snapshot that somebody wants live, and to which others have to agree.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PendingPolicy {
+    /// `sha256:…`.
+    pub hash: String,
+    /// Who wants it.
+    pub by: String,
+    /// Names of those who may agree.
+    pub approvers: Vec<String>,
+    /// Who has agreed.
+    pub approved_by: Vec<String>,
+    /// How many have to agree.
+    pub quorum: u32,
+    /// Until when.
+    pub until: String,
+}
+
+/// What a person says of a snapshot that somebody wants live.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyVerb {
+    /// Yes.
+    Approve,
+    /// No: what is live stays live.
+    Reject,
+}
+
+/// A person's word on a snapshot that somebody wants live.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyVoteBody {
+    /// Yes or no.
+    pub verb: PolicyVerb,
+    /// Why; a rejection needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<Text<4096>>,
+}
+
 /// What is live now.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct LiveAnswer {
     /// `sha256:…`.
     pub live: String,
+    /// What is to be live once people have agreed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingPolicy>,
+    /// What is not as it should be, a sentence each: gaps in schedules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// A finding on the wire. `text` is the document's.

@@ -95,7 +95,7 @@ impl Instance {
 
     /// Stores documents and makes them live, in the operator's name. Returns the snapshot's hash.
     pub(crate) async fn activate(&self, org: &str, files: Files, why: &str) -> Result<String> {
-        activate(&self.engine, org, files, why).await
+        Ok(activate(&self.engine, org, files, why).await?.0)
     }
 
     /// A fresh admin key for a person.
@@ -112,8 +112,9 @@ fn vault(key_file: &Path, create: bool) -> Result<Vault> {
     })
 }
 
-/// Stores documents and makes them live, in the operator's name. Returns the snapshot's hash.
-pub(crate) async fn activate(engine: &Engine, org: &str, files: Files, why: &str) -> Result<String> {
+/// Stores documents and makes them live, in the operator's name, or asks the people who have to agree to that. Returns the
+/// snapshot's hash, and whether it is live.
+pub(crate) async fn activate(engine: &Engine, org: &str, files: Files, why: &str) -> Result<(String, bool)> {
     let caller = Caller::operator(org.into());
     let request = Request {
         caller: &caller,
@@ -125,8 +126,9 @@ pub(crate) async fn activate(engine: &Engine, org: &str, files: Files, why: &str
     let Some(hash) = checked.hash else {
         return Err(Failure::no("the policies do not load").next("check them with `countersign policy check DIR`"));
     };
-    engine.activate_policy(&request, &hash, Some(why)).await?;
-    Ok(hash)
+    let activation = engine.activate_policy(&request, &hash, Some(why)).await?;
+    let live = activation.live == hash;
+    Ok((hash, live))
 }
 
 /// The organization that is meant: the named one, or the only one.

@@ -20,7 +20,7 @@ use countersign_core::policy::{Snapshot, json};
 use countersign_core::record::Payload;
 use countersign_core::redact::{Kinds, Redactor};
 use countersign_core::replay::{Outcome, Policies, Replay};
-use countersign_core::stored::store_action;
+use countersign_core::stored::{attempt, store_action};
 use countersign_core::{Actor, Answer, Command, Ctx, Envelope, Record, Span, State, Time, Transient};
 
 const ORIGIN: &str = "bench/t/0/audit/1";
@@ -111,6 +111,7 @@ impl Ledger {
             "default",
         );
         self.give(Command::Submit(Box::new(Submit {
+            attempt: attempt(&stored.shown, None),
             agent: "countersign".into(),
             verified: true,
             person: None,

@@ -57,6 +57,8 @@ pub struct Submit {
     pub redact: BTreeMap<String, u32>,
     /// The words of it that the record shows.
     pub shown: Shown,
+    /// What a failure of it counts for.
+    pub attempt: Arc<str>,
     /// Where the final status is told.
     pub callback_url: Option<String>,
     /// The caller runs the alternative if policy has one to apply.
@@ -313,6 +315,15 @@ pub enum Command {
         /// Why.
         rationale: Option<Sealed>,
     },
+    /// Agree to a proposed snapshot, or not.
+    JudgeSnapshot {
+        /// Its hash, `sha256:…`.
+        hash: Arc<str>,
+        /// Yes or no.
+        agrees: bool,
+        /// What the person says.
+        comment: Option<Sealed>,
+    },
     /// Make the snapshot live that was live before.
     RollBack {
         /// Why.
@@ -452,6 +463,7 @@ impl Command {
             Command::RevokeKey(..) => "revoke_key",
             Command::UploadSnapshot(..) => "upload_snapshot",
             Command::ActivateSnapshot { .. } => "activate_snapshot",
+            Command::JudgeSnapshot { .. } => "judge_snapshot",
             Command::RollBack { .. } => "roll_back",
             Command::Kill { .. } => "kill",
             Command::Release { .. } => "release",

@@ -128,6 +128,22 @@ impl DigestKey {
     pub fn subject(&self, name: &str) -> Subject {
         Subject(mac(self, &[b"countersign-subject-v1\0", name.as_bytes()]))
     }
+
+    /// Which step of which run of an agent it is, without saying it: SHA-256 of
+    /// `HMAC-SHA-256(key, "countersign-step-v1" ‖ 0 ‖ agent ‖ 0 ‖ run ‖ 0 ‖ step)`, of which the first half is taken. None
+    /// of the three may hold a zero byte.
+    pub fn step(&self, agent: &str, run: Option<&str>, step: &str) -> Digest {
+        let (run, end) = (run.unwrap_or_default().as_bytes(), &b"\0"[..]);
+        let text = [
+            b"countersign-step-v1\0",
+            agent.as_bytes(),
+            end,
+            run,
+            end,
+            step.as_bytes(),
+        ];
+        Digest::of(&mac(self, &text))
+    }
 }
 
 /// Length of a digest's salt.

@@ -52,8 +52,10 @@ pub use self::ledger::{
     StateSealed,
 };
 pub use self::organization::{AbsenceRecorded, AbsenceWithdrawn, OverrideRecorded, OverrideWithdrawn};
-pub use self::permit::{OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
-pub use self::policy::{SnapshotActivated, SnapshotUploaded};
+pub use self::permit::{InARow, OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
+pub use self::policy::{
+    DeclinedBecause, SnapshotActivated, SnapshotDeclined, SnapshotJudged, SnapshotProposed, SnapshotUploaded,
+};
 pub use self::registry::{AgentRegistered, AgentSighted, KeyIssued, KeyRevoked, UserAdded, UserRemoved};
 pub use self::retention::{
     HoldPlaced, HoldReleaseRequested, HoldReleased, HoldScope, LedgerPruned, PayloadsDestroyed, SubjectErased,
@@ -240,6 +242,12 @@ events! {
     ReviewOverdue = "review.overdue";
     /// A policy snapshot was made live.
     SnapshotActivated = "snapshot.activated";
+    /// A policy snapshot that was proposed did not become live.
+    SnapshotDeclined = "snapshot.declined";
+    /// Somebody agreed to a policy snapshot, or did not.
+    SnapshotJudged = "snapshot.judged";
+    /// Somebody wants a policy snapshot live, and others have to agree.
+    SnapshotProposed = "snapshot.proposed";
     /// A policy snapshot was stored.
     SnapshotUploaded = "snapshot.uploaded";
     /// The state at this place in the ledger has this hash.

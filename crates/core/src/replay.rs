@@ -25,7 +25,7 @@ use crate::ids::{ActionId, ApprovalId, IdSource};
 use crate::record::{ActorKind, Draft, Payload, Record};
 use crate::redact::{Kinds, Redactor, is_mark, is_marked};
 use crate::state::{Ctx, State, Transient};
-use crate::stored::with_salt;
+use crate::stored::{attempt, with_salt};
 use crate::time::{Span, Time};
 
 /// Where the documents of a snapshot come from.
@@ -367,6 +367,8 @@ impl<'p> Replay<'p> {
             stored: restored.stored.clone(),
             redact: record.redact.clone(),
             shown: restored.shown.clone(),
+            // It may end in a keyed digest, which nobody outside can make again.
+            attempt: (decision.attempt.clone()).unwrap_or_else(|| attempt(&restored.shown, None)),
             callback_url: decision.callback.as_ref().map(|callback| callback.url.clone()),
             // A record of a version that did not state it: only who accepts a remedy has one applied.
             accept_remedy: decision.facts.accept_remedy

@@ -11,10 +11,12 @@ mod autonomy;
 mod budget;
 mod caches;
 mod chain;
+mod change;
 mod channels;
 mod coverage;
 mod decide;
 mod facts;
+mod failures;
 mod glass;
 mod guard;
 mod handle;
@@ -51,6 +53,7 @@ use serde::{Deserialize, Serialize};
 pub use self::autonomy::{missing, percent};
 pub use self::budget::Account;
 pub use self::chain::HandedOn;
+pub use self::change::Proposal;
 pub use self::channels::{Channel, PendingNotice};
 pub use self::coverage::Unreachable;
 pub use self::facts::explain;
@@ -213,6 +216,9 @@ pub struct OpenAction {
     pub agent: Arc<str>,
     /// The request for a human decision.
     pub approval: Option<ApprovalId>,
+    /// What a failure of it counts for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Arc<str>>,
     /// Where its final status is told.
     pub callback: Option<CallbackTo>,
     /// Classes of the tool catalogue that it lies in.
@@ -356,6 +362,8 @@ enum Due {
     Outcome(ActionId),
     /// A look at what has run is overdue.
     Review(ReviewId),
+    /// The time to agree to a policy is over.
+    Proposal,
 }
 
 /// The same for what has a name in place of an id.
@@ -400,6 +408,9 @@ pub struct State {
     /// Epochs of the log after the first, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     epochs: Vec<EpochOpened>,
+    /// What agents fail at in a row, by agent and attempt.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    failing: BTreeMap<Arc<str>, BTreeMap<Arc<str>, failures::Failing>>,
     /// The host's clock jumped, and nobody confirmed it.
     frozen: bool,
     /// Who broke the glass, and who may not any more.
@@ -427,6 +438,9 @@ pub struct State {
     /// Records before this index have lost their bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pruned: u64,
+    /// The snapshot that waits for people to agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proposal: Option<Proposal>,
     receivers: BTreeMap<ReceiverId, String>,
     refusals: BTreeMap<String, RefusalWindow>,
     /// Index of the record that last restricted a subject's data: later payloads lie under other keys.
@@ -471,4 +485,6 @@ pub struct State {
     forget_refusals: VecDeque<(Time, Digest)>,
     #[serde(skip)]
     approvals_of_agent: BTreeMap<Arc<str>, u32>,
+    #[serde(skip)]
+    reviews_of_agent: BTreeMap<Arc<str>, usize>,
 }

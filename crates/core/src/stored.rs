@@ -7,7 +7,7 @@ use countersign_policy::{Action, Value, json};
 
 use crate::action::{receive, to_value};
 use crate::command::Sealed;
-use crate::digest::{ActionDigest, SALT_BYTES, hex, push_value, read_hex};
+use crate::digest::{ActionDigest, Digest, SALT_BYTES, hex, push_value, read_hex};
 use crate::record::Payload;
 use crate::redact::{Kinds, Redactor};
 use crate::retention::Subject;
@@ -137,6 +137,15 @@ pub(crate) fn shown(redacted: &Value) -> Shown {
         run: word(redacted.get("run")),
         tool: word(redacted.get("tool")),
     }
+}
+
+/// What a failure of an action counts for: its operation, with the tool and environment, and the step of the run where it
+/// names one.
+pub fn attempt(shown: &Shown, step: Option<Digest>) -> Arc<str> {
+    let tool = shown.tool.as_ref().map(|tool| format!("{tool}:")).unwrap_or_default();
+    let env = shown.env.as_ref().map(|env| format!("@{env}")).unwrap_or_default();
+    let step = step.map(|step| format!("#{step}")).unwrap_or_default();
+    format!("{tool}{}{env}{step}", shown.action).into()
 }
 
 /// The same payload with the alternative that policy offers beside the action.

@@ -9,7 +9,7 @@ use countersign_core::policy::{Action, Value, json};
 use countersign_core::record::{Actor, Half, Idempotency};
 use countersign_core::redact::Kinds;
 use countersign_core::retention::{DEFAULT_CLASS, Subject, agent_subject};
-use countersign_core::stored::{about, store_action, store_value};
+use countersign_core::stored::{about, attempt, store_action, store_value};
 use countersign_core::{Command, Envelope, Refusal};
 use countersign_notify::Target;
 
@@ -102,6 +102,8 @@ impl Engine {
         let salt = self.inner.salts.next();
         let stored = store_action(&action, &digest, &self.inner.redactor, &kinds, salt, class);
         let subject = subject_of(&handle.keys.digest, &agent, &action);
+        let step = (action.step.as_deref()).map(|step| handle.keys.digest.step(&agent, action.run.as_deref(), step));
+        let attempt = attempt(&stored.shown, step);
         let submit = Submit {
             verified: actor.verified,
             person: (caller.actor.kind == countersign_core::ActorKind::User).then(|| caller.actor.id.clone()),
@@ -112,6 +114,7 @@ impl Engine {
             stored: about(stored.sealed, subject),
             redact: stored.redact,
             shown: stored.shown,
+            attempt,
             callback_url,
             accept_remedy,
         };

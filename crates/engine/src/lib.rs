@@ -76,7 +76,7 @@ pub use mark::{Mark, MarkError, Marks, split_origin};
 pub use metrics::{BUCKETS, DECISIONS, Histogram, Metrics};
 pub use organizations::{NewOrganization, Opened};
 pub use payload::Purpose;
-pub use policies::{PolicyCheck, SnapshotRow, check as check_policies};
+pub use policies::{Activation, PolicyCheck, SnapshotRow, check as check_policies};
 pub use prune::LeafHashes;
 #[cfg(feature = "simulation")]
 pub use random::seeded;

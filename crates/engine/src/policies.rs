@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use countersign_core::event::SnapshotUploaded;
-use countersign_core::{Command, Refusal};
+use countersign_core::schedule;
+use countersign_core::state::Proposal;
+use countersign_core::{Command, Event, Refusal, Span, State, Time};
 use countersign_policy::{Problem, Snapshot};
 use countersign_store::{Org, SnapshotFiles};
 
@@ -23,6 +25,8 @@ pub struct PolicyCheck {
     pub problems: Vec<Problem>,
     /// Tests in the documents that did not get the decision that they want, one sentence each.
     pub failed_tests: Vec<String>,
+    /// They were stored by this same request before.
+    pub replayed: bool,
 }
 
 impl PolicyCheck {
@@ -44,6 +48,40 @@ pub struct SnapshotRow {
     pub activated: Option<countersign_core::Time>,
     /// It decides now.
     pub live: bool,
+}
+
+/// What came of making a snapshot live.
+pub struct Activation {
+    /// What is live now.
+    pub live: String,
+    /// What waits for people to agree.
+    pub pending: Option<Proposal>,
+    /// What is not as it should be, a sentence each.
+    pub warnings: Vec<String>,
+    /// The same request was carried out before.
+    pub replayed: bool,
+}
+
+/// How far ahead gaps are looked for, in days.
+const GAPS_WITHIN_DAYS: i64 = 14;
+
+/// The gaps of a snapshot's schedules, one sentence for each schedule that has some.
+fn gaps(people: &State, snapshot: &Snapshot, now: Time) -> Vec<String> {
+    let changes = people.changes();
+    let schedules = snapshot.organization().into_iter().flat_map(|known| known.schedules());
+    let told = schedules.filter_map(|schedule| {
+        let gaps = schedule::gaps(schedule, &changes, now, now + Span::days(GAPS_WITHIN_DAYS));
+        let (from, to) = *gaps.first()?;
+        let more = match gaps.len() - 1 {
+            0 => String::new(),
+            more => format!(", and {more} more times"),
+        };
+        Some(format!(
+            "within {GAPS_WITHIN_DAYS} days nobody is on in schedule `{}` from {from} to {to}{more}",
+            schedule.name
+        ))
+    });
+    told.collect()
 }
 
 /// The tests of a snapshot that do not get what they want.
@@ -79,6 +117,7 @@ pub fn check(files: &[(String, Vec<u8>)]) -> (Option<Snapshot>, PolicyCheck) {
             hash,
             problems,
             failed_tests,
+            replayed: false,
         },
     )
 }
@@ -106,8 +145,11 @@ impl Engine {
             snapshots: vec![SnapshotFiles { files, hash }],
             ..Beside::default()
         };
-        self.perform(Lane::Write, &request.caller.org, envelope, beside).await?;
-        Ok(checked)
+        let done = self.perform(Lane::Write, &request.caller.org, envelope, beside).await?;
+        Ok(PolicyCheck {
+            replayed: done.replayed.is_some(),
+            ..checked
+        })
     }
 
     /// Makes a stored snapshot live.
@@ -116,12 +158,88 @@ impl Engine {
         request: &Request<'_>,
         hash: &str,
         rationale: Option<&str>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Activation, EngineError> {
         let hash: Arc<str> = hash.into();
-        let (inner, org, wanted) = (self.inner.clone(), request.caller.org.clone(), hash.clone());
-        let compiled = blocking(move || Ok(inner.compiled(&org, Some(&wanted)))).await?;
+        let warnings = self.fit_to_live(&request.caller.org, &hash).await?;
+        let command = Command::ActivateSnapshot {
+            hash: hash.clone(),
+            rationale: self.words(rationale),
+        };
+        let envelope = request.envelope(command);
+        let done = self
+            .perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+            .await?;
+        let activation = self
+            .activation(&request.caller.org, warnings, done.replayed.is_some())
+            .await?;
+        let Some(seq) = done.replayed else {
+            return Ok(activation);
+        };
+        let (inner, org) = (self.inner.clone(), request.caller.org.clone());
+        let record = blocking(move || inner.record(&org, seq))
+            .await
+            .map_err(EngineError::recorded)?;
+        match record.event {
+            // It became live then, or was live: that is the answer, whatever has become live since.
+            Event::SnapshotActivated(_) | Event::RequestNoted(_) => Ok(Activation {
+                live: hash.to_string(),
+                pending: None,
+                ..activation
+            }),
+            _other => Ok(activation),
+        }
+    }
+
+    /// Agrees to a snapshot that somebody wants live, or does not.
+    pub async fn judge_policy(
+        &self,
+        request: &Request<'_>,
+        hash: &str,
+        agrees: bool,
+        comment: Option<&str>,
+    ) -> Result<Activation, EngineError> {
+        let hash: Arc<str> = hash.into();
+        let warnings = match agrees {
+            // People may have come and gone since it was proposed.
+            true => self.fit_to_live(&request.caller.org, &hash).await?,
+            false => Vec::new(),
+        };
+        let command = Command::JudgeSnapshot {
+            hash,
+            agrees,
+            comment: self.words(comment),
+        };
+        let envelope = request.envelope(command);
+        let done = self
+            .perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+            .await?;
+        self.activation(&request.caller.org, warnings, done.replayed.is_some())
+            .await
+    }
+
+    /// What is live now, and what waits.
+    async fn activation(&self, org: &Org, warnings: Vec<String>, replayed: bool) -> Result<Activation, EngineError> {
+        let now = self.look(org, |state| (state.live().cloned(), state.proposal().cloned()));
+        let (live, pending) = now.await.map_err(EngineError::recorded)?;
+        Ok(Activation {
+            live: live.map(|hash| hash.to_string()).unwrap_or_default(),
+            pending,
+            warnings,
+            replayed,
+        })
+    }
+
+    /// The snapshot that waits for people to agree.
+    pub async fn proposal(&self, caller: &Caller) -> Result<Option<Proposal>, EngineError> {
+        self.look(&caller.org, |state| state.proposal().cloned()).await
+    }
+
+    /// Whether a snapshot's tests hold and its routes reach somebody; the gaps in its schedules, in words.
+    async fn fit_to_live(&self, org: &Org, hash: &Arc<str>) -> Result<Vec<String>, EngineError> {
+        let (inner, of, wanted) = (self.inner.clone(), org.clone(), hash.clone());
+        let compiled = blocking(move || Ok(inner.compiled(&of, Some(&wanted)))).await?;
         let Some(snapshot) = compiled else {
-            return Err(Refusal::missing("snapshot", &hash).into());
+            return Err(Refusal::missing("snapshot", hash).into());
         };
         if let Some(failed) = failed_tests(&snapshot).first() {
             return Err(
@@ -130,36 +248,29 @@ impl Engine {
                     .into(),
             );
         }
-        let people = self.look(&request.caller.org, |state| state.people_alone()).await?;
+        let people = self.look(org, |state| state.people_alone()).await?;
         let now = self.inner.clock.read().now;
-        let unreachable = blocking(move || Ok(people.unreachable(&snapshot, now))).await?;
-        if let Some(unreachable) = unreachable {
-            return Err(unreachable.refusal().into());
+        let looked = blocking(move || Ok((people.unreachable(&snapshot, now), gaps(&people, &snapshot, now)))).await?;
+        match looked {
+            (Some(unreachable), _) => Err(unreachable.refusal().into()),
+            (None, gaps) => Ok(gaps),
         }
-        let command = Command::ActivateSnapshot {
-            hash,
-            rationale: self.words(rationale),
-        };
-        let envelope = request.envelope(command);
-        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
-            .await
-            .map(drop)
     }
 
-    /// Makes the snapshot live that was live before. Answers its hash.
+    /// Makes the snapshot live that was live before.
     pub async fn roll_back_policy(
         &self,
         request: &Request<'_>,
         rationale: Option<&str>,
-    ) -> Result<String, EngineError> {
+    ) -> Result<Activation, EngineError> {
         let envelope = request.envelope(Command::RollBack {
             rationale: self.words(rationale),
         });
-        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+        let done = self
+            .perform(Lane::Write, &request.caller.org, envelope, Beside::default())
             .await?;
-        let live = self.look(&request.caller.org, |state| state.live().cloned()).await;
-        let live = live.map_err(EngineError::recorded)?;
-        Ok(live.map(|hash| hash.to_string()).unwrap_or_default())
+        self.activation(&request.caller.org, Vec::new(), done.replayed.is_some())
+            .await
     }
 
     /// Stored snapshots, newest first.

@@ -9,15 +9,16 @@ use countersign_core::key::ApiKey;
 use countersign_core::policy::Value;
 use countersign_core::record::ActorKind;
 use countersign_core::redact::Kinds;
+use countersign_core::state::Kill;
 use countersign_core::{Command, Refusal, Span, Time};
 use countersign_store::SealedSecret;
 
-use crate::Engine;
 use crate::auth::{Caller, NewKey, StoredKey};
 use crate::error::EngineError;
 use crate::inbox::Lane;
 use crate::intake::Request;
 use crate::ledger::Beside;
+use crate::{Engine, blocking};
 
 /// What a key may be used for. Agents' keys decide, report and redeem for themselves without naming a scope.
 pub const SCOPES: [&str; 2] = ["redeem", "outcome"];
@@ -283,16 +284,46 @@ impl Engine {
     }
 
     /// Engages a kill switch.
-    pub async fn kill(&self, request: &Request<'_>, scope: Scope, reason: Option<&str>) -> Result<(), EngineError> {
+    /// Answers the switch as it is engaged, or was when this same request engaged it; and whether it was a repetition.
+    pub async fn kill(
+        &self,
+        request: &Request<'_>,
+        scope: Scope,
+        reason: Option<&str>,
+    ) -> Result<(Kill, bool), EngineError> {
         self.check_scope(&scope)?;
         let command = Command::Kill {
-            scope,
+            scope: scope.clone(),
             reason: self.words(reason),
         };
         let envelope = request.envelope(command);
-        self.perform(Lane::Urgent, &request.caller.org, envelope, Beside::default())
+        let done = self
+            .perform(Lane::Urgent, &request.caller.org, envelope, Beside::default())
+            .await?;
+        let wanted = scope.clone();
+        let org = &request.caller.org;
+        let engaged = self.look(org, move |state| {
+            state.kills().find(|kill| kill.scope == wanted).cloned()
+        });
+        let engaged = engaged.await.map_err(EngineError::recorded)?;
+        // A repetition is told what its record says: the switch may have been released since, also by somebody who was
+        // faster than the first answer.
+        if let Some(kill) = engaged.filter(|_| done.replayed.is_none()) {
+            return Ok((kill, false));
+        }
+        let seq = done.entries.first().map(|entry| entry.record.seq).or(done.replayed);
+        let seq = seq.ok_or_else(|| Refusal::conflict("not_killed", "the kill switch was released meanwhile"))?;
+        let (inner, name) = (self.inner.clone(), org.clone());
+        let record = blocking(move || inner.record(&name, seq))
             .await
-            .map(drop)
+            .map_err(EngineError::recorded)?;
+        let kill = Kill {
+            by: record.actor.id.clone(),
+            since: record.ts,
+            scope,
+            release_requested_by: None,
+        };
+        Ok((kill, done.replayed.is_some()))
     }
 
     pub(crate) fn check_scope(&self, scope: &Scope) -> Result<(), Refusal> {

@@ -10,6 +10,7 @@ use crate::yaml::{self, Source};
 
 pub(crate) mod autonomy;
 pub(crate) mod budget;
+pub(crate) mod change_control;
 pub(crate) mod compliance;
 pub(crate) mod delegation;
 pub(crate) mod field;
@@ -27,9 +28,11 @@ pub(crate) mod schema;
 pub(crate) mod selector;
 pub(crate) mod tests;
 pub(crate) mod tools;
+pub(crate) mod trigger;
 
 pub use autonomy::{AutonomyRules, Estimate, Threshold};
 pub use budget::{AtCap, Budget, Of, Per, Unit};
+pub use change_control::PolicyChanges;
 pub use glass::BreakGlass;
 pub use mandate::{Grant, Mandate};
 pub use organization::{DefaultRoute, Organization, TwoPerson};

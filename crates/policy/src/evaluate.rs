@@ -20,6 +20,7 @@ mod mandate;
 mod seen;
 mod tally;
 pub(crate) mod tests;
+mod trigger;
 
 use seen::Seen;
 use tally::Tally;

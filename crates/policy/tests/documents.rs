@@ -175,11 +175,6 @@ fn what_is_not_enforced_is_not_accepted() {
     );
     assert_eq!(problem.message, "this version does not enforce `rate`");
     refused("agent: a\nautonomy: post_action\n", "not_supported", "autonomy");
-    refused(
-        "agent: a\nescalate_when: [failures(3)]\n",
-        "not_supported",
-        "failures(3)",
-    );
     refused("organization: o\nrequire: [mandate, risk]\n", "not_supported", "risk");
     refused(
         "tools: [{ tool: x, schema: { pattern: 'a+' } }]",
@@ -324,10 +319,10 @@ delegation: { may_call: [kb-search], may_be_called_by: [triage] }\n\
 audit: { retention: 7_years, redact: [card, ssn], alert_on: [delete_attempt] }\n";
     let found = errors(text);
     let codes: Vec<_> = found.iter().map(|(code, text, _)| (*code, text.as_str())).collect();
-    assert_eq!(codes, [("not_supported", "rate"), ("not_supported", "failures(3)")]);
+    assert_eq!(codes, [("not_supported", "rate")]);
     let enforced: String = text
         .lines()
-        .filter(|line| !line.starts_with("limits:") && !line.contains("failures"))
+        .filter(|line| !line.starts_with("limits:"))
         .map(|line| format!("{line}\n"))
         .collect();
     let (snapshot, _) = load(&[&enforced]).unwrap_or_else(|p| panic!("{p:#?}"));
@@ -335,6 +330,27 @@ audit: { retention: 7_years, redact: [card, ssn], alert_on: [delete_attempt] }\n
     assert_eq!(mandate.owner(), Some("team:support"));
     assert_eq!(mandate.redact(), ["card", "ssn"]);
     assert_eq!(mandate.retention(), Some("7_years"));
+}
+
+#[test]
+fn a_trigger_that_could_never_fire_or_says_nothing_does_not_load() {
+    refused("agent: a\nescalate_when: [failures(0)]\n", "wrong_arguments", "0");
+    refused("agent: a\nescalate_when: [failures(1.5)]\n", "wrong_arguments", "1.5");
+    refused("agent: a\nescalate_when: ['failures(101)']\n", "wrong_arguments", "101");
+    refused(
+        "agent: a\nescalate_when: [{ high_stakes: { risk_from: R5 } }]\n",
+        "unknown_word",
+        "R5",
+    );
+    refused(
+        "agent: a\nescalate_when: [{ highstakes: {} }]\n",
+        "unknown_field",
+        "highstakes",
+    );
+    assert!(
+        load(&["agent: a\nescalate_when: [failures(1), failures(100), conflicts, sources_missing, high_stakes]\n"])
+            .is_ok()
+    );
 }
 
 #[test]

@@ -20,7 +20,7 @@ use countersign_core::policy::{Snapshot, Value};
 use countersign_core::record::{ActorKind, Payload};
 use countersign_core::redact::{Kinds, Redactor};
 use countersign_core::retention::{DEFAULT_CLASS, agent_subject};
-use countersign_core::stored::{about, store_action, store_value, stored_action};
+use countersign_core::stored::{about, attempt, store_action, store_value, stored_action};
 use countersign_core::{
     ActionView, Actor, Answer, Command, Ctx, Envelope, Event, Record, Refusal, Span, State, Time, Transient,
 };
@@ -126,6 +126,12 @@ impl World {
 
     /// Stores policy documents and makes them live.
     pub fn policy(&mut self, files: &[(&str, &str)]) {
+        let hash = self.upload(files);
+        self.done(Command::ActivateSnapshot { hash, rationale: None });
+    }
+
+    /// Stores policy documents and answers their hash.
+    pub fn upload(&mut self, files: &[(&str, &str)]) -> Arc<str> {
         let files: Vec<_> = files
             .iter()
             .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()))
@@ -138,7 +144,7 @@ impl World {
             hash: hash.clone(),
         };
         self.done(Command::UploadSnapshot(Box::new(uploaded)));
-        self.done(Command::ActivateSnapshot { hash, rationale: None });
+        hash
     }
 
     /// Lets time pass; timers fire as they are due.
@@ -252,7 +258,10 @@ impl World {
             Some(principal) => self.subject(principal),
             None => self.subject(&agent_subject(agent)),
         };
+        let step = received.action.step.as_deref();
+        let step = step.map(|step| self.key.step(agent, received.action.run.as_deref(), step));
         Ok(Submit {
+            attempt: attempt(&stored.shown, step),
             digest,
             agent: agent.into(),
             verified: true,

@@ -118,10 +118,12 @@ fn each_step_tells_its_people_once_and_the_end_is_told_to_those_who_were() {
     let from = world.records.len();
     world.pass(Span::minutes(10));
     assert_eq!(told(&world, from), ["mail escalated bea", "room escalated -"]);
-    // It is asked again twice, which is the same kind of notice for the same step.
+    // It is asked again twice, and told again each time; it is reminded once.
     let from = world.records.len();
     world.pass(Span::minutes(130));
-    assert_eq!(told(&world, from), ["mail reminded bea", "room reminded -"]);
+    let again = ["mail escalated bea", "room escalated -"];
+    let reminded = ["mail reminded bea", "room reminded -"];
+    assert_eq!(told(&world, from), [reminded, again, again].concat());
 
     deliver(&mut world);
     let from = world.records.len();
@@ -317,4 +319,111 @@ fn that_the_glass_was_broken_is_told_to_everybody_concerned_whatever_the_hour() 
     assert_eq!(people, ["alex", "bea", "olga"]);
     assert_eq!(broken.iter().filter(|due| due.channel == "room").count(), 1);
     assert!(broken.iter().all(|due| due.after.is_none()), "{broken:?}");
+}
+
+#[test]
+fn a_step_that_is_asked_again_tells_its_people_again() {
+    let mut world = world();
+    world.done(channel("mail", ChannelKind::Email, None));
+    world.submit("bot", r#"{"action":"walk"}"#).unwrap();
+    world.pass(Span::minutes(61));
+    let from = world.records.len();
+    world.pass(Span::minutes(60));
+    let again: Vec<_> = told(&world, from)
+        .into_iter()
+        .filter(|told| told.contains("escalated"))
+        .collect();
+    assert_eq!(again, ["mail escalated bea"]);
+}
+
+#[test]
+fn a_colleague_who_gets_a_place_is_told() {
+    let mut world = world();
+    world.done(channel("mail", ChannelKind::Email, None));
+    let both = world.submit("bot", r#"{"action":"pay"}"#).unwrap().decision.action_id;
+    world.user("fay", &["reviewer"], &["leads"], &[]);
+    let from = world.records.len();
+    world.hand_over("dana", "fay", both).unwrap();
+    assert_eq!(told(&world, from), ["mail opened fay"]);
+}
+
+#[test]
+fn a_channel_that_does_not_work_raises_one_alert_until_somebody_takes_note() {
+    let mut world = world();
+    world.done(channel("mail", ChannelKind::Email, None));
+    let fail = |world: &mut World| {
+        world.submit("bot", r#"{"action":"pay"}"#).unwrap();
+        let waiting: Vec<_> = world
+            .state
+            .notices()
+            .iter()
+            .filter(|(_, notice)| !notice.dead)
+            .map(|(id, _)| *id)
+            .collect();
+        let from = world.records.len();
+        for notice in waiting {
+            world.done(Command::NoteNotice(Box::new(NoticeAttempted {
+                attempt: 1,
+                detail: "refused".into(),
+                next: None,
+                notice,
+                reference: None,
+                result: NoticeResult::Dead,
+            })));
+        }
+        let alerts = world.records.iter().skip(from);
+        alerts
+            .filter(|record| matches!(record.event, Event::AlertRaised(_)))
+            .count()
+    };
+    assert_eq!(fail(&mut world), 1);
+    world.pass(Span::minutes(5));
+    assert_eq!(fail(&mut world), 0);
+    let alert = *world.state.alerts().keys().next().unwrap();
+    world.done(Command::AcknowledgeAlert(alert));
+    assert_eq!(fail(&mut world), 1);
+}
+
+#[test]
+fn a_thousand_notices_that_cannot_be_delivered_are_kept() {
+    let mut world = world();
+    world.done(channel("room", ChannelKind::Webhook, None));
+    let mut first = None;
+    for index in 0..1002 {
+        let view = world
+            .submit("bot", &format!(r#"{{"action":"pay","amount":"{index}"}}"#))
+            .unwrap();
+        let notice = *world.state.notices().iter().find(|(_, notice)| !notice.dead).unwrap().0;
+        first.get_or_insert(notice);
+        world.done(Command::NoteNotice(Box::new(NoticeAttempted {
+            attempt: 1,
+            detail: "refused".into(),
+            next: None,
+            notice,
+            reference: None,
+            result: NoticeResult::Dead,
+        })));
+        world
+            .vote("dana", view.decision.action_id, Verb::Reject, Some("no"))
+            .unwrap();
+        let ended: Vec<_> = world
+            .state
+            .notices()
+            .iter()
+            .filter(|(_, notice)| !notice.dead)
+            .map(|(id, _)| *id)
+            .collect();
+        for notice in ended {
+            world.done(Command::NoteNotice(Box::new(NoticeAttempted {
+                attempt: 1,
+                detail: "taken".into(),
+                next: None,
+                notice,
+                reference: None,
+                result: NoticeResult::Delivered,
+            })));
+        }
+    }
+    assert_eq!(world.state.notices().len(), 1000);
+    assert!(!world.state.notices().contains_key(&first.unwrap()));
 }

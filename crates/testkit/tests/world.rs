@@ -36,6 +36,37 @@ fn world() -> World {
     world
 }
 
+/// A policy that people have to agree to becomes live, and another one does not.
+fn change_the_policy(world: &mut World) {
+    let control = "organization: acme\nchange_control: { policies: { approvers: [alex, bea, dana] } }\n";
+    world.policy(&[("gate.yaml", POLICY), ("org.yaml", control)]);
+    for (org, agrees) in [
+        ("organization: acme\nzone: UTC\n", false),
+        ("organization: acme\n", true),
+    ] {
+        let hash = world.upload(&[("gate.yaml", POLICY), ("org.yaml", org)]);
+        let wanted = Command::ActivateSnapshot {
+            hash: hash.clone(),
+            rationale: None,
+        };
+        assert_eq!(world.give(by(ActorKind::User, "alex"), wanted).0, Answer::Done);
+        let comment = countersign_core::stored::store_value(
+            &countersign_policy::Value::Map(Default::default()),
+            &countersign_core::redact::Redactor::standard(),
+            &Default::default(),
+            [0; 32],
+            "default",
+        );
+        let judged = Command::JudgeSnapshot {
+            hash,
+            agrees,
+            comment: Some(comment.0),
+        };
+        assert_eq!(world.give(by(ActorKind::User, "bea"), judged).0, Answer::Done);
+    }
+    world.policy(&[("gate.yaml", POLICY)]);
+}
+
 /// A ledger in which every type of record occurs. Every record goes through its canonical bytes on the way.
 /// An agent that is described, active and not looked at again; a tool that changes; a gateway that comes and goes.
 fn fill_the_inventory(world: &mut World) {
@@ -227,6 +258,7 @@ fn everything() -> World {
         };
         assert_eq!(world.give(by(ActorKind::User, who), release).0, Answer::Done);
     }
+    change_the_policy(&mut world);
     walk_a_route(&mut world);
     fill_the_inventory(&mut world);
     earn_autonomy(&mut world);

@@ -23,7 +23,7 @@ use crate::organization::{
     OverridesAnswer, RoutesAnswer,
 };
 use crate::policies::{
-    LiveAnswer, PoliciesBody, PolicyCheckAnswer, RationaleBody, SnapshotFilesAnswer, SnapshotsAnswer,
+    LiveAnswer, PoliciesBody, PolicyCheckAnswer, PolicyVoteBody, RationaleBody, SnapshotFilesAnswer, SnapshotsAnswer,
 };
 use crate::registry::{
     AddedUser, AgentAnswer, AgentBody, AgentsAnswer, ClosedOrganization, CreatedOrganization, IssuedKey, KeysAnswer,
@@ -263,12 +263,19 @@ pub(super) static CALLS: &[Call] = &[
         .with(&[SNAPSHOT])
         .answers::<SnapshotFilesAnswer>(),
     Call::new("activate_policy", Post, "/v1/policies/{hash}/activate", people(&[Admin, PolicyAuthor]))
-        .about("Makes a stored snapshot live.")
+        .about("Makes a stored snapshot live, or asks the people who have to agree to that.")
         .idempotent()
         .with(&[SNAPSHOT])
         .takes::<RationaleBody>(r#"{"rationale": "refunds up to 500 without review"}"#)
         .answers::<LiveAnswer>()
-        .problems(&[(409, "route_unreachable"), (409, "tests_failed")]),
+        .problems(&[(409, "already_proposed"), (409, "route_unreachable"), (409, "tests_failed")]),
+    Call::new("judge_policy", Post, "/v1/policies/{hash}/votes", Permission::Voter)
+        .about("Agrees to a snapshot that somebody wants live, or does not; the last who has to agree makes it live.")
+        .idempotent()
+        .with(&[SNAPSHOT])
+        .takes::<PolicyVoteBody>(r#"{"verb": "approve", "comment": "the tests cover it"}"#)
+        .answers::<LiveAnswer>()
+        .problems(&[(403, "not_eligible"), (403, "self_approval"), (409, "not_proposed"), (410, "expired")]),
     Call::new("roll_back_policy", Post, "/v1/policies:rollback", people(&[Admin, PolicyAuthor]))
         .about("Makes the snapshot live that was live before.")
         .idempotent()

@@ -29,6 +29,10 @@ pub(super) enum Command {
     Upload(Upload),
     /// Make a stored snapshot live
     Activate(Activate),
+    /// Agree to a snapshot that somebody wants live
+    Approve(Judge),
+    /// Say no to a snapshot that somebody wants live
+    Reject(Judge),
     /// Make the snapshot live that was live before
     Rollback(Rollback),
     /// List stored snapshots
@@ -68,6 +72,17 @@ pub(super) struct Activate {
     /// Why
     #[arg(long)]
     reason: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+pub(super) struct Judge {
+    /// The snapshot, sha256:…
+    hash: String,
+    /// Why; a rejection needs it
+    #[arg(long)]
+    comment: Option<String>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -173,6 +188,8 @@ impl Policy {
                 let path = format!("/v1/policies/{}/activate", segment(&activate.hash));
                 made_live(&activate.connection, &path, body, console).await
             }
+            Command::Approve(judge) => judge.run("approve", console).await,
+            Command::Reject(judge) => judge.run("reject", console).await,
             Command::Rollback(rollback) => {
                 let body = json!({ "rationale": rollback.reason });
                 made_live(&rollback.connection, "/v1/policies:rollback", body, console).await
@@ -188,10 +205,13 @@ impl Policy {
                 let lines: Vec<Vec<String>> = rows
                     .iter()
                     .map(|row| {
-                        let live = if row.get("live") == Some(&Value::Bool(true)) {
-                            "live"
-                        } else {
-                            ""
+                        let waits = value
+                            .pointer("/pending/hash")
+                            .is_some_and(|hash| row.get("hash") == Some(hash));
+                        let live = match (row.get("live") == Some(&Value::Bool(true)), waits) {
+                            (true, _) => "live",
+                            (false, true) => "pending",
+                            (false, false) => "",
                         };
                         let field = |name| cell(row, name);
                         vec![
@@ -219,8 +239,44 @@ async fn made_live(connection: &Connection, path: &str, mut body: Value, console
     }
     let call = async |session: &Session| Ok(session.client.post::<Value>(path, &body).await?);
     let value = connection.with(About::Organization, call).await?;
-    console.answer(&value, format!("live: {}", cell(&value, "live")));
+    console.answer(&value, live_or_pending(&value));
     Ok(())
+}
+
+/// What is live, what waits for people to agree, and what is not as it should be.
+fn live_or_pending(value: &Value) -> String {
+    let mut lines = vec![format!("live: {}", cell(value, "live"))];
+    if let Some(pending) = value.get("pending") {
+        let hash = cell(pending, "hash");
+        let names = |name| {
+            let names = pending.get(name).and_then(Value::as_array).into_iter().flatten();
+            names.filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+        };
+        let agreed = pending.get("approved_by").and_then(Value::as_array).map_or(0, Vec::len);
+        lines.push(format!(
+            "pending: {hash}, wanted by {}; {agreed} of {} people have agreed, of {}, until {}",
+            cell(pending, "by"),
+            cell(pending, "quorum"),
+            names("approvers"),
+            cell(pending, "until"),
+        ));
+        lines.push(format!("they agree with `countersign policy approve {hash}`"));
+    }
+    let warnings = value.get("warnings").and_then(Value::as_array).into_iter().flatten();
+    lines.extend(
+        warnings
+            .filter_map(Value::as_str)
+            .map(|warning| format!("warning: {warning}")),
+    );
+    lines.join("\n")
+}
+
+impl Judge {
+    async fn run(self, verb: &str, console: &Console) -> Result<()> {
+        let body = json!({ "verb": verb, "comment": self.comment });
+        let path = format!("/v1/policies/{}/votes", segment(&self.hash));
+        made_live(&self.connection, &path, body, console).await
+    }
 }
 
 impl Upload {
@@ -246,15 +302,18 @@ impl Upload {
                     .map_or_else(|| json!({}), |reason| json!({ "rationale": reason }));
                 let path = format!("/v1/policies/{}/activate", segment(&hash));
                 let live: Value = session.client.post(&path, &why).await?;
-                if let (Some(fields), Some(live)) = (value.as_object_mut(), live.get("live")) {
-                    fields.insert("live".into(), live.clone());
+                if let (Some(fields), Value::Object(live)) = (value.as_object_mut(), live) {
+                    fields.extend(live);
                 }
             }
             Ok((value, hash))
         };
         let (value, hash) = self.connection.with(About::Organization, work).await?;
         let text = if self.activate {
-            format!("stored and live: {hash}")
+            match value.get("live").and_then(Value::as_str) == Some(&hash) {
+                true if value.get("warnings").is_none() => format!("stored and live: {hash}"),
+                true | false => format!("stored: {hash}\n{}", live_or_pending(&value)),
+            }
         } else {
             format!("stored: {hash}\nmake it live with `countersign policy activate {hash}`")
         };

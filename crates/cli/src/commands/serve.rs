@@ -308,8 +308,11 @@ impl Server {
             return;
         };
         match watched.take_up(&self.instance.engine).await {
-            Ok(hash) => {
+            Ok((hash, true)) => {
                 tracing::info!(snapshot = hash, folder = %watched.folder.display(), "policies were read again and are live")
+            }
+            Ok((hash, false)) => {
+                tracing::warn!(snapshot = hash, folder = %watched.folder.display(), "policies were read again, and people have to agree before they are live")
             }
             Err(failure) => {
                 tracing::error!(folder = %watched.folder.display(), "policies were not changed: {}", failure.what);
@@ -353,8 +356,8 @@ impl Signals {
 }
 
 impl Watched {
-    /// Reads the folder, checks the documents, makes them live. Returns the snapshot's hash.
-    async fn take_up(&self, engine: &Engine) -> Result<String> {
+    /// Reads the folder, checks the documents, makes them live. Returns the snapshot's hash, and whether it is.
+    async fn take_up(&self, engine: &Engine) -> Result<(String, bool)> {
         let files = policies::read(&self.folder)?;
         let checked = policies::check(&files);
         for warning in checked

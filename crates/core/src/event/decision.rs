@@ -36,6 +36,10 @@ impl Status {
     }
 }
 
+fn is_none(count: &u32) -> bool {
+    *count == 0
+}
+
 /// What the evaluation read of things outside the action, so that the decision can be derived again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +59,9 @@ pub struct DecisionFacts {
     /// The first link of the chain that is not proven.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegation_gap: Option<BrokenLink>,
+    /// How often the agent had failed at it, in a row.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub failures: u32,
     /// The agent's labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -118,6 +125,10 @@ pub struct DecisionMade {
     /// The request that was opened for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalId>,
+    /// What a failure of it counts for: `tool:operation@environment`, and `#` and a keyed digest of its run and step where
+    /// it names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Arc<str>>,
     /// A grant beyond the agent's mandate was used.
     #[serde(default, skip_serializing_if = "is_false")]
     pub beyond_mandate: bool,

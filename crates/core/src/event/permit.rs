@@ -75,6 +75,18 @@ pub enum OutcomeStatus {
     Unknown,
 }
 
+/// What an agent keeps failing at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InARow {
+    /// Who.
+    pub agent: Arc<str>,
+    /// With what, as the decisions say it.
+    pub attempt: Arc<str>,
+    /// How often, with this outcome; 0 ends the row.
+    pub failures: u32,
+}
+
 /// `outcome.reported`; output and error are the payload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -90,6 +102,9 @@ pub struct OutcomeReported {
     /// How long it took, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
+    /// How often the agent has failed at this in a row, where it failed or this success ends the row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_a_row: Option<InARow>,
     /// What it takes from the budgets that its permit reserved from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settled: Vec<super::Settlement>,

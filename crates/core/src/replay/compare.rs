@@ -1,5 +1,8 @@
 //! Holding a record against what follows from its inputs, field by field.
 
+#[cfg(test)]
+mod tests;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -38,6 +41,8 @@ pub(super) fn decisions(recorded: &DecisionMade, follows: &DecisionMade) -> Vec<
     if recorded.team.is_none() {
         follows.team = None;
     }
+    // Records of earlier versions do not state it.
+    follows.attempt = follows.attempt.filter(|_| recorded.attempt.is_some());
     if let (Some(ours), Some(theirs)) = (&mut follows.remedy, &recorded.remedy) {
         ours.digest = theirs.digest;
     }
@@ -47,12 +52,22 @@ pub(super) fn decisions(recorded: &DecisionMade, follows: &DecisionMade) -> Vec<
     fields("", recorded, &follows)
 }
 
-/// Where two requests to people part.
+/// Where two requests to people part. What records of earlier versions do not say, they are not held to: who asked by
+/// which credential, and which separation of duties a route has. Whom that kept from deciding is compared as `excluded`.
 pub(super) fn requests(recorded: &ApprovalOpened, follows: &ApprovalOpened) -> Vec<Difference> {
-    if recorded == follows {
+    let mut follows = follows.clone();
+    if recorded.requester.is_none() {
+        follows.requester = None;
+    }
+    for (ours, theirs) in follows.tracks.iter_mut().zip(&recorded.tracks) {
+        if theirs.separation.is_empty() {
+            ours.separation.clear();
+        }
+    }
+    if follows == *recorded {
         return Vec::new();
     }
-    fields("approval.opened: ", recorded, follows)
+    fields("approval.opened: ", recorded, &follows)
 }
 
 fn fields(prefix: &str, recorded: &impl Serialize, follows: &impl Serialize) -> Vec<Difference> {

@@ -199,6 +199,9 @@ impl State {
             }
             Event::RefusalsRepeated(_) | Event::RequestNoted(_) => {}
             Event::SnapshotActivated(e) => self.activated(record.ts, &e.hash),
+            Event::SnapshotDeclined(e) => self.decided_on_proposal(&e.hash),
+            Event::SnapshotJudged(e) => self.judged(e),
+            Event::SnapshotProposed(e) => self.proposed(e),
             Event::SnapshotUploaded(e) => {
                 let stored = StoredSnapshot {
                     activated: None,
@@ -269,6 +272,7 @@ impl State {
             acts_in: e.acts_in.clone(),
             agent: e.agent.clone(),
             approval: e.approval,
+            attempt: e.attempt.clone(),
             callback: e.callback.clone(),
             classes: e.classes.clone(),
             constraints: e.constraints.clone(),
@@ -375,6 +379,9 @@ impl State {
 
     fn reported(&mut self, record: &Record, e: &OutcomeReported) {
         self.settled(e);
+        if let Some(row) = &e.in_a_row {
+            self.failed_in_a_row(record.ts, row);
+        }
         match self.actions.get_mut(&e.action_id) {
             Some(action) => {
                 action.outcome = true;
@@ -393,6 +400,7 @@ impl State {
                     acts_in: None,
                     agent: "".into(),
                     approval: None,
+                    attempt: None,
                     callback: None,
                     classes: Vec::new(),
                     constraints: Default::default(),
@@ -461,6 +469,7 @@ impl State {
     }
 
     fn activated(&mut self, now: Time, hash: &Arc<str>) {
+        self.decided_on_proposal(hash);
         if let Some(previous) = self.live.replace(hash.clone())
             && previous != *hash
         {

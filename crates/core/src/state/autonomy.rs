@@ -29,6 +29,8 @@ const Z_UNIT: u128 = 10_000_000_000;
 const ALL: u128 = 10_000;
 /// So many looks that nobody has taken; beyond them people are asked before each action again.
 const REVIEWS_AT_MOST: usize = 10_000;
+/// The same of one agent: one that does much leaves room for looks at the others.
+const REVIEWS_PER_AGENT: usize = 500;
 
 /// Whether errors are below a share (basis points), as the rules judge it.
 fn is_below(failed: u32, all: u32, share: u32, estimate: Estimate) -> bool {
@@ -146,7 +148,12 @@ impl State {
         let (model, operation) = (model_of(action, kinds, redactor), operation_of(action, kinds, redactor));
         let proven = self
             .standing(agent, &operation)
-            .filter(|standing| standing.model == model && self.reviews.len() < REVIEWS_AT_MOST);
+            .filter(|standing| standing.model == model && self.reviews.len() < REVIEWS_AT_MOST)
+            .filter(|_| {
+                self.reviews_of_agent
+                    .get(agent)
+                    .is_none_or(|open| *open < REVIEWS_PER_AGENT)
+            });
         Some(ActsIn {
             mode: proven.map_or(Mode::PreAction, |standing| standing.mode),
             model,

@@ -85,6 +85,13 @@ impl State {
                 self.due.insert((permit.expires, Due::Lapse(*id)));
             }
         }
+        if let Some(proposal) = &self.proposal {
+            self.due.insert((proposal.until, Due::Proposal));
+        }
+        self.reviews_of_agent.clear();
+        for review in self.reviews.values() {
+            *self.reviews_of_agent.entry(review.agent.clone()).or_default() += 1;
+        }
         for (id, review) in self.reviews.iter().filter(|(_, review)| !review.overdue) {
             self.due.insert((review.due, Due::Review(*id)));
         }

@@ -71,7 +71,7 @@ impl State {
 
     /// What is known of an agent of a chain now.
     pub(super) fn link(&self, handed: &HandedOn) -> Link {
-        let known = self.agent_facts(&handed.agent, &handed.identity, Vec::new());
+        let known = self.agent_facts(&handed.agent, &handed.identity, "", Vec::new());
         Link {
             action_id: handed.action_id,
             agent: known.agent,

@@ -20,6 +20,9 @@ use crate::time::Time;
 /// How many channels an organization has at most.
 const CHANNELS_AT_MOST: usize = 20;
 
+/// How many notices that could not be delivered an organization keeps.
+const DEAD_AT_MOST: usize = 1000;
+
 /// A channel, as far as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Channel {
@@ -121,15 +124,16 @@ impl State {
             return Err(Refusal::conflict("already_noted", detail));
         }
         noted.detail = noted.detail.chars().take(300).collect();
-        let alert = (noted.result == NoticeResult::Dead).then(|| AlertRaised {
+        // One alert tells of a channel that does not work, until somebody takes note of it.
+        let begins = format!("notices by channel `{}` are not delivered", pending.channel);
+        let told = |alert: &super::OpenAlert| alert.name == "notice_exhausted" && alert.summary.starts_with(&begins);
+        let dead = noted.result == NoticeResult::Dead && !self.alerts.values().any(told);
+        let alert = dead.then(|| AlertRaised {
             action_id: Some(pending.action_id),
             agent: None,
             alert: AlertId(ctx.ids.next(ctx.now)),
             name: "notice_exhausted".into(),
-            summary: format!(
-                "notice `{}` could not be delivered by channel `{}`: {}",
-                noted.notice, pending.channel, noted.detail
-            ),
+            summary: format!("{begins}, the first of them `{}`: {}", noted.notice, noted.detail),
         });
         let mut events = vec![Draft::observed(noted)];
         events.extend(alert.map(Draft::observed));
@@ -210,7 +214,20 @@ impl State {
                     pending.detail = e.detail.clone();
                     pending.next = e.next.unwrap_or(now);
                 }
+                if e.result == NoticeResult::Dead {
+                    self.forget_dead_notice();
+                }
             }
+        }
+    }
+
+    /// So many notices wait for a person to send them again; beyond that the oldest is forgotten.
+    fn forget_dead_notice(&mut self) {
+        let dead = || self.notices.iter().filter(|(_, pending)| pending.dead);
+        let oldest = dead().next().map(|(id, pending)| (*id, pending.approval));
+        if let Some((id, approval)) = oldest.filter(|_| dead().count() > DEAD_AT_MOST) {
+            self.notices.remove(&id);
+            self.forget_told(approval);
         }
     }
 

@@ -299,6 +299,7 @@ impl State {
             agent: submit.agent.clone(),
             amount: submit.shown.amount,
             approval,
+            attempt: Some(submit.attempt),
             beyond_mandate: ruling.beyond_mandate,
             callback: callback.clone(),
             classes: ctx.live.map(|live| live.classes(runs)).unwrap_or_default(),

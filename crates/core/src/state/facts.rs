@@ -40,12 +40,12 @@ impl State {
     pub fn facts(&self, submit: &Submit, now: Time) -> DecisionFacts {
         let identity = if submit.verified { "verified" } else { "claimed" };
         let pii = submit.redact.keys().cloned().collect();
-        let mut facts = self.agent_facts(&submit.agent, identity, pii);
+        let mut facts = self.agent_facts(&submit.agent, identity, &submit.attempt, pii);
         self.read_chain(&submit.action, &submit.agent, now, &mut facts);
         facts
     }
 
-    pub(super) fn agent_facts(&self, agent: &str, identity: &str, pii: Vec<String>) -> DecisionFacts {
+    pub(super) fn agent_facts(&self, agent: &str, identity: &str, attempt: &str, pii: Vec<String>) -> DecisionFacts {
         let known = self.agents.get(agent);
         let mut words = BTreeMap::from([("identity".to_owned(), identity.to_owned())]);
         if let Some(agent) = known.filter(|agent| !agent.quarantined) {
@@ -58,6 +58,7 @@ impl State {
             budgets: Vec::new(),
             delegation: Vec::new(),
             delegation_gap: None,
+            failures: self.failures(agent, attempt),
             labels: known.map(|agent| agent.labels.clone()).unwrap_or_default(),
             pii,
             policy_unavailable: false,
@@ -106,6 +107,7 @@ struct FactValues {
     agent: Value,
     /// Of each agent of the chain.
     chain: Vec<Value>,
+    counters: Value,
     pii: Value,
 }
 
@@ -117,6 +119,10 @@ impl FactValues {
             chain: (facts.delegation.iter())
                 .map(|link| agent_value(&link.id, &link.agent, &link.labels))
                 .collect(),
+            counters: Value::Map(BTreeMap::from([(
+                "failures".to_owned(),
+                Value::Number(facts.failures.into()),
+            )])),
             pii,
         }
     }
@@ -147,7 +153,7 @@ impl FactValues {
             agent: &self.agent,
             principal_verified: facts.principal_verified,
             pii: &self.pii,
-            counters: None,
+            counters: Some(&self.counters),
             now: now.0,
             currency,
             accept_remedy,

@@ -98,8 +98,11 @@ impl State {
             Command::IssueKey(key) => self.issue_key(*key),
             Command::RevokeKey(kid) => self.revoke_key(kid),
             Command::UploadSnapshot(snapshot) => self.upload_snapshot(*snapshot),
-            Command::ActivateSnapshot { hash, rationale } => self.activate_snapshot(hash, rationale),
-            Command::RollBack { rationale } => self.roll_back(rationale),
+            Command::ActivateSnapshot { hash, rationale } => self.activate_snapshot(hash, rationale, &actor, ctx),
+            Command::JudgeSnapshot { hash, agrees, comment } => {
+                self.judge_snapshot(&hash, agrees, comment, &actor, ctx)
+            }
+            Command::RollBack { rationale } => self.roll_back(rationale, &actor, ctx),
             Command::Kill { scope, reason } => self.kill(scope, reason, ctx),
             Command::Release { scope, reason } => self.release(scope, reason, &actor, ctx.live),
             Command::TakeLease(ask) => self.take_lease(*ask, &actor, ctx),
@@ -255,6 +258,9 @@ impl State {
             | Event::PayloadsDestroyed(_)
             | Event::RequestNoted(_)
             | Event::SnapshotActivated(_)
+            | Event::SnapshotDeclined(_)
+            | Event::SnapshotJudged(_)
+            | Event::SnapshotProposed(_)
             | Event::SnapshotUploaded(_)
             | Event::StateSealed(_)
             | Event::SubjectErased(_)

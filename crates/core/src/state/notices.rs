@@ -6,7 +6,7 @@ use super::channels::{Telling, quiet_until};
 use super::matching::Place;
 use super::{Channel, Ctx, OpenTrack, State};
 use crate::event::{
-    ApprovalOpened, ApprovalState, ChannelKind, Event, Excluded, NoticeDue, NoticeKind, Slot, StepReason,
+    ApprovalOpened, ApprovalState, ChannelKind, Event, Excluded, NoticeDue, NoticeKind, Slot, StepReason, Verb,
 };
 use crate::ids::{ActionId, ApprovalId, NoticeId, ReviewId};
 use crate::record::Draft;
@@ -25,6 +25,8 @@ struct News {
     people: Place,
     /// Until when it is waited for them.
     ends: Time,
+    /// A step is asked once more: whoever was told is told again.
+    again: bool,
 }
 
 impl State {
@@ -53,6 +55,7 @@ impl State {
                 step: None,
                 people: self.reached(&e.slots, &e.excluded),
                 ends: e.deadline,
+                again: false,
             }),
             Event::ApprovalAnswered(e) => {
                 let open = self.approvals.get(&e.approval)?;
@@ -64,6 +67,7 @@ impl State {
                     step: None,
                     people: self.reached(&open.slots, &open.excluded),
                     ends: open.deadline,
+                    again: false,
                 })
             }
             Event::ApprovalStepStarted(e) => {
@@ -83,6 +87,19 @@ impl State {
                     step: Some((e.track, e.step)),
                     people: self.reached(&e.slots, excluded),
                     ends: e.due.unwrap_or(deadline),
+                    again: e.reason == StepReason::Repeated,
+                })
+            }
+            Event::ApprovalVoted(e) if e.counted && e.verb == Verb::HandOver => {
+                let open = self.approvals.get(&e.approval)?;
+                Some(News {
+                    action_id: e.action_id,
+                    approval: e.approval,
+                    kind: NoticeKind::Opened,
+                    step: None,
+                    people: e.to.iter().cloned().collect(),
+                    ends: open.deadline,
+                    again: false,
                 })
             }
             Event::ApprovalReminded(e) => {
@@ -102,6 +119,7 @@ impl State {
                     step: None,
                     people: Place::new(),
                     ends: open.deadline,
+                    again: false,
                 })
             }
             Event::GlassBroken(e) => {
@@ -114,6 +132,7 @@ impl State {
                     step: None,
                     people: self.concerned(e, names.unwrap_or_default()),
                     ends: open.deadline,
+                    again: false,
                 })
             }
             // Nothing else asks anybody to decide, or ends that.
@@ -151,6 +170,7 @@ impl State {
             step,
             people,
             ends: ends.unwrap_or(open.deadline),
+            again: false,
         })
         .filter(|news| !news.people.is_empty())
     }
@@ -188,7 +208,7 @@ impl State {
         let after = self.waits_until(news, channel, ctx.now);
         let fresh = people.into_iter().filter(|user| {
             let telling = (news.kind, news.step, user.clone());
-            !before.is_some_and(|before| before.notices.contains(&telling))
+            (news.again || !before.is_some_and(|before| before.notices.contains(&telling)))
                 && told.insert((news.approval, name.to_owned(), telling))
         });
         let mut notices: Vec<NoticeDue> = Vec::new();

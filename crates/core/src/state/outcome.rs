@@ -106,11 +106,16 @@ impl State {
         let kept =
             |(amount, _): &(String, String)| ctx.redactor.redact_text(amount, &Kinds::default()).found.is_empty();
         let (cost, currency) = stated.filter(kept).unzip();
+        let attempt = match (open, view) {
+            (Some(action), _) => action.attempt.as_ref(),
+            (None, view) => view.and_then(|view| view.decision.attempt.as_ref()),
+        };
         let outcome = OutcomeReported {
             action_id: id,
             cost,
             currency,
             duration_ms: report.duration_ms,
+            in_a_row: attempt.and_then(|attempt| self.row_after(agent, attempt, report.status)),
             settled,
             status: report.status,
             tokens: report.tokens,

@@ -17,6 +17,9 @@ use crate::record::Draft;
 use crate::refusal::Refusal;
 use crate::time::{Span, Time};
 
+/// How many people of a team that owns an agent a record names.
+const OWNERS_SHOWN: usize = 200;
+
 /// A look that nobody has taken yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenReview {
@@ -73,16 +76,15 @@ impl State {
         succeeded: bool,
         ctx: &mut Ctx<'_>,
     ) -> Draft {
-        let owner = self.agents.get(acted.agent).map(|agent| {
-            let owner = agent.owner.as_str();
-            owner.strip_prefix("user:").unwrap_or(owner).to_owned()
-        });
+        // A team that owns the agent is its owner, every one of them.
+        let owner = self.agents.get(acted.agent).map(|agent| agent.owner.as_str());
+        let owners = owner.map(|owner| self.people_named(owner)).unwrap_or_default();
         Draft::observed(ReviewOpened {
             action_id: acted.id,
             agent: acted.agent.clone(),
             broken_by: None,
             due,
-            excluded: owner.into_iter().filter(|id| self.users.contains_key(id)).collect(),
+            excluded: owners.into_iter().take(OWNERS_SHOWN).collect(),
             kind,
             names: Vec::new(),
             operation: acts_in.operation.clone(),
@@ -201,6 +203,7 @@ impl State {
             overdue: false,
             succeeded: e.succeeded,
         };
+        *self.reviews_of_agent.entry(e.agent.clone()).or_default() += 1;
         self.reviews.insert(e.review, review);
     }
 
@@ -208,6 +211,9 @@ impl State {
     pub(super) fn looked_at(&mut self, e: &ReviewClosed) {
         if let Some(review) = self.reviews.remove(&e.review) {
             self.due.remove(&(review.due, Due::Review(e.review)));
+            if let Some(open) = self.reviews_of_agent.get_mut(&review.agent) {
+                *open = open.saturating_sub(1);
+            }
         }
     }
 

@@ -1,15 +1,12 @@
 //! Registrations: agents, people, credentials, snapshots, receivers of callbacks, alerts.
 
-use std::sync::Arc;
-
 use countersign_policy::is_time_zone;
 
 use super::{Ctx, Handled, State};
 use crate::command::Sealed;
 use crate::event::{
     AgentRegistered, AlertAcknowledged, AlertRaised, CallbackAttempted, CallbackRegistered, CallbackRemoved,
-    ClockConfirmed, ClockJumped, Delivery, KeyIssued, KeyRevoked, SnapshotActivated, SnapshotUploaded, UserAdded,
-    UserRemoved,
+    ClockConfirmed, ClockJumped, Delivery, KeyIssued, KeyRevoked, SnapshotUploaded, UserAdded, UserRemoved,
 };
 use crate::ids::{AlertId, DeliveryId, ReceiverId};
 use crate::record::{Actor, Draft};
@@ -154,33 +151,6 @@ impl State {
             return Handled::done(Vec::new());
         }
         Handled::one(snapshot)
-    }
-
-    pub(super) fn activate_snapshot(&self, hash: Arc<str>, rationale: Option<Sealed>) -> Result<Handled, Refusal> {
-        let Some(stored) = self.snapshots.get(&hash) else {
-            return Err(Refusal::missing("snapshot", hash));
-        };
-        if self.live.as_ref() == Some(&hash) {
-            return Handled::done(Vec::new());
-        }
-        let activated = SnapshotActivated {
-            rollback: stored.activated.is_some(),
-            previous: self.live.clone(),
-            hash: hash.clone(),
-        };
-        Handled::done(vec![
-            Draft::observed(activated).with_payload(rationale).citing(Some(hash)),
-        ])
-    }
-
-    pub(super) fn roll_back(&self, rationale: Option<Sealed>) -> Result<Handled, Refusal> {
-        match self.live_before.last() {
-            Some(previous) => self.activate_snapshot(previous.clone(), rationale),
-            None => Err(Refusal::conflict(
-                "nothing_to_roll_back",
-                "no other snapshot was live before this one",
-            )),
-        }
     }
 
     pub(super) fn register_receiver(&self, url: String, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {

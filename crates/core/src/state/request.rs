@@ -73,6 +73,9 @@ pub struct Handed {
 pub struct Claim {
     /// Who.
     pub by: String,
+    /// It was claimed once more while it held, or a moment later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub renewed: bool,
     /// Until when nobody else decides.
     pub until: Time,
 }

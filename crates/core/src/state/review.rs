@@ -285,7 +285,13 @@ impl State {
         let route = default_route(ctx.live);
         let taken = Taken::of(&verdict.demands, ctx.live);
         let to = route.map_or(&[][..], |route| &route.to);
-        let (wanted, _) = self.slots(&taken.plain, to, self.requester_of(id), ctx);
+        // Who is asked by the same names is asked by nobody else, whoever they mean at this hour.
+        let named = |demand: &&Demand| {
+            let mut slots = slots.iter();
+            !demand.names.is_empty() && slots.any(|old| old.names == demand.names && old.quorum == demand.quorum)
+        };
+        let others: Vec<Demand> = taken.plain.iter().filter(|demand| !named(demand)).cloned().collect();
+        let (wanted, _) = self.slots(&others, to, self.requester_of(id), ctx);
         let known = |slot: &Slot| {
             slots
                 .iter()
@@ -332,7 +338,12 @@ impl State {
                 "the policy has changed, and parts of the action were not kept, so it cannot be evaluated again".into(),
             );
         }
-        let mut facts = self.agent_facts(&action.agent, &action.identity, Vec::new());
+        let mut facts = self.agent_facts(
+            &action.agent,
+            &action.identity,
+            action.attempt.as_deref().unwrap_or_default(),
+            Vec::new(),
+        );
         facts.delegation = action.delegation.iter().map(|handed| self.link(handed)).collect();
         let verdict = self.evaluate(live, &action.agent, stored, &facts, false, ctx.now, None);
         let granting = matches!(

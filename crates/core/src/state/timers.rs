@@ -57,10 +57,12 @@ impl State {
                         events.extend(self.resolve(id, approval, ApprovalState::Lapsed, "expired", why, ctx));
                     }
                 }
+                Due::Proposal => events.extend(self.proposal_over()),
                 Due::Review(id) => events.extend(self.review_overdue(id, ctx)),
                 Due::Outcome(id) => {
                     let settled = self.unreported(id, ctx);
                     events.push(Draft::observed(OutcomeReported {
+                        in_a_row: None,
                         action_id: id,
                         cost: None,
                         currency: None,

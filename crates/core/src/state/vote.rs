@@ -15,8 +15,10 @@ use crate::time::Span;
 
 /// How many votes on one request that do not count leave a record.
 const UNCOUNTED_PER_REQUEST: u32 = 100;
+/// How many votes of one person on a request that has ended leave a record.
+const LATE_PER_PERSON: usize = 3;
 /// How long whoever is on a request has it alone.
-const CLAIM_SPAN: Span = Span::minutes(10);
+pub(super) const CLAIM_SPAN: Span = Span::minutes(10);
 
 impl State {
     pub(super) fn vote(&self, vote: Vote, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
@@ -198,7 +200,8 @@ impl State {
             )),
             Verb::Clarify => may_ask(vote, approval),
             Verb::HandOver => self.may_hand_over(vote, approval, ctx),
-            Verb::Approve | Verb::Reject | Verb::Abstain | Verb::Comment | Verb::Claim | Verb::Release => Ok(()),
+            Verb::Claim => may_claim(vote, approval, ctx),
+            Verb::Approve | Verb::Reject | Verb::Abstain | Verb::Comment | Verb::Release => Ok(()),
         }
     }
 
@@ -307,6 +310,22 @@ impl State {
     }
 }
 
+/// A claim is renewed once; then it is the turn of the others, for as long as a claim lasts.
+fn may_claim(vote: &Vote, approval: &OpenApproval, ctx: &Ctx<'_>) -> Result<(), Refusal> {
+    let own = approval.claim.as_ref().filter(|claim| claim.by == vote.user);
+    match own.filter(|claim| claim.renewed && ctx.now < claim.until + CLAIM_SPAN) {
+        Some(claim) => {
+            let detail = format!(
+                "`{}` has had it twice; others may take it until {}",
+                vote.user,
+                claim.until + CLAIM_SPAN
+            );
+            Err(Refusal::conflict("claimed_before", detail).hint("decide, or leave it to the others"))
+        }
+        None => Ok(()),
+    }
+}
+
 /// A question is one at a time, has words, and comes so many times at most.
 fn may_ask(vote: &Vote, approval: &OpenApproval) -> Result<(), Refusal> {
     let (rounds, _) = approval.questions_allowed();
@@ -334,6 +353,16 @@ fn late_vote(vote: Vote) -> Result<Handled, Refusal> {
     let Some(view) = &vote.view else {
         return Err(Refusal::missing("approval", vote.approval));
     };
+    let refusal = Refusal::conflict(
+        "approval_closed",
+        format!("`{}` has ended; the vote does not count", vote.approval),
+    );
+    let votes = view.approval.iter().flat_map(|approval| &approval.votes);
+    let late = votes.filter(|cast| cast.vote.user == vote.user && cast.vote.not_counted.as_deref() == Some("late"));
+    if late.count() >= LATE_PER_PERSON {
+        // It is told, and leaves no more records: a loop must not fill the disk.
+        return Err(refusal);
+    }
     let voted = ApprovalVoted {
         action_id: view.decision.action_id,
         approval: vote.approval,
@@ -352,9 +381,5 @@ fn late_vote(vote: Vote) -> Result<Handled, Refusal> {
     let draft = Draft::observed(voted)
         .with_payload(vote.comment)
         .citing(view.snapshot.clone());
-    let refusal = Refusal::conflict(
-        "approval_closed",
-        format!("`{}` has ended; the vote does not count", vote.approval),
-    );
     Handled::refused(vec![draft], refusal)
 }

@@ -2,16 +2,21 @@
 
 use std::ops::Range;
 
+use rust_decimal::Decimal;
+
 use super::check::{Checker, Typed, a};
 use super::declare::Type;
-use super::node::{Fold, Node, Search};
-use super::syntax::{Id, Kind};
+use super::node::{Base, Fold, Node, Search};
+use super::syntax::{Id, Kind, Order};
 use super::time::{Part, parse_duration, parse_timestamp};
 use super::{ASSUMED_LENGTH, MAX_MACROS, closest};
 use crate::facts::Root;
 use crate::value::Value;
 
-const FUNCTIONS: [&str; 4] = ["has", "size", "timestamp", "duration"];
+const FUNCTIONS: [&str; 5] = ["has", "size", "timestamp", "duration", "failures"];
+
+/// The most that `failures(n)` may ask for.
+const MOST_FAILURES: i64 = 100;
 const METHODS: [&str; 20] = [
     "size",
     "startsWith",
@@ -84,7 +89,8 @@ impl Checker<'_> {
             (None, "size", [of]) => self.size(*of),
             (Some(of), "size", []) => self.size(of),
             (None, "timestamp" | "duration", [arg]) => self.time(name, *arg),
-            (None, "has" | "size" | "timestamp" | "duration", _) => {
+            (None, "failures", [arg]) => self.failures(*arg),
+            (None, "has" | "size" | "timestamp" | "duration" | "failures", _) => {
                 self.arity(id, &format!("`{name}` takes one argument"))
             }
             (None, ..) => self.unknown_function(name, name_span, args),
@@ -199,6 +205,29 @@ impl Checker<'_> {
             self.error("wrong_type", self.span(of), message, None);
         }
         Typed::new(Node::Size(Box::new(typed.node)), Type::Number)
+    }
+
+    /// `failures(n)`: the agent failed at this at least `n` times in a row.
+    fn failures(&mut self, arg: Id) -> Typed {
+        let span = self.span(arg);
+        let count = match self.expr(arg).constant() {
+            Some(Value::Number(count)) if count.is_integer() => Some(*count),
+            _ => None,
+        };
+        let in_range = |count: &Decimal| *count >= Decimal::ONE && *count <= Decimal::from(MOST_FAILURES);
+        let Some(count) = count.filter(in_range) else {
+            let message = format!("`failures` takes a whole number from 1 to {MOST_FAILURES}");
+            self.error(
+                "wrong_arguments",
+                span,
+                message,
+                Some("write it like `failures(3)`".into()),
+            );
+            return Typed::unknown();
+        };
+        let path = self.path(Base::Root(Root::Counters), &[("failures".to_owned(), span)]);
+        let reached = Node::PathCompares(path.clone(), Order::GreaterEqual, count);
+        Typed::new(Node::And(vec![Node::Has(path), reached]), Type::Bool)
     }
 
     /// `timestamp(…)` and `duration(…)`; literals are read here, so that a wrong one does not load.

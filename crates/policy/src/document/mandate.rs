@@ -9,6 +9,7 @@ use super::field::{Fields, Money, Reader};
 use super::rule::{Approvers, distinct, rule_id};
 use super::selector::Pattern;
 use super::tools::TIERS;
+use super::trigger::Trigger;
 use super::{RuleId, mandate_audit};
 use crate::action::Access;
 use crate::condition::Condition;
@@ -89,10 +90,10 @@ pub(crate) struct DataAccess {
     pub(crate) access: Option<Access>,
 }
 
-/// One condition of `escalate_when:`.
+/// One entry of `escalate_when:`.
 pub(crate) struct Escalation {
     pub(crate) id: RuleId,
-    pub(crate) condition: Condition,
+    pub(crate) trigger: Trigger,
 }
 
 /// What a mandate grants.
@@ -224,13 +225,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ma
         for (index, item) in reader.list_or_one(node).unwrap_or_default().iter().enumerate() {
             let place = reader.place(item.span.clone());
             let id = id(&format!("escalate_when[{index}]"), place);
-            let text = item.text().unwrap_or_default().trim();
-            if text == "out_of_scope" {
+            if item.text().unwrap_or_default().trim() == "out_of_scope" {
                 out_of_scope = Some(id);
-            } else if text.starts_with("failures(") {
-                reader.not_supported(item, "escalate_when: failures(n)");
-            } else if let Some(condition) = reader.condition(item) {
-                escalations.push(Escalation { id, condition });
+            } else if let Some(trigger) = Trigger::read(reader, item) {
+                escalations.push(Escalation { id, trigger });
             }
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::autonomy::{self, AutonomyRules};
+use super::change_control::{self, PolicyChanges};
 use super::compliance::{PACKS, Pack};
 use super::field::{Fields, Reader, is_currency};
 use super::glass::{self, BreakGlass};
@@ -27,6 +28,7 @@ pub struct Organization {
     two_person: TwoPerson,
     autonomy: Option<AutonomyRules>,
     break_glass: Option<BreakGlass>,
+    policy_changes: Option<PolicyChanges>,
     compliance: Vec<Pack>,
     retention: Option<String>,
     pub(crate) retention_place: Option<Place>,
@@ -101,6 +103,11 @@ impl Organization {
     /// `break_glass:`, who may let an action through at once.
     pub fn break_glass(&self) -> Option<&BreakGlass> {
         self.break_glass.as_ref()
+    }
+
+    /// `change_control: policies:`, who agrees to another policy.
+    pub fn policy_changes(&self) -> Option<&PolicyChanges> {
+        self.policy_changes.as_ref()
     }
 
     /// `compliance:`, the rules that the organization lives by.
@@ -239,6 +246,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         .unwrap_or_default();
     let autonomy = fields.get("autonomy").and_then(|node| autonomy::read(reader, node));
     let break_glass = fields.get("break_glass").and_then(|node| glass::read(reader, node));
+    let policy_changes = fields
+        .get("change_control")
+        .and_then(|node| change_control::read(reader, node));
     let mut compliance = Vec::new();
     if let Some(node) = fields.get("compliance") {
         let words = PACKS.map(|pack| (pack.name, pack));
@@ -289,6 +299,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         two_person,
         autonomy,
         break_glass,
+        policy_changes,
         compliance,
         retention,
         retention_place,

@@ -34,6 +34,8 @@ pub(crate) struct Case {
     pub(crate) standing: Standing,
     pub(crate) principal_verified: bool,
     pub(crate) accept_remedy: bool,
+    /// How often the agent failed at it in a row.
+    pub(crate) failures: i64,
     pub(crate) expect: Expect,
 }
 
@@ -85,6 +87,7 @@ fn case(reader: &mut Reader<'_>, node: &Node, index: usize) -> Option<Case> {
     let mut flag = |reader: &mut Reader<'_>, name| fields.get(name).and_then(|node| reader.bool(node)).unwrap_or(false);
     let principal_verified = flag(reader, "principal_verified");
     let accept_remedy = flag(reader, "accept_remedy");
+    let failures = fields.get("failures").and_then(|node| whole(reader, node)).unwrap_or(0);
     let expect = expect(reader, &mut fields);
     fields.finish(reader);
     Some(Case {
@@ -95,8 +98,21 @@ fn case(reader: &mut Reader<'_>, node: &Node, index: usize) -> Option<Case> {
         standing: standing.unwrap_or(Standing::Active),
         principal_verified,
         accept_remedy,
+        failures,
         expect: expect?,
     })
+}
+
+fn whole(reader: &mut Reader<'_>, node: &Node) -> Option<i64> {
+    let count = node
+        .text()
+        .and_then(|text| text.parse().ok())
+        .filter(|count| *count >= 0);
+    if count.is_none() {
+        let help = "write how often it failed in a row";
+        reader.error("wrong_type", node.span.clone(), "`failures` is a whole number", help);
+    }
+    count
 }
 
 fn expect(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Expect> {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::RuleId;
 use super::field::{Fields, Reader};
 use super::schema::Schema;
+use super::trigger::RISKS;
 use crate::action::Access;
 use crate::value::Value;
 use crate::yaml::{Kind, Node};
 
 /// What an agent is trusted to do, from least to most.
 pub(crate) const TIERS: [&str; 5] = ["observe", "recommend", "prepare", "execute", "escalate"];
-const RISKS: [&str; 5] = ["R0", "R1", "R2", "R3", "R4"];
 
 /// One tool.
 pub(crate) struct Tool {

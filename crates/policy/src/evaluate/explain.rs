@@ -1,9 +1,10 @@
 //! Every rule that was looked at, and why it matched or did not.
 
 use super::tally::{holds, one_line};
+use super::trigger::{fires, why_not};
 use super::{Scene, data, seen, with_scene};
 use crate::action::{Access, Action};
-use crate::condition::Condition;
+use crate::condition::{Condition, Fuel};
 use crate::document::RuleId;
 use crate::document::mandate::Mandate;
 use crate::facts::Context;
@@ -126,8 +127,18 @@ fn of_mandate(scene: &Scene<'_>, mandate: &Mandate, traces: &mut Vec<Trace>) {
         traces.push(one);
     }
     for escalation in &mandate.escalations {
-        let condition = Some(&escalation.condition);
-        traces.push(trace(scene, &escalation.id, Decision::RequireApproval, None, condition));
+        let condition = escalation.trigger.condition();
+        let mut one = trace(scene, &escalation.id, Decision::RequireApproval, None, condition);
+        if condition.is_none() {
+            let fired = fires(&escalation.trigger, scene, &mut Fuel::default());
+            one.matched = matches!(fired, Ok(Some(_)));
+            one.why = match fired {
+                Ok(Some(fired)) => fired.message,
+                Ok(None) => why_not(&escalation.trigger).to_owned(),
+                Err(error) => error,
+            };
+        }
+        traces.push(one);
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the agent's own mandate says.
 
 use super::tally::{Tally, holds, one_line};
+use super::trigger::fires;
 use super::{Scene, chain, data, reported};
 use crate::condition::{Condition, Fuel};
 use crate::document::mandate::{Mandate, Permission};
+use crate::document::rule::Approvers;
 use crate::document::tools::TIERS;
 use crate::document::{RuleId, field::Money};
 use crate::verdict::Decision;
@@ -34,11 +36,15 @@ pub(super) fn weigh(scene: &Scene<'_>, mandate: &Mandate, fuel: &mut Fuel, tally
         tally.grant(false);
     }
     for escalation in &mandate.escalations {
-        if applies(&escalation.id, Some(&escalation.condition), scene, fuel, tally) {
-            let message = holds(Some(&escalation.condition));
-            tally.say(Some(&escalation.id), "escalated", Decision::RequireApproval, message);
-            tally.demand(&escalation.id, &crate::document::rule::Approvers::default_route());
-            tally.escalated(mandate);
+        let id = &escalation.id;
+        match fires(&escalation.trigger, scene, fuel) {
+            Ok(None) => {}
+            Ok(Some(fired)) => {
+                tally.say(Some(id), fired.code, Decision::RequireApproval, fired.message);
+                tally.demand(id, &Approvers::default_route());
+                tally.escalated(mandate);
+            }
+            Err(message) => tally.deny(Some(id), "condition_error", message),
         }
     }
 }

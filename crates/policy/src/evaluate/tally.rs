@@ -322,7 +322,7 @@ pub(crate) fn complete_parts(evidence: &Value) -> Vec<String> {
     parts.filter(there).map(|part| (*part).to_owned()).collect()
 }
 
-fn says_something(value: &Value) -> bool {
+pub(super) fn says_something(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::String(text) => !text.trim().is_empty(),

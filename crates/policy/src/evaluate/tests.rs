@@ -45,6 +45,10 @@ fn one(snapshot: &Snapshot, case: &Case) -> TestResult {
         ("id".to_owned(), Value::from(&*case.agent)),
         ("owner".to_owned(), Value::from(owner)),
     ]));
+    let counters = Value::Map(BTreeMap::from([(
+        "failures".to_owned(),
+        Value::Number(case.failures.into()),
+    )]));
     let verdict = snapshot.evaluate(
         &case.action,
         &Context {
@@ -54,7 +58,7 @@ fn one(snapshot: &Snapshot, case: &Case) -> TestResult {
             chain: &[],
             principal_verified: case.principal_verified,
             pii: &Value::List(Vec::new()),
-            counters: None,
+            counters: Some(&counters),
             now: 0,
             currency: snapshot
                 .organization()

@@ -65,15 +65,8 @@ async fn kill(asked: Asked<Caller>) -> Answer {
     let body: KillBody = asked.body()?;
     let scope = scope(body.scope, body.name)?;
     let reason = body.reason.as_ref().map(|reason| reason.0.as_str());
-    asked.app.engine.kill(&asked.request(), scope.clone(), reason).await?;
-    let found = asked.app.engine.look(&asked.caller.org, move |state| {
-        state.kills().find(|kill| kill.scope == scope).map(on_the_wire)
-    });
-    // Somebody may have released it meanwhile.
-    let found = found
-        .await?
-        .ok_or_else(|| Problem::new(409, "not_killed", "the kill switch was released meanwhile"))?;
-    json(&found)
+    let (kill, replayed) = asked.app.engine.kill(&asked.request(), scope, reason).await?;
+    Ok(json(&on_the_wire(&kill))?.replayed(replayed))
 }
 
 async fn release(asked: Asked<Caller>) -> Answer {

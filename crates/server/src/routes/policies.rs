@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use countersign_api::policies::{
-    FILES_AT_MOST, LiveAnswer, PoliciesBody, PolicyCheckAnswer, RationaleBody, SnapshotAnswer, SnapshotFilesAnswer,
-    SnapshotsAnswer, problem,
+    FILES_AT_MOST, LiveAnswer, PendingPolicy, PoliciesBody, PolicyCheckAnswer, PolicyVerb, PolicyVoteBody,
+    RationaleBody, SnapshotAnswer, SnapshotFilesAnswer, SnapshotsAnswer, problem,
 };
-use countersign_engine::{Caller, PolicyCheck, check_policies};
+use countersign_core::state::Proposal;
+use countersign_engine::{Activation, Caller, PolicyCheck, check_policies};
 
 use super::handlers;
 use crate::problem::Problem;
@@ -20,6 +21,7 @@ handlers! {
     "policies" => Caller policies,
     "policy" => Caller policy,
     "activate_policy" => Caller activate,
+    "judge_policy" => Caller judge,
     "roll_back_policy" => Caller roll_back,
 }
 
@@ -66,13 +68,14 @@ async fn upload(asked: Asked<Caller>) -> Answer {
         .engine
         .upload_policies(&asked.request(), files.clone())
         .await?;
+    let replayed = checked.replayed;
     let answer = on_the_wire(checked, &files);
     if answer.hash.is_none() {
         let mut refused = Problem::invalid("policy_invalid", "the documents do not load");
         refused.policy = answer.problems.into();
         return Err(refused.hint("`problems` says what is wrong, and where"));
     }
-    Ok(json(&answer)?.created())
+    Ok(json(&answer)?.created().replayed(replayed))
 }
 
 async fn check(asked: Asked<Caller>) -> Answer {
@@ -95,6 +98,7 @@ async fn policies(asked: Asked<Caller>) -> Answer {
     };
     json(&SnapshotsAnswer {
         snapshots: rows.into_iter().map(on_the_wire).collect(),
+        pending: asked.app.engine.proposal(&asked.caller).await?.map(pending),
     })
 }
 
@@ -125,18 +129,54 @@ async fn activate(asked: Asked<Caller>) -> Answer {
     let RationaleBody { rationale } = asked.body()?;
     let hash = check_known(&asked).await?;
     let rationale = rationale.as_ref().map(|text| text.0.as_str());
-    asked
+    let activation = asked
         .app
         .engine
         .activate_policy(&asked.request(), &hash, rationale)
         .await?;
-    json(&LiveAnswer { live: hash })
+    live(activation)
+}
+
+async fn judge(asked: Asked<Caller>) -> Answer {
+    let _: None_ = asked.query()?;
+    let PolicyVoteBody { verb, comment } = asked.body()?;
+    let agrees = match verb {
+        PolicyVerb::Approve => true,
+        PolicyVerb::Reject => false,
+    };
+    let hash = check_known(&asked).await?;
+    let comment = comment.as_ref().map(|text| text.0.as_str());
+    live(
+        asked
+            .app
+            .engine
+            .judge_policy(&asked.request(), &hash, agrees, comment)
+            .await?,
+    )
 }
 
 async fn roll_back(asked: Asked<Caller>) -> Answer {
     let RationaleBody { rationale } = asked.body()?;
     let rationale = rationale.as_ref().map(|text| text.0.as_str());
-    json(&LiveAnswer {
-        live: asked.app.engine.roll_back_policy(&asked.request(), rationale).await?,
-    })
+    live(asked.app.engine.roll_back_policy(&asked.request(), rationale).await?)
+}
+
+fn live(activation: Activation) -> Answer {
+    let answer = LiveAnswer {
+        live: activation.live,
+        pending: activation.pending.map(pending),
+        warnings: activation.warnings,
+    };
+    Ok(json(&answer)?.replayed(activation.replayed))
+}
+
+fn pending(proposal: Proposal) -> PendingPolicy {
+    PendingPolicy {
+        hash: proposal.hash.to_string(),
+        by: proposal.by,
+        approvers: proposal.approvers,
+        approved_by: proposal.approved.into_iter().collect(),
+        quorum: proposal.quorum,
+        until: proposal.until.to_string(),
+    }
 }

@@ -121,3 +121,38 @@ async fn an_idempotency_key_is_visible_ascii_of_bounded_length() {
         .await;
     fine.good();
 }
+
+#[tokio::test]
+async fn a_kill_that_is_repeated_after_its_release_is_answered_from_its_record() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let body = br#"{"scope": "tool", "name": "shell"}"#;
+    let first = server.repeatable(admin, "k", "/v1/kill", body).await.good();
+    let release = json!({ "scope": "tool", "name": "shell", "reason": "it was a false alarm" });
+    assert_eq!(
+        server.post(admin, "/v1/kill/release", &release).await.good()["released"],
+        true
+    );
+    let again = server.repeatable(admin, "k", "/v1/kill", body).await;
+    assert_eq!(again.headers["idempotent-replayed"], "true");
+    assert_eq!(again.good(), first);
+    assert_eq!(server.get(admin, "/v1/kill").await.good()["kills"], json!([]));
+}
+
+#[tokio::test]
+async fn a_repeated_activation_and_upload_say_that_they_are() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let body = json!({ "files": { "gate.yaml": "name: gate\nrules: [{ decision: deny }]\n" } }).to_string();
+    for replayed in [None, Some("true")] {
+        let uploaded = server.repeatable(admin, "u", "/v1/policies", body.as_bytes()).await;
+        let told = uploaded.headers.get("idempotent-replayed").cloned();
+        assert_eq!(told.as_deref(), replayed);
+        let path = format!("/v1/policies/{}/activate", uploaded.good()["hash"].as_str().unwrap());
+        let activated = server.repeatable(admin, "a", &path, b"{}").await;
+        assert_eq!(
+            activated.headers.get("idempotent-replayed").map(String::as_str),
+            replayed
+        );
+    }
+}

@@ -115,6 +115,71 @@ async fn policies_are_listed_shown_activated_and_rolled_back() {
 }
 
 #[tokio::test]
+async fn a_policy_under_change_control_becomes_live_when_others_have_agreed() {
+    let acme = Acme::start().await;
+    let Acme {
+        server, admin, lead, ..
+    } = &acme;
+    let second = server.user(admin, "gia", &["reviewer"], &["leads"]).await;
+    let org = "organization: acme\nteams: [leads]\nchange_control: { policies: { approvers: [team:leads], quorum: 2 } }\n\
+schedules: { oncall: { zone: UTC, layers: [{ people: [lea], starts: 2026-01-05T00:00, every: 1d, \
+only: [{ days: mon, from: '09:00', to: '10:00' }] }] } }\n";
+    let first = server
+        .policy(admin, &json!({ "gate.yaml": crate::support::POLICY, "org.yaml": org }))
+        .await;
+    let deny = "name: gate\nrules: [{ decision: deny }]\n";
+    let files = json!({ "files": { "gate.yaml": deny, "org.yaml": org } });
+    let uploaded = server.post(admin, "/v1/policies", &files).await.good();
+    let strict = uploaded["hash"].as_str().unwrap();
+    let path = format!("/v1/policies/{strict}/activate");
+    let asked = server
+        .post(admin, &path, &json!({ "rationale": "too much fraud" }))
+        .await
+        .good();
+    assert_eq!(asked["live"], *first);
+    assert_eq!(
+        (
+            &asked["pending"]["hash"],
+            &asked["pending"]["by"],
+            &asked["pending"]["quorum"]
+        ),
+        (&json!(strict), &json!("alex"), &json!(2))
+    );
+    let warning = asked["warnings"][0].as_str().unwrap();
+    assert!(
+        warning.starts_with("within 14 days nobody is on in schedule `oncall` from "),
+        "{warning}"
+    );
+    let again = server.post(admin, &path, &json!({})).await.good();
+    assert_eq!(again["pending"], asked["pending"]);
+    let votes = format!("/v1/policies/{strict}/votes");
+    let yes = json!({ "verb": "approve" });
+    assert_eq!(server.post(admin, &votes, &yes).await.problem(403), "self_approval");
+    assert_eq!(
+        server
+            .post(lead, &votes, &json!({ "verb": "reject" }))
+            .await
+            .problem(422),
+        "reason_required"
+    );
+    let once = server.post(lead, &votes, &yes).await.good();
+    assert_eq!(
+        (&once["live"], &once["pending"]["approved_by"]),
+        (&json!(first), &json!(["lea"]))
+    );
+    let listed = server.get(admin, "/v1/policies").await.good();
+    assert_eq!(listed["pending"]["approved_by"], json!(["lea"]));
+    let twice = server.post(&second, &votes, &yes).await.good();
+    assert_eq!((&twice["live"], twice.get("pending")), (&json!(strict), None));
+    assert_eq!(acme.decide(&json!({ "action": "read" })).await["decision"], "deny");
+    let back = server.post(admin, "/v1/policies:rollback", &json!({})).await.good();
+    assert_eq!(
+        (&back["live"], &back["pending"]["hash"]),
+        (&json!(strict), &json!(first))
+    );
+}
+
+#[tokio::test]
 async fn receivers_of_callbacks_are_registered_listed_and_removed() {
     let acme = Acme::start().await;
     let url = json!({ "url": "https://hooks.example.com/countersign" });

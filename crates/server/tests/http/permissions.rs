@@ -149,7 +149,14 @@ fn expected(call: &Call, who: &str) -> bool {
         "record_override",
         "withdraw_override",
     ];
-    let votes = ["vote", "votes", "set_mode", "close_review", "break_glass"];
+    let votes = [
+        "vote",
+        "votes",
+        "set_mode",
+        "close_review",
+        "break_glass",
+        "judge_policy",
+    ];
     let agents_read = [
         "action",
         "explain",

@@ -211,7 +211,7 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
         Want::Kill(scope) => engine
             .kill(&request, scope.clone(), None)
             .await
-            .map(|()| done(None, None)),
+            .map(|_| done(None, None)),
         Want::Release(scope) => {
             let released = engine.release(&request, scope.clone(), "over").await;
             released.map(|_| done(None, None))
@@ -222,7 +222,7 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
         }
         Want::Activate(hash) => {
             let activated = engine.activate_policy(&request, hash, Some("now")).await;
-            activated.map(|()| done(None, None))
+            activated.map(|_| done(None, None))
         }
         Want::RollBack => engine.roll_back_policy(&request, None).await.map(|_| done(None, None)),
         Want::Revoke(kid) => engine

@@ -3,6 +3,7 @@
 use crate::event::{ApprovalAnswered, ApprovalOpened, ApprovalVoted, Verb};
 use crate::ids::ApprovalId;
 use crate::state::request::{Claim, Handed, OpenApproval, Question};
+use crate::state::vote::CLAIM_SPAN;
 use crate::state::{OpenTrack, State};
 use crate::time::Time;
 
@@ -98,13 +99,19 @@ impl State {
                     }
                 }
                 Verb::Claim => {
+                    let held = |claim: &Claim| claim.by == e.user && now < claim.until + CLAIM_SPAN;
+                    let renewed = approval.claim.as_ref().is_some_and(held);
                     approval.claim = e.claimed_until.map(|until| Claim {
                         by: e.user.clone(),
+                        renewed,
                         until,
                     });
                 }
                 Verb::Release => {
-                    approval.claim = None;
+                    // That somebody had it is known for a while: who has let go does not take it again at once.
+                    if let Some(claim) = approval.claim.as_mut().filter(|claim| claim.by == e.user) {
+                        claim.until = claim.until.min(now);
+                    }
                     approval.uncounted = approval.uncounted.saturating_add(1);
                 }
                 Verb::Abstain | Verb::Comment => approval.uncounted = approval.uncounted.saturating_add(1),

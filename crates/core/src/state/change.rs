@@ -1,0 +1,217 @@
+//! Making another policy live: at once, or after people have agreed, where the policy that is live wants that.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use countersign_policy::PolicyChanges;
+use serde::{Deserialize, Serialize};
+
+use super::matching::Place;
+use super::{Ctx, Due, Handled, State};
+use crate::command::Sealed;
+use crate::event::{DeclinedBecause, SnapshotActivated, SnapshotDeclined, SnapshotJudged, SnapshotProposed};
+use crate::record::{Actor, Draft};
+use crate::refusal::{Category, Refusal};
+use crate::time::{Span, Time};
+
+/// A snapshot that somebody wants live, and to which others have to agree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// People who agreed.
+    pub approved: BTreeSet<String>,
+    /// Names of those who may agree.
+    pub approvers: Vec<String>,
+    /// Who wants it.
+    pub by: String,
+    /// The snapshot.
+    pub hash: Arc<str>,
+    /// How many have to agree.
+    pub quorum: u32,
+    /// Until when.
+    pub until: Time,
+}
+
+impl State {
+    /// The snapshot that waits for people to agree.
+    pub fn proposal(&self) -> Option<&Proposal> {
+        self.proposal.as_ref()
+    }
+
+    pub(super) fn activate_snapshot(
+        &self,
+        hash: Arc<str>,
+        rationale: Option<Sealed>,
+        actor: &Actor,
+        ctx: &Ctx<'_>,
+    ) -> Result<Handled, Refusal> {
+        if !self.snapshots.contains_key(&hash) {
+            return Err(Refusal::missing("snapshot", hash));
+        }
+        if self.live.as_ref() == Some(&hash) {
+            return Handled::done(Vec::new());
+        }
+        let rules = ctx.live.and_then(|live| live.organization()?.policy_changes());
+        let Some(rules) = rules.filter(|rules| self.could_agree(rules, &actor.id)) else {
+            // Whatever was proposed was meant to follow what was live until now.
+            let mut events = self.declined(DeclinedBecause::Superseded);
+            events.push(self.activated_by(hash, Vec::new()).with_payload(rationale));
+            return Handled::done(events);
+        };
+        if let Some(known) = self.proposal.as_ref().filter(|known| known.hash == hash) {
+            // Who asks once more is told what waits.
+            if known.by == actor.id {
+                return Handled::done(Vec::new());
+            }
+            let detail = format!(
+                "`{}` wants it live, and people have until {} to agree",
+                known.by, known.until
+            );
+            return Err(Refusal::conflict("already_proposed", detail)
+                .hint("an approver agrees with `POST /v1/policies/{hash}/votes`"));
+        }
+        let proposed = SnapshotProposed {
+            approvers: rules.approvers.clone(),
+            by: actor.id.clone(),
+            hash: hash.clone(),
+            quorum: rules.quorum,
+            until: ctx.now + Span(rules.within),
+        };
+        let mut events = self.declined(DeclinedBecause::Superseded);
+        events.push(Draft::observed(proposed).with_payload(rationale).citing(Some(hash)));
+        Handled::done(events)
+    }
+
+    pub(super) fn roll_back(
+        &self,
+        rationale: Option<Sealed>,
+        actor: &Actor,
+        ctx: &Ctx<'_>,
+    ) -> Result<Handled, Refusal> {
+        match self.live_before.last() {
+            Some(previous) => self.activate_snapshot(previous.clone(), rationale, actor, ctx),
+            None => Err(Refusal::conflict(
+                "nothing_to_roll_back",
+                "no other snapshot was live before this one",
+            )),
+        }
+    }
+
+    /// Somebody agrees, or does not. The last who has to agree makes it live.
+    pub(super) fn judge_snapshot(
+        &self,
+        hash: &Arc<str>,
+        agrees: bool,
+        comment: Option<Sealed>,
+        actor: &Actor,
+        ctx: &Ctx<'_>,
+    ) -> Result<Handled, Refusal> {
+        let Some(proposal) = self.proposal.as_ref().filter(|proposal| proposal.hash == *hash) else {
+            return Err(
+                Refusal::conflict("not_proposed", format!("nobody wants `{hash}` live, or that has ended"))
+                    .hint("`GET /v1/policies` lists the snapshots, and the one that waits"),
+            );
+        };
+        if proposal.by == actor.id {
+            let detail = format!("`{}` wants it live and cannot agree to it", actor.id);
+            return Err(Refusal::forbidden("self_approval", detail).hint("ask somebody else who may decide"));
+        }
+        let able = self.approvers_of(&proposal.approvers, &proposal.by);
+        if !able.contains(&actor.id) {
+            let detail = format!("`{}` is not among the people who may decide this", actor.id);
+            return Err(Refusal::forbidden("not_eligible", detail));
+        }
+        if proposal.until <= ctx.now {
+            return Err(Refusal::new(Category::Gone, "expired", "the time to agree is over"));
+        }
+        if proposal.approved.contains(&actor.id) && agrees {
+            return Err(Refusal::conflict("already_voted", format!("`{}` has voted", actor.id)));
+        }
+        if !agrees && comment.is_none() {
+            return Err(Refusal::invalid(
+                "reason_required",
+                "a rejection needs a comment that says why",
+            ));
+        }
+        let judged = SnapshotJudged {
+            agrees,
+            by: actor.id.clone(),
+            hash: hash.clone(),
+        };
+        let mut events = vec![Draft::observed(judged).with_payload(comment).citing(Some(hash.clone()))];
+        if !agrees {
+            events.extend(self.declined(DeclinedBecause::Rejected));
+            return Handled::done(events);
+        }
+        // Whoever may not decide any more does not count any more.
+        let mut approved: BTreeSet<&String> = proposal.approved.iter().filter(|user| able.contains(*user)).collect();
+        approved.insert(&actor.id);
+        if approved.len() >= proposal.quorum as usize {
+            events.push(self.activated_by(hash.clone(), approved.into_iter().cloned().collect()));
+        }
+        Handled::done(events)
+    }
+
+    /// The time to agree is over.
+    pub(super) fn proposal_over(&self) -> Vec<Draft> {
+        self.declined(DeclinedBecause::Expired)
+    }
+
+    fn declined(&self, why: DeclinedBecause) -> Vec<Draft> {
+        let declined = self.proposal.iter().map(|proposal| SnapshotDeclined {
+            hash: proposal.hash.clone(),
+            why,
+        });
+        declined.map(Draft::observed).collect()
+    }
+
+    fn activated_by(&self, hash: Arc<str>, approved_by: Vec<String>) -> Draft {
+        let activated = SnapshotActivated {
+            approved_by,
+            hash: hash.clone(),
+            previous: self.live.clone(),
+            rollback: (self.snapshots.get(&hash)).is_some_and(|stored| stored.activated.is_some()),
+        };
+        Draft::observed(activated).citing(Some(hash))
+    }
+
+    /// Whether enough others could agree, and at least two: before that, nobody has to be asked.
+    fn could_agree(&self, rules: &PolicyChanges, author: &str) -> bool {
+        self.approvers_of(&rules.approvers, author).len() >= (rules.quorum as usize).max(2)
+    }
+
+    fn approvers_of(&self, names: &[String], author: &str) -> Place {
+        let people = names.iter().flat_map(|name| self.people_named(name));
+        people.filter(|user| user != author).collect()
+    }
+
+    /// Stores that somebody wants it live.
+    pub(super) fn proposed(&mut self, e: &SnapshotProposed) {
+        self.due.insert((e.until, Due::Proposal));
+        self.proposal = Some(Proposal {
+            approved: BTreeSet::new(),
+            approvers: e.approvers.clone(),
+            by: e.by.clone(),
+            hash: e.hash.clone(),
+            quorum: e.quorum,
+            until: e.until,
+        });
+    }
+
+    /// Stores that somebody agreed.
+    pub(super) fn judged(&mut self, e: &SnapshotJudged) {
+        if let Some(proposal) = self
+            .proposal
+            .as_mut()
+            .filter(|proposal| e.agrees && proposal.hash == e.hash)
+        {
+            proposal.approved.insert(e.by.clone());
+        }
+    }
+
+    /// Stores that nothing waits any more.
+    pub(super) fn decided_on_proposal(&mut self, hash: &Arc<str>) {
+        if let Some(proposal) = self.proposal.take_if(|proposal| proposal.hash == *hash) {
+            self.due.remove(&(proposal.until, Due::Proposal));
+        }
+    }
+}
