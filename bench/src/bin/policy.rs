@@ -175,6 +175,7 @@ fn ours(tools: usize) -> impl FnMut(&Ask) -> Answer {
                 agent_id: "bot",
                 standing: Standing::Active,
                 agent: &agent,
+                chain: &[],
                 principal_verified: false,
                 pii: &pii,
                 counters: None,
