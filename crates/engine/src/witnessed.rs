@@ -113,19 +113,21 @@ impl Engine {
         let Some(stated) = stated.and_then(|note| Checkpoint::parse_body(note.text).ok()) else {
             return;
         };
-        let mut logs = self.inner.witnessed.logs();
-        let kept = logs.remove(org).filter(|kept| kept.checkpoint == checkpoint);
-        let mut kept = kept.unwrap_or_else(|| Cosigned {
-            size: stated.size,
-            checkpoint: checkpoint.to_owned(),
-            lines: BTreeMap::new(),
-            at: Instant::now(),
-        });
-        kept.lines.insert(witness.to_owned(), lines.to_owned());
-        kept.at = Instant::now();
-        let text = kept.text();
-        logs.insert(org.clone(), kept);
-        drop(logs);
+        let text = {
+            let mut logs = self.inner.witnessed.logs();
+            let kept = logs.remove(org).filter(|kept| kept.checkpoint == checkpoint);
+            let mut kept = kept.unwrap_or_else(|| Cosigned {
+                size: stated.size,
+                checkpoint: checkpoint.to_owned(),
+                lines: BTreeMap::new(),
+                at: Instant::now(),
+            });
+            kept.lines.insert(witness.to_owned(), lines.to_owned());
+            kept.at = Instant::now();
+            let text = kept.text();
+            logs.insert(org.clone(), kept);
+            text
+        };
         let inner = self.inner.clone();
         let written = blocking(move || match inner.signer.marks() {
             Some(marks) => Ok(marks.keep_witnessed(&stated.origin, &text)?),
