@@ -49,7 +49,7 @@ use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use serde::{Deserialize, Serialize};
 
 pub use self::autonomy::{missing, percent};
-pub use self::budget::Account;
+pub use self::budget::{Account, AccountStands, BudgetStands, Fullness, amount_text};
 pub use self::chain::HandedOn;
 pub use self::channels::{Channel, PendingNotice};
 pub use self::coverage::Unreachable;

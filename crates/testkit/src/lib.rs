@@ -20,7 +20,7 @@ use countersign_core::policy::{Snapshot, Value};
 use countersign_core::record::{ActorKind, Payload};
 use countersign_core::redact::{Kinds, Redactor};
 use countersign_core::retention::{DEFAULT_CLASS, agent_subject};
-use countersign_core::stored::{about, store_action, store_value, stored_action};
+use countersign_core::stored::{about, store_action, store_value};
 use countersign_core::{
     ActionView, Actor, Answer, Command, Ctx, Envelope, Event, Record, Refusal, Span, State, Time, Transient,
 };
@@ -341,12 +341,11 @@ impl World {
     pub fn break_glass(&mut self, who: Actor, action: ActionId, incident: &str) -> Result<(), Refusal> {
         let view = self.view(action);
         let words = Value::Map([("text".to_owned(), Value::from("it cannot wait"))].into());
-        let stored = self.payloads.get(&view.seq);
         let ask = BreakGlass {
             approval: view.approval.expect("a request").opened.approval,
             incident: incident.to_owned(),
             reason: store_value(&words, &self.redactor, &Kinds::default(), [5; 32], "default").0,
-            action: stored.and_then(|payload| stored_action(&payload.body)).map(Box::new),
+            action: self.stored_form(&view).map(Box::new),
         };
         outcome_of(self.give(who, Command::BreakGlass(Box::new(ask))).0)
     }
@@ -367,11 +366,7 @@ impl World {
             let value = Value::Map([("text".to_owned(), Value::from(text))].into());
             store_value(&value, &self.redactor, &Kinds::default(), [3; 32], "default").0
         });
-        let action = self
-            .payloads
-            .get(&view.seq)
-            .and_then(|payload| stored_action(&payload.body))
-            .map(Box::new);
+        let action = self.stored_form(&view).map(Box::new);
         let vote = Vote {
             approval,
             user: user.to_owned(),
@@ -403,11 +398,7 @@ impl World {
     /// Redeems the permit of an action for a digest of one's choice.
     pub fn redeem_for(&mut self, action: ActionId, digest: Digest) -> Result<(), Refusal> {
         let view = self.view(action);
-        let stored = self
-            .payloads
-            .get(&view.seq)
-            .and_then(|payload| stored_action(&payload.body))
-            .map(Box::new);
+        let stored = self.stored_form(&view).map(Box::new);
         let agent = view.decision.agent.clone();
         let redeem = Redeem {
             permit: PermitId::from(action),
