@@ -17,7 +17,8 @@ pub use table::READERS;
 pub use crate::registry::Role;
 
 /// Every call.
-pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| [table::CALLS, review::CALLS, inventory::CALLS, limits::CALLS].concat());
+pub static CALLS: LazyLock<Vec<Call>> =
+    LazyLock::new(|| [table::CALLS, review::CALLS, inventory::CALLS, limits::CALLS].concat());
 
 /// An HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

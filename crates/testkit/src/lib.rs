@@ -342,7 +342,7 @@ impl World {
         let view = self.view(action);
         let words = Value::Map([("text".to_owned(), Value::from("it cannot wait"))].into());
         let ask = BreakGlass {
-            approval: view.approval.expect("a request").opened.approval,
+            approval: view.approval.as_ref().expect("a request").opened.approval,
             incident: incident.to_owned(),
             reason: store_value(&words, &self.redactor, &Kinds::default(), [5; 32], "default").0,
             action: self.stored_form(&view).map(Box::new),
