@@ -12,6 +12,7 @@ Exit codes: 0 it holds, 1 it does not (every fault on a line of its own), 2 wron
 import datetime
 import json
 import sys
+from decimal import Decimal
 from itertools import permutations
 
 GRANTS = {"allow", "allow_with_constraints"}
@@ -54,7 +55,8 @@ class Model:
         self.redeemed, self.outcomes, self.idem = {}, {}, {}
         self.owed = None
         self.broken, self.suspended = {}, set()
-        self.counts = {"decisions": 0, "permits": 0, "redemptions": 0, "outcomes": 0, "approvals": 0, "kills": 0}
+        self.spent, self.held, self.holds, self.reserved = {}, {}, {}, {}
+        self.counts = {"decisions": 0, "permits": 0, "redemptions": 0, "outcomes": 0, "approvals": 0, "kills": 0, "reservations": 0}
 
     def need(self, holds, what):
         if not holds:
@@ -74,6 +76,7 @@ class Model:
             key, known = record["idem"]["key"], self.idem.get(record["idem"]["key"])
             self.need(known is None or self.now - known >= DAY, "one idempotency key was carried out twice")
             self.idem[key] = self.now
+        self.lapse()
         known = getattr(self, "on_" + self.kind.replace(".", "_"), None)
         if known:
             known(record, record["data"])
@@ -129,6 +132,7 @@ class Model:
         self.need(not data.get("approval") or data["decision"] == "require_approval", "a request to people that no decision asks for")
         if permit:
             self.mint(permit, action, data["agent"], scopes | scopes_of(data["agent"], tool, data["action"]))
+        self.reserve(data)
 
     def mint(self, permit, action, agent, scopes):
         self.counts["permits"] += 1
@@ -137,6 +141,54 @@ class Model:
         self.need(not scopes & set(self.kills), "a permit in the scope of an engaged kill switch")
         self.need(instant(permit["expires"]) > self.now, "a permit that is over when it is issued")
         self.permits[permit["id"]] = {"action": action, "expires": instant(permit["expires"]), "seq": self.seq, "gone": False}
+
+    # What permits hold of budgets, added up from the records alone.
+
+    def reserve(self, data):
+        action, permit, reserved = data["action_id"], data.get("permit"), data.get("reserved", [])
+        self.need(permit or not reserved, "something is reserved without a permit")
+        if not permit or not reserved:
+            return
+        self.counts["reservations"] += 1
+        self.need(action not in self.reserved, "the action reserved before")
+        self.reserved[action] = reserved
+        self.holds[action] = instant(permit["expires"])
+        for one in reserved:
+            key, amount, left = (one["account"], one["from"]), Decimal(one["amount"]), Decimal(one["left"])
+            self.need(amount >= 0, f"less than nothing is reserved from `{key[0]}`")
+            self.need(instant(one["from"]) <= self.now < instant(one["until"]), f"`{key[0]}` is reserved from outside its window")
+            used = amount
+            if not one["account"].endswith("/action"):
+                used += self.spent.get(key, 0) + self.held.get(key, 0)
+                self.held[key] = self.held.get(key, 0) + amount
+            self.need(Decimal(one["limit"]) - used == left, f"`{key[0]}` has {Decimal(one['limit']) - used} left, not {left}")
+            self.need(left >= 0 or amount == 0 or one.get("beyond"), f"`{key[0]}` is overspent")
+
+    def give_back(self, action):
+        """What the action held; nothing where its reservation has ended."""
+        held = self.holds.pop(action, None) is not None
+        for one in self.reserved.get(action, []) if held else []:
+            key = (one["account"], one["from"])
+            if key in self.held:
+                self.held[key] -= Decimal(one["amount"])
+        return held
+
+    def lapse(self):
+        for action in [action for action, expires in self.holds.items() if expires <= self.now and action not in self.redeemed]:
+            self.give_back(action)
+
+    def settle(self, data):
+        action, settled = data["action_id"], data.get("settled", [])
+        reserved = {(one["account"], one["from"]): Decimal(one["amount"]) for one in self.reserved.get(action, [])}
+        held = self.give_back(action)
+        keys = [(one["account"], one["from"]) for one in settled]
+        self.need(sorted(keys) == sorted(reserved), "what is settled is not what was reserved")
+        for one, key in zip(settled, keys):
+            amount = Decimal(one["amount"])
+            over = amount - (reserved.get(key, 0) if held else 0)
+            self.need(amount >= 0, f"less than nothing is taken from `{key[0]}`")
+            self.need(Decimal(one.get("over", 0)) == max(over, 0), f"`{key[0]}` is overrun by {over}, and the record says otherwise")
+            self.spent[key] = self.spent.get(key, 0) + amount
 
     def on_approval_opened(self, record, data):
         self.counts["approvals"] += 1
@@ -213,7 +265,9 @@ class Model:
             voided = [scope for scope in decision["scopes"] if self.killed_at.get(scope, -1) > decision["seq"]]
             self.need(not voided, "approved after a kill that concerns it")
             self.mint(data["permit"], data["action_id"], opened["agent"], decision["scopes"])
+            self.reserve(data)
         else:
+            self.give_back(data["action_id"])
             for permit in self.permits.values():
                 permit["gone"] |= permit["action"] == data["action_id"]
         approval["state"] = data["state"]
@@ -252,6 +306,7 @@ class Model:
         voided = [scope for scope in decision["scopes"] if self.killed_at.get(scope, -1) > permit["seq"]]
         self.need(not voided, "used although a kill came after it was issued")
         self.need((record.get("snapshot") or data.get("reevaluated") or self.live) == self.live, "used under a policy that is not live")
+        self.need(data["action_id"] in self.holds or data["action_id"] not in self.reserved, "what it had reserved is settled")
         self.redeemed[data["action_id"]] = self.seq
 
     def on_outcome_reported(self, record, data):
@@ -264,6 +319,7 @@ class Model:
         self.need(action in self.redeemed or allowed, "an outcome without an allow or a permit that was used")
         self.need(action in self.redeemed or data["status"] != "unknown" or record["actor"]["kind"] != "system", "nobody was waited for")
         self.outcomes[action] = data["status"]
+        self.settle(data)
 
     def end(self):
         if self.owed:

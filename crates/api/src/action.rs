@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::budgets::BudgetLeft;
+
 /// Text without control characters.
 const WORDS: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
 /// Decimal text.
@@ -325,6 +327,9 @@ pub struct ActionAnswer {
     pub reported: Vec<String>,
     /// A grant beyond the agent's mandate was used.
     pub beyond_mandate: bool,
+    /// What this action would leave of the budgets that are about it, as they stood when it was decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<BudgetLeft>,
     /// When it was decided; `null` in a dry run.
     pub decided_at: Option<String>,
     /// When the permit was used.

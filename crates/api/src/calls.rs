@@ -1,6 +1,7 @@
 //! Every call of the API, in one table: the document, the router, the authorization and the docs page are made from it.
 
 mod inventory;
+mod limits;
 mod params;
 mod review;
 mod table;
@@ -16,7 +17,8 @@ pub use table::READERS;
 pub use crate::registry::Role;
 
 /// Every call.
-pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| [table::CALLS, review::CALLS, inventory::CALLS].concat());
+pub static CALLS: LazyLock<Vec<Call>> =
+    LazyLock::new(|| [table::CALLS, review::CALLS, inventory::CALLS, limits::CALLS].concat());
 
 /// An HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::event::{ApprovalStepStarted, DecisionFacts, Link, Slot, Status};
+use countersign_core::event::{AccountRead, ApprovalStepStarted, DecisionFacts, Link, Slot, Status};
 use countersign_core::policy::verdict::{ConstraintValue, Quorum};
-use countersign_core::policy::{Reason, Value};
+use countersign_core::policy::{Decimal, Reason, Value};
+use countersign_core::state::amount_text;
 use countersign_core::view::{ActionView, ApprovalView, StepFact, StepTaken};
 
 use crate::action::{
     ActionAnswer, ApprovalAnswer, ApprovalSummary, LinkBody, OutcomeBody, QuestionBody, ReasonBody, Receipt,
     RemedyBody, SlotBody, StepBody, VoteBody,
 };
+use crate::budgets::BudgetLeft;
 
 /// What an answer needs besides the view.
 pub struct Rendering<'a> {
@@ -88,6 +90,7 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
         delegation: chain(&decision.facts),
         reported: decision.reported.clone(),
         beyond_mandate: decision.beyond_mandate,
+        budgets: budgets(&decision.facts.budgets),
         decided_at: Some(view.decided_at.to_string()),
         redeemed_at: view.redeemed_at.map(|at| at.to_string()),
         outcome: view.outcome.as_ref().map(|(index, at, outcome)| OutcomeBody {
@@ -113,6 +116,20 @@ pub fn chain(facts: &DecisionFacts) -> Vec<LinkBody> {
         owner: link.agent.get("owner").cloned(),
     };
     facts.delegation.iter().map(link).collect()
+}
+
+/// What an action would leave of its budgets.
+pub fn budgets(read: &[AccountRead]) -> Vec<BudgetLeft> {
+    let left = |read: &AccountRead| {
+        let (id, unit) = read.named()?;
+        let (left, takes): (Decimal, Decimal) = (read.left.parse().ok()?, read.takes.parse().ok()?);
+        Some(BudgetLeft {
+            id: id.to_owned(),
+            left: amount_text(left - takes, unit),
+            unit: unit.to_owned(),
+        })
+    };
+    read.iter().filter_map(left).collect()
 }
 
 /// Where a person reads a request and decides.

@@ -8,6 +8,7 @@ pub mod approvals;
 pub mod audit;
 pub mod autonomy;
 pub mod bounded;
+pub mod budgets;
 pub mod calls;
 pub mod channels;
 pub mod convert;

@@ -6,6 +6,7 @@ mod approvals;
 mod audit;
 mod autonomy;
 mod backup;
+mod budgets;
 mod channels;
 mod clock;
 mod config;
@@ -73,6 +74,8 @@ enum Command {
     Alerts(alerts::Alerts),
     /// What agents have earned: show, grant, take away, pause; looks at what has run
     Autonomy(autonomy::Autonomy),
+    /// Budgets: what is spent, reserved and left
+    Budgets(budgets::Budgets),
     /// Agents: add, list
     Agents(agents::Agents),
     /// People: add, list, a fresh admin key
@@ -132,6 +135,7 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Resume(resume) => done(block(resume.run(console))),
         Command::Alerts(alerts) => done(block(alerts.run(console))),
         Command::Autonomy(autonomy) => done(block(autonomy.run(console))),
+        Command::Budgets(budgets) => done(block(budgets.run(console))),
         Command::Agents(agents) => done(block(agents.run(console))),
         Command::Users(users) => done(block(users.run(console))),
         Command::Keys(keys) => done(block(keys.run(console))),

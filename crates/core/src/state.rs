@@ -51,7 +51,7 @@ use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use serde::{Deserialize, Serialize};
 
 pub use self::autonomy::{missing, percent};
-pub use self::budget::Account;
+pub use self::budget::{Account, AccountStands, BudgetStands, Fullness, amount_text};
 pub use self::chain::HandedOn;
 pub use self::change::Proposal;
 pub use self::channels::{Channel, PendingNotice};

@@ -87,6 +87,7 @@ impl Engine {
                 (ruling, countersign_api::convert::chain(&facts))
             })
             .await?;
+        let budgets = countersign_api::convert::budgets(ruling.budgets());
         Ok(ActionAnswer {
             id: None,
             agent: agent.to_string(),
@@ -107,6 +108,7 @@ impl Engine {
             delegation,
             reported: ruling.reported,
             beyond_mandate: ruling.beyond_mandate,
+            budgets,
             decided_at: None,
             redeemed_at: None,
             outcome: None,

@@ -8,6 +8,7 @@ mod audit;
 mod auth;
 mod autonomy;
 mod batch;
+mod budgets;
 mod channels;
 mod clock;
 mod committer;

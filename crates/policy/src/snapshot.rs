@@ -276,6 +276,12 @@ impl Snapshot {
         &self.budgets
     }
 
+    /// The budget of a name.
+    pub fn budget(&self, name: &str) -> Option<&Budget> {
+        let at = self.budgets.binary_search_by(|budget| budget.name().cmp(name)).ok()?;
+        self.budgets.get(at)
+    }
+
     /// The budgets that are about an action: those that name its agent, then the others, each by name.
     pub fn budgets_of<'a>(
         &'a self,

@@ -6,6 +6,7 @@ mod alerts;
 mod approvals;
 mod audit;
 mod autonomy;
+mod budgets;
 mod callbacks;
 mod channels;
 mod glass;
@@ -50,6 +51,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     approvals::HANDLERS,
     audit::HANDLERS,
     autonomy::HANDLERS,
+    budgets::HANDLERS,
     callbacks::HANDLERS,
     channels::HANDLERS,
     glass::HANDLERS,

@@ -1,8 +1,10 @@
 //! Deriving the decisions of a world again, from nothing but what an export holds.
 
-use countersign_core::Record;
+use countersign_core::policy::Action;
 use countersign_core::record::Payload;
 use countersign_core::replay::{Derivation, Policies, Replay};
+use countersign_core::stored::{stored_action, stored_alternative};
+use countersign_core::{ActionView, Record};
 
 use crate::World;
 
@@ -21,6 +23,16 @@ impl World {
         }
         derived.extend(replay.end());
         derived
+    }
+
+    /// The stored form of what a permit would be for.
+    pub(crate) fn stored_form(&self, view: &ActionView) -> Option<Action> {
+        let applied = view.decision.remedy.as_ref().is_some_and(|remedy| remedy.applied);
+        let payload = self.payload(view.seq)?;
+        match applied {
+            true => stored_alternative(&payload.body),
+            false => stored_action(&payload.body),
+        }
     }
 
     /// What lies beside a record.

@@ -350,12 +350,11 @@ impl World {
     pub fn break_glass(&mut self, who: Actor, action: ActionId, incident: &str) -> Result<(), Refusal> {
         let view = self.view(action);
         let words = Value::Map([("text".to_owned(), Value::from("it cannot wait"))].into());
-        let stored = self.payloads.get(&view.seq);
         let ask = BreakGlass {
-            approval: view.approval.expect("a request").opened.approval,
+            approval: view.approval.as_ref().expect("a request").opened.approval,
             incident: incident.to_owned(),
             reason: store_value(&words, &self.redactor, &Kinds::default(), [5; 32], "default").0,
-            action: stored.and_then(|payload| stored_action(&payload.body)).map(Box::new),
+            action: self.stored_form(&view).map(Box::new),
         };
         outcome_of(self.give(who, Command::BreakGlass(Box::new(ask))).0)
     }
@@ -376,11 +375,7 @@ impl World {
             let value = Value::Map([("text".to_owned(), Value::from(text))].into());
             store_value(&value, &self.redactor, &Kinds::default(), [3; 32], "default").0
         });
-        let action = self
-            .payloads
-            .get(&view.seq)
-            .and_then(|payload| stored_action(&payload.body))
-            .map(Box::new);
+        let action = self.stored_form(&view).map(Box::new);
         let vote = Vote {
             approval,
             user: user.to_owned(),
@@ -412,11 +407,7 @@ impl World {
     /// Redeems the permit of an action for a digest of one's choice.
     pub fn redeem_for(&mut self, action: ActionId, digest: Digest) -> Result<(), Refusal> {
         let view = self.view(action);
-        let stored = self
-            .payloads
-            .get(&view.seq)
-            .and_then(|payload| stored_action(&payload.body))
-            .map(Box::new);
+        let stored = self.stored_form(&view).map(Box::new);
         let agent = view.decision.agent.clone();
         let redeem = Redeem {
             permit: PermitId::from(action),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use countersign_core::event::{OutcomeStatus, Reservation, Verb};
 use countersign_core::ids::ActionId;
 use countersign_core::policy::Decimal;
+use countersign_core::replay::Outcome;
 use countersign_core::{Event, Record, Span, Time};
 use countersign_testkit::World;
 
@@ -204,6 +205,42 @@ fn what_every_record_says_is_left_is_what_the_records_come_to_and_every_reservat
         reserved += sums.reserved;
     }
     assert!(reserved > 1000, "only {reserved} reservations");
+}
+
+#[test]
+fn decisions_with_budgets_are_derived_again_and_a_changed_account_is_found() {
+    let (mut reads, mut reservations) = (0, 0);
+    for seed in 0..40 {
+        let world = history(seed);
+        for one in world.derived() {
+            assert_eq!(one.outcome, Outcome::Agrees, "seed {seed}: {one:?}");
+        }
+        let differs = |change: &dyn Fn(&mut Event) -> bool| {
+            let mut records = world.records.clone();
+            let changed = records.iter_mut().position(|record| change(&mut record.event))? as u64;
+            let derived = world.derived_from(&records, |seq| world.payload(seq).cloned());
+            let one = derived.into_iter().find(|one| one.index == changed).unwrap();
+            assert!(matches!(one.outcome, Outcome::Differs { .. }), "seed {seed}: {one:?}");
+            Some(())
+        };
+        let read = differs(&|event| match event {
+            Event::DecisionMade(made) if !made.facts.budgets.is_empty() => {
+                made.facts.budgets[0].left = "7.77".to_owned();
+                true
+            }
+            _ => false,
+        });
+        let reserved = differs(&|event| match event {
+            Event::DecisionMade(made) if !made.reserved.is_empty() => {
+                made.reserved[0].amount = "0.07".to_owned();
+                true
+            }
+            _ => false,
+        });
+        reads += u32::from(read.is_some());
+        reservations += u32::from(reserved.is_some());
+    }
+    assert!(reads >= 40 && reservations >= 30, "{reads}, {reservations}");
 }
 
 #[test]

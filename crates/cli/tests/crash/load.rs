@@ -158,7 +158,8 @@ pub async fn live(oracle: Arc<Oracle>, reach: Arc<Reach>, seed: u64) {
 async fn round(oracle: &Oracle, reach: &Reach, numbers: &mut Numbers) -> Option<()> {
     let who = numbers.below(AGENTS as u64) as usize;
     let action = *numbers.of(&["read", "read", "read", "pay", "pay", "wipe"]);
-    let body = json!({"action": action, "args": {"n": format!("{:016x}", numbers.next())}});
+    let cost = format!("0.{:02}", numbers.below(10));
+    let body = json!({"action": action, "estimated_cost": cost, "args": {"n": format!("{:016x}", numbers.next())}});
     let key = |numbers: &mut Numbers| format!("{:032x}", u128::from(numbers.next()) << 64 | u128::from(numbers.next()));
     let sent = Sent {
         who,
@@ -199,6 +200,21 @@ async fn round(oracle: &Oracle, reach: &Reach, numbers: &mut Numbers) -> Option<
         let now = reach.read(who, &format!("/v1/actions/{}", text("id")), numbers).await?;
         assert_eq!(now["status"], if approves { "permitted" } else { "refused" });
         permit = now["permit"].as_str().map(str::to_owned);
+    }
+    if action == "read" && permit.is_some() && numbers.below(4) == 0 {
+        // It ran without being redeemed, and cost something else. Whether this arrives, the ledger says.
+        let cost = format!("0.{:02}", numbers.below(20));
+        let sent = Sent {
+            who,
+            path: format!("/v1/actions/{}/outcome", text("id")),
+            body: json!({"status": "succeeded", "cost": {"amount": cost, "currency": "USD"}}),
+            key: key(numbers),
+            sole: true,
+        };
+        if let Outcome::Refused(problem) = reach.send(&sent, numbers).await {
+            panic!("an outcome is refused: {problem:?}");
+        }
+        return Some(());
     }
     if let Some(token) = permit {
         oracle.hold(who, token, text("action_digest"));

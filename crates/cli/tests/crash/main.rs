@@ -1,8 +1,9 @@
 //! `kill -9` in a loop under load: the real binary, a real disk, and clients that remember everything they were told.
 //!
-//! Each round starts the server on the same folder, lets a dozen clients submit, vote and redeem, and kills the process
+//! Each round starts the server on the same folder, lets a dozen clients submit, vote, redeem and report, and kills the process
 //! after 5 to 200 ms; now and then already while it starts. What a client was told before a crash has to hold after it,
-//! what it was not told may or may not have happened, and asking again with the same key settles which.
+//! what it was not told may or may not have happened, and asking again with the same key settles which. At the end the second
+//! model adds up the budgets from the export: every record has to say what is left, to the cent.
 //!
 //! The kill comes at a random moment. Between signing and committing, and between committing and answering, it is forced in
 //! `signed.rs`, by a store that kills its process: there is no such point in the binary, whose path nobody can steer to one.
@@ -30,18 +31,32 @@ use load::{Numbers, Reach, live};
 use scene::{BINARY, Folder, Place, Server, prepare, run, seed, serve, setting};
 use told::{audit, look};
 
-/// So many clients at once.
-const TASKS: u64 = 12;
+/// So many clients at once, and where they compete for a budget.
+const TASKS: (u64, u64) = (12, 64);
 /// So many answers are asked for again after each crash, and at the end.
 const AGAIN: (usize, usize) = (12, 500);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_survives_every_kill() {
     let crashes = setting("COUNTERSIGN_CRASHES").unwrap_or(50);
+    outlived(crashes, TASKS.0, 5..201).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn budgets_that_many_clients_compete_for_are_exact_to_the_cent_after_every_kill() {
+    let told = outlived(10, TASKS.1, 1000..2500).await;
+    for word in ["redemptions", "outcomes", "reservations"] {
+        assert!(!told.contains(&format!(" 0 {word}")), "too little happened: {told}");
+    }
+}
+
+/// Lets so many clients live through so many crashes, each after a time in this range (ms), and looks at everything. What
+/// the second model said.
+async fn outlived(crashes: u64, tasks: u64, lives: std::ops::Range<u64>) -> String {
     let seed = seed();
     println!("{crashes} crashes, seed={seed} (COUNTERSIGN_CRASH_SEED)");
     let started = Instant::now();
-    let folder = Folder(std::env::temp_dir().join(format!("countersign-crash-{}-{seed}", std::process::id())));
+    let folder = Folder(std::env::temp_dir().join(format!("countersign-crash-{}-{tasks}-{seed}", std::process::id())));
     std::fs::create_dir(&folder.0).unwrap();
     let place = Place::folder(&folder.0.join("data"));
     let oracle = Arc::new(prepare(&folder.0, &place).await);
@@ -58,10 +73,13 @@ async fn what_was_acknowledged_survives_every_kill() {
         let clients: Vec<Client> = oracle.keys.iter().map(|key| server.client(key)).collect();
         look(&oracle, &clients, &mut numbers, AGAIN.0).await;
         let reach = Arc::new(Reach::one(clients));
-        let tasks: Vec<_> = (0..TASKS)
+        let tasks: Vec<_> = (0..tasks)
             .map(|_| tokio::spawn(live(oracle.clone(), reach.clone(), numbers.next())))
             .collect();
-        tokio::time::sleep(Duration::from_millis(5 + numbers.below(196))).await;
+        tokio::time::sleep(Duration::from_millis(
+            lives.start + numbers.below(lives.end - lives.start),
+        ))
+        .await;
         drop(server);
         for task in tasks {
             task.await
@@ -103,7 +121,8 @@ async fn what_was_acknowledged_survives_every_kill() {
     run(BINARY, &["audit", "verify", "--vkey", &vkey, "--older", older, out]);
     run("python3", &[&format!("{out}/verify.py"), &vkey, out]);
     let oracle_py = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/oracle/oracle.py");
-    print!("{}", run("python3", &[oracle_py, &format!("{out}/records.jsonl")]));
+    let judged = run("python3", &[oracle_py, &format!("{out}/records.jsonl")]);
+    print!("{judged}");
     let told = oracle.told();
     println!(
         "{crashes} crashes in {:.0} s: {} acknowledged requests and {} checkpoints hold over {records} records, {redeemed} permits \
@@ -112,4 +131,5 @@ async fn what_was_acknowledged_survives_every_kill() {
         told.done.len(),
         told.checkpoints.len(),
     );
+    judged
 }

@@ -21,6 +21,12 @@ rules:
 - { condition: \"action == 'pay'\", decision: require_approval, approvers: [leads] }
 - { condition: \"action == 'wipe'\", decision: deny }
 ";
+/// The first is soon used up, so that callers compete for what is left; the second counts everything that runs.
+const BUDGETS: &str = "
+budgets:
+- { name: reads, action: read, per: month, limit: 1.00 USD }
+- { name: all, per: month, of: organization, limit: 100000 USD }
+";
 
 /// A folder that goes with the test.
 pub struct Folder(pub PathBuf);
@@ -151,6 +157,7 @@ pub async fn prepare(folder: &Path, place: &Place) -> Oracle {
     let policies = folder.join("policies");
     std::fs::create_dir_all(&policies).unwrap();
     std::fs::write(policies.join("gate.yaml"), POLICY).unwrap();
+    std::fs::write(policies.join("budgets.yaml"), BUDGETS).unwrap();
     let mut args = vec!["init", "--json", "--policies", policies.to_str().unwrap()];
     args.extend(place.args.iter().map(String::as_str));
     let made: Value = serde_json::from_str(&run(BINARY, &args)).unwrap();

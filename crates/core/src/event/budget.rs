@@ -23,7 +23,23 @@ pub struct AccountRead {
     pub takes: String,
 }
 
-/// What an action says about money, kept while people decide, so that it can be reserved then.
+impl AccountRead {
+    /// The budget and what it is counted in. Names of budgets and of agents may have slashes in them.
+    pub fn named(&self) -> Option<(&str, &str)> {
+        self.account.match_indices('/').find_map(|(at, _)| {
+            let (budget, rest) = self.account.split_at_checked(at)?;
+            let mut parts = rest.split('/').skip(1);
+            let (per, unit, whose) = (parts.next()?, parts.next()?, parts.next()?);
+            let kind = whose.split(':').next()?;
+            let fine = ["task", "day", "week", "month"].contains(&per)
+                && (unit == "tokens" || crate::money::is_currency(unit))
+                && ["action", "agent", "organization", "run", "team"].contains(&kind);
+            fine.then_some((budget, unit))
+        })
+    }
+}
+
+/// What an action says about money, kept while people decide under a policy with budgets, so that it can be reserved then.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spends {
@@ -41,6 +57,9 @@ pub struct Spends {
     /// Digest of the run that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Digest>,
+    /// The tool, where one is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
 }
 
 /// What a permit holds of one account until it is used or lapses, and then until its outcome is known.

@@ -7,6 +7,7 @@
 
 mod reserve;
 mod settle;
+mod show;
 mod window;
 
 use std::sync::Arc;
@@ -14,8 +15,10 @@ use std::sync::Arc;
 use countersign_policy::{Budget, Decimal, Of, Per, Snapshot, Unit};
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::amount_text as written;
 pub(super) use self::reserve::{Exhausted, guard};
 pub(super) use self::settle::Reported;
+pub use self::show::{AccountStands, BudgetStands, Fullness};
 use super::State;
 use crate::digest::Digest;
 use crate::event::{BudgetReached, OutcomeReported, Reservation};
@@ -87,6 +90,13 @@ pub(super) fn accounts_of(budget: &Budget, currency: &str) -> String {
     )
 }
 
+/// The budget of an account, as policy has it now. Names of budgets and of agents may have slashes in them.
+pub(super) fn budget_of<'a>(live: &'a Snapshot, account: &str, currency: &str) -> Option<&'a Budget> {
+    let ends = account.match_indices('/').map(|(at, _)| at);
+    let mut named = ends.filter_map(|at| live.budget(account.get(..at)?));
+    named.find(|budget| account.starts_with(&accounts_of(budget, currency)))
+}
+
 /// What a budget is counted in, as records name it.
 pub(super) fn unit<'a>(budget: &'a Budget, currency: &'a str) -> &'a str {
     match budget.unit() {
@@ -112,8 +122,8 @@ fn account_of(budget: &Budget, currency: &str, whose: &Whose<'_>) -> String {
     }
 }
 
-/// Money with two digits after the point at least, anything else as it is.
-pub(super) fn written(value: Decimal, unit: &str) -> String {
+/// An amount as records show it: money with two digits after the point at least, anything else as it is.
+pub fn amount_text(value: Decimal, unit: &str) -> String {
     let mut value = value.normalize();
     if unit != "tokens" && value.scale() < 2 {
         value.rescale(2);

@@ -6,7 +6,7 @@ use countersign_policy::verdict::PermitUse;
 use countersign_policy::{Action, Decision, Hidden, Reason, Snapshot, Verdict};
 
 use super::budget::Exhausted;
-use super::guard::Wanted;
+use super::guard::{Names, Wanted};
 use super::ruling::Ruling;
 use super::stop::Target;
 use super::{Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State, TurnedAway};
@@ -179,18 +179,32 @@ impl State {
         if matches!(ruling.decision, Decision::Allow | Decision::AllowWithConstraints) {
             ruling.acts_in = self.acts_in(&submit.agent, action, &submit.kinds, live, redactor);
         }
+        let part = |text: &str| redactor.redact_text(text, &submit.kinds).text;
+        let alternative = applied.map(|_| (part(&action.action), action.tool.as_deref().map(part)));
+        let (operation, tool) = match &alternative {
+            Some((operation, tool)) => (operation, tool),
+            None => (&submit.shown.action, &submit.shown.tool),
+        };
         let wanted = Wanted {
             action,
             acts_in: ruling.acts_in.as_ref(),
             agent: &submit.agent,
             kinds: &submit.kinds,
             live,
+            names: Names {
+                operation,
+                tool: tool.as_deref(),
+            },
             now,
             redactor,
         };
         let mut found = self.guarded(&wanted);
         for objection in std::mem::take(&mut found.objections) {
             ruling.tighten(objection);
+        }
+        if ruling.status == Status::Pending {
+            // People vote on what was asked for: what they have to look at the agent asks for by itself.
+            ruling.offer();
         }
         if !found.reserved.is_empty() {
             // Whether the reservation still stands shows only when the permit is used here.

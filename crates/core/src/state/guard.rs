@@ -30,10 +30,21 @@ pub(super) struct Wanted<'a> {
     pub(super) kinds: &'a Kinds,
     /// The policy that granted it.
     pub(super) live: &'a Snapshot,
+    /// What its records call it: guards go by that, so that they say the same whenever they are asked.
+    pub(super) names: Names<'a>,
     /// When.
     pub(super) now: Time,
     /// Whatever of the action goes into a record goes through it.
     pub(super) redactor: &'a Redactor,
+}
+
+/// Tool and operation as records show them.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a> {
+    /// The operation.
+    pub(super) operation: &'a str,
+    /// The tool, where one is named.
+    pub(super) tool: Option<&'a str>,
 }
 
 /// What the guards found, each adding to it.

@@ -6,7 +6,7 @@ use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use countersign_policy::{Decision, Demand, Reason, Verdict};
 
 use super::guard::{Found, Objection, Stricter};
-use crate::event::{ActsIn, Status};
+use crate::event::{AccountRead, ActsIn, Status};
 
 /// What was decided, before it becomes records.
 pub struct Ruling {
@@ -38,6 +38,11 @@ pub struct Ruling {
 }
 
 impl Ruling {
+    /// Accounts of budgets that the action would take from, as they were read.
+    pub fn budgets(&self) -> &[AccountRead] {
+        &self.found.accounts
+    }
+
     /// A denial that needs no policy.
     pub(super) fn deny(code: &'static str, rule: &str, message: String) -> Ruling {
         let reason = Reason {
@@ -93,6 +98,19 @@ impl Ruling {
             permit_use: verdict.permit_use,
             found: Found::default(),
         }
+    }
+
+    /// Offers a remedy that was to be applied.
+    pub(super) fn offer(&mut self) {
+        let Some(remedy) = self.remedy.as_mut().filter(|remedy| remedy.applied) else {
+            return;
+        };
+        remedy.applied = false;
+        self.decision = Decision::Remediate;
+        self.status = Status::Refused;
+        self.reason_code = Some("remedy_offered");
+        self.demands.clear();
+        self.acts_in = None;
     }
 
     /// Takes an objection in. The answer is as strict as before or stricter.

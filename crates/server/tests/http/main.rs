@@ -4,6 +4,7 @@
 mod approvals;
 mod autonomy;
 mod bad_input;
+mod budgets;
 mod connections;
 mod delegation;
 mod document;

@@ -358,3 +358,99 @@ fn the_second_model_finds_each_of_these_tamperings() {
         assert!(!holds && said.contains(fault), "{what}: `{fault}` is not in {said}");
     }
 }
+
+/// A budget that two actions share, one of which costs more than it reserved, and one that nobody uses.
+fn spending() -> Vec<Value> {
+    let mut world = World::new();
+    world.agent("bot", "team:ops");
+    world.policy(&[
+        ("gate.yaml", "name: gate\nrules:\n  - { decision: allow }\n"),
+        ("budgets.yaml", "budgets: [{ name: day, per: day, limit: 10.00 USD }]"),
+    ]);
+    let mut submit = |cost: &str| {
+        let body = format!(r#"{{"action":"read","estimated_cost":"{cost}"}}"#);
+        world.submit("bot", &body).unwrap().decision.action_id
+    };
+    let (dear, cheap) = (submit("3.00"), submit("2.00"));
+    world.redeem(dear).unwrap();
+    world.report(dear, OutcomeStatus::Succeeded, Some("4.50")).unwrap();
+    world.redeem(cheap).unwrap();
+    world.report(cheap, OutcomeStatus::Succeeded, Some("0.50")).unwrap();
+    world
+        .submit("bot", r#"{"action":"read","estimated_cost":"5.00"}"#)
+        .unwrap();
+    world.pass(Span::minutes(6));
+    world
+        .submit("bot", r#"{"action":"read","estimated_cost":"5.00"}"#)
+        .unwrap();
+    lines(&world)
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+const SPENDING_TAMPERINGS: [Tampering; 6] = [
+    (
+        "more is left than the records come to",
+        |r| {
+            let at = place(r, "decision.made", 3);
+            r[at]["data"]["reserved"][0]["left"] = json!("5.00");
+        },
+        "left, not 5.00",
+    ),
+    (
+        "an outcome takes less",
+        |r| {
+            let at = place(r, "outcome.reported", 0);
+            r[at]["data"]["settled"][0]["amount"] = json!("3.00");
+        },
+        "left, not 0.00",
+    ),
+    (
+        "an overrun is not stated",
+        |r| {
+            let at = place(r, "outcome.reported", 0);
+            r[at]["data"]["settled"][0].as_object_mut().unwrap().remove("over");
+        },
+        "overrun by 1.50",
+    ),
+    (
+        "a reservation is never settled",
+        |r| {
+            let at = place(r, "outcome.reported", 1);
+            r[at]["data"]["settled"] = json!([]);
+        },
+        "not what was reserved",
+    ),
+    (
+        "more is reserved than is left",
+        |r| {
+            let at = place(r, "decision.made", 3);
+            r[at]["data"]["reserved"][0]["amount"] = json!("5.01");
+            r[at]["data"]["reserved"][0]["left"] = json!("-0.01");
+        },
+        "is overspent",
+    ),
+    (
+        "a permit that nobody used is taken to hold what it held",
+        |r| {
+            let at = place(r, "decision.made", 2);
+            r[at]["data"]["permit"]["expires"] = json!("2030-01-01T00:00:00.000000Z");
+        },
+        "left, not 0.00",
+    ),
+];
+
+#[test]
+fn the_second_model_adds_up_budgets_and_finds_each_of_these_tamperings() {
+    let whole = spending();
+    let text = |records: &[Value]| records.iter().map(Value::to_string).collect::<Vec<_>>();
+    let (holds, said) = judged(&text(&whole));
+    assert!(holds && said.contains("4 reservations"), "{said}");
+    for (what, tamper, fault) in SPENDING_TAMPERINGS {
+        let mut records = whole.clone();
+        tamper(&mut records);
+        let (holds, said) = judged(&text(&records));
+        assert!(!holds && said.contains(fault), "{what}: `{fault}` is not in {said}");
+    }
+}

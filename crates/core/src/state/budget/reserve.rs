@@ -9,7 +9,6 @@ use crate::digest::Digest;
 use crate::event::{AccountRead, AgentPaused, AlertRaised, BudgetReached, Reservation, Spends};
 use crate::ids::{ActionId, AlertId};
 use crate::record::Draft;
-use crate::redact::{Kinds, Redactor};
 use crate::time::Time;
 
 /// A forecast is told from this share of the window on, in percent: the first minutes of a month say nothing.
@@ -18,13 +17,18 @@ const FORECAST_FROM: i64 = 10;
 /// The guard: everything that an action takes has to fit into every budget that is about it.
 pub(crate) fn guard(state: &State, wanted: &Wanted<'_>, found: &mut Found) {
     let team = state.agents.get(wanted.agent).and_then(|agent| agent.team.as_deref());
-    let (tool, operation) = (wanted.action.tool.as_deref(), wanted.action.action.as_str());
-    let mut budgets = wanted.live.budgets_of(wanted.agent, team, tool, operation).peekable();
-    if budgets.peek().is_none() {
+    if wanted.live.budgets().is_empty() {
         return;
     }
     let currency = state.currency_under(wanted.live);
-    let mut spends = state.spends(wanted.action, wanted.kinds, wanted.live, wanted.redactor);
+    let mut spends = state.spends(wanted.action, wanted.live, |text| {
+        let redacted = wanted.redactor.redact_text(text, wanted.kinds);
+        (redacted.text, redacted.found.is_empty())
+    });
+    spends.tool = wanted.names.tool.map(str::to_owned);
+    let budgets = wanted
+        .live
+        .budgets_of(wanted.agent, team, wanted.names.tool, wanted.names.operation);
     for budget in budgets {
         let taken = match takes(budget, &spends, wanted.live, currency) {
             Ok(taken) => taken,
@@ -139,16 +143,17 @@ fn takes(budget: &Budget, spends: &Spends, live: &Snapshot, currency: &str) -> R
 }
 
 impl State {
-    /// What an action says about money, as far as it may be kept.
-    fn spends(&self, action: &Action, kinds: &Kinds, live: &Snapshot, redactor: &Redactor) -> Spends {
+    /// What an action says about money, as far as it may be kept: `redact` makes of a text what may be kept of it, and says
+    /// whether that is all of it.
+    fn spends(&self, action: &Action, live: &Snapshot, redact: impl Fn(&str) -> (String, bool)) -> Spends {
         let kept = |amount: Option<Decimal>| {
             let text = amount
                 .filter(|amount| !amount.is_sign_negative() || amount.is_zero())?
                 .to_string();
-            redactor.redact_text(&text, kinds).found.is_empty().then_some(text)
+            redact(&text).1.then_some(text)
         };
         let run = action.run.as_deref().map(|run| {
-            let kept = redactor.redact_text(run, kinds).text;
+            let kept = redact(run).0;
             Digest::tagged("countersign-run-v1", &[self.organization.as_bytes(), kept.as_bytes()])
         });
         Spends {
@@ -160,6 +165,7 @@ impl State {
                 .clone()
                 .unwrap_or_else(|| self.currency_under(live).to_owned()),
             run,
+            tool: None,
         }
     }
 
@@ -174,10 +180,16 @@ impl State {
         let team = self.agents.get(&action.agent).and_then(|agent| agent.team.as_deref());
         let currency = self.currency_under(live);
         let mut reserved = Vec::new();
-        // What the decision kept is of the action as it was received; without it no budget was about the action then.
-        let read = || stored.map(|stored| self.spends(stored, &Kinds::default(), live, ctx.redactor));
+        // What the decision kept is of the action as it was received; without it there was no budget then. What is stored has
+        // been redacted as this agent's actions are, and is taken as it stands.
+        let read = || {
+            let stored = stored?;
+            let mut spends = self.spends(stored, live, |text| (text.to_owned(), true));
+            spends.tool.clone_from(&stored.tool);
+            Some(spends)
+        };
         let spends = action.spends.clone().or_else(read).unwrap_or_default();
-        for budget in live.budgets_of(&action.agent, team, Some(&action.tool), &action.operation) {
+        for budget in live.budgets_of(&action.agent, team, spends.tool.as_deref(), &action.operation) {
             let taken = takes(budget, &spends, live, currency).map_err(|(_, why)| why)?;
             let whose = Whose {
                 agent: &action.agent,
@@ -209,9 +221,7 @@ impl State {
         let Some(live) = ctx.live else { return Vec::new() };
         let mut events = Vec::new();
         for held in reserved.iter().filter(|held| !held.account.ends_with("/action")) {
-            let currency = self.currency_under(live);
-            let of = |budget: &&Budget| held.account.starts_with(&super::accounts_of(budget, currency));
-            let Some(budget) = live.budgets().iter().find(of) else {
+            let Some(budget) = super::budget_of(live, &held.account, self.currency_under(live)) else {
                 continue;
             };
             let standing = self.account(budget, &held.account, live, ctx.now);
@@ -283,13 +293,16 @@ pub(in crate::state) struct Exhausted {
 
 /// What will be used at the end of the window if it goes on like this, where that is above 120 % of what is projected.
 fn forecast(projected: Decimal, used: Decimal, held: &Reservation, now: Time) -> Option<Decimal> {
-    let (past, all) = ((now - held.from).as_seconds(), (held.until - held.from).as_seconds());
+    let forecast = at_this_speed(used, held.from, held.until, now)?;
+    (forecast * Decimal::ONE_HUNDRED > projected * Decimal::from(120)).then_some(forecast)
+}
+
+/// What will be used at the end of the window if it goes on like this; nothing in the window's first tenth.
+pub(super) fn at_this_speed(used: Decimal, from: Time, until: Time, now: Time) -> Option<Decimal> {
+    let (past, all) = ((now - from).as_seconds(), (until - from).as_seconds());
     if past <= 0 || past.saturating_mul(100) < all.saturating_mul(FORECAST_FROM) {
         return None;
     }
-    let forecast = used
-        .checked_mul(Decimal::from(all))?
-        .checked_div(Decimal::from(past))?
-        .round_dp(2);
-    (forecast * Decimal::ONE_HUNDRED > projected * Decimal::from(120)).then_some(forecast)
+    let forecast = used.checked_mul(Decimal::from(all))?.checked_div(Decimal::from(past))?;
+    Some(forecast.round_dp(2))
 }

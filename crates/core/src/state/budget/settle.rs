@@ -4,7 +4,7 @@ use countersign_policy::{AtCap, Decimal};
 
 use super::super::{Ctx, State};
 use super::reserve::Exhausted;
-use super::{accounts_of, read, written};
+use super::{budget_of, read, written};
 use crate::event::{Reservation, Settlement};
 use crate::ids::ActionId;
 use crate::record::Draft;
@@ -83,8 +83,7 @@ impl State {
         events.extend(self.alert("budget_overrun", summary, Some(reported.agent), Some(id), ctx));
         let pauses = ctx.live.is_some_and(|live| {
             let currency = self.currency_under(live);
-            let of = |budget: &&countersign_policy::Budget| account.starts_with(&accounts_of(budget, currency));
-            live.budgets().iter().find(of).is_some_and(|budget| {
+            budget_of(live, account, currency).is_some_and(|budget| {
                 let used = self.account(budget, account, live, ctx.now).used + over;
                 budget.at_cap() == AtCap::Pause && used > budget.limit()
             })
