@@ -35,6 +35,7 @@ mod registry;
 mod render;
 mod reseal;
 mod retention;
+mod roots;
 mod schedules;
 mod sequencer;
 mod settings;
