@@ -36,6 +36,7 @@ mod registry;
 mod render;
 mod reseal;
 mod retention;
+mod roots;
 mod schedules;
 mod sequencer;
 mod settings;

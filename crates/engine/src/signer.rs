@@ -9,7 +9,7 @@ use std::time::Duration;
 use countersign_core::event::{EpochEnd, EpochOpened};
 use countersign_core::{Event, Record, State};
 use countersign_store::{Append, Head, Org, Store};
-use countersign_tlog::{Edge, Hash, VerifyingKey, tree};
+use countersign_tlog::VerifyingKey;
 
 use crate::epoch::LogKeys;
 use crate::error::EngineError;
@@ -17,6 +17,7 @@ use crate::ledger::{Ledger, sealed_state};
 use crate::log_signer::LogSigner;
 use crate::mark::{Mark, MarkError, Marks};
 use crate::prune::first_record;
+use crate::roots::root_at;
 use crate::{Engine, Inner, blocking};
 
 /// How far marks may lie behind what is committed.
@@ -133,40 +134,6 @@ pub fn standing(
         return restored(mark, why);
     }
     Ok(Standing::Follows(mark))
-}
-
-/// The root over the first `size` records. What the ledger's end already knows of the tree is not read again.
-pub(crate) fn root_at(store: &dyn Store, org: &str, head: &Head, size: u64) -> Result<Hash, EngineError> {
-    let edge = Edge::from_bytes(&head.edge).map_err(EngineError::internal)?;
-    if edge.size() == size {
-        return Ok(edge.root());
-    }
-    let known: HashMap<(u8, u64), Hash> = edge.parts().collect();
-    let subtree = |level: u8, index: u64| {
-        known
-            .get(&(level, index))
-            .copied()
-            .or_else(|| read_subtree(store, org, level, index))
-    };
-    tree::root(size, &subtree).map_err(EngineError::internal)
-}
-
-/// How many leaf hashes are read at once.
-const LEAVES_AT_ONCE: u64 = 4096;
-
-fn read_subtree(store: &dyn Store, org: &str, level: u8, index: u64) -> Option<Hash> {
-    let width = 1_u64.checked_shl(u32::from(level))?;
-    let (mut at, end) = (index.checked_mul(width)?, index.checked_add(1)?.checked_mul(width)?);
-    let mut edge = Edge::new();
-    while at < end {
-        let leaves = store.leaf_hashes(org, at, end.min(at + LEAVES_AT_ONCE)).ok()?;
-        if leaves.is_empty() {
-            return None;
-        }
-        at += leaves.len() as u64;
-        leaves.into_iter().for_each(|leaf| edge.push(Hash(leaf.0)));
-    }
-    Some(edge.root())
 }
 
 /// The marks of the ledgers that this process serves.

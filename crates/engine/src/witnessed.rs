@@ -12,7 +12,7 @@ use countersign_tlog::{Checkpoint, Note};
 
 use crate::auth::Caller;
 use crate::error::EngineError;
-use crate::signer::root_at;
+use crate::roots::root_at;
 use crate::{Engine, Inner, blocking};
 
 /// The newest cosigned checkpoints.
@@ -70,6 +70,23 @@ impl Witnessed {
     fn logs(&self) -> MutexGuard<'_, HashMap<Org, Cosigned>> {
         self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Adds a witness's lines to a checkpoint, and gives the text with all that it has.
+    fn keep(&self, org: &Org, size: u64, checkpoint: &str, witness: &str, lines: &str) -> String {
+        let mut logs = self.logs();
+        let kept = logs.remove(org).filter(|kept| kept.checkpoint == checkpoint);
+        let mut kept = kept.unwrap_or_else(|| Cosigned {
+            size,
+            checkpoint: checkpoint.to_owned(),
+            lines: BTreeMap::new(),
+            at: Instant::now(),
+        });
+        kept.lines.insert(witness.to_owned(), lines.to_owned());
+        kept.at = Instant::now();
+        let text = kept.text();
+        logs.insert(org.clone(), kept);
+        text
+    }
 }
 
 impl Inner {
@@ -113,21 +130,7 @@ impl Engine {
         let Some(stated) = stated.and_then(|note| Checkpoint::parse_body(note.text).ok()) else {
             return;
         };
-        let text = {
-            let mut logs = self.inner.witnessed.logs();
-            let kept = logs.remove(org).filter(|kept| kept.checkpoint == checkpoint);
-            let mut kept = kept.unwrap_or_else(|| Cosigned {
-                size: stated.size,
-                checkpoint: checkpoint.to_owned(),
-                lines: BTreeMap::new(),
-                at: Instant::now(),
-            });
-            kept.lines.insert(witness.to_owned(), lines.to_owned());
-            kept.at = Instant::now();
-            let text = kept.text();
-            logs.insert(org.clone(), kept);
-            text
-        };
+        let text = self.inner.witnessed.keep(org, stated.size, checkpoint, witness, lines);
         let inner = self.inner.clone();
         let written = blocking(move || match inner.signer.marks() {
             Some(marks) => Ok(marks.keep_witnessed(&stated.origin, &text)?),
