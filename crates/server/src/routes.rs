@@ -18,6 +18,7 @@ mod permits;
 mod policies;
 mod public;
 mod retention;
+mod reviewers;
 mod schedules;
 mod users;
 
@@ -62,6 +63,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     policies::HANDLERS,
     public::HANDLERS,
     retention::HANDLERS,
+    reviewers::HANDLERS,
     schedules::HANDLERS,
     users::HANDLERS,
 ];

@@ -9,6 +9,7 @@ use super::field::{Fields, Reader, is_currency};
 use super::glass::{self, BreakGlass};
 use super::route::Route;
 use super::schedule::{Calendar, Schedule};
+use super::theatre::{self, Theatre};
 use super::{Place, RuleId, mandate_audit, route, schedule};
 use crate::yaml::Node;
 
@@ -27,6 +28,7 @@ pub struct Organization {
     two_person: TwoPerson,
     autonomy: Option<AutonomyRules>,
     break_glass: Option<BreakGlass>,
+    theatre: Option<Theatre>,
     compliance: Vec<Pack>,
     retention: Option<String>,
     pub(crate) retention_place: Option<Place>,
@@ -101,6 +103,11 @@ impl Organization {
     /// `break_glass:`, who may let an action through at once.
     pub fn break_glass(&self) -> Option<&BreakGlass> {
         self.break_glass.as_ref()
+    }
+
+    /// `theatre:`, when votes look like no review.
+    pub fn theatre(&self) -> Option<&Theatre> {
+        self.theatre.as_ref()
     }
 
     /// `compliance:`, the rules that the organization lives by.
@@ -239,6 +246,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         .unwrap_or_default();
     let autonomy = fields.get("autonomy").and_then(|node| autonomy::read(reader, node));
     let break_glass = fields.get("break_glass").and_then(|node| glass::read(reader, node));
+    let theatre = fields.get("theatre").and_then(|node| theatre::read(reader, node));
     let mut compliance = Vec::new();
     if let Some(node) = fields.get("compliance") {
         let words = PACKS.map(|pack| (pack.name, pack));
@@ -289,6 +297,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         two_person,
         autonomy,
         break_glass,
+        theatre,
         compliance,
         retention,
         retention_place,
