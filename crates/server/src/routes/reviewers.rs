@@ -53,7 +53,7 @@ async fn of(asked: &Asked<Caller>, user: String) -> Result<ReviewerAnswer, Probl
         let answer = known.then(|| answer(state, &user, rules.as_ref(), now));
         answer.ok_or(user)
     });
-    look.await?.map_err(|user| Problem::missing("user", user))
+    look.await?.map_err(|user| Problem::missing("user", &user))
 }
 
 fn answer(state: &State, user: &str, rules: Option<&Theatre>, now: Time) -> ReviewerAnswer {
