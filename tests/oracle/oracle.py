@@ -54,7 +54,7 @@ class Model:
         self.decisions, self.approvals, self.permits = {}, {}, {}
         self.redeemed, self.outcomes, self.idem = {}, {}, {}
         self.owed = None
-        self.broken, self.suspended = {}, set()
+        self.broken, self.suspended, self.barred = {}, set(), set()
         self.spent, self.held, self.holds, self.reserved = {}, {}, {}, {}
         self.counts = {"decisions": 0, "permits": 0, "redemptions": 0, "outcomes": 0, "approvals": 0, "kills": 0, "reservations": 0}
 
@@ -195,7 +195,7 @@ class Model:
         decision = self.decisions.get(data["action_id"])
         self.need(decision and decision["data"].get("approval") == data["approval"], "no decision asked for it")
         self.need(instant(data["deadline"]) > self.now, "its deadline is over")
-        self.approvals[data["approval"]] = {"data": data, "yes": set(), "state": "open", "missing": set(data.get("missing", []))}
+        self.approvals[data["approval"]] = {"data": data, "yes": set(), "second": set(), "state": "open", "missing": set(data.get("missing", []))}
 
     def on_approval_answered(self, record, data):
         approval = self.approvals.get(data["approval"])
@@ -215,10 +215,26 @@ class Model:
         self.need(data["user"] not in {out["user"] for out in opened.get("excluded", [])}, "a vote of somebody who is excluded counts")
         self.need(any(data["user"] in place for place in self.places(opened)), "a vote of somebody who may not decide counts")
         self.need(data["user"] not in approval["yes"], "one person votes twice")
+        self.need(data["user"] not in self.barred, "a vote of somebody who is suspended counts")
         if data["verb"] == "approve":
             approval["yes"].add(data["user"])
-        if self.filled(opened, approval["yes"]) or data["verb"] == "reject":
+            approval["second"] |= {data["user"]} if data.get("second") else set()
+        if self.seconded(approval) or data["verb"] == "reject":
             self.owed = data["approval"]
+
+    def seconded(self, approval):
+        """Enough people have approved, and one more where somebody's votes were conspicuous."""
+        opened, yes, second = approval["data"], approval["yes"], approval["second"]
+        others = [yes - {user} for user in yes - second]
+        return self.filled(opened, yes) and (not second or any(self.filled(opened, left) for left in others))
+
+    def on_reviewer_suspended(self, record, data):
+        self.need(data["user"] not in self.barred and data["flags"], "suspended twice, or for nothing")
+        self.barred.add(data["user"])
+
+    def on_reviewer_restored(self, record, data):
+        self.need(data["user"] in self.barred and data["by"] != data["user"], "restored to somebody who voted, or by themselves")
+        self.barred.discard(data["user"])
 
     def need_known(self, thing):
         self.need(thing is not None, "it is about something that was never opened")
@@ -260,7 +276,7 @@ class Model:
                 self.need(data["approval"] in self.broken, "let through, and nobody broke the glass")
                 self.need(instant(data["permit"]["expires"]) - self.now <= 30 * 60 * 10**6, "let through for more than half an hour")
             else:
-                self.need(self.filled(opened, approval["yes"]), "approved without the people who have to approve")
+                self.need(self.seconded(approval), "approved without the people who have to approve")
             self.need(self.now < instant(opened["deadline"]), "approved after its deadline")
             voided = [scope for scope in decision["scopes"] if self.killed_at.get(scope, -1) > decision["seq"]]
             self.need(not voided, "approved after a kill that concerns it")

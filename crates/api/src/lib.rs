@@ -21,6 +21,7 @@ pub mod policies;
 pub mod problem;
 pub mod registry;
 pub mod retention;
+pub mod reviewers;
 pub mod timeline;
 mod unanswered;
 pub mod visible;

@@ -23,6 +23,7 @@ mod mcp;
 mod org;
 mod policy;
 mod retention;
+mod reviewers;
 mod rota;
 mod serve;
 mod users;

@@ -262,6 +262,8 @@ pub enum Command {
         /// Why.
         reason: Sealed,
     },
+    /// Let a person vote again whose votes were conspicuous; why.
+    RestoreReviewer(String, Sealed),
     /// Notes that a person was shown a request.
     View(Box<Viewing>),
     /// Complete the evidence of a request.
@@ -448,6 +450,7 @@ impl Command {
             Command::Vote(..) => "vote",
             Command::BreakGlass(..) => "break_glass",
             Command::RestoreGlass { .. } => "restore_glass",
+            Command::RestoreReviewer(..) => "restore_reviewer",
             Command::Answer { .. } => "answer",
             Command::Cancel { .. } => "cancel",
             Command::Redeem(..) => "redeem",

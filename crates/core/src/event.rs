@@ -21,6 +21,7 @@ mod registry;
 mod retention;
 mod route;
 mod stop;
+mod theatre;
 
 use std::collections::BTreeMap;
 
@@ -66,6 +67,7 @@ pub use self::route::{
     StepReason, Track,
 };
 pub use self::stop::{AlertAcknowledged, AlertRaised, KillEngaged, KillReleaseRequested, KillReleased, Scope};
+pub use self::theatre::{Flag, ReviewerRestored, ReviewerSuspended};
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $kind:literal;)*) => {
@@ -240,6 +242,10 @@ events! {
     ReviewOpened = "review.opened";
     /// Nobody looked in time.
     ReviewOverdue = "review.overdue";
+    /// A person may vote again.
+    ReviewerRestored = "reviewer.restored";
+    /// A person does not vote until an admin says so.
+    ReviewerSuspended = "reviewer.suspended";
     /// A policy snapshot was made live.
     SnapshotActivated = "snapshot.activated";
     /// A policy snapshot that was proposed did not become live.

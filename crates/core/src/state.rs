@@ -37,6 +37,7 @@ mod review;
 mod route;
 mod ruling;
 mod stop;
+mod theatre;
 mod timers;
 mod tools;
 mod track;
@@ -66,6 +67,7 @@ pub use self::post_review::OpenReview;
 pub use self::request::{Claim, Handed, OpenApproval, Question};
 pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
 pub use self::ruling::Ruling;
+pub use self::theatre::{Barred, Conduct, Reviewers, THEATRE_SPAN, response};
 pub use self::tools::{KnownTool, Tools};
 pub use self::track::{AskedStep, OpenTrack};
 use crate::digest::{Digest, DigestKey};
@@ -160,6 +162,9 @@ pub struct User {
     pub profile: Option<u64>,
     /// What the person may do in Countersign.
     pub roles: Vec<String>,
+    /// The person does not vote until an admin says so.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub suspended: bool,
     /// The person's teams.
     pub teams: Vec<String>,
     /// The person's time zone, IANA.
@@ -449,6 +454,9 @@ pub struct State {
     /// Subjects whose data is to be erased.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     restricted: BTreeMap<Subject, Restriction>,
+    /// What is known of those who vote.
+    #[serde(default, skip_serializing_if = "Reviewers::is_empty")]
+    reviewers: Reviewers,
     #[serde(default, skip_serializing_if = "Rota::is_empty")]
     rota: Rota,
     /// Changes of the key that signs checkpoints, in order.

@@ -340,6 +340,8 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::PayloadsDestroyed(_)
         | Event::RefusalsRepeated(_)
         | Event::RequestNoted(_)
+        | Event::ReviewerRestored(_)
+        | Event::ReviewerSuspended(_)
         | Event::SnapshotActivated(_)
         | Event::SnapshotDeclined(_)
         | Event::SnapshotJudged(_)

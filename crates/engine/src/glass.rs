@@ -1,4 +1,4 @@
-//! Breaking the glass, and giving the right to do so back.
+//! Breaking the glass, and giving the right to do so, or to vote, back.
 
 use countersign_api::ApprovalAnswer;
 use countersign_core::command::BreakGlass;
@@ -46,6 +46,15 @@ impl Engine {
             user: user.to_owned(),
             reason: self.reason(reason)?,
         });
+        let done = self
+            .perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+            .await?;
+        Ok(done.replayed.is_some())
+    }
+
+    /// Lets a person vote again who was suspended.
+    pub async fn restore_reviewer(&self, request: &Request<'_>, user: &str, reason: &str) -> Result<bool, EngineError> {
+        let envelope = request.envelope(Command::RestoreReviewer(user.to_owned(), self.reason(reason)?));
         let done = self
             .perform(Lane::Write, &request.caller.org, envelope, Beside::default())
             .await?;

@@ -27,6 +27,7 @@ pub(crate) mod schedule;
 pub(crate) mod schema;
 pub(crate) mod selector;
 pub(crate) mod tests;
+pub(crate) mod theatre;
 pub(crate) mod tools;
 pub(crate) mod trigger;
 
@@ -39,6 +40,7 @@ pub use organization::{DefaultRoute, Organization, TwoPerson};
 pub use rates::Rates;
 pub use route::{Assurance, Clarify, Exhausted, Route, Separation, Step, StepSlot, When};
 pub use schedule::{Calendar, Hours, Layer, Schedule, is_time_zone, time_zone};
+pub use theatre::{Response, Theatre};
 
 use field::Reader;
 

@@ -19,6 +19,7 @@ mod permits;
 mod policies;
 mod public;
 mod retention;
+mod reviewers;
 mod schedules;
 mod users;
 
@@ -64,6 +65,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     policies::HANDLERS,
     public::HANDLERS,
     retention::HANDLERS,
+    reviewers::HANDLERS,
     schedules::HANDLERS,
     users::HANDLERS,
 ];

@@ -142,6 +142,8 @@ impl Run {
                 "set_mode" => result = self.set_mode(value),
                 "review" => result = self.review(value),
                 "break_glass" => result = self.break_glass(value),
+                "view" => result = self.view_by(value),
+                "restore_reviewer" => result = self.restore_reviewer(value),
                 "restore_glass" => result = self.restore_glass(value),
                 "pause_agent" => drop(self.world.done(Command::PauseAgent(plain(value).as_str().into(), None))),
                 "resume_agent" => drop(
@@ -368,6 +370,7 @@ impl Run {
                     )
                 }
                 "suspended" => (words(wanted), self.suspended()),
+                "barred" => (words(wanted), self.barred()),
                 "paused" => {
                     let paused = self
                         .world

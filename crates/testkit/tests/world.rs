@@ -263,6 +263,7 @@ fn everything() -> World {
     fill_the_inventory(&mut world);
     earn_autonomy(&mut world);
     break_the_glass(&mut world);
+    vote_without_looking(&mut world);
     let hold = world.hold("alex", HoldScope::default()).unwrap();
     world.release_hold("alex", hold).unwrap();
     world.pass(HOLD_RELEASE_SPAN);
@@ -363,6 +364,23 @@ autonomy: { to_post_action: { successes: 1, max_error: 5%, days: 0 }, review_wit
     })));
     world.done(Command::PauseAgent("bot".into(), None));
     world.done(Command::ResumeAgent("bot".into(), None));
+}
+
+/// Somebody approves too often, is suspended, and an admin lets them vote again.
+fn vote_without_looking(world: &mut World) {
+    let rules = "organization: acme\ntheatre: { streak: { of: 1, then: suspend } }\n";
+    let gate = "name: gate\nrules:\n  - { decision: require_approval, approvers: [dana] }\n";
+    world.policy(&[("org.yaml", rules), ("gate.yaml", gate)]);
+    let mend = world.submit("bot", r#"{"action":"mend"}"#).unwrap().decision.action_id;
+    world.vote("dana", mend, Verb::Approve, None).unwrap();
+    let why = countersign_core::stored::store_value(
+        &countersign_policy::Value::Map(Default::default()),
+        &countersign_core::redact::Redactor::standard(),
+        &Default::default(),
+        [0; 32],
+        "default",
+    );
+    world.done(Command::RestoreReviewer("dana".into(), why.0));
 }
 
 /// Somebody breaks the glass, nobody looks in time, and an admin gives the right back.

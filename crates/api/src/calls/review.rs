@@ -4,7 +4,7 @@ use Method::{Get, Post};
 use Permission::Voter;
 
 use super::params::{flag, id_of, path, query};
-use super::table::{AGENT, READERS, RUNNERS, agents_and_keys_of, agents_or, people};
+use super::table::{AGENT, READERS, RUNNERS, USER, agents_and_keys_of, agents_or, people};
 use super::{Call, Method, Param, Permission, Role};
 use crate::action::ApprovalAnswer;
 use crate::approvals::{AnswersBody, ApprovalsAnswer, VoteRequestBody, VotesAnswer, VotesBody};
@@ -13,8 +13,11 @@ use crate::autonomy::{
     StandingAnswer,
 };
 use crate::glass::{BreakGlassBody, GlassAnswer, RestoreGlassBody};
+use crate::reviewers::{RestoreReviewerBody, ReviewerAnswer, ReviewersAnswer};
 use crate::timeline::TimelineAnswer;
 
+/// Those who see how people vote.
+const WATCHERS: &[Role] = &[Role::Admin, Role::Auditor];
 const APPROVAL: Param = path("id", "The request.", || id_of("apr"));
 
 pub(super) static CALLS: &[Call] = &[
@@ -45,12 +48,14 @@ pub(super) static CALLS: &[Call] = &[
             (403, "operator_cannot_vote"),
             (403, "self_approval"),
             (403, "not_eligible"),
+            (403, "reviewer_suspended"),
             (409, "approval_closed"),
             (409, "digest_mismatch"),
             (409, "snapshot_mismatch"),
             (409, "needs_evidence"),
             (409, "already_voted"),
             (410, "expired"),
+            (422, "comment_required"),
             (422, "reason_required"),
         ]),
     Call::new("votes", Post, "/v1/approvals/votes", Voter)
@@ -124,6 +129,24 @@ pub(super) static CALLS: &[Call] = &[
     .idempotent()
     .takes::<RestoreGlassBody>(r#"{"user": "mara", "reason": "the incident was real; the comment came late"}"#)
     .answers::<GlassAnswer>()
+    .problems(&[(403, "self_approval"), (422, "reason_required")]),
+    Call::new("reviewers", Get, "/v1/reviewers", people(WATCHERS))
+        .about("Shows how everybody voted in the last seven days, and what of that is conspicuous.")
+        .answers::<ReviewersAnswer>(),
+    Call::new("reviewer", Get, "/v1/reviewers/{id}", people(WATCHERS))
+        .about("Shows how a person voted in the last seven days, and what of that is conspicuous.")
+        .with(&[USER])
+        .answers::<ReviewerAnswer>(),
+    Call::new(
+        "restore_reviewer",
+        Post,
+        "/v1/reviewers:restore",
+        people(&[Role::Admin]),
+    )
+    .about("Lets a person vote again who was suspended, and forgets how that person voted before.")
+    .idempotent()
+    .takes::<RestoreReviewerBody>(r#"{"user": "mara", "reason": "we talked about what a review is"}"#)
+    .answers::<ReviewerAnswer>()
     .problems(&[(403, "self_approval"), (422, "reason_required")]),
     Call::new("criteria", Get, "/v1/autonomy", agents_or(READERS))
         .about("Shows what an agent has to show for each mode.")

@@ -65,7 +65,7 @@ pub(super) const fn people(roles: &'static [Role]) -> Permission {
 
 const ACTION: Param = path("id", "The action.", || id_of("act"));
 pub(super) const AGENT: Param = with_slashes(path("id", "The agent.", id));
-const USER: Param = with_slashes(path("id", "The person.", id));
+pub(super) const USER: Param = with_slashes(path("id", "The person.", id));
 const SCHEDULE: Param = path("name", "The schedule.", word);
 const SNAPSHOT: Param = path(
     "hash",

@@ -5,6 +5,7 @@ use countersign_client::segment;
 use serde_json::{Value, json};
 
 use super::glass::{Breakers, Restore};
+use super::reviewers::{Restore as RestoreReviewer, Reviewers};
 use super::rota::{Absent, Forecast, Override, Routes, WhoIsOn};
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, cell, table};
@@ -34,6 +35,10 @@ enum Command {
     BreakGlass(Breakers),
     /// Let a person break the glass again
     RestoreGlass(Restore),
+    /// How people voted in the last seven days, and what of that is conspicuous
+    Reviewers(Reviewers),
+    /// Let a person vote again who was suspended
+    RestoreReviewer(RestoreReviewer),
     /// Absences of people
     #[command(subcommand)]
     Absent(Absent),
@@ -84,6 +89,8 @@ impl Org {
             Command::Routes(routes) => routes.run(console).await,
             Command::BreakGlass(breakers) => breakers.run(console).await,
             Command::RestoreGlass(restore) => restore.run(console).await,
+            Command::Reviewers(reviewers) => reviewers.run(console).await,
+            Command::RestoreReviewer(restore) => restore.run(console).await,
             Command::Absent(absent) => absent.run(console).await,
             Command::Override(other) => other.run(console).await,
             Command::Add(add) => {

@@ -225,6 +225,12 @@ pub struct ApprovalVoted {
     pub counted: bool,
     /// The digest that the person saw.
     pub digest: Digest,
+    /// How long the person had it: from the first reading to the vote; nothing where it does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dwell_ms: Option<i64>,
+    /// What is conspicuous about the person's last votes, with this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<super::Flag>,
     /// The names as which the place was handed over: both people answer to them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub handed_as: Vec<String>,
@@ -234,9 +240,15 @@ pub struct ApprovalVoted {
     /// The hash of what the person was shown, if the vote says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presentation: Option<Digest>,
+    /// It takes one more person, as the person's votes were conspicuous before.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub second: bool,
     /// The colleague who has the place now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// It came sooner than policy takes for reading.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub too_fast: bool,
     /// Who.
     pub user: String,
     /// What.

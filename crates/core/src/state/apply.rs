@@ -53,6 +53,8 @@ impl State {
             Event::ReviewClosed(e) => self.looked_at(e),
             Event::ReviewOpened(e) => self.looked_for(e),
             Event::ReviewOverdue(e) => self.overlooked(e),
+            Event::ReviewerRestored(e) => self.reviewer_restored(e),
+            Event::ReviewerSuspended(e) => self.reviewer_suspended(record.ts, e),
             Event::AbsenceRecorded(e) => self.rota.absent(e),
             Event::AbsenceWithdrawn(e) => self.rota.back(e.absence),
             Event::AgentRegistered(e) => {
@@ -98,9 +100,7 @@ impl State {
             }),
             Event::ApprovalStepStarted(e) => self.change_track(e.approval, e.track, |track| track.started(e)),
             Event::ApprovalResolved(e) => self.resolved(record, e),
-            Event::ApprovalViewed(e) => self.change(e.approval, |approval| {
-                approval.viewed.insert(e.user.clone(), e.presentation);
-            }),
+            Event::ApprovalViewed(e) => self.viewed(record.ts, e),
             Event::ApprovalVoted(e) => self.voted(record.ts, e),
             Event::BudgetReached(e) => self.told_reached(e),
             Event::CallbackAttempted(e) => self.attempted(e, record.ts),
@@ -231,6 +231,7 @@ impl State {
                     manager: e.manager.clone(),
                     profile,
                     roles: e.roles.clone(),
+                    suspended: self.reviewers.suspended.contains_key(&e.user),
                     teams: e.teams.clone(),
                     zone: e.zone.clone(),
                 };

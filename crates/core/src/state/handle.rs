@@ -78,6 +78,7 @@ impl State {
             Command::Vote(vote) => self.vote(*vote, ctx),
             Command::BreakGlass(ask) => self.break_glass(*ask, &actor, ctx),
             Command::RestoreGlass { user, reason } => self.restore_glass(user, reason, &actor),
+            Command::RestoreReviewer(user, reason) => self.restore_reviewer(user, reason, &actor),
             Command::Answer {
                 approval,
                 agent,
@@ -257,6 +258,8 @@ impl State {
             | Event::OverrideWithdrawn(_)
             | Event::PayloadsDestroyed(_)
             | Event::RequestNoted(_)
+            | Event::ReviewerRestored(_)
+            | Event::ReviewerSuspended(_)
             | Event::SnapshotActivated(_)
             | Event::SnapshotDeclined(_)
             | Event::SnapshotJudged(_)

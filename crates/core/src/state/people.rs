@@ -314,5 +314,5 @@ fn is_meant(name: &str, id: &str, user: &User) -> bool {
 }
 
 pub(super) fn may_vote(user: &User) -> bool {
-    user.roles.iter().any(|role| role == "reviewer" || role == "admin")
+    !user.suspended && user.roles.iter().any(|role| role == "reviewer" || role == "admin")
 }

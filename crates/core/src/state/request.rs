@@ -1,6 +1,6 @@
 //! A request for a human decision that has not ended, as the state holds it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,9 @@ pub struct OpenApproval {
     pub evidence_due: Option<Time>,
     /// Who may not vote.
     pub excluded: Vec<Excluded>,
+    /// When people were shown it first, by person.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub first_viewed: BTreeMap<String, Time>,
     /// Who has whose place, by the colleague.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub handed: BTreeMap<String, Handed>,
@@ -41,6 +44,9 @@ pub struct OpenApproval {
     /// How many questions the agent was asked.
     #[serde(default, skip_serializing_if = "is_none_asked")]
     pub questions: u32,
+    /// Those whose approval takes one more person.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub second: BTreeSet<String>,
     /// When an answer is expected.
     pub sla_due: Time,
     /// Who has to approve, besides the people of routes.

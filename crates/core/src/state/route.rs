@@ -9,6 +9,7 @@ use countersign_policy::Snapshot;
 use countersign_policy::verdict::Quorum;
 
 use super::matching::{Place, can_fill, matched};
+use super::theatre::with_a_second;
 use super::{AskedStep, Ctx, OpenApproval, OpenTrack, Requester, State};
 use crate::event::{
     ApprovalHeld, ApprovalReminded, ApprovalResumed, ApprovalState, ApprovalStepPassed, ApprovalStepStarted, Excluded,
@@ -303,9 +304,10 @@ impl State {
         voters: &Place,
     ) -> Option<ApprovalStepPassed> {
         let track = approval.tracks.get(index as usize).filter(|track| !track.passed)?;
+        let second = &approval.second;
         let filled = track
             .current_stage()
-            .find(|step| self.fills(approval, track, step, voters))?;
+            .find(|step| with_a_second(voters, second, |voters| self.fills(approval, track, step, voters)))?;
         // Nobody passes a stage with the seat that another one has passed with.
         let wanted = |other: &OpenTrack, stage: u32| {
             stage < other.rules.stage_of(other.step) || other.passed || std::ptr::eq(other, track)
@@ -358,7 +360,8 @@ impl State {
         // What was never asked, or is still to be asked, is not filled.
         let asked = |track: &OpenTrack| !track.asked.is_empty() && track.rules.next_stage(track.step).is_none();
         let all = |_: &OpenTrack, _: u32| true;
-        approval.tracks.iter().all(asked) && self.fill_at_once(approval, &approval.slots, voters, all)
+        let filled = |voters: &Place| self.fill_at_once(approval, &approval.slots, voters, all);
+        approval.tracks.iter().all(asked) && with_a_second(voters, &approval.second, filled)
     }
 
     /// Whether these voters fill these slots and the wanted stages of all routes at once, each with a person of its own.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::matching::can_fill;
 use super::people::may_vote;
 use super::stop::Target;
+use super::theatre::Judged;
 use super::{Ctx, Handed, Handled, OpenApproval, OpenTrack, State};
 use crate::command::Vote;
 use crate::event::{ApprovalResolved, ApprovalState, ApprovalVoted, Event, Permit, Slot, Status, Verb};
@@ -31,20 +32,23 @@ impl State {
             return Err(Refusal::new(Category::Throttled, "too_many_remarks", detail).hint("approve, reject or ask"));
         }
         if vote.verb == Verb::Comment {
-            return Handled::done(vec![self.cast(&vote, approval, Some("comment"), ctx)]);
+            let cast = self.cast(&vote, approval, Some("comment"), &Judged::default(), ctx);
+            return Handled::done(vec![cast]);
         }
         if let Err(refusal) = self.may_count(&vote, approval, ctx) {
             if approval.uncounted >= UNCOUNTED_PER_REQUEST && refusal.code != "expired" {
                 // It is told, and leaves no more records: a loop must not fill the disk.
                 return Err(refusal);
             }
-            let mut events = vec![self.cast(&vote, approval, Some(refusal.code), ctx)];
+            let mut events = vec![self.cast(&vote, approval, Some(refusal.code), &Judged::default(), ctx)];
             if refusal.code == "expired" {
                 events.extend(self.expire(vote.approval, ctx));
             }
             return Handled::refused(events, refusal);
         }
-        let mut events = vec![self.cast(&vote, approval, None, ctx)];
+        let judged = self.judge(&vote, approval, ctx);
+        let mut events = vec![self.cast(&vote, approval, None, &judged, ctx)];
+        events.extend(self.call_out(&vote, approval, &judged, ctx));
         match vote.verb {
             Verb::Reject => {
                 if self.is_rejected(approval, &self.voters(approval, Verb::Reject, Some(&vote.user))) {
@@ -55,7 +59,9 @@ impl State {
             }
             Verb::Approve => {
                 let voters = self.voters(approval, Verb::Approve, Some(&vote.user));
-                let (passed, after) = self.stages_passed(vote.approval, approval, &voters, ctx);
+                let mut with = approval.clone();
+                with.second.extend(judged.second.then(|| vote.user.clone()));
+                let (passed, after) = self.stages_passed(vote.approval, &with, &voters, ctx);
                 events.extend(passed);
                 if self.all_filled(&after, &voters) {
                     let granted = self.grant(&vote, approval, ctx);
@@ -82,7 +88,14 @@ impl State {
     }
 
     /// The record of what somebody did with a request; `why_not` if it does not count.
-    fn cast(&self, vote: &Vote, approval: &OpenApproval, why_not: Option<&str>, ctx: &Ctx<'_>) -> Draft {
+    fn cast(
+        &self,
+        vote: &Vote,
+        approval: &OpenApproval,
+        why_not: Option<&str>,
+        judged: &Judged,
+        ctx: &Ctx<'_>,
+    ) -> Draft {
         let counted = why_not.is_none();
         let until =
             |verb: Verb, span: Span| (counted && vote.verb == verb).then(|| (ctx.now + span).min(approval.deadline));
@@ -94,13 +107,17 @@ impl State {
             clarify_due: until(Verb::Clarify, approval.questions_allowed().1),
             counted,
             digest: vote.digest,
+            dwell_ms: judged.dwell_ms,
+            flags: judged.flags.clone(),
             handed_as: (vote.to.as_ref().filter(|_| counted && vote.verb == Verb::HandOver))
                 .map(|to| self.shared_names(approval, &vote.user, to, ctx))
                 .unwrap_or_default(),
             not_counted: why_not.map(str::to_owned),
             presentation: vote.presentation,
+            second: judged.second,
             // A name that nobody has is no part of a record.
             to: vote.to.clone().filter(|to| self.users.contains_key(to)),
+            too_fast: judged.too_fast,
             user: vote.user.clone(),
             verb: vote.verb,
         };
@@ -164,6 +181,7 @@ impl State {
             let detail = format!("`{}` {role} and cannot decide on it", vote.user);
             return Err(Refusal::forbidden("self_approval", detail).hint("ask somebody else who may decide"));
         }
+        self.may_still_vote(vote)?;
         if !self.is_asked(approval, &vote.user) {
             let detail = format!("`{}` is not among the people who may decide this", vote.user);
             return Err(Refusal::forbidden("not_eligible", detail));
@@ -201,7 +219,8 @@ impl State {
             Verb::Clarify => may_ask(vote, approval),
             Verb::HandOver => self.may_hand_over(vote, approval, ctx),
             Verb::Claim => may_claim(vote, approval, ctx),
-            Verb::Approve | Verb::Reject | Verb::Abstain | Verb::Comment | Verb::Release => Ok(()),
+            Verb::Approve => self.may_approve(vote, ctx),
+            Verb::Reject | Verb::Abstain | Verb::Comment | Verb::Release => Ok(()),
         }
     }
 
@@ -371,10 +390,14 @@ fn late_vote(vote: Vote) -> Result<Handled, Refusal> {
         clarify_due: None,
         counted: false,
         digest: vote.digest,
+        dwell_ms: None,
+        flags: Vec::new(),
         handed_as: Vec::new(),
         not_counted: Some("late".into()),
         presentation: vote.presentation,
+        second: false,
         to: None,
+        too_fast: false,
         user: vote.user,
         verb: vote.verb,
     };

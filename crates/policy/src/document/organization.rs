@@ -10,6 +10,7 @@ use super::field::{Fields, Reader, is_currency};
 use super::glass::{self, BreakGlass};
 use super::route::Route;
 use super::schedule::{Calendar, Schedule};
+use super::theatre::{self, Theatre};
 use super::{Place, RuleId, mandate_audit, route, schedule};
 use crate::yaml::Node;
 
@@ -29,6 +30,7 @@ pub struct Organization {
     autonomy: Option<AutonomyRules>,
     break_glass: Option<BreakGlass>,
     policy_changes: Option<PolicyChanges>,
+    theatre: Option<Theatre>,
     compliance: Vec<Pack>,
     retention: Option<String>,
     pub(crate) retention_place: Option<Place>,
@@ -108,6 +110,11 @@ impl Organization {
     /// `change_control: policies:`, who agrees to another policy.
     pub fn policy_changes(&self) -> Option<&PolicyChanges> {
         self.policy_changes.as_ref()
+    }
+
+    /// `theatre:`, when votes look like no review.
+    pub fn theatre(&self) -> Option<&Theatre> {
+        self.theatre.as_ref()
     }
 
     /// `compliance:`, the rules that the organization lives by.
@@ -249,6 +256,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
     let policy_changes = fields
         .get("change_control")
         .and_then(|node| change_control::read(reader, node));
+    let theatre = fields.get("theatre").and_then(|node| theatre::read(reader, node));
     let mut compliance = Vec::new();
     if let Some(node) = fields.get("compliance") {
         let words = PACKS.map(|pack| (pack.name, pack));
@@ -300,6 +308,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         autonomy,
         break_glass,
         policy_changes,
+        theatre,
         compliance,
         retention,
         retention_place,

@@ -18,6 +18,7 @@ mod operations;
 mod permissions;
 mod published;
 mod retention;
+mod reviewers;
 mod schedules;
 mod slack;
 mod support;

@@ -92,6 +92,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "place_hold",
         "release_hold",
         "restore_glass",
+        "restore_reviewer",
         "erase",
     ];
     let policy = [
@@ -102,6 +103,8 @@ fn expected(call: &Call, who: &str) -> bool {
     ];
     let audit = [
         "audit",
+        "reviewers",
+        "reviewer",
         "checkpoint",
         "inclusion",
         "consistency",

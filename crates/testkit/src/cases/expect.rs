@@ -136,6 +136,10 @@ pub(super) fn said(records: &[Record], word: &str) -> Option<Vec<String>> {
             Event::ApprovalVoted(vote) => vote.not_counted.clone(),
             _ => None,
         }),
+        "too_fast" => of(|event| match event {
+            Event::ApprovalVoted(vote) => vote.too_fast.then(|| vote.user.clone()),
+            _ => None,
+        }),
         "turned_away" => of(|event| match event {
             Event::RefusalsRepeated(repeated) => Some(repeated.count.to_string()),
             _ => None,

@@ -52,6 +52,22 @@ impl Run {
         self.give(&text(value, "by"), command)
     }
 
+    /// Shows the last action to somebody.
+    pub(super) fn view_by(&mut self, value: &Value) -> Result<(), Refusal> {
+        let action = self.last.expect("an action was submitted");
+        self.world.show(&text(value, "by"), action, [7; 32])
+    }
+
+    pub(super) fn restore_reviewer(&mut self, value: &Value) -> Result<(), Refusal> {
+        let command = Command::RestoreReviewer(text(value, "user"), sealed(value));
+        self.give(&text(value, "by"), command)
+    }
+
+    /// People who do not vote.
+    pub(super) fn barred(&self) -> Vec<String> {
+        self.world.state.reviewers().suspended.keys().cloned().collect()
+    }
+
     /// People who may not break the glass.
     pub(super) fn suspended(&self) -> Vec<String> {
         self.world.state.glass().suspended.keys().cloned().collect()

@@ -1,6 +1,6 @@
 //! Storing what a record says about an open request.
 
-use crate::event::{ApprovalAnswered, ApprovalOpened, ApprovalVoted, Verb};
+use crate::event::{ApprovalAnswered, ApprovalOpened, ApprovalViewed, ApprovalVoted, Verb};
 use crate::ids::ApprovalId;
 use crate::state::request::{Claim, Handed, OpenApproval, Question};
 use crate::state::vote::CLAIM_SPAN;
@@ -15,11 +15,13 @@ impl State {
             deadline: e.deadline,
             evidence_due: e.evidence_due,
             excluded: e.excluded.clone(),
+            first_viewed: Default::default(),
             handed: Default::default(),
             missing: e.missing.clone(),
             overdue: false,
             question: None,
             questions: 0,
+            second: Default::default(),
             sla_due: e.sla_due,
             slots: e.slots.clone(),
             tracks: e.tracks.iter().cloned().map(OpenTrack::new).collect(),
@@ -69,7 +71,17 @@ impl State {
         });
     }
 
+    pub(super) fn viewed(&mut self, now: Time, e: &ApprovalViewed) {
+        self.change(e.approval, |approval| {
+            approval.viewed.insert(e.user.clone(), e.presentation);
+            approval.first_viewed.entry(e.user.clone()).or_insert(now);
+        });
+    }
+
     pub(super) fn voted(&mut self, now: Time, e: &ApprovalVoted) {
+        if let Some(action) = self.actions.get(&e.action_id) {
+            self.reviewers.voted(now, &action.agent, e);
+        }
         self.change(e.approval, |approval| {
             if !e.counted {
                 approval.uncounted = approval.uncounted.saturating_add(1);
@@ -78,6 +90,7 @@ impl State {
             match e.verb {
                 Verb::Approve | Verb::Reject => {
                     approval.votes.insert(e.user.clone(), e.verb);
+                    approval.second.extend(e.second.then(|| e.user.clone()));
                     // Whoever was on it has decided.
                     approval.claim = approval.claim.take().filter(|claim| claim.by != e.user);
                 }
