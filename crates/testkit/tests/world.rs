@@ -372,7 +372,7 @@ fn vote_without_looking(world: &mut World) {
     let gate = "name: gate\nrules:\n  - { decision: require_approval, approvers: [dana] }\n";
     world.policy(&[("org.yaml", rules), ("gate.yaml", gate)]);
     let mend = world.submit("bot", r#"{"action":"mend"}"#).unwrap().decision.action_id;
-    world.vote("dana", mend, Verb::Approve, None).unwrap();
+    world.vote("dana", mend, Verb::Approve, Some("as listed")).unwrap();
     let why = countersign_core::stored::store_value(
         &countersign_policy::Value::Map(Default::default()),
         &countersign_core::redact::Redactor::standard(),
