@@ -267,7 +267,7 @@ async fn too_much_work_is_told_at_once_nothing_accepted_is_lost_and_a_kill_goes_
             engine
                 .kill(&request(&admin, b"{}", None), Scope::Organization, None)
                 .await
-                .map(|()| admin)
+                .map(|_| admin)
         }
     });
     while engine.waiting()[0] == 0 {

@@ -20,7 +20,7 @@ use countersign_core::policy::{Snapshot, Value};
 use countersign_core::record::{ActorKind, Payload};
 use countersign_core::redact::{Kinds, Redactor};
 use countersign_core::retention::{DEFAULT_CLASS, agent_subject};
-use countersign_core::stored::{about, attempt, store_action, store_value, stored_action};
+use countersign_core::stored::{about, attempt, store_action, store_value};
 use countersign_core::{
     ActionView, Actor, Answer, Command, Ctx, Envelope, Event, Record, Refusal, Span, State, Time, Transient,
 };
