@@ -180,8 +180,9 @@ async fn nodes_of_a_database_get_another_instance_key_one_after_the_other() {
     let old = std::fs::read(scene.path("instance.key")).expect("a key");
     let refused = rotate(&[]);
     assert!(
-        refused.code != 0 && refused.err.contains("--prepare"),
-        "{}",
+        refused.code != 0 && format!("{}{}", refused.out, refused.err).contains("--prepare"),
+        "{}{}",
+        refused.out,
         refused.err
     );
     assert_eq!(
