@@ -180,8 +180,9 @@ async fn nodes_of_a_database_get_another_instance_key_one_after_the_other() {
     let old = std::fs::read(scene.path("instance.key")).expect("a key");
     let refused = rotate(&[]);
     assert!(
-        refused.code != 0 && refused.err.contains("--prepare"),
-        "{}",
+        refused.code != 0 && format!("{}{}", refused.out, refused.err).contains("--prepare"),
+        "{}{}",
+        refused.out,
         refused.err
     );
     assert_eq!(
@@ -214,8 +215,10 @@ async fn nodes_of_a_database_get_another_instance_key_one_after_the_other() {
     assert_eq!(text(&ask(&node, &first).await, "/status"), "pending");
     let second = text(&add("second-agent").json(), "/key");
     let fresh = serve(&scene, &url);
-    for (node, agent) in [(&fresh, &first), (&node, &second)] {
-        assert_eq!(text(&ask(node, agent).await, "/status"), "pending");
+    assert_eq!(text(&ask(&fresh, &first).await, "/status"), "pending");
+    // It has no mandate; that it is told so shows that its key is one.
+    for node in [&fresh, &node] {
+        assert_eq!(text(&ask(node, &second).await, "/status"), "refused");
     }
     let admin = text(&made, "/admin_key");
     scene
