@@ -1,5 +1,7 @@
 //! What can be asked of a ledger's state. Time and identifiers are inputs of [`State::handle`](crate::State::handle).
 
+mod request;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,7 +11,7 @@ use crate::digest::{ActionDigest, Digest};
 use crate::event::{
     AgentDescribed, AgentRegistered, ChannelRegistered, Delivery, EpochOpened, Finding, HoldScope, KeyIssued,
     KeyRotated, LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded, ToolApproved,
-    ToolRegistered, UserAdded, Verb,
+    ToolRegistered, UserAdded,
 };
 use crate::ids::{
     AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, OverrideId, PermitId, ReceiverId, ReviewId,
@@ -21,6 +23,8 @@ use crate::state::NewLease;
 use crate::stored::Shown;
 use crate::time::Time;
 use crate::view::ActionView;
+
+pub use self::request::{BreakGlass, Viewing, Vote};
 
 /// Foreign JSON with the commitment to it.
 pub type Sealed = Arc<(Payload, Commitment)>;
@@ -63,54 +67,6 @@ pub struct Submit {
     pub callback_url: Option<String>,
     /// The caller runs the alternative if policy has one to apply.
     pub accept_remedy: bool,
-}
-
-/// A person's vote.
-pub struct Vote {
-    /// The request.
-    pub approval: ApprovalId,
-    /// Who.
-    pub user: String,
-    /// What.
-    pub verb: Verb,
-    /// The digest that the person saw.
-    pub digest: Digest,
-    /// The snapshot that the person saw.
-    pub snapshot: String,
-    /// What the person says.
-    pub comment: Option<Sealed>,
-    /// The colleague who gets the place, where it is handed over.
-    pub to: Option<String>,
-    /// The hash of what the person was shown, if the vote says so.
-    pub presentation: Option<Digest>,
-    /// The name of the votes that are given at once.
-    pub batch: Option<Digest>,
-    /// The stored form of the action, in case another snapshot is live by now.
-    pub action: Option<Box<Action>>,
-    /// The action as the ledger has it, in case it is closed.
-    pub view: Option<Box<ActionView>>,
-}
-
-/// A person lets an action through that waits for others.
-pub struct BreakGlass {
-    /// The request.
-    pub approval: ApprovalId,
-    /// What it is for: the name of an incident.
-    pub incident: String,
-    /// Why.
-    pub reason: Sealed,
-    /// The stored form of the action, in case another snapshot is live by now.
-    pub action: Option<Box<Action>>,
-}
-
-/// A person is served a request.
-pub struct Viewing {
-    /// The request.
-    pub approval: ApprovalId,
-    /// Who.
-    pub user: String,
-    /// The hash of what is served.
-    pub presentation: Digest,
 }
 
 /// How much of what an agent does is to be looked at.

@@ -1,0 +1,57 @@
+//! What a person does with a request: looks at it, votes on it, lets its action through.
+
+use countersign_policy::Action;
+
+use super::Sealed;
+use crate::digest::Digest;
+use crate::event::Verb;
+use crate::ids::ApprovalId;
+use crate::view::ActionView;
+
+/// A person's vote.
+pub struct Vote {
+    /// The request.
+    pub approval: ApprovalId,
+    /// Who.
+    pub user: String,
+    /// What.
+    pub verb: Verb,
+    /// The digest that the person saw.
+    pub digest: Digest,
+    /// The snapshot that the person saw.
+    pub snapshot: String,
+    /// What the person says.
+    pub comment: Option<Sealed>,
+    /// The colleague who gets the place, where it is handed over.
+    pub to: Option<String>,
+    /// The hash of what the person was shown, if the vote says so.
+    pub presentation: Option<Digest>,
+    /// The name of the votes that are given at once.
+    pub batch: Option<Digest>,
+    /// The stored form of the action, in case another snapshot is live by now.
+    pub action: Option<Box<Action>>,
+    /// The action as the ledger has it, in case it is closed.
+    pub view: Option<Box<ActionView>>,
+}
+
+/// A person lets an action through that waits for others.
+pub struct BreakGlass {
+    /// The request.
+    pub approval: ApprovalId,
+    /// What it is for: the name of an incident.
+    pub incident: String,
+    /// Why.
+    pub reason: Sealed,
+    /// The stored form of the action, in case another snapshot is live by now.
+    pub action: Option<Box<Action>>,
+}
+
+/// A person is served a request.
+pub struct Viewing {
+    /// The request.
+    pub approval: ApprovalId,
+    /// Who.
+    pub user: String,
+    /// The hash of what is served.
+    pub presentation: Digest,
+}
