@@ -5,6 +5,7 @@ use crate::yaml::Node;
 
 /// The most people that a change may need.
 const MOST_PEOPLE: u32 = 10;
+const MINUTE: i64 = 60_000_000;
 const DAY: i64 = 86_400_000_000;
 
 /// Who has to agree before another policy becomes live.
@@ -59,7 +60,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<PolicyChanges
         None => Some(DAY),
         Some(node) => {
             let within = reader.duration(node);
-            if within.is_some_and(|within| within < 60_000_000 || within > 30 * DAY) {
+            if within.is_some_and(|within| !(MINUTE..=30 * DAY).contains(&within)) {
                 let help = "write a span such as `24h`";
                 reader.error(
                     "invalid_value",
