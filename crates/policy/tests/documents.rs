@@ -339,7 +339,7 @@ fn a_trigger_that_could_never_fire_or_says_nothing_does_not_load() {
     refused("agent: a\nescalate_when: ['failures(101)']\n", "wrong_arguments", "101");
     refused(
         "agent: a\nescalate_when: [{ high_stakes: { risk_from: R5 } }]\n",
-        "unknown_word",
+        "unknown_value",
         "R5",
     );
     refused(

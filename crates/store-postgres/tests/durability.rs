@@ -9,7 +9,6 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use countersign_core::digest::Digest;
 use countersign_store::{Append, AppendError, Org, Shared as _, Store as _};
 use countersign_store_postgres::PostgresStore;
 use countersign_testkit_postgres::{Cut, Postgres, Side, database_of};
@@ -145,7 +144,7 @@ fn hold_against(urls: [&str; 2], direct: &str, disturb: impl FnOnce(&Course)) {
         for (seq, record) in (0..).zip(records) {
             let by = author(&record.leaf);
             assert_eq!((record.seq, &record.leaf), (seq, &leaf(org, seq, &by)));
-            assert_eq!(record.leaf_hash, Digest::of(&record.leaf));
+            assert_eq!(record.leaf_hash, NewRecord::hash_of(&record.leaf));
             *written.entry((by, org)).or_default() += 1;
         }
         for seq in size.saturating_sub(50)..size {

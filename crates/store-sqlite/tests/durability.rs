@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use countersign_core::digest::Digest;
 use countersign_core::time::Time;
 use countersign_store::{Append, Head, NewRecord, OrganizationRow, Store, StoredPayload};
 use countersign_store_sqlite::{FolderLock, SqliteStore};
@@ -149,7 +148,7 @@ fn what_was_acknowledged_survives_kill_9_at_any_moment() {
                     (seq, &leaf(org, seq)),
                     "kill {kill}: a record of {org}"
                 );
-                assert_eq!(record.leaf_hash, Digest::of(&record.leaf));
+                assert_eq!(record.leaf_hash, NewRecord::hash_of(&record.leaf));
             }
             for seq in size.saturating_sub(100)..size {
                 assert_eq!(store.payload(org, seq).unwrap().unwrap().sealed, leaf(org, seq));
