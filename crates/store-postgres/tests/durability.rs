@@ -9,7 +9,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use countersign_store::{Append, AppendError, Org, Shared as _, Store as _};
+use countersign_store::{Append, AppendError, NewRecord, Org, Shared as _, Store as _};
 use countersign_store_postgres::PostgresStore;
 use countersign_testkit_postgres::{Cut, Postgres, Side, database_of};
 
