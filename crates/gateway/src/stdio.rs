@@ -377,7 +377,8 @@ impl Wrapper {
 
     /// Ends a call that runs longer than policy lets it.
     fn end_after(self: &Arc<Self>, limit: Duration, call: &Call, to_server: &mpsc::Sender<Vec<u8>>) -> AbortHandle {
-        let (wrapper, to_server) = (Arc::clone(self), to_server.clone());
+        // A clock that runs does not keep the server's input open after the client has hung up.
+        let (wrapper, to_server) = (Arc::clone(self), to_server.downgrade());
         let (id, modern) = (call.id.clone(), call.modern);
         let task = tokio::spawn(async move {
             tokio::time::sleep(limit).await;
@@ -387,7 +388,9 @@ impl Wrapper {
             let why = format!("it ran longer than the {} s that policy allows", limit.as_secs());
             let told = answer::told(&id, modern, &format!("Ended: {why}."), &Value::Null);
             wrapper.print(told).await;
-            let _ = to_server.send(answer::cancelled(&id, &why)).await;
+            if let Some(to_server) = to_server.upgrade() {
+                let _ = to_server.send(answer::cancelled(&id, &why)).await;
+            }
             wrapper.report(running.action, Some(why), running.since.elapsed());
         });
         task.abort_handle()
@@ -416,16 +419,13 @@ impl Wrapper {
         reports.spawn(async move { governor.report(&action, error, took).await });
     }
 
-    /// Drops a call that is held. False if there is none.
+    /// Drops a call that is held: it uses no approval up any more. False if there is none.
     fn abandon(&self, id: &str) -> bool {
-        match lock(&self.calls).held.remove(id) {
-            Some(task) => {
-                // A call whose permit is being used goes on to its end, finds that it is not held, and reports that.
-                drop(task);
-                true
-            }
-            None => false,
+        let held = lock(&self.calls).held.remove(id);
+        if let Some(Some(task)) = &held {
+            task.abort();
         }
+        held.is_some()
     }
 
     fn hang_up(&self) {
@@ -436,12 +436,22 @@ impl Wrapper {
         }
     }
 
-    /// What still ran when the server ended has failed.
+    /// What still ran, or was to go on, when the server ended has failed.
     fn all_failed(&self) {
-        let running = std::mem::take(&mut lock(&self.calls).running);
+        let (running, unfinished) = {
+            let mut calls = lock(&self.calls);
+            (
+                std::mem::take(&mut calls.running),
+                std::mem::take(&mut calls.unfinished),
+            )
+        };
         for call in running.into_values() {
             let why = "the server ended before it answered".to_owned();
             self.report(call.action, Some(why), call.since.elapsed());
+        }
+        for action in unfinished.into_values() {
+            let why = "the client did not come back with it".to_owned();
+            self.report(action, Some(why), Duration::ZERO);
         }
     }
 }
