@@ -1,7 +1,6 @@
 //! How a gateway reaches the server that decides, and where it keeps what waits.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use countersign_client::{Client, Credential};
@@ -74,26 +73,4 @@ impl Governing {
         })?;
         Ok(state.join("countersign").join("waiting"))
     }
-}
-
-/// A time such as `45s` or `2m`.
-pub(crate) fn seconds(text: &str) -> std::result::Result<Duration, String> {
-    let (number, unit) = match text.char_indices().find(|(_, letter)| !letter.is_ascii_digit()) {
-        Some((at, _)) => text.split_at(at),
-        None => (text, "s"),
-    };
-    let factor = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err("a time is a number and s, m or h".to_owned()),
-    };
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "a time is a number and s, m or h".to_owned())?;
-    number
-        .checked_mul(factor)
-        .map(Duration::from_secs)
-        .filter(|time| *time <= Duration::from_secs(86_400))
-        .ok_or_else(|| "a day is the most".to_owned())
 }

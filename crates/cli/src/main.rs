@@ -22,6 +22,7 @@ mod progress;
 mod replay;
 mod sentences;
 mod signer_state;
+mod span;
 mod witnesses;
 
 use std::process::ExitCode;

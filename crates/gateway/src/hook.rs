@@ -13,6 +13,7 @@ mod gemini;
 use std::time::{Duration, Instant};
 
 use countersign_api::ActionBody;
+use countersign_core::digest::hex;
 use serde_json::{Map, Value};
 
 use crate::govern::{Governor, Ruling};
@@ -167,7 +168,7 @@ pub async fn answer(governor: &Governor, folder: &std::path::Path, options: &Opt
         Ok(Event::Before(before)) => before_tool(governor, &uses, options, &before).await,
         Ok(Event::Asking(asking)) => asking_user(governor, options, &asking).await,
         Ok(Event::After { id, error }) => {
-            let name = crate::waiting::hex(id.as_bytes());
+            let name = hex(id.as_bytes());
             if let Some(action) = uses.find(&name) {
                 governor.report(&action, error, Duration::ZERO).await;
                 uses.forget(&name, &action);
@@ -199,7 +200,7 @@ async fn before_tool(governor: &Governor, uses: &Folder, options: &Options, used
         Ruling::Go(go) => {
             if let Some(id) = &used.id {
                 // Without it the outcome is not reported, and is unknown to the server after its time.
-                let _ = uses.keep(&crate::waiting::hex(id.as_bytes()), &go.id);
+                let _ = uses.keep(&hex(id.as_bytes()), &go.id);
             }
             match go.changed {
                 Some((tool, _)) if tool != used.tool && tool != used.action => Verdict::Deny {

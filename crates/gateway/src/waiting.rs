@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use countersign_api::ActionBody;
+use countersign_core::digest::hex;
 use sha2::{Digest as _, Sha256};
 
 /// A folder with one file for each action that waits.
@@ -63,10 +64,6 @@ pub(crate) fn fingerprint(action: &ActionBody) -> String {
     };
     let text = serde_json::to_vec(&serde_json::to_value(&action).unwrap_or_default()).unwrap_or_default();
     hex(&Sha256::digest(&text))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

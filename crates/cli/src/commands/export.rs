@@ -15,6 +15,7 @@ use crate::console::Console;
 use crate::cosign::WitnessAt;
 use crate::export::{self, Following, Request};
 use crate::failure::{Failure, Result};
+use crate::span::interval;
 
 /// The format that is verified without Countersign, and the one that an export has if nothing else is said.
 const BUNDLE: &str = "bundle";
@@ -91,27 +92,6 @@ fn day(text: &str) -> std::result::Result<Time, String> {
     instant
         .parse()
         .map_err(|_| format!("`{text}` is neither a day such as 2033-01-01 nor an instant"))
-}
-
-/// A span such as `500ms`, `10s`, `5m` or `1h`.
-fn interval(text: &str) -> std::result::Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let number: u64 = digits.parse().map_err(|_| wrong_interval(text))?;
-    let span = match text.get(digits.len()..) {
-        Some("ms") => Duration::from_millis(number),
-        Some("s") => Duration::from_secs(number),
-        Some("m") => Duration::from_secs(number.saturating_mul(60)),
-        Some("h") => Duration::from_secs(number.saturating_mul(3600)),
-        Some(_) | None => return Err(wrong_interval(text)),
-    };
-    if span.is_zero() || span > Duration::from_secs(86_400) {
-        return Err(format!("`{text}` is not between 1ms and 24h"));
-    }
-    Ok(span)
-}
-
-fn wrong_interval(text: &str) -> String {
-    format!("`{text}` is not a span of time such as 10s, 5m or 1h")
 }
 
 impl Export {

@@ -11,7 +11,8 @@ use countersign_gateway::hook::{self, Dialect};
 
 use crate::console::say;
 use crate::failure::Result;
-use crate::governing::{Governing, Ready, seconds};
+use crate::governing::{Governing, Ready};
+use crate::span::span;
 
 /// What is left of the host's time when we answer at the latest.
 const MARGIN: Duration = Duration::from_secs(3);
@@ -31,10 +32,10 @@ pub(super) struct Hook {
     #[arg(long, value_enum)]
     dialect: Host,
     /// How long the host waits for the hook, as its configuration says [default: what the host waits by itself]
-    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", value_parser = span)]
     within: Option<Duration>,
     /// How long people may take before the agent is told to come back
-    #[arg(long, default_value = "45s", value_name = "TIME", value_parser = seconds)]
+    #[arg(long, default_value = "45s", value_name = "TIME", value_parser = span)]
     hold: Duration,
     /// Where policy allows a tool, tell the host not to ask its user
     #[arg(long)]

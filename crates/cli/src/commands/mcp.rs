@@ -7,7 +7,8 @@ use clap::{Args, Subcommand};
 use countersign_gateway::stdio;
 
 use crate::failure::{Failure, Result};
-use crate::governing::{Governing, seconds};
+use crate::governing::Governing;
+use crate::span::span;
 
 #[derive(Args)]
 pub(super) struct Mcp {
@@ -27,7 +28,7 @@ struct Wrap {
     #[arg(long, value_name = "NAME")]
     server: String,
     /// How long a call is held for people before the agent is told to come back, such as `45s`
-    #[arg(long, default_value = "45s", value_name = "TIME", value_parser = seconds)]
+    #[arg(long, default_value = "45s", value_name = "TIME", value_parser = span)]
     hold: Duration,
     #[command(flatten)]
     governing: Governing,
