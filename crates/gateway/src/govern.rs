@@ -125,9 +125,12 @@ impl Governor {
                     return Ok(None);
                 }
                 "permitted" => {
-                    let ruling = self.redeem(action, &answer, &id, decision).await?;
-                    self.folder.forget(name, &id);
-                    return Ok(ruling);
+                    let ruling = self.redeem(action, &answer, &id, decision).await;
+                    // What the server has answered, whatever it is, is not worth another try; what got lost is.
+                    if matches!(ruling, Ok(_) | Err(ClientError::Problem(_))) {
+                        self.folder.forget(name, &id);
+                    }
+                    return ruling;
                 }
                 "pending" => {
                     let left = until.saturating_duration_since(Instant::now());
@@ -144,7 +147,10 @@ impl Governor {
                     self.folder.forget(name, &id);
                     return Ok(Some(refused(&answer, decision)));
                 }
-                _ => return Ok(Some(unusable(&answer))),
+                _ => {
+                    self.folder.forget(name, &id);
+                    return Ok(Some(unusable(&answer)));
+                }
             }
         }
     }

@@ -141,6 +141,31 @@ fn what_waits_for_people_is_denied_for_now_and_runs_once_when_it_is_asked_for_ag
 }
 
 #[test]
+fn an_approval_that_was_not_used_in_time_is_told_once_and_then_asked_for_anew() {
+    let shop = Shop::open_with("organization: default\ndefault_route: { to: [admin], valid_for: 1s }\n");
+    let refund = question("claude", "refund", &json!({ "order": "1", "amount": 700 })).to_string();
+    let asked = |shop: &Shop| refusal("claude", &ask(shop, "claude", &["--hold", "0s"], refund.as_bytes()));
+    let first = asked(&shop).expect("it waits");
+    let id = first.split(' ').find(|word| word.starts_with("apr_")).expect("an id");
+    let id = id.trim_end_matches(':').to_owned();
+    shop.approve_the_one();
+    let end = Instant::now() + Duration::from_secs(20);
+    while !shop
+        .as_person(&["approvals", "show", &id, "--json"])
+        .contains(r#""lapsed""#)
+    {
+        assert!(Instant::now() < end, "the approval stays good");
+    }
+    let late = asked(&shop).expect("it must not run");
+    assert!(!late.starts_with("PENDING"), "{late}");
+    let anew = asked(&shop).expect("it waits again");
+    assert!(
+        anew.starts_with("PENDING approval apr_") && !anew.contains(&id),
+        "{anew}"
+    );
+}
+
+#[test]
 fn a_server_that_is_down_slow_or_answers_garbage_is_a_denial_in_every_dialect() {
     let mut shop = Shop::open();
     shop.server.signal(Signal::KILL);

@@ -7,6 +7,7 @@ mod channels;
 mod database;
 mod documents;
 mod export;
+mod figures;
 mod folder;
 mod hooks;
 mod life;

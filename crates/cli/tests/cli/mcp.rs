@@ -49,6 +49,11 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) fn open() -> Shop {
+        Shop::open_with("organization: default\n")
+    }
+
+    /// With a document of the organization.
+    pub(crate) fn open_with(organization: &str) -> Shop {
         let (scene, made) = Scene::initialised();
         let run = |arguments: &[&str]| {
             scene
@@ -58,6 +63,7 @@ impl Shop {
         let agent = text(&run(&["agents", "add", "assistant", "--owner", "team:support"]), "/key");
         scene.write("p/mandate.yaml", MANDATE);
         scene.write("p/gate.yaml", GATE);
+        scene.write("p/organization.yaml", organization);
         run(&["policy", "upload", "p", "--activate"]);
         let server = scene.serve_quietly(&[]);
         Shop {
@@ -84,7 +90,7 @@ impl Shop {
         requests.iter().map(|request| text(request, "/id")).collect()
     }
 
-    fn as_person(&self, arguments: &[&str]) -> String {
+    pub(crate) fn as_person(&self, arguments: &[&str]) -> String {
         let reach = ["--server", &self.server.url, "--key", &self.admin];
         let ran = self.scene.run(&[arguments, &reach[..]].concat());
         assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
