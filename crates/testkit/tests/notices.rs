@@ -347,30 +347,30 @@ fn a_colleague_who_gets_a_place_is_told() {
     assert_eq!(told(&world, from), ["mail opened fay"]);
 }
 
+/// Every notice that waits was tried once, and this came of it.
+fn attempted(world: &mut World, result: NoticeResult) {
+    let notices = world.state.notices().iter();
+    let waiting: Vec<_> = notices.filter(|(_, notice)| !notice.dead).map(|(id, _)| *id).collect();
+    for notice in waiting {
+        world.done(Command::NoteNotice(Box::new(NoticeAttempted {
+            attempt: 1,
+            detail: "said by the channel".into(),
+            next: None,
+            notice,
+            reference: None,
+            result,
+        })));
+    }
+}
+
 #[test]
 fn a_channel_that_does_not_work_raises_one_alert_until_somebody_takes_note() {
     let mut world = world();
     world.done(channel("mail", ChannelKind::Email, None));
     let fail = |world: &mut World| {
         world.submit("bot", r#"{"action":"pay"}"#).unwrap();
-        let waiting: Vec<_> = world
-            .state
-            .notices()
-            .iter()
-            .filter(|(_, notice)| !notice.dead)
-            .map(|(id, _)| *id)
-            .collect();
         let from = world.records.len();
-        for notice in waiting {
-            world.done(Command::NoteNotice(Box::new(NoticeAttempted {
-                attempt: 1,
-                detail: "refused".into(),
-                next: None,
-                notice,
-                reference: None,
-                result: NoticeResult::Dead,
-            })));
-        }
+        attempted(world, NoticeResult::Dead);
         let alerts = world.records.iter().skip(from);
         alerts
             .filter(|record| matches!(record.event, Event::AlertRaised(_)))
@@ -395,34 +395,11 @@ fn a_thousand_notices_that_cannot_be_delivered_are_kept() {
             .unwrap();
         let notice = *world.state.notices().iter().find(|(_, notice)| !notice.dead).unwrap().0;
         first.get_or_insert(notice);
-        world.done(Command::NoteNotice(Box::new(NoticeAttempted {
-            attempt: 1,
-            detail: "refused".into(),
-            next: None,
-            notice,
-            reference: None,
-            result: NoticeResult::Dead,
-        })));
+        attempted(&mut world, NoticeResult::Dead);
         world
             .vote("dana", view.decision.action_id, Verb::Reject, Some("no"))
             .unwrap();
-        let ended: Vec<_> = world
-            .state
-            .notices()
-            .iter()
-            .filter(|(_, notice)| !notice.dead)
-            .map(|(id, _)| *id)
-            .collect();
-        for notice in ended {
-            world.done(Command::NoteNotice(Box::new(NoticeAttempted {
-                attempt: 1,
-                detail: "taken".into(),
-                next: None,
-                notice,
-                reference: None,
-                result: NoticeResult::Delivered,
-            })));
-        }
+        attempted(&mut world, NoticeResult::Delivered);
     }
     assert_eq!(world.state.notices().len(), 1000);
     assert!(!world.state.notices().contains_key(&first.unwrap()));
