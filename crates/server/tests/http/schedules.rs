@@ -103,14 +103,16 @@ async fn who_is_on_is_asked_changed_by_oneself_and_forecast() {
         .map(|share| &share["person"])
         .collect();
     assert_eq!(people, ["ada", "ben"]);
-    // Three weeks have fifteen days of nine hours, less what has passed today, and nobody is on at night.
+    // Three weeks from any moment on have fifteen days of nine hours, and nobody is on at night. Within a shift its two
+    // ends add up to a day, but each person's share is told in whole seconds, rounded down.
     let seconds: i64 = forecast["shares"]
         .as_array()
         .unwrap()
         .iter()
         .filter_map(|share| share["seconds"].as_i64())
         .sum();
-    assert_eq!(seconds, 15 * 9 * 3600);
+    let rounded = i64::try_from(people.len()).unwrap();
+    assert!((0..rounded).contains(&(15 * 9 * 3600 - seconds)), "{seconds}");
     assert!(forecast["gaps"].as_array().unwrap().len() >= 15);
     assert!(forecast["shifts"].as_array().unwrap().len() >= 15);
     assert_eq!(
