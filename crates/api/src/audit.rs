@@ -144,6 +144,15 @@ pub struct RotatedKeyAnswer {
     pub until: String,
 }
 
+/// Which programs a ledger is for.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ReaderAnswer {
+    /// Programs before this reader do not serve it.
+    pub least: u32,
+    /// The reader that this program is.
+    pub own: u32,
+}
+
 /// A JSON Web Key Set (RFC 7517): the keys that sign permits.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct KeySetAnswer {

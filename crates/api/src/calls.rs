@@ -3,6 +3,7 @@
 mod inventory;
 mod limits;
 mod params;
+mod reader;
 mod review;
 mod table;
 
@@ -17,8 +18,16 @@ pub use table::READERS;
 pub use crate::registry::Role;
 
 /// Every call.
-pub static CALLS: LazyLock<Vec<Call>> =
-    LazyLock::new(|| [table::CALLS, review::CALLS, inventory::CALLS, limits::CALLS].concat());
+pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| {
+    [
+        table::CALLS,
+        review::CALLS,
+        inventory::CALLS,
+        limits::CALLS,
+        reader::CALLS,
+    ]
+    .concat()
+});
 
 /// An HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -297,6 +306,7 @@ impl Call {
             all.extend([
                 (400, "invalid_idempotency_key"),
                 (403, "organization_closed"),
+                (409, "not_upgraded"),
                 (503, "store_full"),
             ]);
             all.extend([(408, "request_timeout"), (413, "too_large")]);

@@ -26,6 +26,7 @@ mod retention;
 mod reviewers;
 mod rota;
 mod serve;
+mod upgrade;
 mod users;
 mod witness;
 
@@ -103,6 +104,8 @@ enum Command {
     Config(config::Config),
     /// Run a witness of logs, which cosigns what goes on from what it knows
     Witness(Box<witness::Witness>),
+    /// Once every node runs this version: let ledgers have what the one before cannot read
+    Upgrade(upgrade::Upgrade),
     /// Look over a data folder and say what to do
     Doctor(doctor::Doctor),
 }
@@ -147,6 +150,7 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Ledger(ledger) => done(block(ledger.run(console))),
         Command::Clock(clock) => done(block(clock.run(console))),
         Command::Witness(witness) => done(block(witness.run(console))),
+        Command::Upgrade(upgrade) => done(block(upgrade.run(console))),
         Command::Doctor(doctor) => block(doctor.run(console)),
     }
 }

@@ -389,6 +389,8 @@ pub enum Command {
     },
     /// Go on under another name, after what was signed for was lost; and why.
     OpenEpoch(Box<EpochOpened>, Option<Sealed>),
+    /// Let records be of every type that this reader knows.
+    RaiseMinReader(u32),
     /// Sign checkpoints with another key.
     RotateLogKey(Box<KeyRotated>),
     /// Vouch for the state.
@@ -456,6 +458,7 @@ impl Command {
             Command::NoteClockJump { .. } => "note_clock_jump",
             Command::ConfirmClock { .. } => "confirm_clock",
             Command::OpenEpoch(..) => "open_epoch",
+            Command::RaiseMinReader(..) => "raise_min_reader",
             Command::RotateLogKey(..) => "rotate_log_key",
             Command::Seal => "seal",
             Command::Close => "close",

@@ -49,8 +49,8 @@ pub use self::inventory::{
 };
 pub use self::lease::{FailOpen, LeaseEnd, LeaseEnded, LeaseGranted};
 pub use self::ledger::{
-    ClockConfirmed, ClockJumped, EpochEnd, EpochOpened, KeyRotated, LedgerOpened, OrganizationClosed, RequestNoted,
-    StateSealed,
+    ClockConfirmed, ClockJumped, EpochEnd, EpochOpened, KeyRotated, LedgerOpened, MinReaderRaised, OrganizationClosed,
+    RequestNoted, StateSealed,
 };
 pub use self::organization::{AbsenceRecorded, AbsenceWithdrawn, OverrideRecorded, OverrideWithdrawn};
 pub use self::permit::{InARow, OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
@@ -210,6 +210,8 @@ events! {
     LeaseEnded = "lease.ended";
     /// A gateway guards something, as long as it hears of kill switches.
     LeaseGranted = "lease.granted";
+    /// From here on records may be of types that older programs do not know.
+    MinReaderRaised = "ledger.min_reader";
     /// The ledger begins.
     LedgerOpened = "ledger.opened";
     /// Records lost their bytes; their leaf hashes stay.

@@ -24,6 +24,7 @@ pub mod ids;
 pub mod key;
 pub mod money;
 pub mod presentation;
+pub mod reader;
 pub mod record;
 pub mod redact;
 pub mod refusal;

@@ -41,6 +41,7 @@ mod theatre;
 mod timers;
 mod tools;
 mod track;
+mod transient;
 mod viewed;
 mod vote;
 
@@ -70,6 +71,7 @@ pub use self::ruling::Ruling;
 pub use self::theatre::{Barred, Conduct, Reviewers, THEATRE_SPAN, response};
 pub use self::tools::{KnownTool, Tools};
 pub use self::track::{AskedStep, OpenTrack};
+pub use self::transient::Transient;
 use crate::digest::{Digest, DigestKey};
 use crate::event::{
     ActsIn, CallbackTo, Description, EpochOpened, KeyRotated, Reservation, Scope, Slot, Spends, Standing, Track,
@@ -106,18 +108,6 @@ pub struct Ctx<'a> {
     pub redactor: &'a Redactor,
     /// What is known for a moment and harms nobody when it is lost.
     pub transient: &'a mut Transient,
-}
-
-/// What is not folded: counts of requests that were turned away without a record, until a record tells them.
-#[derive(Default)]
-pub struct Transient {
-    turned_away: BTreeMap<Digest, TurnedAway>,
-}
-
-struct TurnedAway {
-    agent: Arc<str>,
-    count: u64,
-    since: Time,
 }
 
 /// A registered or sighted agent.
@@ -436,6 +426,9 @@ pub struct State {
     /// Snapshots that were live, oldest first.
     live_before: Vec<Arc<str>>,
     next_seq: u64,
+    /// The least reader of its records, once somebody raised it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    min_reader: Option<u32>,
     /// Notices that have not arrived.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     notices: BTreeMap<NoticeId, PendingNotice>,

@@ -335,6 +335,7 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::LeaseEnded(_)
         | Event::LeaseGranted(_)
         | Event::LedgerOpened(_)
+        | Event::MinReaderRaised(_)
         | Event::LedgerPruned(_)
         | Event::OrganizationClosed(_)
         | Event::PayloadsDestroyed(_)

@@ -49,6 +49,17 @@ impl EngineError {
         }
     }
 
+    /// A later program wrote the ledger: trying again helps nobody.
+    pub(crate) fn needs_upgrade(&self) -> bool {
+        matches!(
+            self,
+            EngineError::Unavailable {
+                code: "upgrade_needed",
+                ..
+            }
+        )
+    }
+
     pub(crate) fn internal(detail: impl std::fmt::Display) -> EngineError {
         EngineError::Internal(detail.to_string())
     }

@@ -12,6 +12,7 @@ use countersign_store::{Org, SearchRow};
 use crate::Inner;
 use crate::error::EngineError;
 use crate::ledger::Entry;
+use crate::ledger::upgrade_needed;
 use crate::nodes::Work;
 
 /// How many records are indexed at once.
@@ -136,7 +137,7 @@ fn follow(inner: &Inner, org: &Org, mut fresh: Vec<SearchRow>) -> Result<(), Eng
         }
         let mut rows = Vec::with_capacity(chunk.len());
         for stored in &chunk {
-            let (record, _) = Record::decode(&stored.leaf).map_err(EngineError::internal)?;
+            let (record, _) = Record::decode(&stored.leaf).map_err(|error| upgrade_needed(org, error))?;
             rows.push(row(&record));
         }
         inner.store.index(org, &rows)?;

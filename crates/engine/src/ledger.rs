@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use countersign_core::digest::{Digest, DigestKey};
 use countersign_core::event::Event;
+use countersign_core::reader::Readers;
 use countersign_core::record::{Commitment, Draft, Payload};
 use countersign_core::redact::Redactor;
 use countersign_core::retention::actor_subject;
@@ -111,6 +112,7 @@ pub(crate) struct Ledger {
     ids: Uuid7,
     redactor: Arc<Redactor>,
     payload_keys: PayloadKeys,
+    readers: Readers,
 }
 
 impl Ledger {
@@ -121,6 +123,7 @@ impl Ledger {
         keys: Arc<Keys>,
         redactor: Arc<Redactor>,
         payload_keys: PayloadKeys,
+        readers: Readers,
     ) -> Result<Ledger, EngineError> {
         Ok(Ledger {
             org,
@@ -135,6 +138,7 @@ impl Ledger {
             ids: Uuid7::default(),
             redactor,
             payload_keys,
+            readers,
         })
     }
 
@@ -146,11 +150,12 @@ impl Ledger {
         keys: Arc<Keys>,
         redactor: Arc<Redactor>,
         payload_keys: PayloadKeys,
+        readers: Readers,
     ) -> Result<Ledger, EngineError> {
         let head = store
             .head(&org)?
             .ok_or_else(|| EngineError::internal(format!("`{org}` has no head")))?;
-        let mut ledger = Ledger::empty(org, origin, keys, redactor, payload_keys)?;
+        let mut ledger = Ledger::empty(org, origin, keys, redactor, payload_keys, readers)?;
         ledger.edge = Edge::from_bytes(&head.edge).map_err(EngineError::internal)?;
         if ledger.edge.size() != head.size {
             return Err(EngineError::internal(format!(
@@ -158,7 +163,7 @@ impl Ledger {
                 ledger.org
             )));
         }
-        if let Some(state) = sealed_state(store, &ledger.org)? {
+        if let Some(state) = sealed_state(store, &ledger.org)?.filter(|state| state.min_reader() <= readers.own()) {
             ledger.state = state;
         }
         ledger.fold(store, head.size, |_, _| {})?;
@@ -203,9 +208,8 @@ impl Ledger {
                 return Err(EngineError::internal(format!("`{}` has no record {from}", self.org)));
             }
             for stored in chunk {
-                let (record, _) = Record::decode(&stored.leaf).map_err(|error| {
-                    EngineError::unavailable("upgrade_needed", format!("ledger `{}`: {error}", self.org))
-                })?;
+                let (record, _) = Record::decode(&stored.leaf).map_err(|error| upgrade_needed(&self.org, error))?;
+                (self.readers.may_fold(&record)).map_err(|error| upgrade_needed(&self.org, error))?;
                 if record.seq != from {
                     return Err(EngineError::internal(format!(
                         "record {from} says that it is {}",
@@ -246,6 +250,11 @@ impl Ledger {
                 at: self.state.next_seq(),
                 bytes: self.state.to_bytes(),
             });
+        }
+        let least = self.state.min_reader();
+        let too_new = (handled.events.iter()).find_map(|draft| self.readers.may_record(&draft.event, least).err());
+        if let Some(refusal) = too_new {
+            return (Answer::Refused(refusal), Vec::new());
         }
         // Only what happened is remembered: a refusal is looked at anew when the request is repeated.
         let idem = idem.filter(|_| handled.answer == Answer::Done);
@@ -433,6 +442,11 @@ impl Ledger {
     pub fn is_quiet(&self) -> bool {
         self.next_due().is_none() && self.state.deliveries().is_empty() && !self.state.frozen()
     }
+}
+
+/// A ledger that is for later programs, or cannot be read: it is not served, rather than guessed at.
+pub(crate) fn upgrade_needed(org: &str, error: impl std::fmt::Display) -> EngineError {
+    EngineError::unavailable("upgrade_needed", format!("ledger `{org}`: {error}"))
 }
 
 fn not_sealed(error: &EngineError) -> Refusal {

@@ -32,6 +32,7 @@ mod payload;
 mod policies;
 mod prune;
 mod random;
+mod reader;
 mod registry;
 mod render;
 mod reseal;
@@ -82,6 +83,7 @@ pub use policies::{Activation, PolicyCheck, SnapshotRow, check as check_policies
 pub use prune::LeafHashes;
 #[cfg(feature = "simulation")]
 pub use random::seeded;
+pub use reader::LeastReader;
 pub use registry::{NewUser, Registered};
 pub use reseal::reseal;
 pub use retention::{Erasure, HoldWanted};
@@ -431,6 +433,7 @@ impl Inner {
             handle.keys.clone(),
             self.redactor.clone(),
             self.payload_keys(),
+            self.settings.readers,
         )?;
         self.take_up_log(&mut ledger)?;
         let live = self.compiled(org, ledger.state.live());

@@ -100,6 +100,7 @@ impl Engine {
             keys.clone(),
             self.inner.redactor.clone(),
             self.inner.payload_keys(),
+            self.inner.settings.readers,
         )?;
         let handle = self.inner.add_org(&org, &origin, keys);
         handle.set_log_keys(LogKeys {
@@ -127,6 +128,7 @@ impl Engine {
             return Err(error);
         }
         let admin_key = self.add_admin(&org, &new.admin).await?;
+        self.begin_at_own_reader(&org).await?;
         Ok(Opened {
             organization: new.name,
             admin_key,

@@ -147,6 +147,8 @@ pub(crate) enum Step {
 pub(crate) struct Sequencer {
     inner: Arc<Inner>,
     ledgers: HashMap<Org, Ledger>,
+    /// Ledgers that are for later programs, and why: they are not served, and not folded again and again.
+    too_new: HashMap<Org, EngineError>,
     batch: Batch,
     /// Share of each organization in the batch that is being made.
     shares: HashMap<Org, Append>,
@@ -160,6 +162,7 @@ impl Sequencer {
         Sequencer {
             inner,
             ledgers: HashMap::new(),
+            too_new: HashMap::new(),
             batch: Batch::default(),
             shares: HashMap::new(),
             timers_looked_at: Time(0),
@@ -250,6 +253,7 @@ impl Sequencer {
             }
             Job::Forget { org } => {
                 self.ledgers.remove(&org);
+                self.too_new.remove(&org);
             }
         }
     }
@@ -257,7 +261,15 @@ impl Sequencer {
     /// The ledger of an organization, folded if it is not in memory, with its clock and policy as they are now.
     fn ledger(&mut self, org: &Org) -> Result<&mut Ledger, EngineError> {
         if !self.ledgers.contains_key(org) {
-            let mut ledger = self.inner.load_ledger(org)?;
+            if let Some(error) = self.too_new.get(org) {
+                return Err(error.clone());
+            }
+            let mut ledger = self.inner.load_ledger(org).inspect_err(|error| {
+                if error.needs_upgrade() {
+                    tracing::error!(org = &**org, %error, "an organization is not served");
+                    self.too_new.insert(org.clone(), error.clone());
+                }
+            })?;
             self.inner.clock.not_before(ledger.state.last_ts());
             ledger.last_used = self.inner.clock.read().now;
             self.ledgers.insert(org.clone(), ledger);

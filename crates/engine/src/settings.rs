@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use countersign_core::reader::Readers;
 use countersign_notify::Allowlist;
 
 /// Settings of an engine.
@@ -13,6 +14,8 @@ pub struct Settings {
     pub callbacks: Allowlist,
     /// How long an API key is good, days; `None` = until it is revoked.
     pub key_days: Option<u32>,
+    /// What this program can read.
+    pub readers: Readers,
     /// Where the signer's marks lie: never in the data folder. `None` keeps none, and notices no restored backup.
     pub signer_state: Option<PathBuf>,
 }
@@ -23,6 +26,7 @@ impl Default for Settings {
             base_url: "http://127.0.0.1:7878".into(),
             callbacks: Allowlist::default(),
             key_days: Some(90),
+            readers: Readers::default(),
             signer_state: None,
         }
     }

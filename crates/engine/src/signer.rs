@@ -7,13 +7,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use countersign_core::event::{EpochEnd, EpochOpened};
+use countersign_core::reader::Readers;
 use countersign_core::{Event, Record, State};
 use countersign_store::{Append, Head, Org, Store};
 use countersign_tlog::VerifyingKey;
 
 use crate::epoch::LogKeys;
 use crate::error::EngineError;
-use crate::ledger::{Ledger, sealed_state};
+use crate::ledger::{Ledger, sealed_state, upgrade_needed};
 use crate::log_signer::LogSigner;
 use crate::mark::{Mark, MarkError, Marks};
 use crate::prune::first_record;
@@ -461,8 +462,10 @@ pub fn state_of(store: &dyn Store, org: &str) -> Result<State, EngineError> {
             return Ok(state);
         }
         for stored in chunk {
-            let (record, _) = Record::decode(&stored.leaf)
-                .map_err(|error| EngineError::unavailable("upgrade_needed", format!("ledger `{org}`: {error}")))?;
+            let (record, _) = Record::decode(&stored.leaf).map_err(|error| upgrade_needed(org, error))?;
+            Readers::default()
+                .may_fold(&record)
+                .map_err(|error| upgrade_needed(org, error))?;
             if record.seq != state.next_seq() {
                 return Err(EngineError::internal(format!("record {} is missing", state.next_seq())));
             }

@@ -109,6 +109,12 @@ impl From<EngineError> for Problem {
                 problem.retry_after_s = u32::try_from(retry_after_s).ok();
                 problem.hint("ask the operator; reads go on")
             }
+            // Nor before somebody has put in another program; the organization is not served until then.
+            EngineError::Unavailable {
+                code: code @ "upgrade_needed",
+                detail,
+                ..
+            } => Problem::new(503, code, detail).hint("ask the operator to upgrade every node; nothing is lost"),
             EngineError::Unavailable {
                 code,
                 detail,

@@ -303,6 +303,7 @@ fn everything() -> World {
         vkey: "log/2+00000002+b".into(),
     };
     world.done(Command::OpenEpoch(Box::new(epoch), None));
+    world.done(Command::RaiseMinReader(2));
     world.done(Command::RevokeKey("k1".into()));
     world.done(Command::RemoveUser("erin".into()));
     world.done(Command::RemoveReceiver(receiver, "requested"));

@@ -12,6 +12,7 @@ mod folder;
 mod hooks;
 mod life;
 mod mcp;
+mod newer;
 mod packages;
 mod replay;
 mod retention;

@@ -28,6 +28,16 @@ pub struct LedgerOpened {
     pub zone: String,
 }
 
+/// `ledger.min_reader`: from here on records may be of every type that this reader knows (see [`crate::reader`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MinReaderRaised {
+    /// The least reader before.
+    pub before: u32,
+    /// The least reader from here on.
+    pub reader: u32,
+}
+
 /// `organization.closed`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

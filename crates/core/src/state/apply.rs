@@ -183,6 +183,7 @@ impl State {
                 self.zone = e.zone.clone();
             }
             Event::LedgerPruned(e) => self.pruned = e.to,
+            Event::MinReaderRaised(e) => self.min_reader = Some(e.reader),
             Event::OrganizationClosed(_) => self.closed = true,
             Event::OutcomeReported(e) => self.reported(record, e),
             Event::OverrideRecorded(e) => self.rota.put_on(e),

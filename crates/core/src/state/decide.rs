@@ -9,7 +9,8 @@ use super::budget::Exhausted;
 use super::guard::{Names, Wanted};
 use super::ruling::Ruling;
 use super::stop::Target;
-use super::{Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State, TurnedAway};
+use super::transient::TurnedAway;
+use super::{Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State};
 use crate::command::Submit;
 use crate::digest::action_digest;
 use crate::event::{

@@ -141,6 +141,7 @@ impl State {
             Command::NoteClockJump { shows } => self.note_clock_jump(shows),
             Command::ConfirmClock { by } => self.confirm_clock(by),
             Command::OpenEpoch(epoch, why) => self.open_epoch(*epoch, why),
+            Command::RaiseMinReader(reader) => self.raise_min_reader(reader),
             Command::RotateLogKey(rotated) => self.rotate_log_key(*rotated),
             Command::Seal => Handled::one(StateSealed {
                 at: self.next_seq,
@@ -253,6 +254,7 @@ impl State {
             | Event::LeaseGranted(_)
             | Event::LedgerOpened(_)
             | Event::LedgerPruned(_)
+            | Event::MinReaderRaised(_)
             | Event::OrganizationClosed(_)
             | Event::OverrideRecorded(_)
             | Event::OverrideWithdrawn(_)

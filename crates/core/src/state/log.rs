@@ -1,8 +1,10 @@
-//! The log itself: its epochs and the key that signs its checkpoints.
+//! The log itself: its epochs, the key that signs its checkpoints, and who can read its records.
+
+use std::cmp::Ordering;
 
 use super::{Handled, State};
 use crate::command::Sealed;
-use crate::event::{EpochOpened, KeyRotated};
+use crate::event::{EpochOpened, KeyRotated, MinReaderRaised};
 use crate::record::Draft;
 use crate::refusal::Refusal;
 
@@ -20,6 +22,24 @@ impl State {
     /// The epoch that the log is in, counted from 1.
     pub fn epoch(&self) -> u64 {
         self.epochs.last().map_or(1, |epoch| epoch.epoch)
+    }
+
+    /// Records are of types that this reader knows, and every program that reads them is at least it.
+    pub fn min_reader(&self) -> u32 {
+        self.min_reader.unwrap_or(1)
+    }
+
+    pub(super) fn raise_min_reader(&self, reader: u32) -> Result<Handled, Refusal> {
+        let before = self.min_reader();
+        match reader.cmp(&before) {
+            Ordering::Less => Err(Refusal::conflict(
+                "already_upgraded",
+                format!("the ledger is for programs from reader {before} on, and stays so"),
+            )
+            .hint("to go back, restore a backup from before into a folder of its own")),
+            Ordering::Equal => Handled::done(Vec::new()),
+            Ordering::Greater => Handled::one(MinReaderRaised { before, reader }),
+        }
     }
 
     /// What the epoch says of the ledger was read before, and must still hold at its place.

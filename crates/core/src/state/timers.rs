@@ -131,10 +131,3 @@ impl State {
         .collect()
     }
 }
-
-impl super::Transient {
-    /// When a tick has something to tell besides the state's own timers.
-    pub fn next_due(&self) -> Option<crate::time::Time> {
-        self.turned_away.values().map(|away| away.since + REFUSAL_SPAN).min()
-    }
-}

@@ -52,7 +52,9 @@ impl Sequencer {
             some
         };
         for org in some {
-            if let Err(error) = self.ledger(&org).map(drop) {
+            if let Err(error) = self.ledger(&org).map(drop)
+                && !error.needs_upgrade()
+            {
                 tracing::warn!(org = &*org, %error, "an organization's timers cannot be looked at yet");
                 if self.inner.org(&org).is_ok() {
                     crate::lock(&self.inner.wake).insert(org);

@@ -92,6 +92,7 @@ impl Sequencer {
     fn follow(&mut self, org: &Org, head: Option<&Head>) {
         let Some(head) = head else {
             // Not created yet, or removed by another node.
+            self.too_new.remove(org);
             if self.ledgers.remove(org).is_some() {
                 self.inner.forget_org(org);
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_api::audit::{LogEnd, NewEpochBody, OpenedEpochAnswer, RotatedKeyAnswer};
+use countersign_api::audit::{LogEnd, NewEpochBody, OpenedEpochAnswer, ReaderAnswer, RotatedKeyAnswer};
 use countersign_engine::{Caller, Request, Tile};
 
 use super::handlers;
@@ -17,6 +17,8 @@ handlers! {
     "log_tile" => Caller tile,
     "open_epoch" => Operator open_epoch,
     "rotate_log_key" => Operator rotate_log_key,
+    "least_reader" => Operator least_reader,
+    "raise_min_reader" => Operator raise_min_reader,
 }
 
 async fn checkpoint(asked: Asked<Caller>) -> Answer {
@@ -59,6 +61,26 @@ async fn rotate_log_key(asked: Asked<Operator>) -> Answer {
         until: rotated.until.to_string(),
     };
     Ok(json(&answer)?.created())
+}
+
+async fn least_reader(asked: Asked<Operator>) -> Answer {
+    let caller = operator_of(&asked).await?;
+    let engine = &asked.app.engine;
+    let least = engine.least_reader(&caller.org).await?.reader;
+    json(&ReaderAnswer {
+        least,
+        own: engine.own_reader(),
+    })
+}
+
+async fn raise_min_reader(asked: Asked<Operator>) -> Answer {
+    let caller = operator_of(&asked).await?;
+    let engine = &asked.app.engine;
+    let least = engine.raise_min_reader(&request(&caller)).await?.reader;
+    json(&ReaderAnswer {
+        least,
+        own: engine.own_reader(),
+    })
 }
 
 /// The operator, in the organization that the path names.

@@ -105,6 +105,28 @@ async fn a_foreign_reader_gets_the_whole_log_from_tiles() {
 }
 
 #[tokio::test]
+async fn only_the_operator_at_the_machine_says_which_programs_a_ledger_is_for() {
+    let acme = Acme::start().await;
+    for key in [&acme.admin, &acme.agent] {
+        assert_eq!(acme.server.get(key, "/v1/readers/acme").await.problem(403), "forbidden");
+        let raised = acme.server.post(key, "/v1/readers/acme", &json!({})).await;
+        assert_eq!(raised.problem(403), "forbidden");
+    }
+    let before = acme.server.get(TOKEN, "/v1/readers/acme").await.good();
+    assert_eq!(before, json!({ "least": 1, "own": countersign_core::reader::READER }));
+    // A ledger that is for this program already is left as it is.
+    let size = async || acme.server.get(&acme.admin, "/v1/audit/checkpoint").await.good()["checkpoint"].clone();
+    let checkpoint = size().await;
+    let raised = acme.server.post(TOKEN, "/v1/readers/acme", &json!({})).await.good();
+    assert_eq!(raised, before);
+    assert_eq!(size().await, checkpoint);
+    assert_eq!(
+        acme.server.get(TOKEN, "/v1/readers/other").await.problem(404),
+        "not_found"
+    );
+}
+
+#[tokio::test]
 async fn only_the_operator_at_the_machine_opens_epochs_and_rotates_keys() {
     let acme = Acme::start().await;
     let why = json!({ "why": "the key was seen elsewhere" });

@@ -175,6 +175,8 @@ fn expected(call: &Call, who: &str) -> bool {
         "close_organization",
         "open_epoch",
         "rotate_log_key",
+        "least_reader",
+        "raise_min_reader",
         "prune",
     ];
     let gateways = ["take_lease", "give_back_lease"];
