@@ -10,6 +10,7 @@ Exit codes: 0 it holds, 1 it does not (every fault on a line of its own), 2 wron
 """
 
 import datetime
+import hmac
 import json
 import sys
 from decimal import Decimal
@@ -53,7 +54,7 @@ class Model:
         self.kills, self.killed_at = {}, {}
         self.decisions, self.approvals, self.permits = {}, {}, {}
         self.redeemed, self.outcomes, self.idem = {}, {}, {}
-        self.owed = None
+        self.owed, self.samples = None, {}
         self.broken, self.suspended, self.barred = {}, set(), set()
         self.spent, self.held, self.holds, self.reserved = {}, {}, {}, {}
         self.counts = {"decisions": 0, "permits": 0, "redemptions": 0, "outcomes": 0, "approvals": 0, "kills": 0, "reservations": 0}
@@ -110,6 +111,24 @@ class Model:
 
     def on_kill_released(self, record, data):
         self.need(self.kills.pop(scope_text(data["scope"]), None) is not None, "nothing was killed there")
+
+    # Weekly samples are drawn again with the key that the week's end tells.
+
+    def on_sample_drawn(self, record, data):
+        part = self.samples.get(data["week"], {})
+        self.need(data["action_id"] in part, "an action is drawn that took no part")
+        if data["action_id"] in part:
+            part[data["action_id"]]["drawn"] = True
+
+    def on_sample_revealed(self, record, data):
+        part = self.samples.pop(data["week"], {})
+        drawn = {action for action, what in part.items() if what["drawn"]}
+        self.need((data["of"], data["drawn"]) == (len(part), len(drawn)), "the numbers of a week's sample are others")
+        key, shares = bytes.fromhex(data["key"]), {action: what["share"] for action, what in part.items()}
+        for action, share in shares.items():
+            first = hmac.new(key, b"countersign-draw-v1\0" + action.encode(), "sha256").digest()[:4]
+            wanted = int.from_bytes(first, "big") * 10_000 < share << 32
+            self.need((action in drawn) == wanted, f"`{action}` is drawn otherwise with the key of {data['week']}")
 
     # One action after the other.
 
@@ -335,6 +354,10 @@ class Model:
         self.need(action in self.redeemed or allowed, "an outcome without an allow or a permit that was used")
         self.need(action in self.redeemed or data["status"] != "unknown" or record["actor"]["kind"] != "system", "nobody was waited for")
         self.outcomes[action] = data["status"]
+        if "week" in data:
+            share = (decision["data"].get("acts_in") or {}).get("share")
+            self.need(share is not None, "an outcome takes part in a sample, and its decision says no share")
+            self.samples.setdefault(data["week"], {})[action] = {"share": share or 0, "drawn": False}
         self.settle(data)
 
     def end(self):

@@ -17,6 +17,8 @@ pub enum ModeWord {
     PostAction,
     /// A person looks at what failed, and at a sample.
     ExceptionOnly,
+    /// A person looks at the week's sample; only the organization's document says so.
+    PeriodicBatch,
 }
 
 /// What has to be shown for a mode.
@@ -42,6 +44,30 @@ pub struct CriteriaAnswer {
     /// `point` or `wilson95`.
     pub estimate: Option<String>,
     /// The share of actions that is drawn for a look.
+    pub sample: Option<String>,
+    /// Modes that the organization's document says; the first one that is about an action holds.
+    pub stated: Vec<StatedModeAnswer>,
+}
+
+/// A mode that holds without being earned.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct StatedModeAnswer {
+    /// For which agents; absent: for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// With tools of which class; absent: of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// With which tools; absent: with all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// The mode.
+    pub mode: ModeWord,
+    /// Within what time somebody looks, seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within_s: Option<i64>,
+    /// The share that is drawn, where it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<String>,
 }
 

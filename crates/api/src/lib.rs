@@ -22,6 +22,7 @@ pub mod problem;
 pub mod registry;
 pub mod retention;
 pub mod reviewers;
+pub mod samples;
 pub mod timeline;
 mod unanswered;
 pub mod visible;

@@ -125,6 +125,9 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
             command: audit::Command::Verify(verify),
         }) => verify.run(console),
         Command::Audit(audit::Audit {
+            command: audit::Command::Sample(sample),
+        }) => return sample.run(&console),
+        Command::Audit(audit::Audit {
             command: audit::Command::Replay(replay),
         }) => replay.run(console),
         Command::Demo(demo) => block(demo.run(console)),

@@ -7,6 +7,7 @@ mod connect;
 mod console;
 mod cosign;
 mod demo;
+mod draw;
 mod excerpt;
 mod export;
 mod failure;

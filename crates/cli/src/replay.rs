@@ -99,10 +99,33 @@ pub(crate) fn run(disk: &Disk, verified: &Report) -> Result<Found> {
         found.add(derivation);
     }
     found.listed.sort_by_key(|derivation| derivation.index);
+    unchanged(&edge, verified)?;
+    Ok(found)
+}
+
+/// Hands every record of a bundle that was verified to `take`, in order, as far as they have bytes.
+pub(crate) fn each_record(disk: &Disk, verified: &Report, mut take: impl FnMut(Record)) -> Result<()> {
+    let progress = Progress::start("reading records");
+    let mut entries = BufReader::with_capacity(1 << 20, open(disk, "entries")?);
+    let mut edge = Edge::new();
+    begin(disk, &mut edge)?;
+    let mut leaf = Vec::new();
+    while edge.size() < verified.size {
+        let index = edge.size();
+        next_leaf(&mut entries, &mut leaf).map_err(|error| unreadable("entries", index, &error))?;
+        edge.push(leaf_hash(&leaf));
+        take(decode(&leaf)?);
+        progress.reached(index + 1);
+    }
+    unchanged(&edge, verified)
+}
+
+/// Whether what was read is what was verified.
+fn unchanged(edge: &Edge, verified: &Report) -> Result<()> {
     if edge.root().to_string() != verified.root {
         return Err(Failure::no("the bundle changed while it was read").next("verify a copy that nobody writes to"));
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Before the first record that has bytes; the others go into the tree by their hashes.

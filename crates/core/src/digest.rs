@@ -190,16 +190,22 @@ pub fn salted_action_digest(salt: &[u8; SALT_BYTES], org: &str, agent: &str, act
 /// The first half of an HMAC. The text of an action begins with a brace, so that it is nothing else.
 fn mac(key: &DigestKey, parts: &[&[u8]]) -> [u8; 16] {
     let mut salt = [0_u8; 16];
-    // HMAC takes keys of any length, so this cannot fail; an all-zero salt would still bind the text.
-    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key.0) {
-        for part in parts {
-            mac.update(part);
-        }
-        for (to, from) in salt.iter_mut().zip(mac.finalize().into_bytes()) {
-            *to = from;
-        }
+    for (to, from) in salt.iter_mut().zip(hmac(&key.0, parts)) {
+        *to = from;
     }
     salt
+}
+
+/// HMAC-SHA-256 of the parts, one after the other.
+pub(crate) fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    // HMAC takes keys of any length, so this cannot fail; an all-zero salt would still bind the text.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        return [0; 32];
+    };
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
 }
 
 /// The canonical text that [`action_digest`] hashes.

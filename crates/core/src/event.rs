@@ -20,6 +20,7 @@ mod policy;
 mod registry;
 mod retention;
 mod route;
+mod sample;
 mod stop;
 mod theatre;
 
@@ -66,6 +67,7 @@ pub use self::route::{
     ApprovalHeld, ApprovalReminded, ApprovalResumed, ApprovalStepPassed, ApprovalStepStarted, Asked, Exhausted, Step,
     StepReason, Track,
 };
+pub use self::sample::{SampleDrawn, SampleRevealed};
 pub use self::stop::{AlertAcknowledged, AlertRaised, KillEngaged, KillReleaseRequested, KillReleased, Scope};
 pub use self::theatre::{Flag, ReviewerRestored, ReviewerSuspended};
 
@@ -248,6 +250,10 @@ events! {
     ReviewerRestored = "reviewer.restored";
     /// A person does not vote until an admin says so.
     ReviewerSuspended = "reviewer.suspended";
+    /// An action that has run was drawn for a look.
+    SampleDrawn = "sample.drawn";
+    /// A week's sample is complete, and its key is known.
+    SampleRevealed = "sample.revealed";
     /// A policy snapshot was made live.
     SnapshotActivated = "snapshot.activated";
     /// A policy snapshot that was proposed did not become live.

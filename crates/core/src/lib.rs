@@ -36,6 +36,7 @@ pub mod stored;
 pub mod time;
 pub mod token;
 pub mod view;
+pub mod week;
 
 pub use command::{Command, Envelope};
 pub use countersign_policy as policy;

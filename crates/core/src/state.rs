@@ -25,6 +25,7 @@ mod lease;
 mod log;
 mod matching;
 mod notices;
+mod open;
 mod organization;
 mod outcome;
 mod people;
@@ -36,6 +37,7 @@ mod retention;
 mod review;
 mod route;
 mod ruling;
+mod sample;
 mod stop;
 mod theatre;
 mod timers;
@@ -63,24 +65,28 @@ pub use self::glass::{Glass, Suspended};
 pub use self::handle::{Answer, Handled};
 pub use self::inventory::{Access, Readiness, UNUSED_SPAN, Uses};
 pub use self::lease::{LEASE_SECONDS, LEASE_SPAN, Lease, NewLease};
+pub use self::open::{Key, Kill, OpenAlert, PendingDelivery, StoredSnapshot};
+use self::open::{RefusalWindow, Remembered};
 pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
 pub use self::post_review::OpenReview;
 pub use self::request::{Claim, Handed, OpenApproval, Question};
 pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
 pub use self::ruling::Ruling;
+pub use self::sample::OpenSample;
 pub use self::theatre::{Barred, Conduct, Reviewers, THEATRE_SPAN, response};
 pub use self::tools::{KnownTool, Tools};
 pub use self::track::{AskedStep, OpenTrack};
 pub use self::transient::Transient;
 use crate::digest::{Digest, DigestKey};
 use crate::event::{
-    ActsIn, CallbackTo, Description, EpochOpened, KeyRotated, Reservation, Scope, Slot, Spends, Standing, Track,
+    ActsIn, CallbackTo, Description, EpochOpened, KeyRotated, Reservation, Slot, Spends, Standing, Track,
 };
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, NoticeId, ReceiverId, ReviewId};
-use crate::record::{ActorKind, Half};
+use crate::record::Half;
 use crate::redact::Redactor;
 use crate::retention::Subject;
 use crate::time::{Span, Time};
+use crate::week::Week;
 
 /// How long an idempotency key is remembered.
 pub const IDEMPOTENCY_SPAN: Span = Span::hours(24);
@@ -160,32 +166,6 @@ pub struct User {
     /// The person's time zone, IANA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
-}
-
-/// A credential, as far as the ledger knows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Key {
-    /// When it ends.
-    pub expires: Option<Time>,
-    /// Whose it is.
-    pub kind: ActorKind,
-    /// It was revoked.
-    pub revoked: bool,
-    /// What it may be used for.
-    pub scopes: Vec<String>,
-    /// Whose it is.
-    pub subject: String,
-}
-
-/// A stored snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredSnapshot {
-    /// When it was last made live.
-    pub activated: Option<Time>,
-    /// How many documents it has.
-    pub documents: u64,
-    /// When it was stored.
-    pub uploaded: Time,
 }
 
 /// A permit that can still be used.
@@ -275,67 +255,6 @@ pub struct OpenAction {
     pub tool: Arc<str>,
 }
 
-/// An engaged kill switch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kill {
-    /// Who engaged it.
-    pub by: String,
-    /// When.
-    pub since: Time,
-    /// What it stops.
-    pub scope: Scope,
-    /// Who of two people wants it released.
-    pub release_requested_by: Option<String>,
-}
-
-/// An alert that nobody took note of yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenAlert {
-    /// The action that it is about.
-    pub action_id: Option<ActionId>,
-    /// The agent that it is about.
-    pub agent: Option<Arc<str>>,
-    /// What kind.
-    pub name: String,
-    /// When.
-    pub raised: Time,
-    /// One sentence.
-    pub summary: String,
-}
-
-/// A callback that has not arrived.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PendingDelivery {
-    /// The action whose status it tells.
-    pub action_id: ActionId,
-    /// Tries so far.
-    pub attempts: u32,
-    /// It waits for a person to send it again.
-    pub dead: bool,
-    /// What the receiver said last.
-    pub detail: String,
-    /// When it is tried next.
-    pub next: Time,
-    /// The receiver.
-    pub receiver: ReceiverId,
-    /// Where to.
-    pub url: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Remembered {
-    at: Time,
-    body: Half,
-    seq: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct RefusalWindow {
-    code: String,
-    count: u32,
-    start: Time,
-}
-
 /// What a timer is about. Timers are a cache of the state, rebuilt when a state is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
@@ -359,6 +278,8 @@ enum Due {
     Review(ReviewId),
     /// The time to agree to a policy is over.
     Proposal,
+    /// A week is over, and its sample is looked at.
+    Sample,
 }
 
 /// The same for what has a name in place of an id.
@@ -458,6 +379,9 @@ pub struct State {
     /// Looks at what has run that nobody has taken yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     reviews: BTreeMap<ReviewId, OpenReview>,
+    /// What was drawn in weeks whose sample nobody was asked to look at yet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    samples: BTreeMap<Week, sample::Sample>,
     sealed: u64,
     snapshots: BTreeMap<Arc<str>, StoredSnapshot>,
     /// What was told about requests.
@@ -486,6 +410,7 @@ pub struct State {
     forget_refusals: VecDeque<(Time, Digest)>,
     #[serde(skip)]
     approvals_of_agent: BTreeMap<Arc<str>, u32>,
+    /// Looks at what an agent did that are open, or will be once the week is over.
     #[serde(skip)]
     reviews_of_agent: BTreeMap<Arc<str>, usize>,
 }

@@ -287,8 +287,12 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         Event::ApprovalVoted(e) => vec![e.action_id.0],
         Event::GlassBroken(e) => vec![e.action_id.0],
         Event::ReviewClosed(e) => vec![e.action_id.0, e.review.0],
-        Event::ReviewOpened(e) => vec![e.action_id.0, e.review.0],
+        Event::ReviewOpened(e) => (e.week.iter().map(|week| week.subject()))
+            .chain([e.action_id.0, e.review.0])
+            .collect(),
         Event::ReviewOverdue(e) => vec![e.action_id.0, e.review.0],
+        Event::SampleDrawn(e) => vec![e.action_id.0, e.week.subject()],
+        Event::SampleRevealed(e) => vec![e.week.subject()],
         Event::PermitRedeemed(e) => vec![e.action_id.0],
         Event::PermitRefused(e) => vec![e.action_id.0],
         Event::OutcomeReported(e) => vec![e.action_id.0],

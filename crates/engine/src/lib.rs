@@ -38,6 +38,7 @@ mod render;
 mod reseal;
 mod retention;
 mod roots;
+pub mod samples;
 mod schedules;
 mod sequencer;
 mod settings;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::condition::closest;
 use crate::document::compliance::{FLOOR_DAYS, retention_days};
-use crate::document::{Place, RuleId};
+use crate::document::{Organization, Place, RuleId};
 use crate::evaluate::reported;
 use crate::problem::{Problem, Severity};
 use crate::snapshot::Snapshot;
@@ -71,6 +71,25 @@ pub(crate) fn names(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
                 problems.push(problem(Severity::Error, "similar_id", &id.place, message, help));
             }
         }
+    }
+}
+
+/// A mode of review for a class that no tool has would hold for nothing, and a looser one behind it for everything.
+pub(crate) fn modes(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
+    let rules = snapshot.organization.as_ref().and_then(Organization::autonomy);
+    let classes = || snapshot.tools.values().filter_map(|tool| tool.class.as_deref());
+    for stated in rules.iter().flat_map(|rules| &rules.modes) {
+        let unknown = stated
+            .class
+            .as_deref()
+            .filter(|class| !classes().any(|known| known == *class));
+        let Some(class) = unknown else { continue };
+        let help = match closest(class, classes()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "give a tool of the catalogue this class".to_owned(),
+        };
+        let message = format!("no tool of the catalogue is of class `{class}`");
+        problems.push(problem(Severity::Error, "unknown_class", &stated.place, message, help));
     }
 }
 

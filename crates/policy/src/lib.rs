@@ -35,8 +35,8 @@ pub use document::compliance::{FLOOR_DAYS, PACKS, Pack, retention_days};
 pub use document::mandate_audit::{EVENTS as ALERT_EVENTS, REDACT_KINDS};
 pub use document::{
     Assurance, AtCap, AutonomyRules, BreakGlass, Budget, Calendar, Clarify, DefaultRoute, Estimate, Exhausted, Grant,
-    Hours, Layer, Mandate, Of, Organization, Per, PolicyChanges, Rates, Response, Route, Schedule, Separation, Step,
-    StepSlot, Theatre, Threshold, TwoPerson, Unit, When, is_time_zone, time_zone,
+    Hours, Layer, Mandate, Of, Organization, Per, PolicyChanges, Rates, Response, ReviewMode, Route, Schedule,
+    Separation, StatedMode, Step, StepSlot, Theatre, Threshold, TwoPerson, Unit, When, is_time_zone, time_zone,
 };
 pub use evaluate::complete_evidence;
 pub use evaluate::explain::Trace;

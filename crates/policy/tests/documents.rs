@@ -369,3 +369,24 @@ fn the_hash_is_over_the_exact_bytes_only() {
         "sha256:b70f1ae78eb54de9881f60ec15db3e1c459e1aa7f6f96da1a5c152a3411de213"
     );
 }
+
+#[test]
+fn a_mode_for_a_class_that_no_tool_has_or_with_what_says_nothing_in_it_is_refused() {
+    let modes = |modes: &str| format!("organization: o\nautonomy:\n  modes:\n    - {modes}\n");
+    refused(
+        &modes("{ class: money, mode: pre_action }"),
+        "unknown_class",
+        "{ class: money, mode: pre_action }",
+    );
+    refused(&modes("{ mode: post_action, sample: 5% }"), "contradiction", "5%");
+    refused(&modes("{ mode: pre_action, within: 1h }"), "contradiction", "1h");
+    refused(&modes("{ mode: now_and_then }"), "unknown_value", "now_and_then");
+    let stated = modes("{ class: money, mode: periodic_batch, sample: 7.5%, within: 2d }");
+    let tools = "tools:\n  - { tool: pay, class: money }\n";
+    let files = [("o.yaml", stated.as_str()), ("t.yaml", tools)].map(|(name, text)| (name.to_owned(), text.into()));
+    let (snapshot, _) = countersign_policy::Snapshot::load(&files).unwrap();
+    let rules = snapshot.organization().unwrap().autonomy().unwrap();
+    let found = rules.stated("bot", "pay", &["money".to_owned()]).unwrap();
+    assert_eq!((found.sample, found.within), (Some(750), Some(2 * 86_400_000_000)));
+    assert!(rules.stated("bot", "note", &[]).is_none());
+}

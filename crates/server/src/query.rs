@@ -38,6 +38,13 @@ pub(crate) struct Days {
     pub days: Option<usize>,
 }
 
+/// `?week=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfWeek {
+    pub week: Option<String>,
+}
+
 /// `?mine=`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -20,6 +20,7 @@ mod policies;
 mod public;
 mod retention;
 mod reviewers;
+mod samples;
 mod schedules;
 mod users;
 
@@ -66,6 +67,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     public::HANDLERS,
     retention::HANDLERS,
     reviewers::HANDLERS,
+    samples::HANDLERS,
     schedules::HANDLERS,
     users::HANDLERS,
 ];

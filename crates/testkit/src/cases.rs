@@ -285,7 +285,12 @@ impl Run {
     }
 
     fn set_mode(&mut self, value: &Value) -> Result<(), Refusal> {
-        let modes = [Mode::PreAction, Mode::PostAction, Mode::ExceptionOnly];
+        let modes = [
+            Mode::PreAction,
+            Mode::PostAction,
+            Mode::ExceptionOnly,
+            Mode::PeriodicBatch,
+        ];
         let name = text(value, "mode");
         let ask = SetMode {
             agent: text(value, "agent").as_str().into(),
@@ -369,6 +374,7 @@ impl Run {
                         open.map(|review| review.kind.as_str().to_owned()).collect(),
                     )
                 }
+                "drawn" => (words(wanted), vec![self.drawn()]),
                 "suspended" => (words(wanted), self.suspended()),
                 "barred" => (words(wanted), self.barred()),
                 "paused" => {

@@ -262,6 +262,7 @@ fn everything() -> World {
     walk_a_route(&mut world);
     fill_the_inventory(&mut world);
     earn_autonomy(&mut world);
+    draw_a_sample(&mut world);
     break_the_glass(&mut world);
     vote_without_looking(&mut world);
     let hold = world.hold("alex", HoldScope::default()).unwrap();
@@ -365,6 +366,26 @@ autonomy: { to_post_action: { successes: 1, max_error: 5%, days: 0 }, review_wit
     })));
     world.done(Command::PauseAgent("bot".into(), None));
     world.done(Command::ResumeAgent("bot".into(), None));
+}
+
+/// Everything of a week is drawn, and the week ends.
+fn draw_a_sample(world: &mut World) {
+    let rules = "organization: acme
+autonomy: { modes: [{ mode: periodic_batch, sample: 100%, within: 1h }] }
+";
+    let gate = "name: drawn\nrules:\n  - { decision: allow }\n";
+    world.policy(&[("org.yaml", rules), ("drawn.yaml", gate)]);
+    let id = world.submit("bot", r#"{"action":"draw"}"#).unwrap().decision.action_id;
+    world.redeem(id).unwrap();
+    world.report(id, OutcomeStatus::Succeeded, None).unwrap();
+    world.pass(Span::days(7));
+    let last = *world.state.reviews().keys().last().unwrap();
+    world.done(Command::CloseReview(Box::new(CloseReview {
+        review: last,
+        user: "dana".into(),
+        finding: Finding::Fine,
+        comment: None,
+    })));
 }
 
 /// Somebody approves too often, is suspended, and an admin lets them vote again.

@@ -61,6 +61,10 @@ pub(super) fn time() -> Value {
     json!({ "type": "string", "format": "date-time" })
 }
 
+pub(super) fn week() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9]{4}-W[0-9]{2}$" })
+}
+
 pub(super) fn flag() -> Value {
     json!({ "type": "boolean" })
 }

@@ -3,7 +3,7 @@
 use Method::{Get, Post};
 use Permission::Voter;
 
-use super::params::{flag, id_of, path, query};
+use super::params::{flag, id_of, path, query, week};
 use super::table::{AGENT, READERS, RUNNERS, USER, agents_and_keys_of, agents_or, people};
 use super::{Call, Method, Param, Permission, Role};
 use crate::action::ApprovalAnswer;
@@ -14,6 +14,7 @@ use crate::autonomy::{
 };
 use crate::glass::{BreakGlassBody, GlassAnswer, RestoreGlassBody};
 use crate::reviewers::{RestoreReviewerBody, ReviewerAnswer, ReviewersAnswer};
+use crate::samples::SampleAnswer;
 use crate::timeline::TimelineAnswer;
 
 /// Those who see how people vote.
@@ -182,6 +183,16 @@ pub(super) static CALLS: &[Call] = &[
         .takes::<PauseBody>(r#"{"agent": "customer_support", "reason": "the loop is mended"}"#)
         .answers::<PauseAnswer>()
         .problems(&[(422, "reason_required")]),
+    Call::new("sample", Get, "/v1/samples", people(READERS))
+        .about(
+            "Shows the sample of a week: what was drawn, what was found, and the key with which everybody draws again.",
+        )
+        .with(&[query(
+            "week",
+            "The week, as in `2026-W48`; the last one that is over when left out.",
+            week,
+        )])
+        .answers::<SampleAnswer>(),
     Call::new("reviews", Get, "/v1/reviews", people(READERS))
         .about("Lists actions that have run and that somebody is to look at, by the time until when.")
         .answers::<ReviewsAnswer>(),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use countersign_api::audit::CheckpointAnswer;
+use countersign_core::week::Week;
 use countersign_tlog::bundle::{BundleError, Report, verify_witnessed};
 use serde_json::{Value, json};
 
@@ -12,6 +13,7 @@ use crate::bundle::{Disk, Watched};
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, visible};
 use crate::cosign::{WitnessAt, cosigned};
+use crate::draw::Samples;
 use crate::failure::{Failure, NO, Result};
 use crate::replay;
 use crate::sentences;
@@ -33,6 +35,8 @@ pub(super) enum Command {
     Verify(Verify),
     /// Derive every decision of an export again from what it cites: needs no server
     Replay(Replay),
+    /// Draw the weekly samples of an export again with the keys that it tells: needs no server
+    Sample(Sample),
     /// Have witnesses cosign the newest checkpoint, without an export
     Cosign(Cosign),
     /// Say in five sentences what became of an action
@@ -65,6 +69,15 @@ pub(super) struct Replay {
     /// Fail as well where a decision cannot be derived, because what it read was not kept or is not in the export
     #[arg(long)]
     strict: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Sample {
+    #[command(flatten)]
+    bundle: Verify,
+    /// Only this week, as in 2026-W48
+    #[arg(long)]
+    week: Option<Week>,
 }
 
 #[derive(Args)]
@@ -105,7 +118,7 @@ fn text(path: &PathBuf) -> Result<String> {
 impl Audit {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         match self.command {
-            Command::Verify(_) | Command::Replay(_) => Ok(()),
+            Command::Verify(_) | Command::Replay(_) | Command::Sample(_) => Ok(()),
             Command::Erase(erase) => erase.run(console).await,
             Command::Hold(hold) => hold.run(console).await,
             Command::Cosign(cosign) => cosign.run(console).await,
@@ -199,5 +212,28 @@ impl Replay {
         let unknown = total.not_derivable > 0 || found.pruned > 0;
         let failed = total.differ > 0 || (self.strict && unknown);
         Ok(if failed { ExitCode::from(NO) } else { ExitCode::SUCCESS })
+    }
+}
+
+impl Sample {
+    pub(super) fn run(self, console: &Console) -> Result<ExitCode> {
+        let (files, verdict) = self.bundle.verify()?;
+        let report = match verdict {
+            Ok(report) => report,
+            Err(error) => return Ok(refuse(&error, console)),
+        };
+        let mut samples = Samples::default();
+        replay::each_record(&files, &report, |record| samples.record(record))?;
+        let weeks = samples.drawn_again(self.week);
+        let differ = weeks.iter().any(|drawn| !drawn.wrong.is_empty());
+        let listed: Vec<Value> = weeks.iter().map(crate::draw::Drawn::json).collect();
+        let lines: Vec<String> = weeks.iter().map(crate::draw::Drawn::text).collect();
+        let text = if lines.is_empty() {
+            "no week has a sample".to_owned()
+        } else {
+            lines.join("\n")
+        };
+        console.answer(&json!({ "verified": true, "weeks": listed, "agree": !differ }), text);
+        Ok(if differ { ExitCode::from(NO) } else { ExitCode::SUCCESS })
     }
 }

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use countersign_client::api::autonomy::{AutonomyAnswer, CriteriaAnswer, ReviewAnswer, ReviewsAnswer, StandingAnswer};
 use countersign_client::api::convert::word;
+use countersign_client::api::samples::SampleAnswer;
 use countersign_client::segment;
 use serde_json::{Value, json};
 
@@ -32,10 +33,21 @@ enum Command {
     Reviews(Plain),
     /// Say what a look at an action that has run found
     Review(Review),
+    /// Show the sample of a week: what was drawn, and what was found
+    Sample(SampleOf),
 }
 
 #[derive(Args)]
 struct Plain {
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
+struct SampleOf {
+    /// The week, as in 2026-W48; the last one that is over when left out
+    #[arg(long)]
+    week: Option<String>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -138,6 +150,13 @@ impl Autonomy {
                     table(&["REVIEW", "WHY", "AGENT", "OPERATION", "UNTIL", "ACTION"], &lines),
                 );
             }
+            Command::Sample(of) => {
+                let week = of.week.as_deref().map(|week| format!("?week={}", segment(week)));
+                let path = format!("/v1/samples{}", week.unwrap_or_default());
+                let read = async |session: &Session| Ok(session.client.get::<SampleAnswer>(&path).await?);
+                let sample = of.connection.with(About::Organization, read).await?;
+                console.answer(&json!(sample), sample_in_words(&sample));
+            }
             Command::Review(review) => {
                 let finding = match review.finding {
                     Finding::Fine => "fine",
@@ -170,6 +189,7 @@ impl Pause {
 }
 
 fn criteria_in_words(criteria: &CriteriaAnswer) -> String {
+    let stated = stated_in_words(criteria);
     if criteria.modes.is_empty() {
         return "the live policy has no rules of autonomy: agents do what it allows".to_owned();
     }
@@ -183,7 +203,28 @@ fn criteria_in_words(criteria: &CriteriaAnswer) -> String {
             ]
         })
         .collect();
-    table(&["MODE", "SUCCESSES", "ERRORS", "DAYS"], &rows)
+    table(&["MODE", "SUCCESSES", "ERRORS", "DAYS"], &rows) + &stated
+}
+
+/// The modes that hold without being earned, the first one first.
+fn stated_in_words(criteria: &CriteriaAnswer) -> String {
+    let lines = criteria.stated.iter().map(|stated| {
+        let about = [
+            ("agent", &stated.agent),
+            ("class", &stated.class),
+            ("tool", &stated.tool),
+        ];
+        let named: Vec<_> = (about.iter())
+            .filter_map(|(what, name)| Some(format!("{what} {}", name.as_ref()?)))
+            .collect();
+        let about = if named.is_empty() {
+            "everything else".to_owned()
+        } else {
+            named.join(", ")
+        };
+        format!("\nstated for {about}: {}", word(&stated.mode))
+    });
+    lines.collect()
 }
 
 fn standing_in_words(stands: &AutonomyAnswer) -> String {
@@ -206,6 +247,36 @@ fn standing_in_words(stands: &AutonomyAnswer) -> String {
         text = format!("{} is paused ({why})\n{text}", stands.agent);
     }
     text
+}
+
+fn sample_in_words(sample: &SampleAnswer) -> String {
+    let head = match &sample.key {
+        None => format!(
+            "{}: {} of {} drawn so far; looked at from {} on",
+            sample.week, sample.drawn, sample.of, sample.ends
+        ),
+        Some(key) => format!(
+            "{}: {} of {} drawn, {} faulty, {} not looked at yet\nkey of the week: {key}",
+            sample.week, sample.drawn, sample.of, sample.faulty, sample.open
+        ),
+    };
+    if sample.actions.is_empty() {
+        return head;
+    }
+    let rows: Vec<Vec<String>> = (sample.actions.iter())
+        .map(|drawn| {
+            vec![
+                drawn.review.clone(),
+                drawn.agent.clone(),
+                drawn.operation.clone(),
+                drawn.finding.as_ref().map_or_else(|| "-".to_owned(), word),
+                drawn.by.clone().unwrap_or_else(|| "-".to_owned()),
+                drawn.action.clone(),
+            ]
+        })
+        .collect();
+    let head_of_table = ["REVIEW", "AGENT", "OPERATION", "FOUND", "BY", "ACTION"];
+    format!("{head}\n{}", table(&head_of_table, &rows))
 }
 
 fn row(review: &ReviewAnswer) -> Vec<String> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::ids::{ActionId, ReviewId};
 use crate::time::Time;
+use crate::week::Week;
 
 /// How much of what an agent does is looked at, for one operation. Ordered from all to least.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +21,8 @@ pub enum Mode {
     PostAction,
     /// A person looks at what failed, and at a sample.
     ExceptionOnly,
+    /// A person looks at a sample, whatever came of it. Nobody earns it: the organization's document says it.
+    PeriodicBatch,
 }
 
 impl Mode {
@@ -29,15 +32,16 @@ impl Mode {
             Mode::PreAction => "pre_action",
             Mode::PostAction => "post_action",
             Mode::ExceptionOnly => "exception_only",
+            Mode::PeriodicBatch => "periodic_batch",
         }
     }
 
-    /// The next looser mode.
+    /// The next looser mode that can be earned.
     pub fn next(self) -> Option<Mode> {
         match self {
             Mode::PreAction => Some(Mode::PostAction),
             Mode::PostAction => Some(Mode::ExceptionOnly),
-            Mode::ExceptionOnly => None,
+            Mode::ExceptionOnly | Mode::PeriodicBatch => None,
         }
     }
 }
@@ -53,6 +57,15 @@ pub struct ActsIn {
     pub model: Option<Digest>,
     /// With what: `TOOL:ACTION@ENVIRONMENT`, without what the action does not name.
     pub operation: String,
+    /// The share that is drawn for a look at the end of the week, basis points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<u32>,
+    /// The organization's document says the mode; it is not earned.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub stated: bool,
+    /// Within what time somebody looks, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within_s: Option<i64>,
 }
 
 /// What an agent has shown with one operation.
@@ -180,6 +193,9 @@ pub struct ReviewOpened {
     /// It counted as a success before anybody looked.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub succeeded: bool,
+    /// The week whose sample it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub week: Option<Week>,
 }
 
 /// What somebody found.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::ids::{ActionId, ApprovalId, PermitId};
 use crate::time::Time;
+use crate::week::Week;
 
 /// A permit as the record that issues it states it. The token is made from this and never stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -116,4 +117,7 @@ pub struct OutcomeReported {
     /// Constraints that it broke.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub violations: Vec<String>,
+    /// The week in whose sample it takes part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub week: Option<Week>,
 }

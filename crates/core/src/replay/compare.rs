@@ -41,6 +41,14 @@ pub(super) fn decisions(recorded: &DecisionMade, follows: &DecisionMade) -> Vec<
     if recorded.team.is_none() {
         follows.team = None;
     }
+    // Records of earlier versions do not say how much is drawn, and within what time somebody looks.
+    let said = |acts_in: &crate::event::ActsIn| acts_in.share.or(acts_in.within_s.map(|_| 0)).is_some();
+    if let (Some(ours), Some(theirs)) = (&mut follows.acts_in, &recorded.acts_in)
+        && !said(theirs)
+        && !theirs.stated
+    {
+        (ours.share, ours.within_s) = (None, None);
+    }
     // Records of earlier versions do not state it.
     follows.attempt = follows.attempt.filter(|_| recorded.attempt.is_some());
     if let (Some(ours), Some(theirs)) = (&mut follows.remedy, &recorded.remedy) {

@@ -1,6 +1,7 @@
 //! Storing what a record says. Nothing is decided here.
 
 mod approval;
+mod outcome;
 
 use std::sync::Arc;
 
@@ -8,11 +9,8 @@ use super::{
     Agent, Due, GRACE, HandedOn, IDEMPOTENCY_SPAN, Kill, OpenAction, OpenAlert, OpenApproval, OpenPermit,
     PendingDelivery, REFUSAL_SPAN, RefusalWindow, Remembered, State, StoredSnapshot, User,
 };
-use crate::digest::{Digest, hex};
-use crate::event::{
-    AlertRaised, ApprovalResolved, CallbackAttempted, DecisionMade, Delivery, Event, OutcomeReported, Permit,
-    PermitRedeemed, Status,
-};
+use crate::digest::hex;
+use crate::event::{AlertRaised, ApprovalResolved, CallbackAttempted, DecisionMade, Delivery, Event, Permit, Status};
 use crate::ids::ActionId;
 use crate::record::{ActorKind, Record};
 use crate::retention::DEFAULT_CLASS;
@@ -199,6 +197,8 @@ impl State {
                 }
             }
             Event::RefusalsRepeated(_) | Event::RequestNoted(_) => {}
+            Event::SampleDrawn(e) => self.drawn(e),
+            Event::SampleRevealed(e) => self.revealed(e),
             Event::SnapshotActivated(e) => self.activated(record.ts, &e.hash),
             Event::SnapshotDeclined(e) => self.decided_on_proposal(&e.hash),
             Event::SnapshotJudged(e) => self.judged(e),
@@ -358,80 +358,6 @@ impl State {
             && let Some(count) = self.approvals_of_agent.get_mut(&action.agent)
         {
             *count = count.saturating_sub(1);
-        }
-    }
-
-    fn redeemed(&mut self, record: &Record, e: &PermitRedeemed) {
-        let Some(action) = self.actions.get_mut(&e.action_id) else {
-            return;
-        };
-        action.redeemed = true;
-        action.outcome_due = Some(e.outcome_due);
-        if let Some(permit) = &action.permit {
-            self.due.remove(&(permit.expires, Due::Lapse(e.action_id)));
-            self.holding.remove(&(permit.expires, e.action_id));
-        }
-        if action.outcome {
-            self.leave_later(e.action_id, record.ts + GRACE);
-        } else {
-            self.due.insert((e.outcome_due, Due::Outcome(e.action_id)));
-            self.leave_later(e.action_id, e.outcome_due + GRACE);
-        }
-    }
-
-    fn reported(&mut self, record: &Record, e: &OutcomeReported) {
-        self.settled(e);
-        if let Some(row) = &e.in_a_row {
-            self.failed_in_a_row(record.ts, row);
-        }
-        match self.actions.get_mut(&e.action_id) {
-            Some(action) => {
-                action.outcome = true;
-                let (due, redeemed) = (action.outcome_due, action.redeemed);
-                if let Some(due) = due {
-                    self.due.remove(&(due, Due::Outcome(e.action_id)));
-                }
-                // An unused permit stays until its time; a used one is over.
-                if redeemed {
-                    self.leave_later(e.action_id, record.ts + GRACE);
-                }
-            }
-            // The action had left; what stays for a moment is that its outcome is known.
-            None => {
-                let tombstone = OpenAction {
-                    acts_in: None,
-                    agent: "".into(),
-                    approval: None,
-                    attempt: None,
-                    callback: None,
-                    classes: Vec::new(),
-                    constraints: Default::default(),
-                    delegation: Vec::new(),
-                    digest: Digest([0; 32]),
-                    held: false,
-                    identity: String::new(),
-                    leaves: record.ts + GRACE,
-                    outcome_due: None,
-                    outcome: true,
-                    permit: None,
-                    redeemed: true,
-                    redacted: false,
-                    refused: 0,
-                    requester: None,
-                    reserved: Vec::new(),
-                    run: None,
-                    seq: record.seq,
-                    spends: None,
-                    slots: Vec::new(),
-                    tracks: Vec::new(),
-                    snapshot: None,
-                    operation: "".into(),
-                    team: None,
-                    tool: "".into(),
-                };
-                self.leaving.insert((tombstone.leaves, e.action_id));
-                self.actions.insert(e.action_id, tombstone);
-            }
         }
     }
 

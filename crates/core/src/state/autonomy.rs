@@ -6,10 +6,13 @@ mod tests;
 use std::sync::Arc;
 
 use countersign_policy::verdict::Quorum;
-use countersign_policy::{Action, AutonomyRules, Decision, Demand, Estimate, Reason, Snapshot, Threshold, Value, json};
+use countersign_policy::{
+    Action, AutonomyRules, Decision, Demand, Estimate, Reason, ReviewMode, Snapshot, Threshold, Value, json,
+};
 
 use super::guard::{Found, Objection, Stricter, Wanted};
 use super::people::may_vote;
+use super::post_review::Look;
 use super::{Ctx, Handled, OpenAction, OpenReview, State};
 use crate::command::{Sealed, SetMode};
 use crate::digest::Digest;
@@ -55,7 +58,7 @@ pub fn missing(standing: &Standing, rules: &AutonomyRules, now: Time) -> Vec<Str
     let wanted: Option<&Threshold> = match standing.mode {
         Mode::PreAction => Some(&rules.post_action),
         Mode::PostAction => Some(&rules.exception_only),
-        Mode::ExceptionOnly => None,
+        Mode::ExceptionOnly | Mode::PeriodicBatch => None,
     };
     let Some(wanted) = wanted else {
         return vec!["there is no looser mode".to_owned()];
@@ -141,23 +144,36 @@ impl State {
         live: &Snapshot,
         redactor: &Redactor,
     ) -> Option<ActsIn> {
-        live.organization()?.autonomy()?;
+        let rules = live.organization()?.autonomy()?;
         if live.reads_only(action) {
             return None;
         }
         let (model, operation) = (model_of(action, kinds, redactor), operation_of(action, kinds, redactor));
-        let proven = self
-            .standing(agent, &operation)
-            .filter(|standing| standing.model == model && self.reviews.len() < REVIEWS_AT_MOST)
-            .filter(|_| {
-                self.reviews_of_agent
-                    .get(agent)
-                    .is_none_or(|open| *open < REVIEWS_PER_AGENT)
-            });
+        let shown = self.standing(agent, &operation).filter(|shown| shown.model == model);
+        let stated = rules.stated(
+            agent,
+            action.tool.as_deref().unwrap_or(&action.action),
+            &live.classes(action),
+        );
+        let owed = self.reviews_of_agent.get(agent).copied().unwrap_or_default();
+        let too_many = owed >= REVIEWS_PER_AGENT || self.reviews.len() + self.looks_drawn() >= REVIEWS_AT_MOST;
+        let mode = match stated {
+            _ if too_many => Mode::PreAction,
+            // What the document says holds as long as what was shown does not speak against it.
+            Some(_) if shown.is_some_and(|shown| too_many_errors(shown, rules)) => Mode::PreAction,
+            Some(stated) => mode_of(stated.mode),
+            None => shown.map_or(Mode::PreAction, |shown| shown.mode),
+        };
+        let sampled = matches!(mode, Mode::ExceptionOnly | Mode::PeriodicBatch);
+        let share = stated.and_then(|stated| stated.sample).unwrap_or(rules.sample);
+        let within = stated.and_then(|stated| stated.within).unwrap_or(rules.review_within);
         Some(ActsIn {
-            mode: proven.map_or(Mode::PreAction, |standing| standing.mode),
+            mode,
             model,
             operation,
+            share: sampled.then_some(share),
+            stated: stated.is_some(),
+            within_s: (mode != Mode::PreAction).then(|| Span(within).as_seconds()),
         })
     }
 
@@ -190,18 +206,29 @@ impl State {
             }
             OutcomeStatus::Succeeded | OutcomeStatus::Failed => standing.failed = standing.failed.saturating_add(1),
         }
-        let mut events = Vec::new();
-        let kind = match acts_in.mode {
-            Mode::PreAction => None,
-            Mode::PostAction => Some(ReviewKind::PostAction),
-            Mode::ExceptionOnly if !well => Some(ReviewKind::Exception),
-            Mode::ExceptionOnly => self.is_drawn(acted.id, rules.sample, ctx).then_some(ReviewKind::Sample),
+        let mut events = vec![self.changed(acted.agent, operation, standing, reason, rules, ctx)];
+        let mut look = Look {
+            action_id: acted.id,
+            agent: acted.agent,
+            kind: ReviewKind::PostAction,
+            operation,
+            succeeded: well && acted.redeemed,
+            week: None,
+            within: acts_in.within_s.map_or(Span(rules.review_within), Span::seconds),
         };
-        if let Some(kind) = kind {
-            let due = ctx.now + Span(rules.review_within);
-            events.push(self.open_review(acted, acts_in, kind, due, well && acted.redeemed, ctx));
+        match acts_in.mode {
+            Mode::PreAction => {}
+            Mode::PostAction => events.push(self.open_review(look, ctx)),
+            // What stands out is looked at today, not when the week is over.
+            Mode::ExceptionOnly if !well => {
+                look.kind = ReviewKind::Exception;
+                events.push(self.open_review(look, ctx));
+            }
+            Mode::ExceptionOnly | Mode::PeriodicBatch => {
+                let week = self.takes_part(Some(acts_in), well, ctx);
+                events.extend(week.and_then(|week| self.draw(&look, acts_in, week, ctx)));
+            }
         }
-        events.insert(0, self.changed(acted.agent, operation, standing, reason, rules, ctx));
         events
     }
 
@@ -215,9 +242,7 @@ impl State {
         rules: &AutonomyRules,
         ctx: &Ctx<'_>,
     ) -> Draft {
-        let all = u128::from(standing.succeeded) + u128::from(standing.failed);
-        let too_many = u128::from(standing.failed) * ALL > u128::from(rules.demote_above) * all;
-        if standing.mode != Mode::PreAction && too_many {
+        if standing.mode != Mode::PreAction && too_many_errors(&standing, rules) {
             reason = StandingReason::Demoted;
             let model = standing.model;
             standing = fresh(ctx.now);
@@ -289,6 +314,12 @@ impl State {
             return Err(Refusal::missing("standing of operation", &ask.operation)
                 .hint("an agent has a standing with an operation once it has run"));
         };
+        if ask.mode == Mode::PeriodicBatch {
+            let detail = "nobody earns `periodic_batch`";
+            return Err(
+                Refusal::conflict("not_earned", detail).hint("say it under `modes:` of the organization's document")
+            );
+        }
         if ask.mode == standing.mode {
             return Handled::done(Vec::new());
         }
@@ -409,6 +440,21 @@ fn rules(live: Option<&Snapshot>) -> Option<&AutonomyRules> {
     live?.organization()?.autonomy()
 }
 
+/// Whether more has failed than an agent may fail at without starting over.
+fn too_many_errors(standing: &Standing, rules: &AutonomyRules) -> bool {
+    let all = u128::from(standing.succeeded) + u128::from(standing.failed);
+    u128::from(standing.failed) * ALL > u128::from(rules.demote_above) * all
+}
+
+fn mode_of(said: ReviewMode) -> Mode {
+    match said {
+        ReviewMode::PreAction => Mode::PreAction,
+        ReviewMode::PostAction => Mode::PostAction,
+        ReviewMode::ExceptionOnly => Mode::ExceptionOnly,
+        ReviewMode::PeriodicBatch => Mode::PeriodicBatch,
+    }
+}
+
 /// Nothing is shown yet.
 fn fresh(now: Time) -> Standing {
     Standing {
@@ -422,10 +468,11 @@ pub(super) fn unproven(_: &State, wanted: &Wanted<'_>, found: &mut Found) {
     let unproven = wanted.acts_in.filter(|acts_in| acts_in.mode == Mode::PreAction);
     found
         .objections
-        .extend(unproven.and_then(|acts_in| first_ask(wanted.live, &acts_in.operation)));
+        .extend(unproven.and_then(|acts_in| first_ask(wanted.live, acts_in)));
 }
 
-fn first_ask(live: &Snapshot, operation: &str) -> Option<Objection> {
+fn first_ask(live: &Snapshot, acts_in: &ActsIn) -> Option<Objection> {
+    let operation = &acts_in.operation;
     let organization = live.organization()?;
     let (line, column) = organization.autonomy()?.at();
     let reason = Reason {
@@ -434,7 +481,11 @@ fn first_ask(live: &Snapshot, operation: &str) -> Option<Objection> {
         decision: Decision::RequireApproval,
         document: organization.id().to_owned(),
         line,
-        message: format!("the agent has not earned yet that `{operation}` runs before a person looks at it"),
+        message: if acts_in.stated {
+            format!("`{operation}` of this agent runs once a person has looked at it")
+        } else {
+            format!("the agent has not earned yet that `{operation}` runs before a person looks at it")
+        },
         rule: "autonomy".into(),
     };
     let demand = Demand {

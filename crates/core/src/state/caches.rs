@@ -92,6 +92,7 @@ impl State {
         for review in self.reviews.values() {
             *self.reviews_of_agent.entry(review.agent.clone()).or_default() += 1;
         }
+        self.rebuild_samples();
         for (id, review) in self.reviews.iter().filter(|(_, review)| !review.overdue) {
             self.due.insert((review.due, Due::Review(*id)));
         }

@@ -270,6 +270,7 @@ impl State {
             operation: operation.unwrap_or_else(|| action.operation.to_string()),
             review,
             succeeded: false,
+            week: None,
         };
         // Each time is worth an alert of its own, however soon after the last one.
         let alert = AlertRaised {

@@ -205,6 +205,7 @@ impl State {
             Event::ReviewClosed(e) => of_action(e.action_id),
             Event::ReviewOpened(e) => Some((e.agent.clone(), Some(e.action_id))),
             Event::ReviewOverdue(e) => of_action(e.action_id),
+            Event::SampleDrawn(e) => Some((e.agent.clone(), Some(e.action_id))),
             Event::AgentSighted(e) => Some((e.agent.as_str().into(), None)),
             Event::ApprovalAnswered(e) => of_action(e.action_id),
             Event::ApprovalHeld(e) => of_action(e.action_id),
@@ -262,6 +263,7 @@ impl State {
             | Event::RequestNoted(_)
             | Event::ReviewerRestored(_)
             | Event::ReviewerSuspended(_)
+            | Event::SampleRevealed(_)
             | Event::SnapshotActivated(_)
             | Event::SnapshotDeclined(_)
             | Event::SnapshotJudged(_)

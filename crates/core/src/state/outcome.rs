@@ -100,6 +100,8 @@ impl State {
             acts_in,
             redeemed,
         };
+        let well = report.status == OutcomeStatus::Succeeded && violations.is_empty();
+        let week = self.takes_part(acts_in, well, ctx);
         let learned = self.learn(&acted, report.status, !violations.is_empty(), ctx);
         let stated = report.cost.map(|(amount, code)| (amount.to_string(), code));
         // Digits that are something that must not be kept are no cost that anybody needs.
@@ -120,6 +122,7 @@ impl State {
             status: report.status,
             tokens: report.tokens,
             violations,
+            week,
         };
         let mut draft = Draft::observed(outcome).with_payload(report.stored);
         draft.prov = Provenance::Reported;

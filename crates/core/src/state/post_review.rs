@@ -1,21 +1,20 @@
-//! Looks at actions that have run: each of them, those that failed, or a sample that nobody can steer.
+//! Looks at actions that have run: each of them, those that failed, or the week's sample.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::autonomy::Acted;
 use super::people::may_vote;
 use super::{Ctx, Due, Handled, State};
 use crate::command::CloseReview;
-use crate::digest::Digest;
 use crate::event::{
-    ActsIn, AgentPaused, Finding, ReviewClosed, ReviewKind, ReviewOpened, ReviewOverdue, StandingReason, SuspendedFor,
+    AgentPaused, Finding, ReviewClosed, ReviewKind, ReviewOpened, ReviewOverdue, StandingReason, SuspendedFor,
 };
 use crate::ids::{ActionId, ReviewId};
 use crate::record::Draft;
 use crate::refusal::Refusal;
 use crate::time::{Span, Time};
+use crate::week::Week;
 
 /// How many people of a team that owns an agent a record names.
 const OWNERS_SHOWN: usize = 200;
@@ -46,6 +45,20 @@ pub struct OpenReview {
     pub overdue: bool,
     /// It counted as a success before anybody looked.
     pub succeeded: bool,
+    /// The week whose sample it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub week: Option<Week>,
+}
+
+/// A look to be asked for.
+pub(super) struct Look<'a> {
+    pub(super) action_id: ActionId,
+    pub(super) agent: &'a Arc<str>,
+    pub(super) kind: ReviewKind,
+    pub(super) operation: &'a str,
+    pub(super) succeeded: bool,
+    pub(super) week: Option<Week>,
+    pub(super) within: Span,
 }
 
 impl State {
@@ -54,42 +67,23 @@ impl State {
         &self.reviews
     }
 
-    /// Whether an action is drawn for a look, of a share in basis points. Which ones are depends on a key that agents do not
-    /// have and on an id that they do not choose; whoever has the key can draw again.
-    pub(super) fn is_drawn(&self, id: ActionId, share: u32, ctx: &Ctx<'_>) -> bool {
-        let week = ctx.now.unix_seconds().div_euclid(Span::days(7).as_seconds());
-        let drawn = Digest::tagged(
-            "countersign-sample-v1",
-            &[&ctx.digest_key.0, &week.to_be_bytes(), &id.0.to_be_bytes()],
-        );
-        let [first, second, third, fourth, ..] = drawn.0;
-        u32::from_be_bytes([first, second, third, fourth]) % 10_000 < share
-    }
-
     /// The record that asks for a look. Who answers for the agent does not judge it.
-    pub(super) fn open_review(
-        &self,
-        acted: &Acted<'_>,
-        acts_in: &ActsIn,
-        kind: ReviewKind,
-        due: Time,
-        succeeded: bool,
-        ctx: &mut Ctx<'_>,
-    ) -> Draft {
+    pub(super) fn open_review(&self, look: Look<'_>, ctx: &mut Ctx<'_>) -> Draft {
         // A team that owns the agent is its owner, every one of them.
-        let owner = self.agents.get(acted.agent).map(|agent| agent.owner.as_str());
+        let owner = self.agents.get(look.agent).map(|agent| agent.owner.as_str());
         let owners = owner.map(|owner| self.people_named(owner)).unwrap_or_default();
         Draft::observed(ReviewOpened {
-            action_id: acted.id,
-            agent: acted.agent.clone(),
+            action_id: look.action_id,
+            agent: look.agent.clone(),
             broken_by: None,
-            due,
+            due: ctx.now + look.within,
             excluded: owners.into_iter().take(OWNERS_SHOWN).collect(),
-            kind,
+            kind: look.kind,
             names: Vec::new(),
-            operation: acts_in.operation.clone(),
+            operation: look.operation.to_owned(),
             review: ReviewId(ctx.ids.next(ctx.now)),
-            succeeded,
+            succeeded: look.succeeded,
+            week: look.week,
         })
     }
 
@@ -202,6 +196,7 @@ impl State {
             operation: e.operation.clone(),
             overdue: false,
             succeeded: e.succeeded,
+            week: e.week,
         };
         *self.reviews_of_agent.entry(e.agent.clone()).or_default() += 1;
         self.reviews.insert(e.review, review);
@@ -211,9 +206,7 @@ impl State {
     pub(super) fn looked_at(&mut self, e: &ReviewClosed) {
         if let Some(review) = self.reviews.remove(&e.review) {
             self.due.remove(&(review.due, Due::Review(e.review)));
-            if let Some(open) = self.reviews_of_agent.get_mut(&review.agent) {
-                *open = open.saturating_sub(1);
-            }
+            self.one_look_less(&review.agent);
         }
     }
 

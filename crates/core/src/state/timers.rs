@@ -22,6 +22,7 @@ impl State {
         let now = ctx.now;
         // A request ends once, whatever else of it is due.
         let mut ended = BTreeSet::new();
+        let mut told_weeks = false;
         for (_, due) in self.due.iter().take_while(|(at, _)| *at <= now).take(ITEMS_PER_TICK) {
             // Once the deadline has passed, whatever else of a request is due ends it.
             let late = |id: &ApprovalId| self.approvals.get(id).is_some_and(|approval| approval.deadline <= now);
@@ -58,9 +59,14 @@ impl State {
                     }
                 }
                 Due::Proposal => events.extend(self.proposal_over()),
+                // Weeks whose end nobody noticed are all told at once.
+                Due::Sample if std::mem::replace(&mut told_weeks, true) => {}
+                Due::Sample => events.extend(self.week_over(ctx)),
                 Due::Review(id) => events.extend(self.review_overdue(id, ctx)),
                 Due::Outcome(id) => {
                     let settled = self.unreported(id, ctx);
+                    let acts_in = self.actions.get(&id).and_then(|action| action.acts_in.as_ref());
+                    let week = self.takes_part(acts_in, false, ctx);
                     events.push(Draft::observed(OutcomeReported {
                         in_a_row: None,
                         action_id: id,
@@ -71,6 +77,7 @@ impl State {
                         status: OutcomeStatus::Unknown,
                         tokens: Default::default(),
                         violations: Vec::new(),
+                        week,
                     }));
                     let agent = self.actions.get(&id).map(|action| action.agent.clone());
                     if let Some(action) = self.actions.get(&id) {

@@ -1,7 +1,8 @@
 //! How agents earn less review, and lose it: `autonomy:` of the organization's document.
 
-use super::Place;
 use super::field::{Fields, Reader};
+use super::mode::StatedMode;
+use super::{Place, mode};
 use crate::yaml::Node;
 
 /// One day, microseconds.
@@ -48,6 +49,8 @@ pub struct AutonomyRules {
     pub pause_overdue: bool,
     /// The share of actions that is drawn for a look where only exceptions are looked at.
     pub sample: u32,
+    /// Modes that hold without being earned; the first one that is about an action holds.
+    pub modes: Vec<StatedMode>,
     pub(crate) place: Place,
 }
 
@@ -55,6 +58,11 @@ impl AutonomyRules {
     /// Line and column where they stand.
     pub fn at(&self) -> (u32, u32) {
         (self.place.line, self.place.column)
+    }
+
+    /// The mode that the document says for an agent with a tool of these classes, if it says one.
+    pub fn stated(&self, agent: &str, tool: &str, classes: &[String]) -> Option<&StatedMode> {
+        self.modes.iter().find(|stated| stated.covers(agent, tool, classes))
     }
 }
 
@@ -86,6 +94,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<AutonomyRules
     let pause_overdue = fields
         .get("pause_overdue")
         .map_or(Some(false), |node| reader.bool(node));
+    let modes = match fields.get("modes") {
+        Some(node) => mode::read(reader, node),
+        None => Some(Vec::new()),
+    };
     fields.finish(reader);
     let rules = AutonomyRules {
         post_action: post_action?,
@@ -96,6 +108,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<AutonomyRules
         review_within: review_within?,
         pause_overdue: pause_overdue?,
         sample: sample?,
+        modes: modes?,
         place,
     };
     let loosest = rules.post_action.max_error.max(rules.exception_only.max_error);
@@ -134,7 +147,7 @@ fn threshold(
 }
 
 /// A share such as `5%` or `0.5%`, in basis points.
-fn share(reader: &mut Reader<'_>, node: Option<&Node>, default: u32) -> Option<u32> {
+pub(super) fn share(reader: &mut Reader<'_>, node: Option<&Node>, default: u32) -> Option<u32> {
     let Some(node) = node else { return Some(default) };
     let points = node.text().and_then(|text| {
         let percent: rust_decimal::Decimal = text.strip_suffix('%')?.trim().parse().ok()?;

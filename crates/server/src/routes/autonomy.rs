@@ -2,13 +2,13 @@
 
 use countersign_api::autonomy::{
     AutonomyAnswer, CriteriaAnswer, FindingBody, FindingWord, ModeBody, ModeWord, PauseAnswer, PauseBody, ReviewAnswer,
-    ReviewsAnswer, StandingAnswer, ThresholdBody,
+    ReviewsAnswer, StandingAnswer, StatedModeAnswer, ThresholdBody,
 };
-use countersign_core::Time;
 use countersign_core::event::{Finding, Mode};
 use countersign_core::ids::ReviewId;
-use countersign_core::policy::{AutonomyRules, Estimate, Threshold};
+use countersign_core::policy::{AutonomyRules, Estimate, ReviewMode, StatedMode, Threshold};
 use countersign_core::state::{OpenReview, State, missing, percent};
+use countersign_core::{Span, Time};
 use countersign_engine::Caller;
 
 use super::handlers;
@@ -35,6 +35,7 @@ fn word(mode: Mode) -> ModeWord {
         Mode::PreAction => ModeWord::PreAction,
         Mode::PostAction => ModeWord::PostAction,
         Mode::ExceptionOnly => ModeWord::ExceptionOnly,
+        Mode::PeriodicBatch => ModeWord::PeriodicBatch,
     }
 }
 
@@ -68,7 +69,24 @@ async fn criteria(asked: Asked<Caller>) -> Answer {
             Estimate::Wilson95 => "wilson95".to_owned(),
         }),
         sample: rules.as_ref().map(|rules| percent(rules.sample)),
+        stated: rules.iter().flat_map(|rules| &rules.modes).map(stated).collect(),
     })
+}
+
+fn stated(said: &StatedMode) -> StatedModeAnswer {
+    StatedModeAnswer {
+        agent: said.agent(),
+        class: said.class().map(str::to_owned),
+        tool: said.tool(),
+        mode: match said.mode {
+            ReviewMode::PreAction => ModeWord::PreAction,
+            ReviewMode::PostAction => ModeWord::PostAction,
+            ReviewMode::ExceptionOnly => ModeWord::ExceptionOnly,
+            ReviewMode::PeriodicBatch => ModeWord::PeriodicBatch,
+        },
+        within_s: said.within.map(|within| Span(within).as_seconds()),
+        sample: said.sample.map(percent),
+    }
 }
 
 fn standings(state: &State, agent: &str, rules: Option<&AutonomyRules>, now: Time) -> Vec<StandingAnswer> {
@@ -113,6 +131,7 @@ async fn set_mode(asked: Asked<Caller>) -> Answer {
         ModeWord::PreAction => Mode::PreAction,
         ModeWord::PostAction => Mode::PostAction,
         ModeWord::ExceptionOnly => Mode::ExceptionOnly,
+        ModeWord::PeriodicBatch => Mode::PeriodicBatch,
     };
     let (agent, operation) = (asked.param().to_owned(), body.operation.0);
     let engine = &asked.app.engine;

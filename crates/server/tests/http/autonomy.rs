@@ -176,3 +176,72 @@ routes:
     let decided = cast(&lou, "approve", json!({})).await.good();
     assert_eq!(decided["action"]["status"], "permitted");
 }
+
+/// The sample of last week, once its end was noticed.
+async fn revealed(server: &crate::support::Server, key: &str) -> Value {
+    loop {
+        let sample = server.get(key, "/v1/samples").await.good();
+        if sample["key"].is_string() {
+            return sample;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_weeks_sample_is_kept_until_monday_then_listed_with_its_key_and_its_findings() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let dana = server.user(admin, "dana", &["reviewer"], &[]).await;
+    let rules = "organization: acme
+autonomy: { demote_above: 60%, modes: [{ agent: bot, mode: periodic_batch, sample: 100%, within: 2h }] }
+";
+    server
+        .policy(admin, &json!({ "acme.yaml": rules, "gate.yaml": GATE }))
+        .await;
+    let criteria = server.get(&acme.agent, "/v1/autonomy").await.good();
+    let stated = json!([{ "agent": "bot", "mode": "periodic_batch", "within_s": 7200, "sample": "100 %" }]);
+    assert_eq!(criteria["stated"], stated);
+    let decided = run(&acme, &dana, "succeeded").await;
+    assert_eq!(decided["decision"], "allow");
+    run(&acme, &dana, "failed").await;
+    server.pass(Span::days(7));
+    let over = revealed(server, &dana).await;
+    assert_eq!(
+        (&over["of"], &over["drawn"], &over["open"]),
+        (&json!(2), &json!(2), &json!(2)),
+        "{over}"
+    );
+    assert_eq!(over["key"].as_str().unwrap().len(), 64);
+    let items = over["actions"].as_array().unwrap();
+    let first = items.iter().find(|item| item["action"] == decided["id"]).unwrap();
+    let path = format!("/v1/reviews/{}", first["review"].as_str().unwrap());
+    let faulty = json!({ "finding": "faulty", "comment": "a guess" });
+    server.post(&dana, &path, &faulty).await.good();
+    let week = format!("/v1/samples?week={}", over["week"].as_str().unwrap());
+    let after = server.get(&dana, &week).await.good();
+    assert_eq!((&after["open"], &after["faulty"]), (&json!(1), &json!(1)));
+    let looked = after["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|item| item["action"] == decided["id"]);
+    assert_eq!(
+        (&looked.unwrap()["by"], &looked.unwrap()["finding"]),
+        (&json!("dana"), &json!("faulty"))
+    );
+    let stands = server.get(&acme.agent, "/v1/autonomy/bot").await.good();
+    assert_eq!(
+        (
+            &stands["operations"][0]["succeeded"],
+            &stands["operations"][0]["failed"]
+        ),
+        (&json!(0), &json!(2))
+    );
+    let none = server.get(&dana, "/v1/samples?week=2020-W01").await.good();
+    assert_eq!((&none["of"], &none["key"]), (&json!(0), &Value::Null));
+    assert_eq!(
+        server.get(&dana, "/v1/samples?week=2026-W54").await.problem(422),
+        "invalid_parameter"
+    );
+}

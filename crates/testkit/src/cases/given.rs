@@ -1,6 +1,7 @@
 //! The world that a case begins in, and what an action says of others.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use countersign_core::Command;
 use countersign_core::event::AgentRegistered;
@@ -28,6 +29,24 @@ impl Run {
         if let Some(Value::Map(files)) = given.get("policy") {
             self.policy(files);
         }
+        if let Some(name) = given.get("example") {
+            self.example(&plain(name));
+        }
+    }
+
+    /// Makes the policies of an example live.
+    fn example(&mut self, name: &str) {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples"))
+            .join(name)
+            .join("policies");
+        let entries = std::fs::read_dir(&folder).expect("a folder of policies").flatten();
+        let read = |path: PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(&path).expect("a policy"))
+        };
+        let files: Vec<(String, String)> = entries.map(|entry| read(entry.path())).collect();
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
+        self.world.policy(&files);
     }
 
     pub(super) fn person(&mut self, person: &Value) {

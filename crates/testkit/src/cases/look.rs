@@ -63,6 +63,16 @@ impl Run {
         self.give(&text(value, "by"), command)
     }
 
+    /// What this week's sample has so far: `DRAWN of ALL`.
+    pub(super) fn drawn(&self) -> String {
+        let state = &self.world.state;
+        let sample = state.open_sample(state.week(self.world.now));
+        sample.map_or_else(
+            || "0 of 0".to_owned(),
+            |sample| format!("{} of {}", sample.drawn, sample.of),
+        )
+    }
+
     /// People who do not vote.
     pub(super) fn barred(&self) -> Vec<String> {
         self.world.state.reviewers().suspended.keys().cloned().collect()

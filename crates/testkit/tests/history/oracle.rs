@@ -96,6 +96,18 @@ fn life() -> Vec<Value> {
         user: "dana".into(),
         reason: reason.0,
     });
+    let rules = "organization: acme\nautonomy: { modes: [{ mode: periodic_batch, sample: 50%, within: 9d }] }\n";
+    world.policy(&[("acme.yaml", rules), ("gate.yaml", gate)]);
+    for write in ["a", "b", "c", "d", "e", "f"] {
+        let write = world.submit(
+            "bot",
+            &format!(r#"{{"action":"read","access":"write","args":{{"n":"{write}"}}}}"#),
+        );
+        let write = write.unwrap().decision.action_id;
+        world.redeem(write).unwrap();
+        world.report(write, OutcomeStatus::Succeeded, None).unwrap();
+    }
+    world.pass(Span::days(7));
     lines(&world)
         .iter()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -133,7 +145,27 @@ fn renumber(records: &mut [Value]) {
     }
 }
 
-const TAMPERINGS: [Tampering; 24] = [
+const TAMPERINGS: [Tampering; 26] = [
+    (
+        "the sample leaves out what the key of its week draws",
+        |r| {
+            let at = place(r, "sample.drawn", 0);
+            r.remove(at);
+            let end = place(r, "sample.revealed", 0);
+            let drawn = r[end]["data"]["drawn"].as_u64().unwrap();
+            r[end]["data"]["drawn"] = json!(drawn - 1);
+            renumber(r);
+        },
+        "is drawn otherwise",
+    ),
+    (
+        "the key of a week is another one",
+        |r| {
+            let at = place(r, "sample.revealed", 0);
+            r[at]["data"]["key"] = json!("0".repeat(64));
+        },
+        "is drawn otherwise",
+    ),
     (
         "the glass is broken, and nothing comes of it",
         |r| {

@@ -1,0 +1,97 @@
+//! Small things that the state holds while they are open: keys, snapshots, kill switches, alerts, callbacks on their way.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Scope;
+use crate::ids::{ActionId, ReceiverId};
+use crate::record::{ActorKind, Half};
+use crate::time::Time;
+
+/// A credential, as far as the ledger knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// When it ends.
+    pub expires: Option<Time>,
+    /// Whose it is.
+    pub kind: ActorKind,
+    /// It was revoked.
+    pub revoked: bool,
+    /// What it may be used for.
+    pub scopes: Vec<String>,
+    /// Whose it is.
+    pub subject: String,
+}
+
+/// A stored snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredSnapshot {
+    /// When it was last made live.
+    pub activated: Option<Time>,
+    /// How many documents it has.
+    pub documents: u64,
+    /// When it was stored.
+    pub uploaded: Time,
+}
+
+/// An engaged kill switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kill {
+    /// Who engaged it.
+    pub by: String,
+    /// When.
+    pub since: Time,
+    /// What it stops.
+    pub scope: Scope,
+    /// Who of two people wants it released.
+    pub release_requested_by: Option<String>,
+}
+
+/// An alert that nobody took note of yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenAlert {
+    /// The action that it is about.
+    pub action_id: Option<ActionId>,
+    /// The agent that it is about.
+    pub agent: Option<Arc<str>>,
+    /// What kind.
+    pub name: String,
+    /// When.
+    pub raised: Time,
+    /// One sentence.
+    pub summary: String,
+}
+
+/// A callback that has not arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingDelivery {
+    /// The action whose status it tells.
+    pub action_id: ActionId,
+    /// Tries so far.
+    pub attempts: u32,
+    /// It waits for a person to send it again.
+    pub dead: bool,
+    /// What the receiver said last.
+    pub detail: String,
+    /// When it is tried next.
+    pub next: Time,
+    /// The receiver.
+    pub receiver: ReceiverId,
+    /// Where to.
+    pub url: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Remembered {
+    pub(super) at: Time,
+    pub(super) body: Half,
+    pub(super) seq: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RefusalWindow {
+    pub(super) code: String,
+    pub(super) count: u32,
+    pub(super) start: Time,
+}
