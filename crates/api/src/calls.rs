@@ -1,5 +1,6 @@
 //! Every call of the API, in one table: the document, the router, the authorization and the docs page are made from it.
 
+mod credentials;
 mod inventory;
 mod limits;
 mod params;
@@ -25,6 +26,7 @@ pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| {
         inventory::CALLS,
         limits::CALLS,
         reader::CALLS,
+        credentials::CALLS,
     ]
     .concat()
 });

@@ -12,6 +12,7 @@ pub mod budgets;
 pub mod calls;
 pub mod channels;
 pub mod convert;
+pub mod credentials;
 pub mod glass;
 pub mod inventory;
 mod openapi;

@@ -238,7 +238,7 @@ pub struct NewKeyBody {
     /// Whose it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Id>,
-    /// `redeem`, `outcome`, `act_for:<agent>`, `act_for:<prefix>*`: what a gateway's key may do for others.
+    /// `redeem`, `outcome`, `credential`, `act_for:<agent>`, `act_for:<prefix>*`: what a gateway's key may do for others.
     #[serde(default)]
     #[schemars(schema_with = "scopes")]
     pub scopes: Vec<Text<140>>,
@@ -254,7 +254,7 @@ fn scopes(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "array",
         "maxItems": SCOPES_AT_MOST,
-        "items": { "type": "string", "pattern": "^(redeem|outcome|act_for:([*]|[a-z0-9][a-z0-9_.:/-]{0,126}[*]?))$" },
+        "items": { "type": "string", "pattern": "^(redeem|outcome|credential|act_for:([*]|[a-z0-9][a-z0-9_.:/-]{0,126}[*]?))$" },
     })
 }
 

@@ -10,6 +10,7 @@ mod budgets;
 mod channels;
 mod clock;
 mod config;
+mod credentials;
 mod demo;
 mod doctor;
 mod export;
@@ -86,6 +87,8 @@ enum Command {
     Keys(keys::Keys),
     /// Channels by which people are told about requests: add, list, remove, test
     Channels(Box<channels::Channels>),
+    /// Credentials of tools, given out for permits that were used: add, list, remove
+    Credentials(credentials::Credentials),
     /// Organizations: add, list, delete
     Org(org::Org),
     /// Ledgers: go on under a new name after a restored backup, prune what is old
@@ -147,6 +150,7 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Users(users) => done(block(users.run(console))),
         Command::Keys(keys) => done(block(keys.run(console))),
         Command::Channels(channels) => done(block(channels.run(console))),
+        Command::Credentials(credentials) => done(block(credentials.run(console))),
         Command::Org(org) => done(block(org.run(console))),
         Command::Backup(backup) => done(backup.run(console)),
         Command::Restore(restore) => done(block(restore.run(console))),

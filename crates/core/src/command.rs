@@ -9,8 +9,8 @@ use countersign_policy::{Action, Decimal};
 
 use crate::digest::{ActionDigest, Digest};
 use crate::event::{
-    AgentDescribed, AgentRegistered, ChannelRegistered, Delivery, EpochOpened, Finding, HoldScope, KeyIssued,
-    KeyRotated, LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded, ToolApproved,
+    AgentDescribed, AgentRegistered, ChannelRegistered, CredentialStored, Delivery, EpochOpened, Finding, HoldScope,
+    KeyIssued, KeyRotated, LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded, ToolApproved,
     ToolRegistered, UserAdded,
 };
 use crate::ids::{
@@ -103,6 +103,16 @@ pub struct Redeem {
     pub agent: Option<Arc<str>>,
     /// The stored form of the action, if another snapshot is live than the permit cites.
     pub action: Option<Box<Action>>,
+}
+
+/// Asks for the credential of the tool that is about to run.
+pub struct ReleaseCredential {
+    /// The permit; its signature was checked.
+    pub permit: PermitId,
+    /// The only agent whose permits the caller may show, unless it is any.
+    pub agent: Option<Arc<str>>,
+    /// Which one; without it the only one that fits.
+    pub credential: Option<String>,
 }
 
 /// What happened after.
@@ -371,6 +381,12 @@ pub enum Command {
     RegisterChannel(Box<ChannelRegistered>),
     /// Remove a channel, and with it what is on its way there.
     RemoveChannel(String),
+    /// Store a credential of a tool, or give it another value.
+    StoreCredential(Box<CredentialStored>),
+    /// Remove a credential of a tool.
+    RemoveCredential(String),
+    /// Give out the credential of the tool that is about to run.
+    ReleaseCredential(Box<ReleaseCredential>),
     /// Note how a try to deliver a notice ended.
     NoteNotice(Box<NoticeAttempted>),
     /// Send a notice again.
@@ -452,6 +468,9 @@ impl Command {
             Command::Resend(..) => "resend",
             Command::RegisterChannel(..) => "register_channel",
             Command::RemoveChannel(..) => "remove_channel",
+            Command::StoreCredential(..) => "store_credential",
+            Command::RemoveCredential(..) => "remove_credential",
+            Command::ReleaseCredential(..) => "release_credential",
             Command::NoteNotice(..) => "note_notice",
             Command::ResendNotice(..) => "resend_notice",
             Command::Tick => "tick",

@@ -8,6 +8,7 @@ mod autonomy;
 mod budget;
 mod callback;
 mod channel;
+mod credential;
 mod decision;
 mod delegation;
 mod glass;
@@ -41,6 +42,7 @@ pub use self::callback::{CallbackAttempted, CallbackDue, CallbackRegistered, Cal
 pub use self::channel::{
     ChannelKind, ChannelRegistered, ChannelRemoved, NoticeAttempted, NoticeDue, NoticeKind, NoticeResult, Quiet,
 };
+pub use self::credential::{CredentialReleased, CredentialRemoved, CredentialStored};
 pub use self::decision::{CallbackTo, DecisionFacts, DecisionMade, RefusalsRepeated, RemedyOffered, Status};
 pub use self::delegation::{BrokenLink, Link, Unproven};
 pub use self::glass::{GlassBroken, GlassRestored, GlassSuspended, SuspendedFor};
@@ -180,6 +182,12 @@ events! {
     ClockConfirmed = "clock.confirmed";
     /// The host's clock jumped; timers stand still.
     ClockJumped = "clock.jumped";
+    /// A credential of a tool was given out for an action whose permit was used.
+    CredentialReleased = "credential.released";
+    /// A credential of a tool was removed.
+    CredentialRemoved = "credential.removed";
+    /// A credential of a tool was stored, or given another value.
+    CredentialStored = "credential.stored";
     /// Policy decided.
     DecisionMade = "decision.made";
     /// The log goes on under another name, after what was signed for was lost.

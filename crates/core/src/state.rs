@@ -14,6 +14,7 @@ mod chain;
 mod change;
 mod channels;
 mod coverage;
+mod credentials;
 mod decide;
 mod facts;
 mod failures;
@@ -60,6 +61,7 @@ pub use self::chain::HandedOn;
 pub use self::change::Proposal;
 pub use self::channels::{Channel, PendingNotice};
 pub use self::coverage::Unreachable;
+pub use self::credentials::ToolCredential;
 pub use self::facts::explain;
 pub use self::glass::{Glass, Suspended};
 pub use self::handle::{Answer, Handled};
@@ -225,6 +227,9 @@ pub struct OpenAction {
     pub redacted: bool,
     /// How often its permit was shown and refused.
     pub refused: u32,
+    /// A credential was given out for it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub released: bool,
     /// The person whose credential asked a person to decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requester: Option<String>,
@@ -319,6 +324,9 @@ pub struct State {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     classes: BTreeSet<Arc<str>>,
     closed: bool,
+    /// Credentials of tools, without their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    credentials: BTreeMap<String, ToolCredential>,
     currency: String,
     deliveries: BTreeMap<DeliveryId, PendingDelivery>,
     /// Epochs of the log after the first, in order.

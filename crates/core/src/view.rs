@@ -295,6 +295,7 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         Event::SampleRevealed(e) => vec![e.week.subject()],
         Event::PermitRedeemed(e) => vec![e.action_id.0],
         Event::PermitRefused(e) => vec![e.action_id.0],
+        Event::CredentialReleased(e) => vec![e.action_id.0],
         Event::OutcomeReported(e) => vec![e.action_id.0],
         Event::CallbackDue(e) => vec![e.action_id.0, e.delivery.0],
         Event::CallbackAttempted(e) => vec![e.delivery.0],
@@ -327,6 +328,8 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::ChannelRemoved(_)
         | Event::ClockConfirmed(_)
         | Event::ClockJumped(_)
+        | Event::CredentialRemoved(_)
+        | Event::CredentialStored(_)
         | Event::EpochOpened(_)
         | Event::GlassRestored(_)
         | Event::GlassSuspended(_)

@@ -177,6 +177,18 @@ impl Engine {
         .await
     }
 
+    /// What a permit's token says, if it was signed here for this organization.
+    pub(crate) fn permit_of(&self, org: &Org, token: &str) -> Result<Claims, EngineError> {
+        let handle = self.inner.org(org)?;
+        let claims = handle.keys.permit.verify(token).map_err(|error| {
+            Refusal::forbidden("invalid_permit", error.to_string()).hint("use the permit exactly as it was answered")
+        })?;
+        if claims.iss != *handle.origin {
+            return Err(Refusal::forbidden("invalid_permit", "the permit is of another organization").into());
+        }
+        Ok(claims)
+    }
+
     /// Uses a permit.
     pub async fn redeem(
         &self,
@@ -186,12 +198,7 @@ impl Engine {
     ) -> Result<(Redeemed, bool), EngineError> {
         let caller = request.caller;
         let handle = self.inner.org(&caller.org)?;
-        let claims = handle.keys.permit.verify(token).map_err(|error| {
-            Refusal::forbidden("invalid_permit", error.to_string()).hint("use the permit exactly as it was answered")
-        })?;
-        if claims.iss != *handle.origin {
-            return Err(Refusal::forbidden("invalid_permit", "the permit is of another organization").into());
-        }
+        let claims = self.permit_of(&caller.org, token)?;
         let permit: PermitId = claims.jti.parse().map_err(EngineError::internal)?;
         let digest = match what {
             RedeemRequest::Digest(digest) => digest,

@@ -21,7 +21,7 @@ use crate::ledger::Beside;
 use crate::{Engine, blocking};
 
 /// What a key may be used for. Agents' keys decide, report and redeem for themselves without naming a scope.
-pub const SCOPES: [&str; 2] = ["redeem", "outcome"];
+pub const SCOPES: [&str; 3] = ["redeem", "outcome", "credential"];
 
 /// A person to add or to change.
 pub struct NewUser {

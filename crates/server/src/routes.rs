@@ -9,6 +9,7 @@ mod autonomy;
 mod budgets;
 mod callbacks;
 mod channels;
+mod credentials;
 mod glass;
 mod inventory;
 mod keys;
@@ -56,6 +57,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     budgets::HANDLERS,
     callbacks::HANDLERS,
     channels::HANDLERS,
+    credentials::HANDLERS,
     glass::HANDLERS,
     inventory::HANDLERS,
     keys::HANDLERS,

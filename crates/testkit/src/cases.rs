@@ -1,6 +1,7 @@
 //! Runs case files: behaviour as YAML that a non-programmer can read. `tests/cases/README.md` explains the words.
 
 mod agents;
+mod credentials;
 mod expect;
 mod given;
 mod look;
@@ -151,7 +152,12 @@ impl Run {
                         .done(Command::ResumeAgent(plain(value).as_str().into(), None)),
                 ),
                 "expect" | "refused" | "told" | "hint" | "repeat" | "after" => {}
-                other => result = self.of_inventory(other, value)?,
+                other => {
+                    result = match self.of_credentials(other, value) {
+                        Some(result) => result,
+                        None => self.of_inventory(other, value)?,
+                    }
+                }
             }
         }
         match (map.get("refused"), result) {

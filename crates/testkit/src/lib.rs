@@ -1,6 +1,7 @@
 //! A world on a controlled clock: one organization's state, folded from records that go through their canonical bytes.
 
 pub mod cases;
+mod credentials;
 mod derive;
 pub mod history;
 mod retention;

@@ -152,6 +152,9 @@ fn everything() -> World {
         .unwrap();
     world.redeem(read.decision.action_id).unwrap();
     assert!(world.redeem(read.decision.action_id).is_err());
+    world.store_credential("reader", &["read"], &[], &[]).unwrap();
+    world.release_credential(read.decision.action_id, None).unwrap();
+    world.done(Command::RemoveCredential("reader".into()));
     world
         .report(read.decision.action_id, OutcomeStatus::Succeeded, Some("1.50"))
         .unwrap();

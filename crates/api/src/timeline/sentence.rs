@@ -51,6 +51,12 @@ pub(super) fn of(record: &Record, told: &Told<'_>) -> Option<String> {
             moment(e.outcome_due)
         ),
         Event::PermitRefused(e) => format!("The permit was shown and refused ({}).", e.reason),
+        Event::CredentialReleased(e) => format!(
+            "Credential {} of its tool, version {}, was given to {}, once.",
+            named(&e.credential),
+            e.version,
+            named(&record.actor.id)
+        ),
         Event::OutcomeReported(e) => outcome(record, e),
         Event::CallbackDue(e) => format!("The workflow is to be told at {}.", named(&e.url)),
         Event::CallbackAttempted(e) => attempted(e),

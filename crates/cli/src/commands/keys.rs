@@ -125,7 +125,7 @@ struct Add {
     /// The person that it is for
     #[arg(long)]
     user: Option<String>,
-    /// What a gateway's key may do for others: redeem, outcome, act_for:AGENT, act_for:PREFIX*
+    /// What a gateway's key may do for others: redeem, outcome, credential, act_for:AGENT, act_for:PREFIX*
     #[arg(long, value_delimiter = ',')]
     scopes: Vec<String>,
     /// How long it is good, days

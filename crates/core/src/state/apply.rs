@@ -122,6 +122,11 @@ impl State {
             }
             Event::ChannelRegistered(e) => self.channel_registered(e),
             Event::ChannelRemoved(e) => self.channel_removed(e),
+            Event::CredentialReleased(e) => self.credential_released(record.ts, e),
+            Event::CredentialRemoved(e) => {
+                self.credentials.remove(&e.credential);
+            }
+            Event::CredentialStored(e) => self.credential_stored(record.ts, e),
             Event::NoticeAttempted(e) => self.notice_attempted(e, record.ts),
             Event::NoticeDue(e) => self.notice_due(e, record.ts),
             Event::ClockConfirmed(_) => self.frozen = false,
@@ -289,6 +294,7 @@ impl State {
             redeemed: false,
             redacted: !record.redact.is_empty(),
             refused: 0,
+            released: false,
             requester: None,
             reserved: Vec::new(),
             run: e.run.as_deref().map(Arc::from),

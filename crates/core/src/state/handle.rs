@@ -135,6 +135,9 @@ impl State {
             Command::Resend(delivery) => self.resend(delivery, ctx),
             Command::RegisterChannel(channel) => self.register_channel(*channel),
             Command::RemoveChannel(channel) => self.remove_channel(channel),
+            Command::StoreCredential(stored) => self.store_credential(*stored),
+            Command::RemoveCredential(credential) => self.remove_credential(credential),
+            Command::ReleaseCredential(ask) => self.release_credential(*ask, ctx),
             Command::NoteNotice(noted) => self.note_notice(*noted, ctx),
             Command::ResendNotice(notice) => self.resend_notice(notice, ctx),
             Command::Tick => self.tick(ctx),
@@ -220,6 +223,7 @@ impl State {
             Event::GlassBroken(e) => of_action(e.action_id),
             Event::CallbackDue(e) => of_action(e.action_id),
             Event::PermitRedeemed(e) => of_action(e.action_id),
+            Event::CredentialReleased(e) => of_action(e.action_id),
             Event::PermitRefused(e) => of_action(e.action_id),
             Event::OutcomeReported(e) => of_action(e.action_id),
             Event::CallbackAttempted(e) => self
@@ -239,6 +243,8 @@ impl State {
             | Event::ChannelRemoved(_)
             | Event::ClockConfirmed(_)
             | Event::ClockJumped(_)
+            | Event::CredentialRemoved(_)
+            | Event::CredentialStored(_)
             | Event::EpochOpened(_)
             | Event::GlassRestored(_)
             | Event::GlassSuspended(_)

@@ -105,6 +105,16 @@ impl State {
             let detail = format!("what `{}` had reserved is settled", redeem.permit);
             return Err(Refusal::conflict("reservation_ended", detail).hint("ask for a new decision"));
         }
+        self.still_stands(action, permit, ctx)?;
+        if action.snapshot == self.live {
+            return Ok(false);
+        }
+        self.still_granted(redeem, action, ctx)?;
+        Ok(true)
+    }
+
+    /// Whether nothing has happened since the permit was issued that stops its action.
+    pub(super) fn still_stands(&self, action: &OpenAction, permit: &OpenPermit, ctx: &Ctx<'_>) -> Result<(), Refusal> {
         let target = Target::of(action);
         if self.stopped_by(&target).is_some() || self.voided(permit.issued, &target) {
             return Err(Refusal::conflict(
@@ -123,11 +133,7 @@ impl State {
             let detail = format!("tool `{}` has changed after this permit was issued", action.tool);
             return Err(Refusal::conflict("tool_changed", detail).hint("ask for a new decision"));
         }
-        if action.snapshot == self.live {
-            return Ok(false);
-        }
-        self.still_granted(redeem, action, ctx)?;
-        Ok(true)
+        Ok(())
     }
 
     /// Whether the policy that is live now still grants what another snapshot granted.

@@ -8,7 +8,7 @@ use crate::condition::closest;
 use crate::yaml::{Kind, Node};
 
 /// Events of the ledger that `alert_on` may name: those that are about an agent.
-pub const EVENTS: [&str; 14] = [
+pub const EVENTS: [&str; 15] = [
     "agent.registered",
     "agent.sighted",
     "approval.answered",
@@ -18,6 +18,7 @@ pub const EVENTS: [&str; 14] = [
     "approval.voted",
     "callback.attempted",
     "callback.due",
+    "credential.released",
     "decision.made",
     "outcome.reported",
     "permit.redeemed",

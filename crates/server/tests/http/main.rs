@@ -6,6 +6,7 @@ mod autonomy;
 mod bad_input;
 mod budgets;
 mod connections;
+mod credentials;
 mod delegation;
 mod document;
 mod flow;

@@ -94,6 +94,8 @@ fn expected(call: &Call, who: &str) -> bool {
         "restore_glass",
         "restore_reviewer",
         "erase",
+        "store_credential",
+        "remove_credential",
     ];
     let policy = [
         "upload_policies",
@@ -179,7 +181,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "raise_min_reader",
         "prune",
     ];
-    let gateways = ["take_lease", "give_back_lease"];
+    let gateways = ["take_lease", "give_back_lease", "release_credential"];
     let is = |names: &[&str]| names.contains(&call.id);
     // No key is a signature.
     if call.permission == Permission::Slack {

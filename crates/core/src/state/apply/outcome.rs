@@ -65,6 +65,7 @@ impl State {
                     redeemed: true,
                     redacted: false,
                     refused: 0,
+                    released: false,
                     requester: None,
                     reserved: Vec::new(),
                     run: None,

@@ -17,6 +17,7 @@ pub(super) fn activity(kind: &str) -> Named {
         | "agent.sighted"
         | "callback.registered"
         | "channel.registered"
+        | "credential.stored"
         | "epoch.opened"
         | "hold.placed"
         | "key.issued"
@@ -29,6 +30,7 @@ pub(super) fn activity(kind: &str) -> Named {
         "absence.withdrawn"
         | "callback.removed"
         | "channel.removed"
+        | "credential.removed"
         | "key.revoked"
         | "ledger.pruned"
         | "organization.closed"
@@ -45,7 +47,7 @@ pub(super) fn severity(entry: &Entry) -> Named {
     match entry.kind() {
         "epoch.opened" | "glass.broken" | "kill.engaged" => (4, "High"),
         "alert.raised" | "clock.jumped" | "permit.refused" | "refusals.repeated" => (3, "Medium"),
-        "agent.sighted" | "approval.overdue" => (2, "Low"),
+        "agent.sighted" | "approval.overdue" | "credential.released" => (2, "Low"),
         _ if matches!(entry.text("data.status"), Some("refused" | "failed")) => (2, "Low"),
         _ => (1, "Informational"),
     }
