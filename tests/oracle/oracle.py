@@ -56,6 +56,7 @@ class Model:
         self.redeemed, self.outcomes, self.idem = {}, {}, {}
         self.owed, self.samples = None, {}
         self.broken, self.suspended, self.barred = {}, set(), set()
+        self.credentials, self.released = {}, set()
         self.spent, self.held, self.holds, self.reserved = {}, {}, {}, {}
         self.counts = {"decisions": 0, "permits": 0, "redemptions": 0, "outcomes": 0, "approvals": 0, "kills": 0, "reservations": 0}
 
@@ -343,6 +344,31 @@ class Model:
         self.need((record.get("snapshot") or data.get("reevaluated") or self.live) == self.live, "used under a policy that is not live")
         self.need(data["action_id"] in self.holds or data["action_id"] not in self.reserved, "what it had reserved is settled")
         self.redeemed[data["action_id"]] = self.seq
+
+    def on_credential_stored(self, record, data):
+        before = self.credentials.get(data["credential"])
+        self.need(data["version"] == (before["version"] if before else 0) + 1, "a value of a credential is not counted")
+        self.credentials[data["credential"]] = data
+
+    def on_credential_removed(self, record, data):
+        self.need(self.credentials.pop(data["credential"], None) is not None, "nothing was stored under this name")
+
+    def on_credential_released(self, record, data):
+        permit, decision = self.permits.get(data["permit"]), self.decisions.get(data["action_id"])
+        credential = self.credentials.get(data["credential"])
+        if not (self.need_known(permit) and self.need_known(decision) and self.need_known(credential)):
+            return
+        self.need(permit["action"] == data["action_id"], "the permit is for another action")
+        self.need(data["action_id"] in self.redeemed, "a credential for a permit that was not used")
+        self.need(data["permit"] not in self.released, "a second credential for one permit")
+        self.need(data["action_id"] not in self.outcomes, "a credential for an action that is over")
+        self.need(self.now < permit["expires"], "the permit had expired")
+        self.need(not decision["scopes"] & set(self.kills), "a credential in the scope of an engaged kill switch")
+        voided = [scope for scope in decision["scopes"] if self.killed_at.get(scope, -1) > permit["seq"]]
+        self.need(not voided, "a credential although a kill came after its permit")
+        same = all(data[field] == credential[field] for field in ("secret", "version"))
+        self.need(same, "another value than the one that is stored")
+        self.released.add(data["permit"])
 
     def on_outcome_reported(self, record, data):
         self.counts["outcomes"] += 1

@@ -1,6 +1,7 @@
 //! The calls that agents, gateways and reviewers make. Everything else goes through [`Client::get`] and its like.
 
 use countersign_api::approvals::{ApprovalsAnswer, OutcomeRequestBody, RedeemAnswer, RedeemBody, VoteRequestBody};
+use countersign_api::credentials::{ReleaseCredentialBody, ReleasedCredentialAnswer};
 use countersign_api::{ActionAnswer, ActionBody, ApprovalAnswer};
 use reqwest::Method;
 
@@ -74,6 +75,17 @@ impl Client {
     /// As [`Client::send`]; a permit that is not good is a problem that says why.
     pub async fn redeem(&self, redemption: &RedeemBody) -> Result<RedeemAnswer, ClientError> {
         self.post("/v1/permits/redeem", redemption).await
+    }
+
+    /// Gets the credential of the tool that is about to run, once for a permit that was redeemed.
+    ///
+    /// # Errors
+    /// As [`Client::send`]; what stands against it is a problem that says why.
+    pub async fn release_credential(
+        &self,
+        ask: &ReleaseCredentialBody,
+    ) -> Result<ReleasedCredentialAnswer, ClientError> {
+        self.post("/v1/permits/credential", ask).await
     }
 
     /// Reports what happened after.

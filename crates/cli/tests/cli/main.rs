@@ -4,6 +4,7 @@ mod approvals;
 mod backup;
 mod callbacks;
 mod channels;
+mod credentials;
 mod database;
 mod documents;
 mod export;

@@ -16,6 +16,7 @@
     reason = "a test fails loudly and says what it did"
 )]
 
+mod credentials;
 mod load;
 mod nodes;
 mod scene;

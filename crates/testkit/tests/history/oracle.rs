@@ -60,6 +60,8 @@ fn life() -> Vec<Value> {
     world.policy(&[("acme.yaml", rules), ("gate.yaml", gate)]);
     let read = world.submit("bot", r#"{"action":"read"}"#).unwrap().decision.action_id;
     world.redeem(read).unwrap();
+    world.store_credential("reader", &["read"], &[], &[]).unwrap();
+    world.release_credential(read, None).unwrap();
     world.report(read, OutcomeStatus::Succeeded, None).unwrap();
     let pay = world
         .submit("bot", r#"{"action":"pay","principal":"finn"}"#)
@@ -145,7 +147,7 @@ fn renumber(records: &mut [Value]) {
     }
 }
 
-const TAMPERINGS: [Tampering; 26] = [
+const TAMPERINGS: [Tampering; 29] = [
     (
         "the sample leaves out what the key of its week draws",
         |r| {
@@ -165,6 +167,30 @@ const TAMPERINGS: [Tampering; 26] = [
             r[at]["data"]["key"] = json!("0".repeat(64));
         },
         "is drawn otherwise",
+    ),
+    (
+        "a credential is given out twice",
+        |r| {
+            let at = place(r, "credential.released", 0);
+            repeat(r, at);
+        },
+        "a second credential",
+    ),
+    (
+        "a credential is given out before the permit is used",
+        |r| {
+            let (at, used) = (place(r, "credential.released", 0), place(r, "permit.redeemed", 0));
+            after(r, used, at);
+        },
+        "not used",
+    ),
+    (
+        "a credential is given out that was replaced",
+        |r| {
+            let at = place(r, "credential.released", 0);
+            r[at]["data"]["secret"] = json!("another");
+        },
+        "another value",
     ),
     (
         "the glass is broken, and nothing comes of it",

@@ -85,6 +85,8 @@ pub enum Step {
     Submit { agent: u8, body: String, claimed: bool },
     Vote(u8, bool),
     Redeem(u8),
+    Credential(u8),
+    Give(u8),
     Pass(u16),
     Kill(u8),
     Release,
@@ -175,6 +177,8 @@ pub fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(agent, body, claimed)| Step::Submit { agent, body, claimed }),
         3 => (any::<u8>(), any::<bool>()).prop_map(|(id, yes)| Step::Vote(id, yes)),
         2 => any::<u8>().prop_map(Step::Redeem),
+        1 => any::<u8>().prop_map(Step::Credential),
+        2 => any::<u8>().prop_map(Step::Give),
         2 => (0_u16..2000).prop_map(Step::Pass),
         1 => any::<u8>().prop_map(Step::Kill),
         1 => Just(Step::Release),
@@ -243,6 +247,20 @@ pub fn play(steps: &[Step]) -> World {
                 }
             }
             Step::Redeem(id) => drop(pick(&ids, *id).map(|id| world.redeem(id))),
+            Step::Credential(which) => match which % 4 {
+                0 => drop(world.give(by(ActorKind::User, "alex"), Command::RemoveCredential("one".into()))),
+                1 => drop(world.store_credential("other", &["crm/*", "pay"], &[], &["free"])),
+                _ => drop(world.store_credential("one", &["*"], &[], &[])),
+            },
+            // Used, and asked for: else hardly any permit is still good when it is.
+            Step::Give(id) => {
+                if let Some(id) = pick(&ids, *id) {
+                    if id.0 % 3 != 0 {
+                        drop(world.redeem(id));
+                    }
+                    drop(world.release_credential(id, Some("one")));
+                }
+            }
             Step::Pass(seconds) => world.pass(Span::seconds(i64::from(*seconds))),
             Step::Kill(which) => {
                 let scopes = [
