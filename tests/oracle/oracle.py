@@ -54,7 +54,7 @@ class Model:
         self.kills, self.killed_at = {}, {}
         self.decisions, self.approvals, self.permits = {}, {}, {}
         self.redeemed, self.outcomes, self.idem = {}, {}, {}
-        self.owed, self.samples = None, {}
+        self.owed, self.samples, self.practices = None, {}, set()
         self.broken, self.suspended, self.barred = {}, set(), set()
         self.credentials, self.released = {}, set()
         self.spent, self.held, self.holds, self.reserved = {}, {}, {}, {}
@@ -112,6 +112,18 @@ class Model:
 
     def on_kill_released(self, record, data):
         self.need(self.kills.pop(scope_text(data["scope"]), None) is not None, "nothing was killed there")
+
+    # A drill or a canary never comes to a permit, and says what it was.
+
+    def on_practice_started(self, record, data):
+        decision = self.decisions.get(data["action_id"])
+        self.need(decision and decision["data"].get("practice") == data["kind"], "a practice whose decision says otherwise")
+        self.practices.add(data["approval"])
+
+    def on_practice_ended(self, record, data):
+        self.need(data["approval"] in self.practices, "a practice ends that nobody made")
+        self.practices.discard(data["approval"])
+        self.need({answer["user"] for answer in data["answers"]} <= set(self.users), "somebody answered who is nobody")
 
     # Weekly samples are drawn again with the key that the week's end tells.
 

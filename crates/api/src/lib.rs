@@ -19,6 +19,7 @@ mod openapi;
 pub mod operations;
 pub mod organization;
 pub mod policies;
+pub mod practice;
 pub mod problem;
 pub mod registry;
 pub mod retention;

@@ -38,7 +38,11 @@ pub struct ReviewerAnswer {
     pub votes_of_all: u64,
     /// On what whose agents asked for, by agent.
     pub agents: Vec<ReviewedAgent>,
-    /// What is conspicuous by the live policy: `dwell`, `pace`, `share`, `streak`.
+    /// Canaries that this person rejected, of the last 90 days.
+    pub canaries_caught: u64,
+    /// Canaries that this person approved, of the last 90 days.
+    pub canaries_missed: u64,
+    /// What is conspicuous by the live policy: `canary`, `dwell`, `pace`, `share`, `streak`.
     pub flags: Vec<String>,
     /// What follows of that: `note`, `comment`, `second` or `suspend`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -23,6 +23,7 @@ mod ledger;
 mod mcp;
 mod org;
 mod policy;
+mod practice;
 mod retention;
 mod reviewers;
 mod rota;

@@ -24,7 +24,7 @@ use crate::stored::Shown;
 use crate::time::Time;
 use crate::view::ActionView;
 
-pub use self::request::{BreakGlass, Viewing, Vote};
+pub use self::request::{BreakGlass, Practise, Viewing, Vote};
 
 /// Foreign JSON with the commitment to it.
 pub type Sealed = Arc<(Payload, Commitment)>;
@@ -219,6 +219,8 @@ pub enum Command {
     Submit(Box<Submit>),
     /// Vote on a request.
     Vote(Box<Vote>),
+    /// Make a request that cannot come to anything.
+    Practise(Box<Practise>),
     /// Let an action through that waits for others.
     BreakGlass(Box<BreakGlass>),
     /// Let a person break the glass again.
@@ -422,6 +424,7 @@ impl Command {
             Command::Open(..) => "open",
             Command::Submit(..) => "submit",
             Command::Vote(..) => "vote",
+            Command::Practise(..) => "practise",
             Command::BreakGlass(..) => "break_glass",
             Command::RestoreGlass { .. } => "restore_glass",
             Command::RestoreReviewer(..) => "restore_reviewer",

@@ -18,6 +18,7 @@ mod ledger;
 mod organization;
 mod permit;
 mod policy;
+mod practice;
 mod registry;
 mod retention;
 mod route;
@@ -60,6 +61,7 @@ pub use self::permit::{InARow, OutcomeReported, OutcomeStatus, Permit, PermitRed
 pub use self::policy::{
     DeclinedBecause, SnapshotActivated, SnapshotDeclined, SnapshotJudged, SnapshotProposed, SnapshotUploaded,
 };
+pub use self::practice::{PracticeEnded, PracticeKind, PracticeStarted, Practised};
 pub use self::registry::{AgentRegistered, AgentSighted, KeyIssued, KeyRevoked, UserAdded, UserRemoved};
 pub use self::retention::{
     HoldPlaced, HoldReleaseRequested, HoldReleased, HoldScope, LedgerPruned, PayloadsDestroyed, SubjectErased,
@@ -244,6 +246,10 @@ events! {
     PermitRedeemed = "permit.redeemed";
     /// A permit was shown and not accepted.
     PermitRefused = "permit.refused";
+    /// A request that cannot come to anything is over.
+    PracticeEnded = "practice.ended";
+    /// A request was made that cannot come to anything.
+    PracticeStarted = "practice.started";
     /// An agent repeated a refused action in a loop.
     RefusalsRepeated = "refusals.repeated";
     /// Somebody asked for what was so already; the request is remembered and changed nothing.

@@ -32,6 +32,7 @@ mod outcome;
 mod people;
 mod permit;
 mod post_review;
+mod practice;
 mod registry;
 mod request;
 mod retention;
@@ -71,6 +72,7 @@ pub use self::open::{Key, Kill, OpenAlert, PendingDelivery, StoredSnapshot};
 use self::open::{RefusalWindow, Remembered};
 pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
 pub use self::post_review::OpenReview;
+pub use self::practice::{CANARY_SPAN, OpenPractice};
 pub use self::request::{Claim, Handed, OpenApproval, Question};
 pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
 pub use self::ruling::Ruling;
@@ -362,6 +364,9 @@ pub struct State {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     notices: BTreeMap<NoticeId, PendingNotice>,
     organization: String,
+    /// Open requests that cannot come to anything.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    practices: BTreeMap<ApprovalId, OpenPractice>,
     /// Records before this index have lost their bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pruned: u64,

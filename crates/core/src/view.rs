@@ -286,6 +286,8 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         Event::ApprovalViewed(e) => vec![e.action_id.0],
         Event::ApprovalVoted(e) => vec![e.action_id.0],
         Event::GlassBroken(e) => vec![e.action_id.0],
+        Event::PracticeEnded(e) => vec![e.action_id.0],
+        Event::PracticeStarted(e) => vec![e.action_id.0],
         Event::ReviewClosed(e) => vec![e.action_id.0, e.review.0],
         Event::ReviewOpened(e) => (e.week.iter().map(|week| week.subject()))
             .chain([e.action_id.0, e.review.0])

@@ -143,6 +143,8 @@ impl Engine {
     /// An agent sees its own actions; whoever else has the right to read sees all.
     pub(crate) fn check_reader(&self, caller: &Caller, view: &ActionView) -> Result<(), Refusal> {
         match caller.agent() {
+            // What a person made in the agent's name is not the agent's.
+            Some(_) if view.decision.practice.is_some() => Err(Refusal::missing("action", view.decision.action_id)),
             Some(agent) if *agent != *view.decision.agent && !caller.may_act_for(&view.decision.agent) => {
                 Err(Refusal::missing("action", view.decision.action_id))
             }

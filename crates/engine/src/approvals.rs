@@ -50,7 +50,8 @@ impl Engine {
                 return state.queue_of(&person, PAGE_AT_MOST);
             }
             let mut open: Vec<_> = (state.approvals().iter())
-                .filter(|(_, approval)| match &agent {
+                .filter(|(id, approval)| match &agent {
+                    Some(_) if state.practices().contains_key(id) => false,
                     Some(agent) => state
                         .actions()
                         .get(&approval.action_id)

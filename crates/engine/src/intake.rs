@@ -94,6 +94,23 @@ impl Engine {
         } = received;
         let (agent, actor) = self.acting_agent(caller, agent)?;
         let callback_url = callback_url.map(|url| self.callback_target(&url)).transpose()?;
+        let person = (caller.actor.kind == countersign_core::ActorKind::User).then(|| caller.actor.id.clone());
+        let mut submit = self.submit_for(handle, caller, agent, action);
+        submit.verified = actor.verified;
+        submit.person = person;
+        submit.callback_url = callback_url;
+        submit.accept_remedy = accept_remedy;
+        Ok((submit, actor))
+    }
+
+    /// An action as its agent would ask for it by its own key.
+    pub(crate) fn submit_for(
+        &self,
+        handle: &OrgHandle,
+        caller: &Caller,
+        agent: Arc<str>,
+        action: countersign_core::policy::Action,
+    ) -> Submit {
         let live = handle.live();
         let mandate = live.as_ref().and_then(|live| live.mandate(&agent));
         let kinds = Kinds::of(live.as_deref(), &agent);
@@ -104,9 +121,9 @@ impl Engine {
         let subject = subject_of(&handle.keys.digest, &agent, &action);
         let step = (action.step.as_deref()).map(|step| handle.keys.digest.step(&agent, action.run.as_deref(), step));
         let attempt = attempt(&stored.shown, step);
-        let submit = Submit {
-            verified: actor.verified,
-            person: (caller.actor.kind == countersign_core::ActorKind::User).then(|| caller.actor.id.clone()),
+        Submit {
+            verified: true,
+            person: None,
             kinds,
             agent,
             action,
@@ -115,10 +132,9 @@ impl Engine {
             redact: stored.redact,
             shown: stored.shown,
             attempt,
-            callback_url,
-            accept_remedy,
-        };
-        Ok((submit, actor))
+            callback_url: None,
+            accept_remedy: false,
+        }
     }
 
     /// Whose action it is. The agent is who the credential says it is; only a gateway's key names another.

@@ -31,6 +31,7 @@ mod notices;
 mod organizations;
 mod payload;
 mod policies;
+pub mod practice;
 mod prune;
 mod random;
 mod reader;

@@ -18,6 +18,7 @@ mod log;
 mod organizations;
 mod permits;
 mod policies;
+mod practice;
 mod public;
 mod retention;
 mod reviewers;
@@ -66,6 +67,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     organizations::HANDLERS,
     permits::HANDLERS,
     policies::HANDLERS,
+    practice::HANDLERS,
     public::HANDLERS,
     retention::HANDLERS,
     reviewers::HANDLERS,

@@ -142,6 +142,7 @@ impl Run {
                 }
                 "set_mode" => result = self.set_mode(value),
                 "review" => result = self.review(value),
+                "practise" => result = self.practise(value),
                 "break_glass" => result = self.break_glass(value),
                 "view" => result = self.view_by(value),
                 "restore_reviewer" => result = self.restore_reviewer(value),

@@ -4,6 +4,7 @@ pub mod cases;
 mod credentials;
 mod derive;
 pub mod history;
+mod practice;
 mod retention;
 mod shown;
 #[cfg(feature = "simulation")]

@@ -8,8 +8,8 @@ use countersign_core::command::{CloseReview, Envelope, NewAbsence, NewOverride, 
 use countersign_core::digest::Digest;
 use countersign_core::event::{
     AgentDescribed, Boundary, ChannelKind, ChannelRegistered, Delivery, Description, EpochEnd, EpochOpened, Finding,
-    HoldScope, KeyIssued, KeyRotated, Mode, NoticeAttempted, NoticeResult, OutcomeStatus, Scope, ToolApproved,
-    ToolRegistered, Verb,
+    HoldScope, KeyIssued, KeyRotated, Mode, NoticeAttempted, NoticeResult, OutcomeStatus, PracticeKind, Scope,
+    ToolApproved, ToolRegistered, Verb,
 };
 use countersign_core::ids::{ActionId, DeliveryId};
 use countersign_core::record::{ActorKind, Half, Idempotency};
@@ -266,6 +266,7 @@ fn everything() -> World {
     fill_the_inventory(&mut world);
     earn_autonomy(&mut world);
     draw_a_sample(&mut world);
+    practise(&mut world);
     break_the_glass(&mut world);
     vote_without_looking(&mut world);
     let hold = world.hold("alex", HoldScope::default()).unwrap();
@@ -369,6 +370,18 @@ autonomy: { to_post_action: { successes: 1, max_error: 5%, days: 0 }, review_wit
     })));
     world.done(Command::PauseAgent("bot".into(), None));
     world.done(Command::ResumeAgent("bot".into(), None));
+}
+
+/// A canary that is caught.
+fn practise(world: &mut World) {
+    let gate = "name: odd\nrules:\n  - { decision: require_approval, approvers: [dana] }\n";
+    world.policy(&[("odd.yaml", gate)]);
+    let canary = world
+        .practise("alex", PracticeKind::Canary, "bot", r#"{"action":"odd"}"#)
+        .unwrap();
+    world
+        .vote("dana", canary.decision.action_id, Verb::Reject, Some("no"))
+        .unwrap();
 }
 
 /// Everything of a week is drawn, and the week ends.

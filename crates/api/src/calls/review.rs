@@ -13,6 +13,7 @@ use crate::autonomy::{
     StandingAnswer,
 };
 use crate::glass::{BreakGlassBody, GlassAnswer, RestoreGlassBody};
+use crate::practice::{PracticeAnswer, PracticeBody};
 use crate::reviewers::{RestoreReviewerBody, ReviewerAnswer, ReviewersAnswer};
 use crate::samples::SampleAnswer;
 use crate::timeline::TimelineAnswer;
@@ -131,6 +132,19 @@ pub(super) static CALLS: &[Call] = &[
     .takes::<RestoreGlassBody>(r#"{"user": "mara", "reason": "the incident was real; the comment came late"}"#)
     .answers::<GlassAnswer>()
     .problems(&[(403, "self_approval"), (422, "reason_required")]),
+    Call::new("practise", Post, "/v1/practice", people(&[Role::Admin]))
+        .about("Makes a drill or a canary: a request like any other to those who are asked, which cannot come to anything.")
+        .idempotent()
+        .takes::<PracticeBody>(concat!(
+            r#"{"kind": "drill", "agent": "customer_support", "action": {"action": "issue_refund", "amount": "900.00", "#,
+            r#""currency": "USD"}, "reason": "who answers on a Friday evening"}"#
+        ))
+        .answers::<PracticeAnswer>()
+        .problems(&[(409, "nobody_asked"), (422, "reason_required")]),
+    Call::new("practice", Get, "/v1/practice/{id}", people(WATCHERS))
+        .about("Shows who answered to a drill or a canary, and how soon.")
+        .with(&[APPROVAL])
+        .answers::<PracticeAnswer>(),
     Call::new("reviewers", Get, "/v1/reviewers", people(WATCHERS))
         .about("Shows how everybody voted in the last seven days, and what of that is conspicuous.")
         .answers::<ReviewersAnswer>(),

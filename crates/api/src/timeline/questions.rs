@@ -44,7 +44,7 @@ fn who(told: &Told<'_>) -> Vec<String> {
             Some(format!(
                 "At {}: {}{}",
                 moment(record.ts),
-                wanted(record, e),
+                wanted(record, e, told),
                 reason.unwrap_or_default()
             ))
         }

@@ -16,7 +16,7 @@ use crate::visible::{moment, named, one_line, quoted};
 pub(super) fn of(record: &Record, told: &Told<'_>) -> Option<String> {
     let words = told.words.get(&record.seq).map(|words| quoted(words));
     Some(match &record.event {
-        Event::DecisionMade(e) => format!("{} {}", wanted(record, e), decided(e)),
+        Event::DecisionMade(e) => format!("{} {}", wanted(record, e, told), decided(e)),
         Event::ApprovalOpened(e) => opened(e),
         Event::ApprovalAnswered(e) => answered(e, words),
         Event::ApprovalStepStarted(e) => started(e, told),
@@ -44,6 +44,16 @@ pub(super) fn of(record: &Record, told: &Told<'_>) -> Option<String> {
         Event::ApprovalViewed(e) => format!("{} was shown the request.", capital(&named(&e.user))),
         Event::ApprovalVoted(e) => voted(e, words),
         Event::GlassBroken(e) => broken(e, words),
+        Event::PracticeStarted(e) if is_over(told) => {
+            let kind = e.kind.as_str();
+            format!("It was a {kind}, which {} made: nothing can come of it.", named(&e.by))
+        }
+        Event::PracticeEnded(e) => format!(
+            "The {} was over: {} of {} who were asked answered.",
+            e.kind.as_str(),
+            e.answers.len(),
+            e.asked.len()
+        ),
         Event::ApprovalResolved(e) => resolved(e),
         Event::PermitRedeemed(e) => format!(
             "The permit was used, once, for the action with digest {}; an outcome is expected by {}.",
@@ -67,9 +77,19 @@ pub(super) fn of(record: &Record, told: &Told<'_>) -> Option<String> {
     })
 }
 
-/// Who wanted what.
-pub(super) fn wanted(record: &Record, e: &DecisionMade) -> String {
-    let proof = if record.actor.verified && record.actor.kind == ActorKind::Agent {
+/// Whether it was practice, and those who were asked may know.
+fn is_over(told: &Told<'_>) -> bool {
+    let mut records = told.records.iter();
+    records.any(|record| matches!(record.event, Event::PracticeEnded(_)))
+}
+
+/// Who wanted what. What is practice looks like any other request until it is over.
+pub(super) fn wanted(record: &Record, e: &DecisionMade, told: &Told<'_>) -> String {
+    let proof = if e.practice.is_some() && is_over(told) {
+        "in whose name a person practised"
+    } else if e.practice.is_some() {
+        "proven by its own key"
+    } else if record.actor.verified && record.actor.kind == ActorKind::Agent {
         "proven by its own key"
     } else {
         "named by somebody else's key, not proven"

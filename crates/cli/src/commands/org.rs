@@ -1,10 +1,12 @@
 //! `countersign org`: organizations of an instance, by the operator at the machine; and who is on and asked in one.
 
 use clap::{Args, Subcommand};
+use countersign_api::practice::PracticeWord;
 use countersign_client::segment;
 use serde_json::{Value, json};
 
 use super::glass::{Breakers, Restore};
+use super::practice::{Practice, Practise};
 use super::reviewers::{Restore as RestoreReviewer, Reviewers};
 use super::rota::{Absent, Forecast, Override, Routes, WhoIsOn};
 use crate::connect::{About, Connection, Session};
@@ -39,6 +41,12 @@ enum Command {
     Reviewers(Reviewers),
     /// Let a person vote again who was suspended
     RestoreReviewer(RestoreReviewer),
+    /// Make a drill: a request like any other to those who are asked, by which it is seen who answers in time
+    Drill(Practise),
+    /// Make a canary: a request that a careful person rejects. Nothing can come of it
+    Canary(Practise),
+    /// Who answered to a drill or a canary, and how soon
+    Practice(Practice),
     /// Absences of people
     #[command(subcommand)]
     Absent(Absent),
@@ -91,6 +99,9 @@ impl Org {
             Command::RestoreGlass(restore) => restore.run(console).await,
             Command::Reviewers(reviewers) => reviewers.run(console).await,
             Command::RestoreReviewer(restore) => restore.run(console).await,
+            Command::Drill(ask) => ask.run(PracticeWord::Drill, console).await,
+            Command::Canary(ask) => ask.run(PracticeWord::Canary, console).await,
+            Command::Practice(practice) => practice.run(console).await,
             Command::Absent(absent) => absent.run(console).await,
             Command::Override(other) => other.run(console).await,
             Command::Add(add) => {

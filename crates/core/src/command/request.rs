@@ -2,9 +2,9 @@
 
 use countersign_policy::Action;
 
-use super::Sealed;
+use super::{Sealed, Submit};
 use crate::digest::Digest;
-use crate::event::Verb;
+use crate::event::{PracticeKind, Verb};
 use crate::ids::ApprovalId;
 use crate::view::ActionView;
 
@@ -54,4 +54,14 @@ pub struct Viewing {
     pub user: String,
     /// The hash of what is served.
     pub presentation: Digest,
+}
+
+/// A person makes a request that cannot come to anything.
+pub struct Practise {
+    /// What it is.
+    pub kind: PracticeKind,
+    /// The action, as an agent would ask for it.
+    pub submit: Submit,
+    /// Why it was made, and for a canary what a careful person finds in it.
+    pub reason: Sealed,
 }

@@ -156,6 +156,9 @@ pub struct DecisionMade {
     /// The permit, if it is permitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permit: Option<Permit>,
+    /// No agent wants it: a person made it to see what others do with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub practice: Option<super::PracticeKind>,
     /// Why it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<String>,

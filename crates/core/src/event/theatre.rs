@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Flag {
+    /// Something was approved that was made to be rejected.
+    Canary,
     /// More than half of the approvals came sooner than the request can be read.
     Dwell,
     /// Very many votes within an hour.
@@ -21,6 +23,7 @@ impl Flag {
     /// The wire name.
     pub fn as_str(self) -> &'static str {
         match self {
+            Flag::Canary => "canary",
             Flag::Dwell => "dwell",
             Flag::Pace => "pace",
             Flag::Share => "share",

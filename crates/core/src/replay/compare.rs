@@ -31,6 +31,8 @@ pub(super) fn field(what: &str, recorded: &impl Serialize, recomputed: &impl Ser
 pub(super) fn decisions(recorded: &DecisionMade, follows: &DecisionMade) -> Vec<Difference> {
     let mut follows = follows.clone();
     follows.salt.clone_from(&recorded.salt);
+    // That no agent wanted it follows from nothing; what would have been decided does.
+    follows.practice = recorded.practice;
     // Records of earlier versions do not say these.
     if recorded.classes.is_empty() {
         follows.classes.clear();

@@ -36,6 +36,9 @@ impl State {
         {
             self.classes.insert(payload.class.as_str().into());
         }
+        if !self.practices.is_empty() {
+            self.follow_practice(record);
+        }
         match &record.event {
             Event::AgentPaused(e) => {
                 if let Some(agent) = self.agents.get_mut(&e.agent) {
@@ -201,6 +204,8 @@ impl State {
                     action.refused = action.refused.saturating_add(1);
                 }
             }
+            Event::PracticeEnded(e) => self.practice_ended(record.ts, e),
+            Event::PracticeStarted(e) => self.practice_started(record.ts, e),
             Event::RefusalsRepeated(_) | Event::RequestNoted(_) => {}
             Event::SampleDrawn(e) => self.drawn(e),
             Event::SampleRevealed(e) => self.revealed(e),

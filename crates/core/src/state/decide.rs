@@ -325,6 +325,7 @@ impl State {
             env: submit.shown.env,
             facts,
             permit,
+            practice: None,
             reason_code,
             reasons: shortened(ruling.reasons, &submit.kinds, ctx),
             remedy: offered,

@@ -16,7 +16,7 @@ use super::{Agent, Ctx, Handled, OpenAction, OpenApproval, State};
 use crate::command::BreakGlass;
 use crate::event::{
     AlertRaised, ApprovalResolved, ApprovalState, GlassBroken, GlassRestored, GlassSuspended, Permit, Reservation,
-    ReviewKind, ReviewOpened, Status, SuspendedFor,
+    ReviewKind, ReviewOpened, Status, SuspendedFor, Verb,
 };
 use crate::ids::{AlertId, PermitId, ReviewId};
 use crate::record::{Actor, ActorKind, Draft};
@@ -105,6 +105,11 @@ impl State {
         };
         self.may_break(&actor.id, &rules, approval, ctx)?;
         self.may_run(&ask, action, approval, ctx)?;
+        if self.practices.contains_key(&ask.approval) {
+            let said = Some((actor.id.as_str(), Verb::Approve));
+            let because = format!("`{}` broke the glass for `{}`", actor.id, ask.incident);
+            return Handled::done(self.practice_over(ask.approval, said, ApprovalState::Cancelled, &because, ctx));
+        }
         let (excluded, reviewers) = self.lookers(&actor.id, &rules, approval);
         if reviewers.is_empty() {
             let detail = format!(

@@ -243,6 +243,8 @@ impl State {
     fn approval_of_agent(&self, id: ApprovalId, agent: &Arc<str>) -> Result<&OpenApproval, Refusal> {
         self.approvals
             .get(&id)
+            // What a person made in the agent's name is not the agent's.
+            .filter(|_| !self.practices.contains_key(&id))
             .filter(|approval| {
                 self.actions
                     .get(&approval.action_id)

@@ -207,6 +207,9 @@ impl State {
         why: String,
         ctx: &mut Ctx<'_>,
     ) -> Vec<Draft> {
+        if self.practices.contains_key(&approval) {
+            return self.practice_over(approval, None, state, &why, ctx);
+        }
         let action = self.actions.get(&action_id);
         let resolved = ApprovalResolved {
             action_id,

@@ -10,6 +10,7 @@ use countersign_policy::{Response, Theatre};
 use serde::{Deserialize, Serialize};
 
 use super::matching::Place;
+use super::practice::Tested;
 use super::{Ctx, Handled, OpenApproval, State};
 use crate::command::{Sealed, Vote};
 use crate::event::{AlertRaised, ApprovalVoted, Flag, ReviewerRestored, ReviewerSuspended, Verb};
@@ -32,6 +33,9 @@ pub struct Reviewers {
     /// Who does not vote until an admin says so. A person who is removed and comes back does not either.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub suspended: BTreeMap<String, Barred>,
+    /// Canaries that they decided on, oldest first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) tested: BTreeMap<String, VecDeque<Tested>>,
     /// Votes that count, oldest first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     votes: BTreeMap<String, VecDeque<Given>>,
@@ -74,6 +78,10 @@ pub struct Conduct {
     pub median_dwell_ms: Option<i64>,
     /// Votes by agent.
     pub agents: BTreeMap<Arc<str>, u64>,
+    /// Canaries that were rejected, of the last 90 days.
+    pub canaries_caught: u64,
+    /// Canaries that were approved, of the last 90 days.
+    pub canaries_missed: u64,
 }
 
 /// What comes of a vote besides what it says.
@@ -87,7 +95,7 @@ pub(super) struct Judged {
 
 impl Reviewers {
     pub(super) fn is_empty(&self) -> bool {
-        self.flags.is_empty() && self.suspended.is_empty() && self.votes.is_empty()
+        self.flags.is_empty() && self.suspended.is_empty() && self.tested.is_empty() && self.votes.is_empty()
     }
 
     /// Everybody of whom something is known at `now`.
@@ -96,12 +104,22 @@ impl Reviewers {
             .votes
             .iter()
             .filter(|(_, given)| given.iter().any(|vote| counts(vote, now)));
-        voted.map(|(user, _)| user).chain(self.suspended.keys()).collect()
+        let tested = self.tested.keys().filter(|user| self.canaries(user, now) != (0, 0));
+        voted
+            .map(|(user, _)| user)
+            .chain(tested)
+            .chain(self.suspended.keys())
+            .collect()
     }
 
     /// How a person votes.
     pub fn conduct(&self, user: &str, now: Time) -> Conduct {
-        Conduct::of(self.window(user, now))
+        self.with_canaries(Conduct::of(self.window(user, now)), user, now)
+    }
+
+    fn with_canaries(&self, mut conduct: Conduct, user: &str, now: Time) -> Conduct {
+        (conduct.canaries_caught, conduct.canaries_missed) = self.canaries(user, now);
+        conduct
     }
 
     /// What is conspicuous by these rules.
@@ -173,10 +191,11 @@ impl Conduct {
     }
 
     /// What is conspicuous by these rules.
-    fn flags(&self, rules: &Theatre) -> Vec<Flag> {
+    pub(super) fn flags(&self, rules: &Theatre) -> Vec<Flag> {
         let at_least = |count: u64, least: u32| count >= u64::from(least);
         let approves = self.approvals * 100 >= self.votes * u64::from(rules.share.percent);
         let flags = [
+            (Flag::Canary, at_least(self.canaries_missed, rules.canary.of)),
             (
                 Flag::Dwell,
                 at_least(self.approvals, rules.dwell.of) && self.too_fast * 2 > self.approvals,
@@ -196,6 +215,7 @@ impl Conduct {
 /// What follows of these flags: the strictest of what policy says of each.
 pub fn response(flags: &[Flag], rules: &Theatre) -> Option<Response> {
     let then = |flag: &Flag| match flag {
+        Flag::Canary => rules.canary.then,
         Flag::Dwell => rules.dwell.then,
         Flag::Pace => rules.pace.then,
         Flag::Share => rules.share.then,
@@ -235,6 +255,15 @@ impl State {
         if let Some(barred) = self.reviewers.suspended.get(&vote.user) {
             let detail = format!("`{}` does not vote since {}", vote.user, barred.since);
             return Err(Refusal::forbidden("reviewer_suspended", detail).hint("ask an admin to restore it"));
+        }
+        // Who made it knows what it is.
+        if self
+            .practices
+            .get(&vote.approval)
+            .is_some_and(|practice| practice.by == vote.user)
+        {
+            let detail = format!("`{}` made this request and cannot decide on it", vote.user);
+            return Err(Refusal::forbidden("self_approval", detail).hint("leave it to those who are asked"));
         }
         Ok(())
     }
@@ -283,7 +312,7 @@ impl State {
         let after = before.into_iter().skip(kept).chain(std::iter::once(&given));
         Judged {
             dwell_ms,
-            flags: Conduct::of(after).flags(rules),
+            flags: (self.reviewers.with_canaries(Conduct::of(after), &vote.user, ctx.now)).flags(rules),
             second: approve && self.demanded(&vote.user, ctx) >= Some(Response::Second),
             too_fast,
         }
@@ -339,6 +368,7 @@ impl State {
     pub(super) fn reviewer_restored(&mut self, e: &ReviewerRestored) {
         self.reviewers.suspended.remove(&e.user);
         self.reviewers.votes.remove(&e.user);
+        self.reviewers.tested.remove(&e.user);
         self.reviewers.flags.remove(&e.user);
         if let Some(user) = self.users.get_mut(&e.user) {
             user.suspended = false;

@@ -49,6 +49,10 @@ impl State {
         let judged = self.judge(&vote, approval, ctx);
         let mut events = vec![self.cast(&vote, approval, None, &judged, ctx)];
         events.extend(self.call_out(&vote, approval, &judged, ctx));
+        if self.practices.contains_key(&vote.approval) {
+            events.extend(self.practised(&vote, approval, &judged, ctx));
+            return Handled::done(events);
+        }
         match vote.verb {
             Verb::Reject => {
                 if self.is_rejected(approval, &self.voters(approval, Verb::Reject, Some(&vote.user))) {

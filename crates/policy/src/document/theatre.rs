@@ -46,7 +46,8 @@ pub struct DwellRule {
     pub then: Response,
 }
 
-/// `streak:` and `pace:`: so many approvals in a row, more than so many votes within an hour.
+/// `streak:`, `pace:`, `canary:`: so many approvals in a row, more than so many votes within an hour, so many approvals of
+/// what was made to be rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountRule {
     /// How many.
@@ -69,6 +70,8 @@ pub struct ShareRule {
 /// The rules of `theatre:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Theatre {
+    /// Requests approved that were made to be rejected.
+    pub canary: CountRule,
     /// Too fast.
     pub dwell: DwellRule,
     /// Too many in a row.
@@ -112,7 +115,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Theatre> {
             Some(CountRule { of, then })
         })
     };
-    let (streak, pace) = (count("streak", 20), count("pace", 30));
+    let (streak, pace, canary) = (count("streak", 20), count("pace", 30), count("canary", 1));
     let share = within(reader, &mut fields, "share", |reader, fields| {
         let percent = number(reader, fields, "percent", 98, 100)?;
         let of = number(reader, fields, "of", 50, MOST)?;
@@ -121,6 +124,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Theatre> {
     });
     fields.finish(reader);
     Some(Theatre {
+        canary: canary?,
         dwell: dwell?,
         streak: streak?,
         pace: pace?,

@@ -73,6 +73,8 @@ fn answer(state: &State, user: &str, rules: Option<&Theatre>, now: Time) -> Revi
         votes: conduct.votes,
         approvals: conduct.approvals,
         too_fast: conduct.too_fast,
+        canaries_caught: conduct.canaries_caught,
+        canaries_missed: conduct.canaries_missed,
         streak: conduct.streak,
         busiest_hour: conduct.pace,
         median_dwell_ms: conduct.median_dwell_ms,

@@ -17,6 +17,7 @@ mod log;
 mod logs;
 mod operations;
 mod permissions;
+mod practice;
 mod published;
 mod retention;
 mod reviewers;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::event::Slot;
+use countersign_core::event::{PracticeEnded, Slot};
 use countersign_core::policy::Value;
 use countersign_core::view::StepFact;
 use countersign_core::{ActionView, Event, Record, Time};
@@ -140,6 +140,15 @@ pub(super) fn said(records: &[Record], word: &str) -> Option<Vec<String>> {
             Event::ApprovalVoted(vote) => vote.too_fast.then(|| vote.user.clone()),
             _ => None,
         }),
+        "answered" => Some(practised(records, |ended| {
+            (ended.answers.iter())
+                .map(|answer| {
+                    let verb = format!("{:?}", answer.verb).to_lowercase();
+                    format!("{} {verb} after {} s", answer.user, answer.after_ms / 1000)
+                })
+                .collect()
+        })),
+        "were_asked" => Some(practised(records, |ended| ended.asked.clone())),
         "turned_away" => of(|event| match event {
             Event::RefusalsRepeated(repeated) => Some(repeated.count.to_string()),
             _ => None,
@@ -154,6 +163,15 @@ pub(super) fn said(records: &[Record], word: &str) -> Option<Vec<String>> {
         }),
         _ => None,
     }
+}
+
+/// What the end of a drill or a canary says.
+fn practised(records: &[Record], say: fn(&PracticeEnded) -> Vec<String>) -> Vec<String> {
+    let said = records.iter().filter_map(|record| match &record.event {
+        Event::PracticeEnded(ended) => Some(say(ended)),
+        _ => None,
+    });
+    said.flatten().collect()
 }
 
 /// Times that the records of a step set, each as the span from the step to it, beside those that are wanted.

@@ -1,14 +1,14 @@
 //! The words of cases about looks at what has run, and about what was let through at once.
 
 use countersign_core::command::{CloseReview, Sealed};
-use countersign_core::event::Finding;
-use countersign_core::policy::Value;
+use countersign_core::event::{Finding, PracticeKind};
+use countersign_core::policy::{Value, json};
 use countersign_core::record::ActorKind;
 use countersign_core::redact::Redactor;
 use countersign_core::stored::store_value;
 use countersign_core::{Command, Refusal};
 
-use super::{Run, text};
+use super::{Run, plain, text};
 use crate::by;
 
 /// Words of a person, as they are kept.
@@ -42,6 +42,26 @@ impl Run {
         };
         let who = by(kind, &text(value, "by"));
         self.world.break_glass(who, action, &text(value, "incident"))
+    }
+
+    /// Somebody makes a drill or a canary in an agent's name.
+    pub(super) fn practise(&mut self, value: &Value) -> Result<(), Refusal> {
+        let mut action = value.clone();
+        let mut word = |name: &str| match &mut action {
+            Value::Map(map) => map.remove(name).map(|word| plain(&word)).unwrap_or_default(),
+            _ => String::new(),
+        };
+        let (who, agent, kind) = (word("by"), word("agent"), word("kind"));
+        let kind = if kind == "canary" {
+            PracticeKind::Canary
+        } else {
+            PracticeKind::Drill
+        };
+        let mut body = String::new();
+        json::to_json(&action, &mut body);
+        let view = self.world.practise(&who, kind, &agent, &body)?;
+        self.last = Some(view.decision.action_id);
+        Ok(())
     }
 
     pub(super) fn restore_glass(&mut self, value: &Value) -> Result<(), Refusal> {

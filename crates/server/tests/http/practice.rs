@@ -1,0 +1,131 @@
+//! Drills and canaries over HTTP: like any other request until they are over, and never a permit.
+
+use serde_json::{Value, json};
+
+use crate::support::Acme;
+
+const RULES: &str = "organization: acme\nteams: [desk]\ntheatre: { canary: { of: 1, then: suspend } }\n";
+const GATE: &str = "name: gate
+rules:
+  - { condition: \"action == 'refund'\", decision: require_approval, approvers: ['team:desk'] }
+";
+
+async fn with_two() -> (Acme, String, String) {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let dana = server.user(admin, "dana", &["reviewer"], &["desk"]).await;
+    let erin = server.user(admin, "erin", &["reviewer"], &["desk"]).await;
+    server
+        .policy(admin, &json!({ "acme.yaml": RULES, "gate.yaml": GATE }))
+        .await;
+    (acme, dana, erin)
+}
+
+fn body(kind: &str, action: &str) -> Value {
+    let action = json!({ "action": action, "amount": "90.10", "currency": "USD" });
+    json!({ "kind": kind, "agent": "bot", "action": action, "reason": "ten times the order" })
+}
+
+/// Whether a text tells that something is practice.
+fn tells(answer: &Value) -> bool {
+    let text = answer.to_string();
+    ["practice", "drill", "canary", "ten times the order"]
+        .iter()
+        .any(|word| text.contains(word))
+}
+
+#[tokio::test]
+async fn a_drill_looks_like_any_request_until_all_have_answered_and_then_says_what_it_was() {
+    let (acme, dana, erin) = with_two().await;
+    let Acme {
+        server, admin, agent, ..
+    } = &acme;
+    let made = server
+        .post(admin, "/v1/practice", &body("drill", "refund"))
+        .await
+        .good();
+    assert_eq!((&made["over"], &made["answered"]), (&json!(false), &json!(0)), "{made}");
+    let approval = made["approval"].as_str().unwrap().to_owned();
+    let path = format!("/v1/approvals/{approval}");
+    let seen = server.get(&dana, &path).await.good();
+    assert!(!tells(&seen), "{seen}");
+    assert!(!tells(&server.get(&dana, &format!("{path}/timeline")).await.good()));
+    assert_eq!(
+        server.get(&dana, "/v1/approvals?mine=true").await.good()["approvals"][0]["id"],
+        json!(approval)
+    );
+    assert_eq!(server.get(agent, &path).await.problem(404), "not_found");
+    assert_eq!(server.get(agent, "/v1/approvals").await.good()["approvals"], json!([]));
+    let action = format!("/v1/actions/{}", made["action"].as_str().unwrap());
+    assert_eq!(server.get(agent, &action).await.problem(404), "not_found");
+    let mut vote = json!({ "verb": "approve", "action_digest": seen["action_digest"], "snapshot": seen["snapshot"] });
+    let after = server.post(&dana, &format!("{path}/votes"), &vote).await.good();
+    assert_eq!(after["state"], "pending");
+    assert!(!tells(&after), "{after}");
+    vote["verb"] = json!("reject");
+    vote["comment"] = json!("no such order");
+    let over = server.post(&erin, &format!("{path}/votes"), &vote).await.good();
+    assert_eq!(
+        (&over["state"], &over["action"]["permit"]),
+        (&json!("cancelled"), &Value::Null)
+    );
+    assert_eq!(
+        over["why"],
+        "this was a drill, and nothing runs: 2 of 2 who were asked answered"
+    );
+    let told = server.get(&dana, &format!("{path}/timeline")).await.good();
+    assert!(told.to_string().contains("It was a drill, which `alex` made"), "{told}");
+    let practice = server.get(admin, &format!("/v1/practice/{approval}")).await.good();
+    assert_eq!((&practice["over"], &practice["answered"]), (&json!(true), &json!(2)));
+    assert_eq!(practice["asked"][0]["said"], "approve");
+    assert_eq!(
+        server
+            .get(&dana, &format!("/v1/practice/{approval}"))
+            .await
+            .problem(403),
+        "forbidden"
+    );
+}
+
+#[tokio::test]
+async fn a_canary_that_is_approved_is_told_and_suspends_where_policy_says_so() {
+    let (acme, dana, _) = with_two().await;
+    let Acme { server, admin, .. } = &acme;
+    assert_eq!(
+        server
+            .post(admin, "/v1/practice", &body("canary", "read"))
+            .await
+            .problem(409),
+        "nobody_asked"
+    );
+    let made = server
+        .post(admin, "/v1/practice", &body("canary", "refund"))
+        .await
+        .good();
+    let path = format!("/v1/approvals/{}", made["approval"].as_str().unwrap());
+    let seen = server.get(&dana, &path).await.good();
+    let vote = json!({ "verb": "approve", "action_digest": seen["action_digest"], "snapshot": seen["snapshot"] });
+    let over = server.post(&dana, &format!("{path}/votes"), &vote).await.good();
+    assert_eq!(over["action"]["reason_code"], "canary", "{over}");
+    assert_eq!(over["action"]["permit"], Value::Null);
+    let reviewer = server.get(admin, "/v1/reviewers/dana").await.good();
+    assert_eq!(
+        (&reviewer["canaries_missed"], &reviewer["canaries_caught"]),
+        (&json!(1), &json!(0))
+    );
+    assert_eq!(reviewer["suspended_for"], json!(["canary"]));
+    let alerts = server.get(admin, "/v1/alerts").await.good();
+    assert!(alerts.to_string().contains("canary_approved"), "{alerts}");
+}
+
+#[tokio::test]
+async fn the_same_request_makes_one_drill() {
+    let (acme, ..) = with_two().await;
+    let Acme { server, admin, .. } = &acme;
+    let twice = body("drill", "refund");
+    let bytes = serde_json::to_vec(&twice).unwrap();
+    let first = server.repeatable(admin, "one", "/v1/practice", &bytes).await;
+    let second = server.repeatable(admin, "one", "/v1/practice", &bytes).await;
+    assert!(second.is_replayed());
+    assert_eq!(first.good()["approval"], second.good()["approval"]);
+}
