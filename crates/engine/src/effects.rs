@@ -60,7 +60,7 @@ impl Engine {
             return Ok(());
         }
         let now = self.inner.clock.read().now;
-        let (due, waiting) = self
+        let read = self
             .look(org, move |state| {
                 // A closed organization notes nothing any more, so nothing is sent for it either.
                 let alive = state
@@ -78,10 +78,12 @@ impl Engine {
                 });
                 (due.collect::<Vec<_>>(), alive.count())
             })
-            .await?;
-        if waiting > 0 {
+            .await;
+        // What cannot be read is looked for again, as what waits is.
+        if !matches!(read, Ok((_, 0))) {
             handle.has_deliveries.store(true, Ordering::Relaxed);
         }
+        let (due, _) = read?;
         let (inner, name) = (self.inner.clone(), org.clone());
         if due.is_empty() || !blocking(move || Ok(inner.does(Work::Callbacks, &name))).await? {
             return Ok(());

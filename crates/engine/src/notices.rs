@@ -1,5 +1,8 @@
 //! Notices that are due are told to people. At least once, driven from the ledger, like callbacks.
 
+#[cfg(feature = "simulation")]
+mod simulated;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -80,17 +83,8 @@ impl From<Attempt> for Tried {
 impl Engine {
     /// Tells what is due in one organization.
     pub(crate) async fn tell_due(&self, org: &Org, sender: &Sender) -> Result<(), EngineError> {
-        let handle = self.inner.org(org)?;
-        // How a try ended could not be noted, so none is made.
-        if self.inner.signer.is_barred(org) || !handle.has_notices.swap(false, Ordering::Relaxed) {
-            return Ok(());
-        }
-        let now = self.inner.clock.read().now;
-        let (due, waiting) = self.look(org, move |state| due(state, now)).await?;
-        if waiting {
-            handle.has_notices.store(true, Ordering::Relaxed);
-        }
-        let (inner, name) = (self.inner.clone(), org.clone());
+        let (due, now) = self.notices_due(org).await?;
+        let (inner, name, handle) = (self.inner.clone(), org.clone(), self.inner.org(org)?);
         if due.is_empty() || !blocking(move || Ok(inner.does(Work::Callbacks, &name))).await? {
             return Ok(());
         }
@@ -105,6 +99,20 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// What is to be told, and now. What cannot be read is looked for again, as what waits is.
+    async fn notices_due(&self, org: &Org) -> Result<(Vec<Due>, Time), EngineError> {
+        let (handle, now) = (self.inner.org(org)?, self.inner.clock.read().now);
+        // How a try ended could not be noted, so none is made.
+        if self.inner.signer.is_barred(org) || !handle.has_notices.swap(false, Ordering::Relaxed) {
+            return Ok((Vec::new(), now));
+        }
+        let read = self.look(org, move |state| due(state, now)).await;
+        if !matches!(read, Ok((_, false))) {
+            handle.has_notices.store(true, Ordering::Relaxed);
+        }
+        Ok((read?.0, now))
     }
 
     /// Tells what goes to one place in one message, and notes for each notice how that went.
@@ -449,46 +457,4 @@ fn said(answer: &ApprovalAnswer) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use countersign_core::ids::{ActionId, ApprovalId};
-
-    use super::*;
-
-    fn due(id: u128, channel: &str, user: Option<&str>, held: bool) -> Due {
-        Due {
-            id: NoticeId(id),
-            open: true,
-            profile: None,
-            messages: Vec::new(),
-            pending: PendingNotice {
-                action_id: ActionId(id),
-                approval: ApprovalId(id),
-                attempts: 0,
-                channel: channel.into(),
-                dead: false,
-                detail: String::new(),
-                held,
-                kind: NoticeKind::Opened,
-                next: Time(0),
-                user: user.map(str::to_owned),
-            },
-        }
-    }
-
-    #[test]
-    fn what_waited_for_the_morning_is_one_message_for_each_person_and_channel() {
-        let all = vec![
-            due(1, "mail", Some("dana"), true),
-            due(2, "mail", Some("erin"), true),
-            due(3, "mail", Some("dana"), false),
-            due(4, "mail", Some("dana"), true),
-            due(5, "other", Some("dana"), true),
-            due(6, "room", None, true),
-            due(7, "room", None, true),
-        ];
-        let together = gathered(all).into_iter();
-        let mut together: Vec<Vec<u128>> = together.map(|due| due.iter().map(|due| due.id.0).collect()).collect();
-        together.sort();
-        assert_eq!(together, [vec![1, 4], vec![2], vec![3], vec![5], vec![6], vec![7]]);
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 //! record against the invariants; at the end everything is mended, everything due comes, and what clients saw is held
 //! against the ledger. The same seed gives the same world, to the byte.
 
+pub mod accounts;
 pub mod client;
 pub mod dice;
 pub mod disk;
@@ -13,10 +14,12 @@ mod network;
 mod node;
 mod plan;
 mod rules;
+pub mod sabotage;
 mod scene;
 mod server;
 mod setting;
 mod store;
+mod telling;
 mod timeline;
 mod trail;
 mod world;
@@ -25,6 +28,7 @@ use countersign_core::digest::Digest;
 
 pub use dice::Dice;
 pub use faults::Fault;
+pub use sabotage::Sabotage;
 pub use server::Lost;
 pub use setting::Setting;
 pub use store::SimStore;
@@ -46,6 +50,14 @@ pub struct Summary {
     pub answers: u64,
     /// How many permits were used.
     pub redeemed: u64,
+    /// How many reservations of budgets ended.
+    pub reservations: u64,
+    /// How many steps of routes were asked because the one before let its time pass.
+    pub escalations: u64,
+    /// How many decisions were made for a chain of agents and permitted.
+    pub chains: u64,
+    /// How many notices came through.
+    pub told: u64,
     /// Acknowledged records were lost through a disk that lied, and it was noticed.
     pub lost: bool,
     /// A hash of everything that happened.
@@ -120,6 +132,10 @@ impl World {
             records: self.trails.iter().map(Trail::size).sum(),
             answers: self.answers,
             redeemed: self.trails.iter().map(|trail| trail.redeemed.len() as u64).sum(),
+            reservations: self.trails.iter().map(|trail| trail.accounts.ended()).sum(),
+            escalations: self.trails.iter().map(Trail::escalations).sum(),
+            chains: self.trails.iter().map(Trail::chains).sum(),
+            told: self.telling.told(),
             lost: !self.lost.is_empty(),
             trace: self.trace(),
         }

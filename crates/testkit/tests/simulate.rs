@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use countersign_core::event::{ApprovalState, Event};
 use countersign_core::{Actor, Record, Span};
 use countersign_testkit::history::{self, ACKNOWLEDGED, Line, ONCE, Operation, READS, REAL_TIME, REFUSED, ROOTS, Saw};
-use countersign_testkit::simulation::{Dice, Setting, Summary, World, play, run};
+use countersign_testkit::simulation::accounts::Accounts;
+use countersign_testkit::simulation::{Dice, Sabotage, Setting, Summary, World, play, run};
 use countersign_tlog::Hash;
 
 /// How many seeds a run has when nobody says otherwise.
@@ -65,12 +66,16 @@ fn every_invariant_holds_in_every_world() {
     let summaries = run_seeds(seeds);
     let sum = |of: fn(&Summary) -> u64| summaries.iter().map(of).sum::<u64>();
     println!(
-        "{} worlds: {} steps, {} records, {} answers, {} permits used, {} losses noticed; {:.1} s",
+        "{} worlds: {} steps, {} records, {} answers, {} permits used, {} reservations, {} escalations, {} chains, {} notices told, {} losses noticed; {:.1} s",
         summaries.len(),
         sum(|s| s.steps),
         sum(|s| s.records),
         sum(|s| s.answers),
         sum(|s| s.redeemed),
+        sum(|s| s.reservations),
+        sum(|s| s.escalations),
+        sum(|s| s.chains),
+        sum(|s| s.told),
         sum(|s| u64::from(s.lost)),
         started.elapsed().as_secs_f64(),
     );
@@ -80,6 +85,32 @@ fn every_invariant_holds_in_every_world() {
 fn a_seed_makes_the_same_world_twice() {
     for seed in [1, 2, 3, 4] {
         assert_eq!(run(seed), run(seed));
+    }
+}
+
+/// How many worlds find each deliberate fault at the latest.
+const FOUND_WITHIN: u64 = 60;
+
+/// The first world that finds what is wrong on purpose, and what it says of it.
+fn found(sabotage: Sabotage) -> Option<(u64, String)> {
+    (0..FOUND_WITHIN).find_map(|seed| {
+        let mut dice = Dice::new(seed);
+        let mut setting = Setting::of(&mut dice);
+        setting.lying_disk = false;
+        setting.sabotage = Some(sabotage);
+        let mut world = World::new(setting, dice).unwrap();
+        let why = play(&mut world).err()?;
+        Some((seed, why))
+    })
+}
+
+#[test]
+fn every_fault_that_is_there_on_purpose_is_found() {
+    for sabotage in Sabotage::ALL {
+        match found(sabotage) {
+            Some((seed, why)) => println!("{sabotage:?} is found by seed {seed}: {why}"),
+            None => panic!("{sabotage:?} is not found by {FOUND_WITHIN} worlds"),
+        }
     }
 }
 
@@ -95,6 +126,7 @@ fn calm(change: impl FnOnce(&mut Setting)) -> (World, Result<(), String>) {
         faults_per_mille: 0,
         network_per_mille: 0,
         steps: 600,
+        sabotage: None,
     };
     change(&mut setting);
     let mut world = World::new(setting, Dice::new(7)).unwrap();
@@ -193,11 +225,16 @@ fn a_read_that_misses_what_was_acknowledged_is_caught() {
 
 /// What the rules say of a record that would come next: an earlier one of some kind, changed.
 fn next(kind: &str, change: impl FnOnce(&mut Record)) -> String {
+    next_of(|record| record.event.kind() == kind, change)
+}
+
+/// The same, with an earlier one that fits.
+fn next_of(fits: impl Fn(&Record) -> bool, change: impl FnOnce(&mut Record)) -> String {
     let (world, played) = calm(|_| {});
     assert_eq!(played, Ok(()));
     let trail = &world.trails[0];
-    let found = trail.records.iter().find(|record| record.event.kind() == kind);
-    let mut record = found.unwrap_or_else(|| panic!("no `{kind}` came about")).clone();
+    let found = trail.records.iter().find(|record| fits(record));
+    let mut record = found.expect("such a record came about").clone();
     record.seq = trail.size();
     record.ts = trail.state.last_ts() + Span(1);
     record.idem = None;
@@ -209,6 +246,44 @@ fn next(kind: &str, change: impl FnOnce(&mut Record)) -> String {
 fn a_permit_that_is_redeemed_again_is_caught() {
     let why = next("permit.redeemed", |_| {});
     assert!(why.contains("invariant 2:"), "{why}");
+}
+
+#[test]
+fn a_reservation_that_leaves_more_than_there_is_is_caught() {
+    let (world, played) = calm(|_| {});
+    assert_eq!(played, Ok(()));
+    let held = |event: &mut Event| match event {
+        Event::DecisionMade(e) => e
+            .reserved
+            .first_mut()
+            .filter(|held| !held.account.ends_with("/action"))
+            .cloned(),
+        _other => None,
+    };
+    let mut records = world.trails[0].records.clone();
+    let place = records.iter_mut().position(|record| held(&mut record.event).is_some());
+    let place = place.expect("something was reserved");
+    let added_up = |records: &[Record]| {
+        let mut accounts = Accounts::default();
+        records.iter().try_for_each(|record| accounts.take(record))
+    };
+    assert_eq!(added_up(&records), Ok(()));
+    if let Event::DecisionMade(e) = &mut records[place].event {
+        e.reserved[0].left = "13.99".into();
+    }
+    let why = added_up(&records).unwrap_err();
+    assert!(why.contains("the record says 13.99"), "{why}");
+}
+
+#[test]
+fn what_is_done_for_nobody_by_an_agent_that_has_to_be_called_is_caught() {
+    let permitted = |record: &Record| matches!(&record.event, Event::DecisionMade(e) if e.permit.is_some());
+    let why = next_of(permitted, |record| {
+        if let Event::DecisionMade(e) = &mut record.event {
+            e.agent = "helper".into();
+        }
+    });
+    assert!(why.contains("invariant 28:"), "{why}");
 }
 
 #[test]

@@ -4,8 +4,10 @@ use countersign_core::digest::Digest;
 use countersign_core::event::{OutcomeStatus, Scope, Verb};
 use countersign_core::ids::{ActionId, ApprovalId};
 use countersign_core::policy::Value;
+use countersign_core::state::NewLease;
 use countersign_engine::{
-    Caller, Credential, Engine, EngineError, NewUser, OutcomeReport, RedeemRequest, Request, VoteRequest,
+    Caller, Credential, Engine, EngineError, NewChannel, NewUser, NewWay, OutcomeReport, RedeemRequest, Request,
+    VoteRequest,
 };
 
 use super::scene;
@@ -15,12 +17,12 @@ use super::scene;
 pub enum Want {
     /// A decision; the body says on what.
     Decide,
-    /// A vote for what the request showed, or for something else.
-    Vote(ApprovalId, Verb, Digest, String),
+    /// A vote for what the request showed, or for something else; a hand-over goes to somebody.
+    Vote(ApprovalId, Verb, Digest, String, Option<String>),
     /// To use a permit for an action of this digest.
     Redeem(String, Digest),
-    /// To say what happened.
-    Report(ActionId),
+    /// To say what happened, and what it cost.
+    Report(ActionId, OutcomeStatus, Option<String>),
     /// To withdraw a request.
     Cancel(ApprovalId),
     /// To complete the evidence of a request.
@@ -29,6 +31,12 @@ pub enum Want {
     Kill(Scope),
     /// To let it go on.
     Release(Scope),
+    /// To guard something, as this gateway.
+    TakeLease(String, Scope),
+    /// To guard nothing any more.
+    GiveBackLease(String),
+    /// To have people told by a channel of this name.
+    Tell(String),
     /// To store a variant of the policy.
     Upload(usize),
     /// To make a snapshot live.
@@ -169,22 +177,22 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
             let receipt = redeemed.receipt;
             Ok(done(Some((receipt.index, receipt.leaf_hash)), None))
         }
-        Want::Vote(id, verb, digest, snapshot) => {
+        Want::Vote(id, verb, digest, snapshot, to) => {
             let vote = VoteRequest {
                 verb: *verb,
                 comment: Some("because".into()),
                 digest: *digest,
-                to: None,
+                to: to.clone(),
                 snapshot: snapshot.clone(),
                 presentation: None,
             };
             let (answer, _) = engine.vote(&request, *id, vote).await?;
             Ok(done(None, learned(&answer.action)))
         }
-        Want::Report(id) => {
+        Want::Report(id, status, cost) => {
             let report = OutcomeReport {
-                status: OutcomeStatus::Succeeded,
-                cost: Some(("1.00".into(), "USD".into())),
+                status: *status,
+                cost: cost.clone().map(|cost| (cost, "USD".into())),
                 duration_ms: Some(10),
                 tokens: Default::default(),
                 details: None,
@@ -216,6 +224,31 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
             let released = engine.release(&request, scope.clone(), "over").await;
             released.map(|_| done(None, None))
         }
+        Want::TakeLease(gateway, guard) => {
+            let ask = NewLease {
+                gateway: gateway.clone(),
+                guards: vec![guard.clone()],
+                seconds: 10,
+            };
+            engine.take_lease(&request, ask).await.map(|()| done(None, None))
+        }
+        Want::GiveBackLease(gateway) => {
+            let returned = engine.give_back_lease(&request, gateway).await;
+            returned.map(|()| done(None, None))
+        }
+        Want::Tell(name) => {
+            let channel = NewChannel {
+                name: name.clone(),
+                quiet: None,
+                way: NewWay::Webhook {
+                    url: "https://hooks.example.com/told".into(),
+                },
+            };
+            engine
+                .register_channel(&request, channel)
+                .await
+                .map(|_| done(None, None))
+        }
         Want::Upload(variant) => {
             let files = scene::variants()[*variant].files.clone();
             engine.upload_policies(&request, files).await.map(|_| done(None, None))
@@ -235,7 +268,9 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
             engine.change_user(&request, user).await.map(|()| done(None, None))
         }
         Want::Register(agent) => {
-            let registered = engine.register_agent(&request, agent_of(agent, "team:ops")).await?;
+            let registered = engine
+                .register_agent(&request, agent_of(agent, "team:ops", None))
+                .await?;
             Ok(Answer::Done {
                 receipt: None,
                 learned: None,
@@ -314,12 +349,12 @@ pub fn person_of(id: &str, roles: &[&str], teams: Vec<String>) -> NewUser {
 }
 
 /// An agent to register.
-pub fn agent_of(id: &str, owner: &str) -> countersign_core::event::AgentRegistered {
+pub fn agent_of(id: &str, owner: &str, team: Option<&str>) -> countersign_core::event::AgentRegistered {
     countersign_core::event::AgentRegistered {
         agent: id.to_owned(),
         labels: Default::default(),
         owner: owner.to_owned(),
-        team: None,
+        team: team.map(str::to_owned),
     }
 }
 

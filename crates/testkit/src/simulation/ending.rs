@@ -9,6 +9,10 @@ use crate::history::{self, Saw};
 
 /// How many steps everything that is underway may take once all is mended.
 const PATIENCE: u64 = 5000;
+/// How often ten minutes pass until everything is told.
+const TOLD_WITHIN: u32 = 200;
+/// How many steps of telling come in between.
+const TELLING: u32 = 12;
 /// How often a node is asked whether it goes on.
 const TRIES: u32 = 5;
 
@@ -29,6 +33,8 @@ pub fn end(world: &mut World) -> Result<(), String> {
     confirm_clocks(world);
     drain(world)?;
     i22_every_request_has_ended(world)?;
+    i15_everything_is_told(world)?;
+    i10_every_reservation_has_ended(world)?;
     world.fold_anew()?;
     i12_nodes_have_the_state_of_the_ledger(world)?;
     i7_i8_the_history_fits_the_ledger(world)
@@ -49,6 +55,7 @@ fn a_loss_is_noticed(world: &World) -> Result<(), String> {
 fn mend(world: &mut World) -> Result<(), String> {
     world.note("everything is mended");
     world.network.trouble_per_mille = 0;
+    world.telling.trouble_per_mille = 0;
     world.store.faults(super::faults::Faults::heal);
     world.store.lie(false);
     world.store.room(None);
@@ -106,6 +113,43 @@ fn work(world: &mut World) -> bool {
         worked |= node.step();
     }
     worked
+}
+
+/// Every node goes on telling people. It looks for what is due again and again, so this comes to no end by itself.
+fn tell(world: &mut World) {
+    for node in 0..world.nodes.len() {
+        for org in &world.setting.orgs {
+            let engine = world.nodes[node].engine();
+            world.telling.go_on(node, engine, org, &mut world.dice);
+        }
+    }
+}
+
+/// Invariant 15: everybody who is to be told is told, once channels take it.
+fn i15_everything_is_told(world: &mut World) -> Result<(), String> {
+    let waits = |world: &World| {
+        let notices = world.trails.iter().flat_map(|trail| trail.state.notices());
+        notices.filter(|(_, notice)| !notice.dead).map(|(id, _)| *id).next()
+    };
+    for _ in 0..TOLD_WITHIN {
+        if waits(world).is_none() {
+            break;
+        }
+        for _ in 0..TELLING {
+            tell(world);
+            work(world);
+        }
+        settle(world)?;
+        world.look()?;
+        world.timeline.pass(Span::minutes(10));
+    }
+    if let Some(notice) = waits(world) {
+        return Err(format!("invariant 15: `{notice}` is told to nobody"));
+    }
+    for trail in &world.trails {
+        (world.telling.check(trail)).map_err(|why| format!("invariant 15: {why} (`{}`)", trail.org))?;
+    }
+    Ok(())
 }
 
 /// Invariant 26: once there is room again, every node decides and answers.
@@ -194,6 +238,17 @@ fn i22_every_request_has_ended(world: &World) -> Result<(), String> {
         let told: std::collections::BTreeSet<_> = outcomes.collect();
         if let Some(id) = trail.redeemed.iter().find(|id| !told.contains(*id)) {
             return Err(format!("invariant 22: nothing says how `{id}` went"));
+        }
+    }
+    Ok(())
+}
+
+fn i10_every_reservation_has_ended(world: &World) -> Result<(), String> {
+    let now = world.timeline.now();
+    for trail in &world.trails {
+        trail.accounts.rest(now).map_err(|why| format!("invariant 10: {why}"))?;
+        if let Some(lease) = trail.state.leases().next() {
+            return Err(format!("invariant 22: gateway `{}` still guards", lease.gateway));
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use countersign_core::Time;
 use countersign_engine::Engine;
 
-use super::client::{Answer, Call, Learned, carry_out, kid_of};
+use super::client::{Answer, Call, Learned, Want, carry_out, kid_of};
 use super::dice::Dice;
 use crate::history::{Operation, Saw, key_of};
 
@@ -235,6 +235,10 @@ impl Pending {
     /// What the history says of it. A message that was lost before anybody saw it leaves no doubt.
     fn operation(self) -> Option<Operation> {
         let call = &self.call;
+        if matches!(call.want, Want::TakeLease(..)) {
+            // A renewal leaves no record, and a late copy of it renews again.
+            return None;
+        }
         let key = (!call.want.reads()).then(|| key_of(&kid_of(&call.credential), &call.route, &call.key));
         let (ended, saw) = match (self.done, self.read) {
             (Some((ended, Answer::Done { receipt, .. })), _) => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::digest::Digest;
-use countersign_core::event::{Scope, Verb};
+use countersign_core::event::{OutcomeStatus, Scope, Verb};
 use countersign_core::ids::ActionId;
 
 use super::client::{Call, Learned, Want, kid_of};
@@ -38,7 +38,7 @@ impl Known {
 
 /// The next call.
 pub fn next(org: usize, known: &mut [Known], dice: &mut Dice) -> Option<Call> {
-    let weights = [26, 16, 16, 6, 3, 3, 3, 2, 4, 4, 2, 1, 2, 5, 8, 4, 3, 2, 1];
+    let weights = [26, 18, 16, 7, 3, 3, 3, 2, 4, 4, 2, 1, 2, 5, 8, 4, 3, 2, 1, 3, 2];
     let kind = dice.weighted(&weights);
     let (credential, want) = match kind {
         0 => return Some(decide(org, known, dice)),
@@ -66,11 +66,14 @@ fn route(want: &Want) -> String {
         Want::Decide => "POST /v1/actions".into(),
         Want::Vote(id, ..) => format!("POST /v1/approvals/{id}/votes"),
         Want::Redeem(..) => "POST /v1/permits/redeem".into(),
-        Want::Report(id) => format!("POST /v1/actions/{id}/outcome"),
+        Want::Report(id, ..) => format!("POST /v1/actions/{id}/outcome"),
         Want::Cancel(id) => format!("POST /v1/approvals/{id}/cancel"),
         Want::Answer(id) => format!("POST /v1/approvals/{id}/answers"),
         Want::Kill(scope) => format!("POST /v1/kill {scope}"),
         Want::Release(scope) => format!("POST /v1/kill/release {scope}"),
+        Want::TakeLease(gateway, _) => format!("PUT /v1/leases/{gateway}"),
+        Want::GiveBackLease(gateway) => format!("DELETE /v1/leases/{gateway}"),
+        Want::Tell(name) => format!("POST /v1/channels {name}"),
         Want::Upload(_) => "POST /v1/policies".into(),
         Want::Activate(_) => "POST /v1/policies/activate".into(),
         Want::RollBack => "POST /v1/policies/rollback".into(),
@@ -87,11 +90,16 @@ fn route(want: &Want) -> String {
 /// A decision. Few different arguments, so that refusals repeat and digests meet again.
 fn decide(org: usize, known: &mut [Known], dice: &mut Dice) -> Call {
     let known = &mut known[org];
-    let action = scene::ACTIONS[dice.weighted(&[6, 3, 6, 4, 3, 3, 2, 2])];
-    let agent = dice
-        .one_of(&known.agents)
-        .map(|(_, key)| key.clone())
-        .unwrap_or_default();
+    let action = scene::ACTIONS[dice.weighted(&[6, 3, 6, 4, 3, 3, 5, 6, 4, 2, 2])];
+    let (agent, key) = dice.one_of(&known.agents).cloned().unwrap_or_default();
+    // What one agent does for another is asked for with the call that proves it, or with something that does not.
+    let calls = agent == "triage" && dice.happens(600);
+    let chain = match some(known, dice, |learned| learned.agent == "triage") {
+        Some(call) if agent == "helper" && dice.happens(850) => {
+            format!(r#","delegation":[{{"agent":"triage","action":"{}"}}]"#, call.id)
+        }
+        _ => String::new(),
+    };
     let principal = match dice.below(6) {
         0 => r#","principal":"dana""#,
         1 => r#","principal":"alex""#,
@@ -102,15 +110,30 @@ fn decide(org: usize, known: &mut [Known], dice: &mut Dice) -> Call {
     } else {
         ""
     };
-    let cost = if action == "cap" {
-        r#","estimated_cost":"1.00""#
+    let cost = match action {
+        "cap" => r#","estimated_cost":"1.00""#.to_owned(),
+        "spend" | "order" => format!(r#","estimated_cost":"{}""#, money(dice, 400)),
+        _ => String::new(),
+    };
+    let run = match dice.below(3) {
+        0 => format!(r#","run":"r{}""#, dice.below(3)),
+        _ => String::new(),
+    };
+    let what = if calls {
+        r#""tool":"agent/helper""#.to_owned()
     } else {
-        ""
+        format!(r#""action":"{action}""#)
     };
     let number = dice.below(40);
-    let body = format!(r#"{{"action":"{action}","args":{{"n":{number}}}{principal}{cost}{remedy}}}"#);
+    let body = format!(r#"{{{what},"args":{{"n":{number}}}{principal}{cost}{run}{chain}{remedy}}}"#);
     let route = route(&Want::Decide);
-    call(org, known, agent, route, body.into_bytes(), Want::Decide)
+    call(org, known, key, route, body.into_bytes(), Want::Decide)
+}
+
+/// An amount below so many cents.
+fn money(dice: &mut Dice, cents: u64) -> String {
+    let cents = dice.below(cents);
+    format!("{}.{:02}", cents / 100, cents % 100)
 }
 
 fn wanted(kind: usize, known: &Known, dice: &mut Dice) -> Option<(String, Want)> {
@@ -122,7 +145,9 @@ fn wanted(kind: usize, known: &Known, dice: &mut Dice) -> Option<(String, Want)>
         2 => redeem(known, dice)?,
         3 => {
             let learned = some(known, dice, |learned| learned.permit.is_some())?;
-            (of(known, learned, dice)?, Want::Report(learned.id))
+            let status = [OutcomeStatus::Succeeded, OutcomeStatus::Failed][dice.weighted(&[4, 1])];
+            let cost = dice.happens(800).then(|| money(dice, 500));
+            (of(known, learned, dice)?, Want::Report(learned.id, status, cost))
         }
         4 => {
             let approval = some(known, dice, |learned| learned.approval.is_some())?.approval?;
@@ -148,6 +173,19 @@ fn wanted(kind: usize, known: &Known, dice: &mut Dice) -> Option<(String, Want)>
         14 => (admin, Want::Checkpoint),
         15 => (agent, Want::Look(some(known, dice, |_| true)?.id)),
         16 => (admin, Want::State),
+        19 => {
+            let gateway = format!("gate-{}", dice.below(3));
+            let guards = Want::TakeLease(gateway.clone(), scope(dice));
+            (
+                agent,
+                if dice.happens(750) {
+                    guards
+                } else {
+                    Want::GiveBackLease(gateway)
+                },
+            )
+        }
+        20 => (admin, Want::Tell(format!("room-{}", dice.below(2)))),
         _rarely => rare(known, dice, admin)?,
     })
 }
@@ -183,7 +221,18 @@ fn some<'a>(known: &'a Known, dice: &mut Dice, fits: impl Fn(&Learned) -> bool) 
 
 fn vote(known: &Known, dice: &mut Dice) -> Option<Want> {
     let learned = some(known, dice, |learned| learned.approval.is_some())?;
-    let verb = [Verb::Approve, Verb::Reject, Verb::Abstain, Verb::Comment][dice.weighted(&[12, 2, 1, 1])];
+    let verbs = [
+        Verb::Approve,
+        Verb::Reject,
+        Verb::Abstain,
+        Verb::Comment,
+        Verb::HandOver,
+        Verb::Claim,
+        Verb::Release,
+        Verb::Clarify,
+    ];
+    let verb = verbs[dice.weighted(&[12, 2, 1, 1, 2, 1, 1, 1])];
+    let to = (verb == Verb::HandOver).then(|| scene::PEOPLE[dice.place(4)].0.to_owned());
     let digest = if dice.happens(50) {
         Digest([1; 32])
     } else {
@@ -193,7 +242,7 @@ fn vote(known: &Known, dice: &mut Dice) -> Option<Want> {
         0 => scene::variants()[dice.place(3)].hash.to_string(),
         _ => learned.snapshot.clone(),
     };
-    Some(Want::Vote(learned.approval?, verb, digest, snapshot))
+    Some(Want::Vote(learned.approval?, verb, digest, snapshot, to))
 }
 
 fn redeem(known: &Known, dice: &mut Dice) -> Option<(String, Want)> {
@@ -215,9 +264,12 @@ fn of(known: &Known, learned: &Learned, dice: &mut Dice) -> Option<String> {
 }
 
 fn scope(dice: &mut Dice) -> Scope {
-    match dice.weighted(&[2, 3, 3]) {
+    match dice.weighted(&[2, 4, 3, 1, 1, 1]) {
         0 => Scope::Organization,
-        1 => Scope::Agent(scene::AGENTS[dice.place(2)].0.into()),
+        1 => Scope::Agent(scene::AGENTS[dice.place(4)].0.into()),
+        3 => Scope::Team("desk".into()),
+        4 => Scope::Class(["reporting", "spending"][dice.place(2)].into()),
+        5 => Scope::Run(format!("r{}", dice.below(3))),
         _tool => Scope::Tool(scene::ACTIONS[dice.place(4)].into()),
     }
 }
@@ -232,10 +284,10 @@ fn foreign(org: usize, known: &mut [Known], dice: &mut Dice) -> Option<Call> {
     let (credential, want) = match (dice.below(4), learned.approval, learned.permit) {
         (0, Some(approval), _) => (
             person,
-            Want::Vote(approval, Verb::Approve, learned.shown, learned.snapshot),
+            Want::Vote(approval, Verb::Approve, learned.shown, learned.snapshot, None),
         ),
         (1, _, Some(permit)) => (agent, Want::Redeem(permit, learned.digest)),
-        (2, _, _) => (agent, Want::Report(learned.id)),
+        (2, _, _) => (agent, Want::Report(learned.id, OutcomeStatus::Succeeded, None)),
         _look => (admin, Want::Look(learned.id)),
     };
     let route = format!("{} foreign", route(&want));

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use countersign_core::digest::Digest;
-use countersign_core::event::{ApprovalState, DecisionMade, Event, OutcomeStatus, Status};
+use countersign_core::event::{ApprovalState, DecisionMade, Event, OutcomeStatus, Status, Verb};
 use countersign_core::ids::ActionId;
 use countersign_core::policy::Decision;
 use countersign_core::policy::verdict::Quorum;
@@ -19,7 +19,7 @@ const TOLERANCE: Span = Span::seconds(61);
 type Rule = fn(&Trail, &Record) -> Result<(), String>;
 
 /// Every rule with its number and sentence.
-const RULES: [(&str, Rule); 14] = [
+const RULES: [(&str, Rule); 16] = [
     (
         "1: nothing runs without a decision that allows it or an approval that does",
         nothing_runs_without_a_grant,
@@ -33,6 +33,10 @@ const RULES: [(&str, Rule); 14] = [
         enough_people_approved,
     ),
     ("12: records follow each other without a gap", records_have_no_gap),
+    (
+        "28: what is done for another agent was handed on by it, and both may",
+        a_chain_is_proven,
+    ),
     (
         "17: after a kill nothing of its scope is permitted or used",
         what_is_killed_gets_nothing,
@@ -48,6 +52,10 @@ const RULES: [(&str, Rule); 14] = [
     (
         "20: nothing is permitted that no policy permits",
         nothing_is_permitted_that_no_policy_permits,
+    ),
+    (
+        "6: a request is handed over by whoever has a place to somebody else",
+        hand_overs_have_a_receiver,
     ),
     ("25: the times of records rise", times_rise),
     ("25: no permit is used after its end", no_permit_outlives_its_end),
@@ -136,7 +144,11 @@ fn what_runs_was_decided(trail: &Trail, record: &Record) -> Result<(), String> {
 fn only_votes_approve(trail: &Trail, record: &Record) -> Result<(), String> {
     match &record.event {
         Event::ApprovalResolved(e) if e.permit.is_some() || e.state == ApprovalState::Approved => {
-            let voted = trail.records.last().is_some_and(|last| match &last.event {
+            // Between the vote and the end stands only that steps of a route have passed.
+            let passed =
+                |event: &Event| matches!(event, Event::ApprovalStepPassed(step) if step.approval == e.approval);
+            let last = trail.records.iter().rev().find(|last| !passed(&last.event));
+            let voted = last.is_some_and(|last| match &last.event {
                 Event::ApprovalVoted(vote) => vote.approval == e.approval && vote.counted,
                 _other => false,
             });
@@ -214,6 +226,9 @@ fn scopes_of(decision: &DecisionMade) -> Vec<String> {
     scopes.extend(decision.run.iter().map(|run| format!("run:{run}")));
     scopes.extend(decision.classes.iter().map(|class| format!("class:{class}")));
     scopes.extend(decision.team.iter().map(|team| format!("team:{team}")));
+    // What is done for an agent stops when that agent is stopped.
+    let chain = decision.facts.delegation.iter();
+    scopes.extend(chain.map(|link| format!("agent:{}", link.id)));
     scopes
 }
 
@@ -266,6 +281,44 @@ fn nothing_is_permitted_that_no_policy_permits(_: &Trail, record: &Record) -> Re
             let snapshot = record.snapshot.as_deref();
             demand(e.permit.is_none() || scene::may_permit(snapshot, e), || {
                 format!("`{}` is permitted under {snapshot:?}", e.action)
+            })
+        }
+        _other => Ok(()),
+    }
+}
+
+/// Every agent of a chain has an open, permitted call of the next one.
+fn a_chain_is_proven(trail: &Trail, record: &Record) -> Result<(), String> {
+    let Event::DecisionMade(e) = &record.event else {
+        return Ok(());
+    };
+    if e.permit.is_none() {
+        return Ok(());
+    }
+    demand(&*e.agent != "helper" || !e.facts.delegation.is_empty(), || {
+        "`helper` does nothing unless it is called".into()
+    })?;
+    let called = e.facts.delegation.iter().skip(1).map(|link| &*link.id);
+    for (link, next) in e.facts.delegation.iter().zip(called.chain([&*e.agent])) {
+        let call = trail.decisions.get(&link.action_id).map(|(_, call, _)| call);
+        let calls = call.is_some_and(|call| {
+            call.agent == link.id && call.tool.as_deref() == Some(format!("agent/{next}").as_str())
+        });
+        let open = trail.issued.contains_key(&link.action_id) && !trail.reported.contains(&link.action_id);
+        demand(calls && open, || {
+            format!("`{}` did not call `{next}` by `{}`", link.id, link.action_id)
+        })?;
+    }
+    Ok(())
+}
+
+fn hand_overs_have_a_receiver(trail: &Trail, record: &Record) -> Result<(), String> {
+    match &record.event {
+        Event::ApprovalVoted(e) if e.counted && e.verb == Verb::HandOver => {
+            let opened = trail.opened.get(&e.approval).ok_or("it was never opened")?;
+            let out = opened.excluded.iter().any(|out| Some(&out.user) == e.to.as_ref());
+            demand(e.to.is_some() && e.to.as_ref() != Some(&e.user) && !out, || {
+                format!("`{}` hands over to {:?}", e.user, e.to)
             })
         }
         _other => Ok(()),

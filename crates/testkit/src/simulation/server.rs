@@ -10,6 +10,7 @@ use super::dice::Dice;
 use super::disk::Disk;
 use super::faults::{Fault, Faults};
 use super::frames::{Entry, Frames};
+use super::sabotage::Sabotage;
 use super::timeline::{Timeline, Wall};
 
 /// A ledger that is shorter after a crash than what was acknowledged of it.
@@ -38,6 +39,8 @@ pub(super) struct Server {
     pub leases: BTreeMap<(String, String), (String, Time)>,
     /// News for nodes was lost: they have to look everywhere.
     pub news_lost: BTreeSet<u64>,
+    /// What is wrong on purpose.
+    pub sabotage: Option<Sabotage>,
     pub appends: u64,
     pub turns: u64,
     frames: Frames,
@@ -57,6 +60,7 @@ impl Server {
             taken: BTreeMap::new(),
             leases: BTreeMap::new(),
             news_lost: BTreeSet::new(),
+            sabotage: None,
             appends: 0,
             turns: 0,
             frames: Frames::default(),
@@ -102,6 +106,9 @@ impl Server {
             Some(Fault::UnknownAndLost) => return Err(AppendError::Unknown("the connection was lost".into())),
             Some(Fault::Slow(span)) => self.timeline.pass(span),
             Some(Fault::UnknownButThere | Fault::DiesWriting | Fault::DiesUnsynced | Fault::DiesSynced) | None => {}
+        }
+        if self.sabotage == Some(Sabotage::AcknowledgesNothing) && self.dice.happens(50) {
+            return Ok(());
         }
         self.write(Entry::Batch(batch.into()), fault)?;
         self.image.append(batch)?;

@@ -11,6 +11,7 @@ use super::client::{agent_of, person_of};
 use super::dice::Dice;
 use super::node::Node;
 use super::plan::Known;
+use super::sabotage::Sabotage;
 use super::scene;
 
 /// What kind of world it is.
@@ -34,6 +35,8 @@ pub struct Setting {
     pub network_per_mille: u64,
     /// How many steps it has before everything is mended.
     pub steps: u64,
+    /// What is wrong in it on purpose.
+    pub sabotage: Option<Sabotage>,
 }
 
 impl Setting {
@@ -53,6 +56,7 @@ impl Setting {
             faults_per_mille: calm(dice, &[0, 20, 60, 150]),
             network_per_mille: calm(dice, &[0, 50, 150, 300]),
             steps: 250 + dice.below(250),
+            sabotage: None,
         }
     }
 }
@@ -106,8 +110,8 @@ pub fn found(node: &mut Node, org: &Org) -> Result<Known, String> {
         }
         known.people.push(key);
     }
-    for (id, owner) in scene::AGENTS {
-        let added = finish(node, engine.register_agent(&request, agent_of(id, owner)))?;
+    for (id, owner, team) in scene::AGENTS {
+        let added = finish(node, engine.register_agent(&request, agent_of(id, owner, team)))?;
         let key = added.key.ok_or("a new agent has no key")?.text;
         known.agents.push((id.to_owned(), key));
     }

@@ -14,6 +14,7 @@ use countersign_store::{
 
 use super::dice::Dice;
 use super::faults::{Fault, Faults};
+use super::sabotage::Sabotage;
 use super::server::{Lost, Server};
 use super::timeline::{Timeline, Wall};
 
@@ -96,6 +97,13 @@ impl SimStore {
         server.disk.room_until = bytes.map(|bytes| server.disk.len() + bytes);
     }
 
+    /// Does something wrong on purpose from now on.
+    pub fn sabotage(&self, sabotage: Option<Sabotage>) {
+        let mut server = lock(&self.server);
+        server.sabotage = sabotage;
+        server.disk.lies = sabotage == Some(Sabotage::LosesSyncs);
+    }
+
     /// Whether the machine runs.
     pub fn is_up(&self) -> bool {
         lock(&self.server).up
@@ -176,7 +184,15 @@ impl Store for SimStore {
     }
 
     fn records(&self, org: &str, from: u64, limit: usize) -> Result<Vec<StoredRecord>, ReadError> {
-        self.read(|image| image.records(org, from, limit))
+        let mut records = self.read(|image| image.records(org, from, limit))?;
+        let Some(sabotage) = lock(&self.server).sabotage else {
+            return Ok(records);
+        };
+        for record in &mut records {
+            let read = sabotage.of_record(std::mem::take(&mut record.leaf));
+            record.leaf = read.map_err(|error| ReadError(error.to_string()))?;
+        }
+        Ok(records)
     }
 
     fn leaf_hashes(&self, org: &str, from: u64, to: u64) -> Result<Vec<Digest>, ReadError> {

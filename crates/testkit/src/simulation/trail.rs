@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use countersign_core::digest::Digest;
-use countersign_core::event::{ApprovalOpened, ApprovalState, DecisionMade, Event, Verb};
+use countersign_core::event::{ApprovalOpened, ApprovalState, DecisionMade, Event, StepReason, Verb};
 use countersign_core::ids::{ActionId, ApprovalId};
 use countersign_core::{Record, State, Time};
 use countersign_store::{Org, Store, StoredRecord};
 use countersign_tlog::{Checkpoint, Edge, Hash, VerifyingKey, leaf_hash};
 
+use super::accounts::Accounts;
 use super::rules;
 use crate::history::Line;
 
@@ -61,6 +62,10 @@ pub struct Trail {
     edge: Edge,
     leaves: Vec<Vec<u8>>,
     key: Option<VerifyingKey>,
+    /// Budgets, added up from the records.
+    pub accounts: Accounts,
+    /// Actions whose outcome is known.
+    pub reported: BTreeSet<ActionId>,
     /// The clocks were right, or known to be wrong, all the time.
     pub clocks_are_known: bool,
     /// The true time before which a request cannot have been handled, by idempotency key.
@@ -88,6 +93,8 @@ impl Trail {
             edge: Edge::new(),
             leaves: Vec::new(),
             key: None,
+            accounts: Accounts::default(),
+            reported: BTreeSet::new(),
             clocks_are_known: true,
             arrived: BTreeMap::new(),
         }
@@ -96,6 +103,22 @@ impl Trail {
     /// How many records are known.
     pub fn size(&self) -> u64 {
         self.records.len() as u64
+    }
+
+    /// How many steps of routes were asked because the one before let its time pass.
+    pub fn escalations(&self) -> u64 {
+        let late = |record: &&Record| match &record.event {
+            Event::ApprovalStepStarted(e) => e.reason == StepReason::TimedOut,
+            _other => false,
+        };
+        self.records.iter().filter(late).count() as u64
+    }
+
+    /// How many decisions were permitted for a chain of agents.
+    pub fn chains(&self) -> u64 {
+        let decisions = self.decisions.values();
+        let chained = decisions.filter(|(_, e, _)| e.permit.is_some() && !e.facts.delegation.is_empty());
+        chained.count() as u64
     }
 
     /// Takes in what a store has beyond what is known, holding every record against the rules.
@@ -146,6 +169,8 @@ impl Trail {
             return Err(format!("record {} has another leaf hash than its bytes", record.seq));
         }
         self.hold(&record)?;
+        (self.accounts.take(&record))
+            .map_err(|why| format!("invariants 9 and 10: record {} of `{}`: {why}", record.seq, self.org))?;
         self.note(&record, now);
         self.state.apply(&record);
         self.edge.push(Hash(stored.leaf_hash.0));
@@ -191,6 +216,9 @@ impl Trail {
                 if let Some(approval) = e.approval {
                     self.ended.insert(approval, ApprovalState::Consumed);
                 }
+            }
+            Event::OutcomeReported(e) => {
+                self.reported.insert(e.action_id);
             }
             Event::KillEngaged(e) => {
                 self.kills.insert(e.scope.to_string());

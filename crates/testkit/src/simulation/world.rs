@@ -17,6 +17,7 @@ use super::plan::{self, Known};
 use super::server::Lost;
 use super::setting::{Setting, found};
 use super::store::SimStore;
+use super::telling::Telling;
 use super::timeline::Timeline;
 use super::trail::Trail;
 use crate::history::Operation;
@@ -35,6 +36,8 @@ pub struct World {
     pub nodes: Vec<Node>,
     /// Messages.
     pub network: Network,
+    /// Notices to people.
+    pub telling: Telling,
     /// What clients have learned, by organization.
     pub known: Vec<Known>,
     /// What the outsider knows, by organization.
@@ -87,6 +90,7 @@ impl World {
         }
         let trails = setting.orgs.iter().map(|org: &Org| Trail::new(org.clone())).collect();
         let history = vec![Vec::new(); setting.orgs.len()];
+        store.sabotage(setting.sabotage);
         store.faults(|faults| {
             faults.appends_per_mille = setting.faults_per_mille;
             faults.reads_per_mille = setting.faults_per_mille / 10;
@@ -96,8 +100,10 @@ impl World {
             trouble_per_mille: setting.network_per_mille,
             ..Network::default()
         };
+        let telling = Telling::new(2 * setting.network_per_mille, setting.sabotage);
         let mut world = World {
             setting,
+            telling,
             dice,
             timeline,
             store,
@@ -194,6 +200,14 @@ impl World {
                 return;
             }
         }
+        self.tell(node);
+    }
+
+    /// A node goes on telling people what is due in some organization.
+    fn tell(&mut self, node: usize) {
+        let org = self.setting.orgs[self.dice.place(self.setting.orgs.len())].clone();
+        let engine = self.nodes[node].engine();
+        self.telling.go_on(node, engine, &org, &mut self.dice);
     }
 
     fn pass_time(&mut self) {
@@ -207,6 +221,7 @@ impl World {
         let node = self.dice.place(self.nodes.len());
         self.note(&format!("node {node} dies"));
         self.nodes[node].process = None;
+        self.telling.lose(node);
         self.network.lose(node);
     }
 
@@ -217,6 +232,7 @@ impl World {
         }
         self.note("the machine died, and its node with it");
         self.nodes[0].process = None;
+        self.telling.lose(0);
         self.network.lose(0);
     }
 
@@ -375,6 +391,7 @@ impl World {
     /// If a fold gives another state.
     pub fn fold_anew(&self) -> Result<(), String> {
         for trail in &self.trails {
+            (trail.accounts.agree(&trail.state)).map_err(|why| format!("invariant 9: {why}"))?;
             if trail.refold(trail.size())?.hash() != trail.state.hash() {
                 return Err(format!("invariants 12 and 18: two folds of `{}` differ", trail.org));
             }
