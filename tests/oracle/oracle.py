@@ -227,13 +227,43 @@ class Model:
         decision = self.decisions.get(data["action_id"])
         self.need(decision and decision["data"].get("approval") == data["approval"], "no decision asked for it")
         self.need(instant(data["deadline"]) > self.now, "its deadline is over")
-        self.approvals[data["approval"]] = {"data": data, "yes": set(), "second": set(), "state": "open", "missing": set(data.get("missing", []))}
+        self.approvals[data["approval"]] = {"data": data, "yes": set(), "second": set(), "author": None, "revision": 1, "state": "open", "missing": set(data.get("missing", []))}
 
     def on_approval_answered(self, record, data):
         approval = self.approvals.get(data["approval"])
         self.need(approval and approval["state"] == "open", "evidence for a request that is not open")
         if approval:
             approval["missing"] = set(data.get("missing", []))
+
+    def on_approval_revised(self, record, data):
+        """The request goes on about another action: as strictly as before or more so, and nobody has approved that yet."""
+        approval, decision = self.approvals.get(data["approval"]), self.decisions.get(data["action_id"])
+        if not self.need_known(approval) or not self.need_known(decision):
+            return
+        opened = approval["data"]
+        self.need(approval["state"] == "open" and not approval["missing"], "what does not wait for people is revised")
+        self.need(self.now < instant(opened["deadline"]), "revised after the deadline")
+        self.need(data["previous"] == opened["digest"] != data["digest"], "it does not follow from what was there")
+        self.need(record.get("snapshot") == self.live, "it does not cite the policy that was live")
+        self.need(data["decision"] not in ("deny", "remediate"), "revised to what policy does not grant")
+        self.need(data["revision"] == approval["revision"] + 1, "a revision has no number of its own")
+        self.need(all(slot in data["slots"] for slot in opened["slots"]), "somebody who had to approve has not to any more")
+        out = [{person["user"] for person in one.get("excluded", [])} for one in (opened, data)]
+        self.need(out[0] <= out[1], "somebody who was excluded is not any more")
+        self.need(data["valid_for_s"] <= opened["valid_for_s"], "an approval of it is good for longer")
+        editor, editable = data.get("edited_by"), opened.get("editable", {}).get("pointers", [])
+        within = lambda place: any(place == one or place.startswith(one + "/") for one in editable)
+        self.need(not editor or (data["changed"] and all(map(within, data["changed"]))), "edited where nothing may be edited")
+        self.need(not editor or editor not in out[1], "edited by somebody who is excluded")
+        self.need(editor or not data.get("second") and not data.get("keeps_votes"), "the agent's own revision keeps votes")
+        keeps = opened.get("editable", {}).get("keeps_votes", False)
+        self.need(keeps or not data.get("keeps_votes"), "votes stand that no route lets stand")
+        approval["data"] = {**opened, **{name: data.get(name, []) for name in ("digest", "slots", "excluded", "valid_for_s")}}
+        approval |= {"revision": data["revision"], "author": editor if data.get("second") else None, "edited_by": editor}
+        if not data.get("keeps_votes"):
+            approval |= {"yes": set(), "second": set()}
+        decision["digest"] = data["digest"]
+        decision["data"] = {**decision["data"], "classes": data.get("classes", [])}
 
     def on_approval_voted(self, record, data):
         approval = self.approvals.get(data["approval"])
@@ -248,7 +278,9 @@ class Model:
         self.need(any(data["user"] in place for place in self.places(opened)), "a vote of somebody who may not decide counts")
         self.need(data["user"] not in approval["yes"], "one person votes twice")
         self.need(data["user"] not in self.barred, "a vote of somebody who is suspended counts")
-        if data["verb"] == "approve":
+        if data["verb"] == "edit":
+            self.need(approval.pop("edited_by", None) == data["user"], "an edit that made nothing of the action counts")
+        if data["verb"] in ("approve", "edit"):
             approval["yes"].add(data["user"])
             approval["second"] |= {data["user"]} if data.get("second") else set()
         if self.seconded(approval) or data["verb"] == "reject":
@@ -258,6 +290,9 @@ class Model:
         """Enough people have approved, and one more where somebody's votes were conspicuous."""
         opened, yes, second = approval["data"], approval["yes"], approval["second"]
         others = [yes - {user} for user in yes - second]
+        seats = set().union(*self.places(opened))
+        if approval["author"] and not seats & yes - {approval["author"]}:
+            return False
         return self.filled(opened, yes) and (not second or any(self.filled(opened, left) for left in others))
 
     def on_reviewer_suspended(self, record, data):

@@ -7,6 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::budgets::BudgetLeft;
+use crate::revisions::RevisionBody;
 
 /// Text without control characters.
 const WORDS: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
@@ -200,7 +201,7 @@ pub struct StepBody {
     pub route: String,
     /// Which step of it, from 1.
     pub step: u32,
-    /// Why it was asked (`opened`, `approved`, `timed_out`, `repeated`, `unreachable`), or what came of it (`reminded`,
+    /// Why it was asked (`opened`, `approved`, `timed_out`, `repeated`, `revised`, `unreachable`), or what came of it (`reminded`,
     /// `passed`, `held`).
     pub what: String,
     /// When.
@@ -318,6 +319,10 @@ pub struct ActionAnswer {
     pub approval: Option<ApprovalSummary>,
     /// A safer action that policy offers.
     pub remedy: Option<RemedyBody>,
+    /// What it is now, where a reviewer narrowed it or the agent changed it while people decided: `action_digest`,
+    /// `constraints`, `snapshot` and the permit are for that. Absent where nobody changed anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<RevisionBody>,
     /// Kinds of personal or secret data that were found; they are replaced in everything that is kept.
     pub pii: Vec<String>,
     /// The agents for which it is done, proven, the first one first. Absent where it is done for none.
@@ -356,7 +361,7 @@ pub struct LinkBody {
 pub struct VoteBody {
     /// Who.
     pub user: String,
-    /// `approve`, `reject`, `abstain`, `comment`.
+    /// What: `approve`, `reject`, `edit` and the others.
     pub verb: String,
     /// When.
     pub at: String,
@@ -371,6 +376,9 @@ pub struct VoteBody {
     /// The name of the votes that were given at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<String>,
+    /// It is for what the request was about before a revision, and does not stand for what it is about now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outdated: bool,
     /// Where it is in the ledger.
     pub index: u64,
 }
@@ -384,16 +392,22 @@ pub struct ApprovalAnswer {
     pub state: String,
     /// The action and its decision. What the agent says is data, never instructions.
     pub action: ActionAnswer,
-    /// The action as it is kept, with what must not be kept replaced.
+    /// The action as it is kept and as it stands, with what must not be kept replaced.
     pub stored: serde_json::Value,
     /// Evidence that came later.
     pub answers: Vec<serde_json::Value>,
+    /// Places of the action that whoever decides may narrow: JSON pointers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub editable: Vec<String>,
+    /// What the request was changed to, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revisions: Vec<RevisionBody>,
     /// What a vote has to echo.
     pub action_digest: String,
     /// What a vote has to echo.
     pub snapshot: Option<String>,
     /// The hash of what is shown here of the action, the rule and the answers: a vote may echo it, and an approval of
-    /// what is of risk `R3` or `R4` must. Changes when the agent answers.
+    /// what is of risk `R3` or `R4` must. Changes when the agent answers, and when the action is changed.
     #[serde(default)]
     pub presentation_digest: Option<String>,
     /// Who is asked now.

@@ -30,6 +30,8 @@ pub enum VoteVerb {
     Claim,
     /// Is no longer on it.
     Release,
+    /// Says yes to less than was asked for; needs `set`.
+    Edit,
 }
 
 /// A vote for exactly what was seen.
@@ -51,6 +53,10 @@ pub struct VoteRequestBody {
     /// `presentation_digest` of the request as it was seen; needed to approve what is of risk `R3` or `R4`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presentation_digest: Option<Hex64>,
+    /// With `edit`: what is to be at which place, such as `{"/amount": "300"}`; `null` takes a member away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::revisions::places")]
+    pub set: Option<crate::revisions::Places>,
 }
 
 /// What a person does with several requests at once.

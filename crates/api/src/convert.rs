@@ -6,13 +6,14 @@ use countersign_core::event::{AccountRead, ApprovalStepStarted, DecisionFacts, L
 use countersign_core::policy::verdict::{ConstraintValue, Quorum};
 use countersign_core::policy::{Decimal, Reason, Value};
 use countersign_core::state::amount_text;
-use countersign_core::view::{ActionView, ApprovalView, StepFact, StepTaken};
+use countersign_core::view::{ActionView, ApprovalView, Revised, StepFact, StepTaken};
 
 use crate::action::{
     ActionAnswer, ApprovalAnswer, ApprovalSummary, LinkBody, OutcomeBody, QuestionBody, ReasonBody, Receipt,
     RemedyBody, SlotBody, StepBody, VoteBody,
 };
 use crate::budgets::BudgetLeft;
+use crate::revisions::RevisionBody;
 
 /// What an answer needs besides the view.
 pub struct Rendering<'a> {
@@ -20,6 +21,8 @@ pub struct Rendering<'a> {
     pub leaf_hash: String,
     /// The signed token of the permit, if there is one, or the word for why there is none.
     pub permit: Option<Result<String, &'static str>>,
+    /// The stored form of what a revised request is about.
+    pub revised: Option<serde_json::Value>,
     /// The stored form of the alternative that policy offers.
     pub alternative: Option<serde_json::Value>,
     /// Where this server is reached.
@@ -76,9 +79,9 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
         status: view.status.as_str().to_owned(),
         reason_code: view.reason_code.clone(),
         reasons: decision.reasons.iter().map(reason).collect(),
-        constraints: constraints(&decision.constraints),
-        snapshot: view.snapshot.as_deref().map(str::to_owned),
-        action_digest: decision.digest.to_string(),
+        constraints: constraints(view.limits()),
+        snapshot: view.decided_under().map(|hash| hash.to_string()),
+        action_digest: view.digest().to_string(),
         permit,
         permit_withheld: withheld.map(str::to_owned),
         approval: view
@@ -86,6 +89,10 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
             .as_ref()
             .map(|approval| summary(approval, rendering.base_url)),
         remedy,
+        revision: view.revised().map(|revised| RevisionBody {
+            action: rendering.revised.clone(),
+            ..revision(revised)
+        }),
         pii: decision.facts.pii.clone(),
         delegation: chain(&decision.facts),
         reported: decision.reported.clone(),
@@ -105,6 +112,24 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
             index: view.seq,
             leaf_hash: rendering.leaf_hash,
         }),
+    }
+}
+
+/// A change of what a request is about, without the action.
+fn revision(revised: &Revised) -> RevisionBody {
+    let event = &revised.event;
+    RevisionBody {
+        revision: event.revision,
+        edited_by: event.edited_by.clone(),
+        changed: event.changed.clone(),
+        action_digest: event.digest.to_string(),
+        action: None,
+        complete: revised.complete,
+        decision: event.decision.as_str().to_owned(),
+        reasons: event.reasons.iter().map(reason).collect(),
+        needs_second: event.second,
+        at: revised.at.to_string(),
+        index: revised.seq,
     }
 }
 
@@ -259,11 +284,15 @@ pub fn approval(
         id: opened.approval.to_string(),
         state: approval.state.as_str().to_owned(),
         action_digest: opened.digest.to_string(),
-        snapshot: view.snapshot.as_deref().map(str::to_owned),
+        snapshot: view.decided_under().map(|hash| hash.to_string()),
         presentation_digest: None,
         action,
         stored,
         answers,
+        editable: (opened.editable.iter())
+            .flat_map(|editable| editable.pointers.iter().cloned())
+            .collect(),
+        revisions: view.revisions.iter().map(revision).collect(),
         slots: asked_slots(approval).map(slot).collect(),
         steps: approval.steps.iter().map(|taken| step(taken, approval)).collect(),
         question: question(approval, comments),
@@ -286,6 +315,7 @@ pub fn approval(
                 to: cast.vote.to.clone(),
                 comment: comments.get(&cast.seq).cloned(),
                 batch: cast.vote.batch.map(|batch| batch.to_string()),
+                outdated: cast.outdated,
                 index: cast.seq,
             })
             .collect(),

@@ -24,6 +24,7 @@ pub mod problem;
 pub mod registry;
 pub mod retention;
 pub mod reviewers;
+pub mod revisions;
 pub mod samples;
 pub mod timeline;
 mod unanswered;

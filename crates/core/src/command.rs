@@ -24,7 +24,7 @@ use crate::stored::Shown;
 use crate::time::Time;
 use crate::view::ActionView;
 
-pub use self::request::{BreakGlass, Practise, Viewing, Vote};
+pub use self::request::{BreakGlass, Edit, Practise, Revise, Viewing, Vote};
 
 /// Foreign JSON with the commitment to it.
 pub type Sealed = Arc<(Payload, Commitment)>;
@@ -247,6 +247,8 @@ pub enum Command {
         /// What redaction replaced in it.
         redact: BTreeMap<String, u32>,
     },
+    /// Change what a request is about.
+    Revise(Box<Revise>),
     /// Withdraw a request.
     Cancel {
         /// The request.
@@ -429,6 +431,7 @@ impl Command {
             Command::RestoreGlass { .. } => "restore_glass",
             Command::RestoreReviewer(..) => "restore_reviewer",
             Command::Answer { .. } => "answer",
+            Command::Revise(..) => "revise",
             Command::Cancel { .. } => "cancel",
             Command::Redeem(..) => "redeem",
             Command::ReportOutcome(..) => "report_outcome",

@@ -21,6 +21,7 @@ mod policy;
 mod practice;
 mod registry;
 mod retention;
+mod revision;
 mod route;
 mod sample;
 mod stop;
@@ -67,6 +68,7 @@ pub use self::retention::{
     HoldPlaced, HoldReleaseRequested, HoldReleased, HoldScope, LedgerPruned, PayloadsDestroyed, SubjectErased,
     SubjectErasureConfirmed, SubjectRestricted,
 };
+pub use self::revision::{ApprovalRevised, Editable};
 pub use self::route::{
     ApprovalHeld, ApprovalReminded, ApprovalResumed, ApprovalStepPassed, ApprovalStepStarted, Asked, Exhausted, Step,
     StepReason, Track,
@@ -156,6 +158,8 @@ events! {
     ApprovalResolved = "approval.resolved";
     /// The agent let the time for an answer pass.
     ApprovalResumed = "approval.resumed";
+    /// A request is about another action now: narrowed by a reviewer, or changed by the agent.
+    ApprovalRevised = "approval.revised";
     /// The people of a step have approved.
     ApprovalStepPassed = "approval.step_passed";
     /// The people of a step are asked.

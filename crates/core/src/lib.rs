@@ -23,6 +23,7 @@ pub mod event;
 pub mod ids;
 pub mod key;
 pub mod money;
+pub mod narrow;
 pub mod presentation;
 pub mod reader;
 pub mod record;

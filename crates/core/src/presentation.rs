@@ -20,14 +20,14 @@ pub fn presentation_digest(
 ) -> Option<Digest> {
     let decision = &view.decision;
     let shown = json!({
-        "action_digest": approval.opened.digest,
+        "action_digest": view.digest(),
         "agent": decision.agent,
         "answers": answers,
         "approval": approval.opened.approval,
-        "constraints": decision.constraints,
+        "constraints": view.limits(),
         "decision": decision.decision,
-        "reasons": decision.reasons,
-        "snapshot": view.snapshot,
+        "reasons": view.reasons(),
+        "snapshot": view.decided_under(),
         "stored": stored,
     });
     let text = countersign_tlog::canonical_json(&shown).ok()?;

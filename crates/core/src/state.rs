@@ -37,6 +37,7 @@ mod registry;
 mod request;
 mod retention;
 mod review;
+mod revise;
 mod route;
 mod ruling;
 mod sample;

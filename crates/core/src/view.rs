@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use countersign_policy::Reason;
+use countersign_policy::verdict::ConstraintValue;
+
+use crate::digest::Digest;
 use crate::event::{
-    ApprovalOpened, ApprovalResolved, ApprovalState, ApprovalStepStarted, ApprovalVoted, DecisionMade, Event,
-    GlassBroken, OutcomeReported, Permit, Status, Verb,
+    ApprovalOpened, ApprovalResolved, ApprovalRevised, ApprovalState, ApprovalStepStarted, ApprovalVoted, DecisionMade,
+    Event, GlassBroken, OutcomeReported, Permit, Status, Verb,
 };
 use crate::record::Record;
 use crate::time::Time;
@@ -19,6 +23,8 @@ pub struct CastVote {
     pub seq: u64,
     /// The vote.
     pub vote: ApprovalVoted,
+    /// It is for what the request was about before, and does not stand for what it is about now.
+    pub outdated: bool,
 }
 
 /// What happened on a route of a request.
@@ -52,7 +58,7 @@ pub enum StepFact {
 /// A request in a view.
 #[derive(Clone, Debug)]
 pub struct ApprovalView {
-    /// As it was opened.
+    /// As it was opened; who has to decide and on what, as it stands now.
     pub opened: ApprovalOpened,
     /// When.
     pub opened_at: Time,
@@ -80,6 +86,21 @@ pub struct ApprovalView {
     pub resolved: Option<(Time, ApprovalResolved)>,
 }
 
+/// A change of what a request is about.
+#[derive(Clone, Debug)]
+pub struct Revised {
+    /// Index of its record; its payload is the stored form of the action.
+    pub seq: u64,
+    /// When.
+    pub at: Time,
+    /// The snapshot that policy was asked under.
+    pub snapshot: Option<Arc<str>>,
+    /// What it says.
+    pub event: ApprovalRevised,
+    /// Nothing of the action was replaced before it was kept.
+    pub complete: bool,
+}
+
 /// An action, its decision and what came of it.
 #[derive(Clone, Debug)]
 pub struct ActionView {
@@ -103,6 +124,8 @@ pub struct ActionView {
     pub redeemed_at: Option<Time>,
     /// The request for a human decision.
     pub approval: Option<ApprovalView>,
+    /// What it was changed to while people decided, the last one last.
+    pub revisions: Vec<Revised>,
     /// What happened after.
     pub outcome: Option<(u64, Time, OutcomeReported)>,
 }
@@ -133,12 +156,76 @@ impl ActionView {
             permit: decision.permit.clone().map(|permit| (record.seq, record.ts, permit)),
             redeemed_at: None,
             approval: None,
+            revisions: Vec::new(),
             outcome: None,
         }
     }
 
+    /// What it was changed to last, if it was.
+    pub fn revised(&self) -> Option<&Revised> {
+        self.revisions.last()
+    }
+
+    /// Index of the record whose payload is the stored form of the action as it stands.
+    pub fn form(&self) -> u64 {
+        self.revised().map_or(self.seq, |revised| revised.seq)
+    }
+
+    /// The digest of the action as it stands.
+    pub fn digest(&self) -> Digest {
+        self.revised()
+            .map_or(self.decision.digest, |revised| revised.event.digest)
+    }
+
+    /// The digest of what may run: of the alternative, where policy put one in its place.
+    pub fn runs(&self) -> Digest {
+        let applied = self.decision.remedy.as_ref().filter(|remedy| remedy.applied);
+        applied.map_or_else(|| self.digest(), |remedy| remedy.digest)
+    }
+
+    /// The snapshot under which the action as it stands was decided.
+    pub fn decided_under(&self) -> Option<&Arc<str>> {
+        match self.revised() {
+            Some(revised) => revised.snapshot.as_ref(),
+            None => self.snapshot.as_ref(),
+        }
+    }
+
+    /// The limits that travel with a grant of the action as it stands.
+    pub fn limits(&self) -> &BTreeMap<String, ConstraintValue> {
+        self.revised()
+            .map_or(&self.decision.constraints, |revised| &revised.event.constraints)
+    }
+
+    /// Why the action as it stands was decided as it was.
+    pub fn reasons(&self) -> &[Reason] {
+        self.revised()
+            .map_or(&self.decision.reasons, |revised| &revised.event.reasons)
+    }
+
+    /// The money that the action as it stands moves, with its currency.
+    pub fn amount(&self) -> (Option<&str>, Option<&str>) {
+        let (amount, currency) = match self.revised() {
+            Some(revised) => (&revised.event.amount, &revised.event.currency),
+            None => (&self.decision.amount, &self.decision.currency),
+        };
+        (amount.as_deref(), currency.as_deref())
+    }
+
     fn apply(&mut self, record: &Record) {
         match &record.event {
+            Event::ApprovalRevised(revised) => {
+                self.revisions.push(Revised {
+                    seq: record.seq,
+                    at: record.ts,
+                    snapshot: record.snapshot.clone(),
+                    event: (**revised).clone(),
+                    complete: record.redact.is_empty(),
+                });
+                if let Some(approval) = &mut self.approval {
+                    approval.revise(revised);
+                }
+            }
             Event::ApprovalOpened(opened) => {
                 self.approval = Some(ApprovalView {
                     opened: (**opened).clone(),
@@ -215,6 +302,7 @@ impl ActionView {
                         | Verb::Abstain
                         | Verb::Comment
                         | Verb::Clarify
+                        | Verb::Edit
                         | Verb::HandOver => {}
                     }
                 }
@@ -222,6 +310,7 @@ impl ActionView {
                     at: record.ts,
                     seq: record.seq,
                     vote: (**vote).clone(),
+                    outdated: false,
                 });
             }
             Event::ApprovalOverdue(_) => approval.overdue = true,
@@ -233,6 +322,27 @@ impl ActionView {
 }
 
 impl ApprovalView {
+    /// Who has to decide on the action as it stands. Routes that join come after those that were there.
+    fn revise(&mut self, e: &ApprovalRevised) {
+        self.opened.digest = e.digest;
+        self.opened.excluded.clone_from(&e.excluded);
+        self.opened.slots.clone_from(&e.slots);
+        self.opened.valid_for_s = e.valid_for_s;
+        self.opened.tracks.extend(e.tracks.iter().cloned());
+        self.opened.unresolved.extend(e.unresolved.iter().cloned());
+        if !e.keeps_votes {
+            let says = |cast: &&mut CastVote| {
+                cast.vote.counted && matches!(cast.vote.verb, Verb::Approve | Verb::Reject | Verb::Edit)
+            };
+            let said = self.votes.iter_mut().filter(says);
+            said.for_each(|cast| cast.outdated = true);
+        }
+        if e.edited_by.is_none() {
+            self.question = None;
+            self.settle();
+        }
+    }
+
     fn step(&mut self, record: &Record, track: u32, step: u32, what: StepFact) {
         self.steps.push(StepTaken {
             at: record.ts,
@@ -280,6 +390,7 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         Event::ApprovalOverdue(e) => vec![e.action_id.0],
         Event::ApprovalReminded(e) => vec![e.action_id.0],
         Event::ApprovalResumed(e) => vec![e.action_id.0],
+        Event::ApprovalRevised(e) => vec![e.action_id.0],
         Event::ApprovalStepPassed(e) => vec![e.action_id.0],
         Event::ApprovalStepStarted(e) => vec![e.action_id.0],
         Event::ApprovalResolved(e) => vec![e.action_id.0],

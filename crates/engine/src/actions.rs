@@ -104,6 +104,7 @@ impl Engine {
             permit_withheld: None,
             approval: None,
             remedy: None,
+            revision: None,
             pii,
             delegation,
             reported: ruling.reported,
@@ -215,7 +216,7 @@ impl Engine {
         } else {
             let (view, _) = self.view(&caller.org, ActionId::from(permit)).await?;
             let applied = view.decision.remedy.as_ref().is_some_and(|remedy| remedy.applied);
-            self.stored_form(&caller.org, view.seq, applied).await?
+            self.stored_form(&caller.org, view.form(), applied).await?
         };
         let agent = caller
             .agent()

@@ -1,6 +1,7 @@
 //! Requests for a human decision: the queue, one request, votes, evidence, withdrawal.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use countersign_api::ApprovalAnswer;
 use countersign_core::command::Vote;
@@ -19,6 +20,7 @@ use crate::inbox::Lane;
 use crate::intake::Request;
 use crate::ledger::Beside;
 use crate::payload::{Kept, Purpose};
+use crate::revisions::Places;
 use crate::{Engine, Inner, blocking};
 
 /// Requests that one page of a list has at most.
@@ -38,6 +40,8 @@ pub struct VoteRequest {
     pub snapshot: String,
     /// The hash of what the person was shown.
     pub presentation: Option<Digest>,
+    /// What an edit makes of which places.
+    pub set: Option<Places>,
 }
 
 impl Engine {
@@ -116,7 +120,11 @@ impl Engine {
     ) -> Result<(ApprovalAnswer, bool), EngineError> {
         let caller = request.caller;
         let action_id = view.decision.action_id;
-        let action = self.stored_form(&caller.org, view.seq, false).await?;
+        let action = self.stored_form(&caller.org, view.form(), false).await?;
+        let edit = match vote.verb {
+            Verb::Edit => self.edit_of(caller, &view, vote.set).await?,
+            _ => None,
+        };
         let kinds = self.kinds(&*self.inner.org(&caller.org)?, &view.decision.agent);
         let vote = Vote {
             approval: id,
@@ -130,6 +138,7 @@ impl Engine {
             batch,
             action: action.map(Box::new),
             view: Some(Box::new(view)),
+            edit,
         };
         let envelope = Envelope {
             idem: request.idempotency(item),
@@ -142,6 +151,16 @@ impl Engine {
         Ok((answer.map_err(EngineError::recorded)?, done.replayed.is_some()))
     }
 
+    /// The agent of a request, if the caller is it or may act for it.
+    pub(crate) fn acting_on(&self, caller: &Caller, id: ApprovalId, view: &ActionView) -> Result<Arc<str>, Refusal> {
+        let acting = view.decision.agent.clone();
+        match caller.agent() {
+            Some(agent) if agent == acting => Ok(agent),
+            Some(_) | None if caller.may_act_for(&acting) => Ok(acting),
+            Some(_) | None => Err(Refusal::missing("approval", id)),
+        }
+    }
+
     /// Completes the evidence of a request.
     pub async fn answer_approval(
         &self,
@@ -151,12 +170,7 @@ impl Engine {
     ) -> Result<(ApprovalAnswer, bool), EngineError> {
         let caller = request.caller;
         let view = self.view_of_approval(&caller.org, id).await?;
-        let acting = view.decision.agent.clone();
-        let agent = match caller.agent() {
-            Some(agent) if agent == acting => agent,
-            Some(_) | None if caller.may_act_for(&acting) => acting,
-            Some(_) | None => return Err(Refusal::missing("approval", id).into()),
-        };
+        let agent = self.acting_on(caller, id, &view)?;
         let parts = countersign_policy::complete_evidence(&evidence);
         let kinds = self.kinds(&*self.inner.org(&caller.org)?, &view.decision.agent);
         let (stored, redact) = self.store_foreign(&evidence, &kinds);
@@ -219,7 +233,7 @@ impl Engine {
                 .approval
                 .as_ref()
                 .ok_or_else(|| Refusal::missing("approval of action", id))?;
-            let stored = inner.json_member(&org, view.seq, "action")?;
+            let stored = inner.json_member(&org, view.form(), "action")?;
             let answers = approval
                 .answers
                 .iter()
@@ -231,7 +245,7 @@ impl Engine {
                     comments.insert(cast.seq, text);
                 }
             }
-            let salt = inner.salt_of(&org, view.seq)?;
+            let salt = inner.salt_of(&org, view.form())?;
             let presentation = salt.and_then(|salt| presentation_digest(&salt, &view, approval, &stored, &answers));
             let mut answer = countersign_api::convert::approval(&view, approval, action, stored, answers, &comments);
             answer.presentation_digest = presentation.map(|digest| digest.to_string());

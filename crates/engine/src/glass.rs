@@ -31,7 +31,7 @@ impl Engine {
             approval: id,
             incident: incident.to_owned(),
             reason: self.reason(reason)?,
-            action: self.stored_form(org, view.seq, false).await?.map(Box::new),
+            action: self.stored_form(org, view.form(), false).await?.map(Box::new),
         };
         let envelope = request.envelope(Command::BreakGlass(Box::new(ask)));
         // Whoever does this cannot wait.

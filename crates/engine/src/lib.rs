@@ -39,6 +39,7 @@ mod registry;
 mod render;
 mod reseal;
 mod retention;
+mod revisions;
 mod roots;
 pub mod samples;
 mod schedules;

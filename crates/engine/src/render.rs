@@ -18,6 +18,8 @@ use crate::{Engine, Inner, OrgHandle, blocking};
 
 /// What an answer takes from the payload of a decision.
 struct FromPayload {
+    /// The action.
+    action: Option<serde_json::Value>,
     /// The alternative that policy offers.
     alternative: Option<serde_json::Value>,
     /// The salt of the digest of what may run, or the word for why nobody can have it any more. `None` where no permit
@@ -28,6 +30,7 @@ struct FromPayload {
 impl FromPayload {
     fn only(salt: Option<Result<[u8; SALT_BYTES], &'static str>>) -> FromPayload {
         FromPayload {
+            action: None,
             alternative: None,
             salt,
         }
@@ -75,12 +78,12 @@ impl Engine {
         salt: Option<[u8; SALT_BYTES]>,
     ) -> Result<ActionAnswer, EngineError> {
         let beside = match (&view.decision.remedy, salt) {
-            (None, Some(salt)) => FromPayload::only(Some(Ok(salt))),
-            (None, None) if view.permit.is_none() => FromPayload::only(None),
+            (None, Some(salt)) if view.revised().is_none() => FromPayload::only(Some(Ok(salt))),
+            (None, None) if view.permit.is_none() && view.revised().is_none() => FromPayload::only(None),
             (_, salt) => {
-                let (inner, org, seq) = (self.inner.clone(), org.clone(), view.seq);
+                let (inner, org, seq) = (self.inner.clone(), org.clone(), view.form());
                 // Where an alternative was applied, the permit is for that, and so is the salt in the payload.
-                let recorded = salt.filter(|_| view.decision.salt.is_some());
+                let recorded = salt.filter(|_| view.decision.salt.is_some() && view.revised().is_none());
                 blocking(move || inner.answer_from(&org, seq, recorded)).await?
             }
         };
@@ -93,12 +96,15 @@ impl Inner {
     fn answer_from(&self, org: &str, seq: u64, recorded: Option<[u8; SALT_BYTES]>) -> Result<FromPayload, EngineError> {
         let gone = |why| FromPayload::only(Some(recorded.ok_or(why)));
         Ok(match self.kept(org, seq, Purpose::Work)? {
-            Kept::Whole(payload) => FromPayload {
-                alternative: serde_json::from_slice(&payload.body)
-                    .ok()
-                    .and_then(|mut value: serde_json::Value| value.get_mut("alternative").map(serde_json::Value::take)),
-                salt: Some(stored_salt(&payload.body).or(recorded).ok_or("destroyed")),
-            },
+            Kept::Whole(payload) => {
+                let mut members: serde_json::Value = serde_json::from_slice(&payload.body).unwrap_or_default();
+                let mut member = |name| members.get_mut(name).map(serde_json::Value::take);
+                FromPayload {
+                    action: member("action"),
+                    alternative: member("alternative"),
+                    salt: Some(stored_salt(&payload.body).or(recorded).ok_or("destroyed")),
+                }
+            }
             Kept::Nothing => gone("destroyed"),
             Kept::Restricted => gone("restricted"),
             Kept::Erased => gone("erased"),
@@ -107,21 +113,21 @@ impl Inner {
 
     /// The answer of an action, with its permit signed from the record that issued it.
     fn render(&self, handle: &OrgHandle, view: &ActionView, leaf_hash: Digest, beside: FromPayload) -> ActionAnswer {
-        let FromPayload { alternative, salt } = beside;
+        let FromPayload {
+            action,
+            alternative,
+            salt,
+        } = beside;
         let permit = view.permit.as_ref().zip(salt).map(|((seq, at, permit), salt)| {
             let decision = &view.decision;
-            let digest = match &decision.remedy {
-                Some(remedy) if remedy.applied => remedy.digest,
-                Some(_) | None => decision.digest,
-            };
             let salt = hex(&salt?);
             let grant = Grant {
                 issuer: &handle.origin,
                 agent: &decision.agent,
-                digest,
+                digest: view.runs(),
                 salt: &salt,
-                constraints: &decision.constraints,
-                snapshot: view.snapshot.as_deref(),
+                constraints: view.limits(),
+                snapshot: view.decided_under().map(|hash| &**hash),
                 issued: (*seq, *at),
             };
             Ok(handle.keys.permit.sign(&Claims::of(permit, &grant)))
@@ -129,6 +135,7 @@ impl Inner {
         let rendering = countersign_api::convert::Rendering {
             leaf_hash: leaf_hash.to_string(),
             permit,
+            revised: action.filter(|_| view.revised().is_some()),
             alternative,
             base_url: &self.settings.base_url,
         };

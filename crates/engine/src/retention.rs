@@ -430,6 +430,7 @@ impl Inner {
         let id: ActionId = match event {
             Event::DecisionMade(e) => return Ok(Some(e.agent.clone())),
             Event::ApprovalAnswered(e) => e.action_id,
+            Event::ApprovalRevised(e) => e.action_id,
             Event::ApprovalVoted(e) => e.action_id,
             Event::OutcomeReported(e) => e.action_id,
             // No other record with a payload belongs to an action.

@@ -147,6 +147,7 @@ impl Engine {
             snapshot: shown.snapshot,
             // A message is no reading of the request: what is risky is not approved from here.
             presentation: None,
+            set: None,
         };
         Ok(match self.vote(&voting, shown.approval, vote).await {
             Ok((answer, _)) => self.after_vote(&caller, &answer),

@@ -71,6 +71,7 @@ impl Engine {
                 digest,
                 snapshot,
                 presentation,
+                set: None,
             };
             let cast = self.cast(request, id, vote, view, Some(batch), place as u64 + 1).await;
             decided.results.push(cast.map(|(answer, replayed)| {
@@ -131,7 +132,7 @@ fn check(votes: &VotesRequest) -> Result<(), Refusal> {
 
 /// The places of those whose amount is far from the others.
 fn standing_out(views: &[ActionView]) -> BTreeSet<usize> {
-    let amount = |view: &ActionView| parse_decimal(view.decision.amount.as_deref()?).ok();
+    let amount = |view: &ActionView| parse_decimal(view.amount().0?).ok();
     outliers(&views.iter().map(amount).collect::<Vec<_>>())
 }
 

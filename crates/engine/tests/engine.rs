@@ -172,6 +172,7 @@ async fn an_action_is_governed_end_to_end() {
         digest: pending.action_digest.parse().unwrap(),
         snapshot: pending.snapshot.clone().unwrap(),
         presentation: None,
+        set: None,
     };
     engine
         .vote(&request(&dana, b"{}", None), approval.id.parse().unwrap(), vote)
@@ -424,6 +425,7 @@ async fn a_person_does_not_decide_on_what_their_own_key_asked_for() {
         digest: pending.action_digest.parse().unwrap(),
         snapshot: pending.snapshot.clone().unwrap(),
         presentation: None,
+        set: None,
     };
     let approval = pending.approval.unwrap().id.parse().unwrap();
     let refused = engine.vote(&request(&dana, b"{}", None), approval, vote).await;

@@ -102,6 +102,7 @@ fn approve(pending: &ActionAnswer) -> VoteRequest {
         digest: pending.action_digest.parse().unwrap(),
         snapshot: pending.snapshot.clone().unwrap(),
         presentation: None,
+        set: None,
     }
 }
 

@@ -162,6 +162,9 @@ impl Governor {
         id: &str,
         decision: Value,
     ) -> Result<Option<Ruling>, ClientError> {
+        if answer.revision.as_ref().is_some_and(|revision| !revision.complete) {
+            return Ok(Some(changed_out_of_sight(answer, decision)));
+        }
         let (Some(permit), Ok(alternative)) = (&answer.permit, alternative(answer)) else {
             return Ok(Some(unusable(answer)));
         };
@@ -226,8 +229,11 @@ fn time(value: &Value) -> Option<Duration> {
     u64::try_from(microseconds).ok().map(Duration::from_micros)
 }
 
-/// The alternative that the permit is for, if policy put one in place of the action.
+/// What the permit is for in place of the action, if policy put an alternative there or somebody changed it since.
 fn alternative(answer: &ActionAnswer) -> Result<Option<ActionBody>, serde_json::Error> {
+    if let Some(revision) = &answer.revision {
+        return serde_json::from_value(revision.action.clone().unwrap_or_default()).map(Some);
+    }
     match &answer.remedy {
         Some(remedy) if remedy.applied => serde_json::from_value(remedy.alternative.clone()).map(Some),
         _ => Ok(None),
@@ -248,6 +254,7 @@ fn decision(answer: &ActionAnswer) -> Value {
             "id": approval.id, "state": approval.state, "url": approval.url, "deadline": approval.deadline,
         })),
         "remedy": answer.remedy,
+        "revision": answer.revision,
     })
 }
 
@@ -331,6 +338,18 @@ fn unusable(answer: &ActionAnswer) -> Ruling {
                 .unwrap_or_default()
         ),
         decision: decision(answer),
+    }
+}
+
+/// It was changed while people decided, to something of which not all is kept: nobody here can run that.
+fn changed_out_of_sight(answer: &ActionAnswer, decision: Value) -> Ruling {
+    let id = answer.id.as_deref().unwrap_or("no id");
+    Ruling::Refused {
+        sentence: format!(
+            "What was approved is not this call any more: it was changed while people decided, and parts of it are not \
+             kept. Nothing was run. Whoever changed it has to run it, or it is asked for anew. (decision {id})"
+        ),
+        decision,
     }
 }
 

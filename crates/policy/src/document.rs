@@ -13,6 +13,7 @@ pub(crate) mod budget;
 pub(crate) mod change_control;
 pub(crate) mod compliance;
 pub(crate) mod delegation;
+pub(crate) mod editable;
 pub(crate) mod field;
 pub(crate) mod gate;
 pub(crate) mod glass;
@@ -40,7 +41,7 @@ pub use mandate::{Grant, Mandate};
 pub use mode::{ReviewMode, StatedMode};
 pub use organization::{DefaultRoute, Organization, TwoPerson};
 pub use rates::Rates;
-pub use route::{Assurance, Clarify, Exhausted, Route, Separation, Step, StepSlot, When};
+pub use route::{Assurance, Clarify, Edits, Exhausted, Route, Separation, Step, StepSlot, When};
 pub use schedule::{Calendar, Hours, Layer, Schedule, is_time_zone, time_zone};
 pub use theatre::{Response, Theatre};
 

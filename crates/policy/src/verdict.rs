@@ -68,6 +68,9 @@ pub enum Quorum {
 /// Approvers that one rule asks for. Every demand of a verdict has to be met.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Demand {
+    /// Places of the action that whoever decides may narrow: JSON pointers, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub editable: Vec<String>,
     /// Names of teams, duties, routes or people, sorted; empty = the default route.
     pub names: Vec<String>,
     /// How many of them.

@@ -5,6 +5,7 @@ mod credentials;
 mod expect;
 mod given;
 mod look;
+mod revise;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -132,6 +133,8 @@ impl Run {
                 }
                 "erase" => result = self.world.erase(&text(value, "by"), &text(value, "subject")),
                 "destroy_due" => self.world.destroy_due(),
+                "edit" => result = self.edit(value),
+                "revise" => result = self.revise(value),
                 "evidence" => result = self.evidence(value),
                 "cancel" => result = self.cancel(value),
                 "person" => self.person(value),
@@ -245,9 +248,10 @@ impl Run {
 
     fn redeem(&mut self, value: &Value) -> Result<(), Refusal> {
         let action = self.action(value);
-        match value.get("other_action") {
-            Some(_) => self.world.redeem_for(action, countersign_core::digest::Digest([1; 32])),
-            None => self.world.redeem(action),
+        match (value.get("other_action"), value.get("as_asked")) {
+            (Some(_), _) => self.world.redeem_for(action, countersign_core::digest::Digest([1; 32])),
+            (None, Some(_)) => self.world.redeem_for(action, self.world.view(action).decision.digest),
+            (None, None) => self.world.redeem(action),
         }
     }
 
@@ -393,6 +397,7 @@ impl Run {
                         .filter(|(_, agent)| agent.paused.is_some());
                     (words(wanted), paused.map(|(id, _)| id.to_string()).collect())
                 }
+                "args" => (words(wanted), vec![self.args()]),
                 "asked" => (
                     words(wanted),
                     self.world.asked(self.last.expect("an action was submitted")),

@@ -28,7 +28,7 @@ impl World {
     /// The stored form of what a permit would be for.
     pub(crate) fn stored_form(&self, view: &ActionView) -> Option<Action> {
         let applied = view.decision.remedy.as_ref().is_some_and(|remedy| remedy.applied);
-        let payload = self.payload(view.seq)?;
+        let payload = self.payload(view.form())?;
         match applied {
             true => stored_alternative(&payload.body),
             false => stored_action(&payload.body),

@@ -6,6 +6,7 @@ mod derive;
 pub mod history;
 mod practice;
 mod retention;
+mod revisions;
 mod shown;
 #[cfg(feature = "simulation")]
 pub mod simulation;
@@ -264,7 +265,7 @@ impl World {
     pub fn vote(&mut self, user: &str, action: ActionId, verb: Verb, comment: Option<&str>) -> Result<(), Refusal> {
         let view = self.view(action);
         let approval = view.approval.clone().expect("a request was opened").opened;
-        let snapshot = view.snapshot.as_deref().unwrap_or_default().to_owned();
+        let snapshot = view.decided_under().map(|hash| hash.to_string()).unwrap_or_default();
         self.vote_for(user, approval.approval, verb, comment, approval.digest, snapshot, view)
     }
 
@@ -277,13 +278,14 @@ impl World {
             user: user.to_owned(),
             verb: Verb::HandOver,
             digest: approval.digest,
-            snapshot: view.snapshot.as_deref().unwrap_or_default().to_owned(),
+            snapshot: view.decided_under().map(|hash| hash.to_string()).unwrap_or_default(),
             comment: None,
             to: Some(to.to_owned()),
             presentation: None,
             batch: None,
             action: None,
             view: Some(Box::new(view)),
+            edit: None,
         };
         outcome_of(self.give(by(ActorKind::User, user), Command::Vote(Box::new(vote))).0)
     }
@@ -358,6 +360,7 @@ impl World {
             batch: None,
             action,
             view: Some(Box::new(view)),
+            edit: None,
         };
         outcome_of(self.give(by(ActorKind::User, user), Command::Vote(Box::new(vote))).0)
     }
@@ -365,12 +368,7 @@ impl World {
     /// Redeems the permit of an action for the digest that was decided.
     pub fn redeem(&mut self, action: ActionId) -> Result<(), Refusal> {
         let view = self.view(action);
-        let digest = view
-            .decision
-            .remedy
-            .as_ref()
-            .filter(|r| r.applied)
-            .map_or(view.decision.digest, |r| r.digest);
+        let digest = view.runs();
         self.redeem_for(action, digest)
     }
 

@@ -12,6 +12,7 @@ use countersign_core::event::{
     ToolApproved, ToolRegistered, Verb,
 };
 use countersign_core::ids::{ActionId, DeliveryId};
+use countersign_core::policy::Value;
 use countersign_core::record::{ActorKind, Half, Idempotency};
 use countersign_core::state::{HOLD_RELEASE_SPAN, NewLease};
 use countersign_core::{Actor, Answer, Command, Event, Record, Span, State, Time};
@@ -198,6 +199,8 @@ fn everything() -> World {
         .decision
         .action_id;
     world.pass(Span::minutes(16));
+    let less = [("amount".to_owned(), Value::from("4"))];
+    world.revise(pay, &less.into()).unwrap();
     world.show("dana", pay, [8; 32]).unwrap();
     world.vote("dana", pay, Verb::Approve, None).unwrap();
     let notice = *world.state.notices().keys().next().unwrap();

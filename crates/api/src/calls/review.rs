@@ -15,6 +15,7 @@ use crate::autonomy::{
 use crate::glass::{BreakGlassBody, GlassAnswer, RestoreGlassBody};
 use crate::practice::{PracticeAnswer, PracticeBody};
 use crate::reviewers::{RestoreReviewerBody, ReviewerAnswer, ReviewersAnswer};
+use crate::revisions::ReviseBody;
 use crate::samples::SampleAnswer;
 use crate::timeline::TimelineAnswer;
 
@@ -56,8 +57,13 @@ pub(super) static CALLS: &[Call] = &[
             (409, "snapshot_mismatch"),
             (409, "needs_evidence"),
             (409, "already_voted"),
+            (409, "revision_refused"),
             (410, "expired"),
             (422, "comment_required"),
+            (422, "edit_required"),
+            (422, "not_editable"),
+            (422, "not_narrower"),
+            (422, "nothing_changed"),
             (422, "reason_required"),
         ]),
     Call::new("votes", Post, "/v1/approvals/votes", Voter)
@@ -90,6 +96,27 @@ pub(super) static CALLS: &[Call] = &[
     .takes::<AnswersBody>(r#"{"evidence": {"reason": "the customer was charged twice", "sources": ["ticket 4521"]}}"#)
     .answers::<ApprovalAnswer>()
     .problems(&[(409, "evidence_is_complete"), (410, "expired")]),
+    Call::new(
+        "revise_approval",
+        Post,
+        "/v1/approvals/{id}/revisions",
+        agents_and_keys_of("act_for:"),
+    )
+    .about("Changes what a request is about. Policy decides anew, and whoever had approved is asked again.")
+    .idempotent()
+    .with(&[APPROVAL])
+    .takes::<ReviseBody>(r#"{"action": {"action": "issue_refund", "amount": "300", "currency": "EUR"}}"#)
+    .answers::<ApprovalAnswer>()
+    .problems(&[
+        (409, "action_gone"),
+        (409, "another_action"),
+        (409, "needs_evidence"),
+        (409, "revision_refused"),
+        (409, "unroutable"),
+        (410, "expired"),
+        (422, "nothing_changed"),
+        (429, "too_many_revisions"),
+    ]),
     Call::new("cancel_approval", Post, "/v1/approvals/{id}/cancel", agents_or(RUNNERS))
         .about("Withdraws a request; an agent its own.")
         .idempotent()

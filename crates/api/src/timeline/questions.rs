@@ -3,7 +3,7 @@
 use countersign_core::event::{Event, Verb};
 use countersign_core::{ActionView, Record};
 
-use super::sentence::{attempted, decided, outcome, resolved, slots, started, voted, wanted};
+use super::sentence::{attempted, decided, outcome, resolved, revised, slots, started, voted, wanted};
 use super::{AnsweredQuestion, Told};
 use crate::visible::{moment, named, quoted};
 
@@ -83,11 +83,12 @@ fn asked(told: &Told<'_>) -> Vec<String> {
 /// Votes that count, and what they were bound to.
 fn decisions(told: &Told<'_>) -> Vec<String> {
     each(told, |record| match &record.event {
+        Event::ApprovalRevised(e) => Some(format!("At {}: {}", moment(record.ts), revised(e))),
         Event::ApprovalVoted(e) if e.counted => {
             let words = told.words.get(&record.seq).map(|words| quoted(words));
             let snapshot = record.snapshot.as_deref().unwrap_or("none");
             let seen = match e.verb {
-                Verb::Approve | Verb::Reject | Verb::Abstain => format!(
+                Verb::Approve | Verb::Reject | Verb::Abstain | Verb::Edit => format!(
                     " The vote is for the action with digest {}, as policy {snapshot} stopped it.{}",
                     e.digest,
                     first_shown(&e.user, told)

@@ -1,9 +1,9 @@
 //! One record in one or two sentences.
 
 use countersign_core::event::{
-    ApprovalAnswered, ApprovalOpened, ApprovalResolved, ApprovalState, ApprovalStepStarted, ApprovalVoted,
-    CallbackAttempted, DecisionMade, Delivery, Event, GlassBroken, OutcomeReported, OutcomeStatus, Slot, StepReason,
-    Verb,
+    ApprovalAnswered, ApprovalOpened, ApprovalResolved, ApprovalRevised, ApprovalState, ApprovalStepStarted,
+    ApprovalVoted, CallbackAttempted, DecisionMade, Delivery, Event, GlassBroken, OutcomeReported, OutcomeStatus, Slot,
+    StepReason, Verb,
 };
 use countersign_core::policy::Decision;
 use countersign_core::policy::verdict::Quorum;
@@ -19,6 +19,7 @@ pub(super) fn of(record: &Record, told: &Told<'_>) -> Option<String> {
         Event::DecisionMade(e) => format!("{} {}", wanted(record, e, told), decided(e)),
         Event::ApprovalOpened(e) => opened(e),
         Event::ApprovalAnswered(e) => answered(e, words),
+        Event::ApprovalRevised(e) => revised(e),
         Event::ApprovalStepStarted(e) => started(e, told),
         Event::ApprovalReminded(e) => format!(
             "The people of step {} of {} were reminded: its time is over at {}.",
@@ -174,6 +175,42 @@ fn answered(e: &ApprovalAnswered, words: Option<String>) -> String {
     }
 }
 
+/// What the request is about since somebody changed it.
+pub(super) fn revised(e: &ApprovalRevised) -> String {
+    let who = match &e.edited_by {
+        Some(user) => format!("{} narrowed the action", named(user)),
+        None => "The agent changed what it wants".to_owned(),
+    };
+    let changed = match e.changed.as_slice() {
+        [] => String::new(),
+        places => format!(
+            " at {}",
+            places.iter().map(|place| named(place)).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    let money = match (&e.amount, &e.currency) {
+        (Some(amount), Some(currency)) => format!("; the amount is {} {} now", one_line(amount), one_line(currency)),
+        (Some(amount), None) => format!("; the amount is {} now", one_line(amount)),
+        (None, _) => String::new(),
+    };
+    let votes = if e.keeps_votes {
+        "Votes from before stand"
+    } else {
+        "Votes from before do not count for it"
+    };
+    let second = if e.second {
+        ", and somebody else has to approve it as well"
+    } else {
+        ""
+    };
+    format!(
+        "{}{changed}{money}. This is revision {}, with digest {}. {votes}{second}.",
+        capital(&who),
+        e.revision,
+        e.digest
+    )
+}
+
 /// Who is asked, in words.
 pub(super) fn slots(slots: &[Slot]) -> String {
     let one = |slot: &Slot| {
@@ -222,6 +259,10 @@ pub(super) fn started(e: &ApprovalStepStarted, told: &Told<'_>) -> String {
     let missed = e.missed.map(|missed| format!(" missed its time of {}", moment(missed)));
     let cause = match (e.reason, missed) {
         (StepReason::Opened, _) => format!("{} began with step {step}", capital(&route)),
+        (StepReason::Revised, _) => format!(
+            "{} began again with step {step}, since the request is about another action now",
+            capital(&route)
+        ),
         (StepReason::Approved, _) => format!("{} went on to step {step} after {from} approved", capital(&route)),
         (StepReason::TimedOut, Some(missed)) => {
             format!("{}{missed}, and {route} escalated to step {step}", capital(&from))
@@ -254,6 +295,7 @@ pub(super) fn voted(e: &ApprovalVoted, words: Option<String>) -> String {
         Verb::HandOver => "handed the place over",
         Verb::Claim => "took it on",
         Verb::Release => "let go of it",
+        Verb::Edit => "approved less than was asked for",
     };
     let to = e.to.as_ref().map(|to| format!(" to {}", named(to))).unwrap_or_default();
     let said = words.map(|words| format!(": {words}")).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! `countersign approvals`: what waits for a person, and the person's answer.
 
 mod act;
+mod edit;
 mod list;
 mod show;
 mod watch;
@@ -28,6 +29,8 @@ enum Command {
     Watch(watch::Watch),
     /// Say yes to exactly what the request shows now; needs a person's key
     Approve(act::Vote),
+    /// Say yes to less than was asked for; needs a person's key
+    Edit(edit::Edit),
     /// Say no; needs a person's key and a comment
     Reject(act::Vote),
     /// Ask the agent something; needs a person's key
@@ -44,6 +47,8 @@ enum Command {
     BreakGlass(BreakGlass),
     /// Answer a person's question; needs the agent's key
     Answer(act::Reply),
+    /// Change what is asked for; needs the agent's key
+    Revise(edit::Revise),
 }
 
 impl Approvals {
@@ -53,6 +58,7 @@ impl Approvals {
             Command::Show(show) => show.run(console).await,
             Command::Watch(watch) => watch.run(console).await,
             Command::Approve(vote) => vote.cast(VoteVerb::Approve, console).await,
+            Command::Edit(edit) => edit.run(console).await,
             Command::Reject(vote) => vote.cast(VoteVerb::Reject, console).await,
             Command::Ask(ask) => ask.run(console).await,
             Command::HandOver(hand_over) => hand_over.run(console).await,
@@ -61,6 +67,7 @@ impl Approvals {
             Command::Comment(remark) => remark.run(console).await,
             Command::BreakGlass(broken) => broken.run(console).await,
             Command::Answer(reply) => reply.run(console).await,
+            Command::Revise(revise) => revise.run(console).await,
         }
     }
 }

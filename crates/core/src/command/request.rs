@@ -3,7 +3,7 @@
 use countersign_policy::Action;
 
 use super::{Sealed, Submit};
-use crate::digest::Digest;
+use crate::digest::{Digest, SALT_BYTES};
 use crate::event::{PracticeKind, Verb};
 use crate::ids::ApprovalId;
 use crate::view::ActionView;
@@ -28,10 +28,34 @@ pub struct Vote {
     pub presentation: Option<Digest>,
     /// The name of the votes that are given at once.
     pub batch: Option<Digest>,
-    /// The stored form of the action, in case another snapshot is live by now.
+    /// The stored form of the action as it stands, in case another snapshot is live by now.
     pub action: Option<Box<Action>>,
     /// The action as the ledger has it, in case it is closed.
     pub view: Option<Box<ActionView>>,
+    /// What the person made of the action, where the vote is an edit of the stored form.
+    pub edit: Option<Box<Edit>>,
+}
+
+/// What a person made of an action.
+pub struct Edit {
+    /// What it would be, with everything that a submission has.
+    pub submit: Submit,
+    /// The salt of the digest of what it was.
+    pub salt: [u8; SALT_BYTES],
+    /// Parts of evidence that the request lacked at first, and has since it goes to people.
+    pub completed: Vec<String>,
+}
+
+/// The agent wants something else than what waits for people.
+pub struct Revise {
+    /// The request.
+    pub approval: ApprovalId,
+    /// What it wants now.
+    pub submit: Submit,
+    /// The stored form of what it wanted.
+    pub before: Option<Box<Action>>,
+    /// Parts of evidence that the request lacked at first, and has since it goes to people.
+    pub completed: Vec<String>,
 }
 
 /// A person lets an action through that waits for others.

@@ -89,6 +89,9 @@ pub struct ApprovalOpened {
     pub deadline: Time,
     /// What the action's digest is.
     pub digest: Digest,
+    /// What whoever decides may narrow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub editable: Option<super::Editable>,
     /// Until when the evidence has to be complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence_due: Option<Time>,
@@ -202,6 +205,8 @@ pub enum Verb {
     Claim,
     /// Is no longer on it.
     Release,
+    /// Says yes to less than was asked for.
+    Edit,
 }
 
 /// `approval.voted`; the comment is the payload.
@@ -223,7 +228,7 @@ pub struct ApprovalVoted {
     pub clarify_due: Option<Time>,
     /// It counts.
     pub counted: bool,
-    /// The digest that the person saw.
+    /// The digest of what the vote is for: what the person saw; of an edit, what the person made of it.
     pub digest: Digest,
     /// How long the person had it: from the first reading to the vote; nothing where it does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]

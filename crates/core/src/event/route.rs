@@ -112,6 +112,8 @@ pub enum StepReason {
     Opened,
     /// The step is asked again.
     Repeated,
+    /// The request is about another action now, and whoever had approved is asked again.
+    Revised,
     /// The step before was not decided in time.
     TimedOut,
     /// The step before reaches nobody.
@@ -125,6 +127,7 @@ impl StepReason {
             StepReason::Approved => "approved",
             StepReason::Opened => "opened",
             StepReason::Repeated => "repeated",
+            StepReason::Revised => "revised",
             StepReason::TimedOut => "timed_out",
             StepReason::Unreachable => "unreachable",
         }

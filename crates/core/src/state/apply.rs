@@ -95,6 +95,7 @@ impl State {
             Event::ApprovalOverdue(e) => self.change(e.approval, |approval| approval.overdue = true),
             Event::ApprovalReminded(e) => self.change_track(e.approval, e.track, |track| track.remind = None),
             Event::ApprovalResumed(e) => self.change(e.approval, |approval| approval.end_question(record.ts)),
+            Event::ApprovalRevised(e) => self.revised(record, e),
             Event::ApprovalStepPassed(e) => self.change_track(e.approval, e.track, |track| {
                 track.passed = true;
                 track.stand_still();

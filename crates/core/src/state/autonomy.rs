@@ -489,6 +489,7 @@ fn first_ask(live: &Snapshot, acts_in: &ActsIn) -> Option<Objection> {
         rule: "autonomy".into(),
     };
     let demand = Demand {
+        editable: Vec::new(),
         names: Vec::new(),
         quorum: Quorum::Any(1),
         source: format!("{}#autonomy", organization.id()),

@@ -82,7 +82,7 @@ impl State {
         self.push_decision(&mut events, submit, ruling, facts, action_id, approval, callback, ctx);
         if let Some((opened, asked)) = opened {
             if !opened.unresolved.is_empty() {
-                let summary = format!("no one is known as {}", quoted(&opened.unresolved));
+                let summary = nobody_known(&opened.unresolved);
                 events.extend(self.alert(
                     "unresolved_approvers",
                     summary,
@@ -109,7 +109,7 @@ impl State {
     }
 
     /// What policy and the switches above it say.
-    fn rule(
+    pub(super) fn rule(
         &self,
         submit: &Submit,
         facts: &DecisionFacts,
@@ -424,7 +424,7 @@ impl State {
 }
 
 /// Reasons as a record shows them: bounded, and without what must not be kept.
-fn shortened(reasons: Vec<Reason>, kinds: &Kinds, ctx: &Ctx<'_>) -> Vec<Reason> {
+pub(super) fn shortened(reasons: Vec<Reason>, kinds: &Kinds, ctx: &Ctx<'_>) -> Vec<Reason> {
     let mut reasons = reasons;
     reasons.truncate(REASONS_AT_MOST);
     for reason in &mut reasons {
@@ -457,10 +457,8 @@ fn first_message(reasons: &[Reason]) -> &str {
     reasons.first().map_or("", |reason| reason.message.as_str())
 }
 
-fn quoted(names: &[String]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+/// Names of approvers mean nobody.
+pub(super) fn nobody_known(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    format!("no one is known as {}", names.join(", "))
 }

@@ -6,7 +6,8 @@ use super::channels::{Telling, quiet_until};
 use super::matching::Place;
 use super::{Channel, Ctx, OpenTrack, State};
 use crate::event::{
-    ApprovalOpened, ApprovalState, ChannelKind, Event, Excluded, NoticeDue, NoticeKind, Slot, StepReason, Verb,
+    ApprovalOpened, ApprovalRevised, ApprovalState, ChannelKind, Event, Excluded, NoticeDue, NoticeKind, Slot,
+    StepReason, Verb,
 };
 use crate::ids::{ActionId, ApprovalId, NoticeId, ReviewId};
 use crate::record::Draft;
@@ -82,12 +83,14 @@ impl State {
                     kind: match e.reason {
                         StepReason::TimedOut | StepReason::Repeated => NoticeKind::Escalated,
                         StepReason::Unreachable if e.missed.is_some() => NoticeKind::Escalated,
-                        StepReason::Approved | StepReason::Opened | StepReason::Unreachable => NoticeKind::StepStarted,
+                        StepReason::Approved | StepReason::Opened | StepReason::Revised | StepReason::Unreachable => {
+                            NoticeKind::StepStarted
+                        }
                     },
                     step: Some((e.track, e.step)),
                     people: self.reached(&e.slots, excluded),
                     ends: e.due.unwrap_or(deadline),
-                    again: e.reason == StepReason::Repeated,
+                    again: matches!(e.reason, StepReason::Repeated | StepReason::Revised),
                 })
             }
             Event::ApprovalVoted(e) if e.counted && e.verb == Verb::HandOver => {
@@ -102,6 +105,7 @@ impl State {
                     again: false,
                 })
             }
+            Event::ApprovalRevised(e) => self.revised_for(e),
             Event::ApprovalReminded(e) => {
                 self.still_wanted(e.approval, NoticeKind::Reminded, Some((e.track, e.step)), Some(e.due))
             }
@@ -138,6 +142,28 @@ impl State {
             // Nothing else asks anybody to decide, or ends that.
             _other => None,
         }
+    }
+
+    /// Those who were asked already and are to look at what it is about now.
+    fn revised_for(&self, e: &ApprovalRevised) -> Option<News> {
+        let open = self.approvals.get(&e.approval)?;
+        // A route that begins again asks its people by itself.
+        let goes_on = |track: &&OpenTrack| e.keeps_votes || track.rules.stage_of(track.step) == 0;
+        let steps = open.tracks.iter().filter(goes_on).flat_map(OpenTrack::current_stage);
+        let slots: Vec<Slot> = (steps.flat_map(|step| &step.slots)).chain(&e.slots).cloned().collect();
+        let mut people = self.reached(&slots, &e.excluded);
+        people.retain(|user| e.edited_by.as_ref() != Some(user));
+        people.retain(|user| !e.keeps_votes || !open.votes.contains_key(user));
+        Some(News {
+            action_id: e.action_id,
+            approval: e.approval,
+            kind: NoticeKind::Opened,
+            step: None,
+            people,
+            ends: open.deadline,
+            again: true,
+        })
+        .filter(|news| !news.people.is_empty())
     }
 
     /// Those who were asked, in a track or at all, and have said neither yes nor no.

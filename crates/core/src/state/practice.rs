@@ -88,6 +88,11 @@ impl Reviewers {
     }
 }
 
+/// What an answer says to a request that is practice: an edit approves.
+fn approves(verb: Verb) -> Verb {
+    if verb == Verb::Edit { Verb::Approve } else { verb }
+}
+
 impl State {
     /// Open requests that cannot come to anything.
     pub fn practices(&self) -> &BTreeMap<ApprovalId, OpenPractice> {
@@ -144,12 +149,14 @@ impl State {
         let mut with = approval.clone();
         with.second.extend(judged.second.then(|| vote.user.clone()));
         let (mut events, mut filled) = (Vec::new(), false);
-        if vote.verb == Verb::Approve {
+        // Who approves less has approved.
+        let verb = approves(vote.verb);
+        if verb == Verb::Approve {
             let voters = self.voters(approval, Verb::Approve, Some(&vote.user));
             let (passed, after) = self.stages_passed(vote.approval, &with, &voters, ctx);
             filled = self.all_filled(&after, &voters);
             events = passed;
-        } else if vote.verb != Verb::Reject {
+        } else if verb != Verb::Reject {
             return events;
         }
         if events
@@ -158,7 +165,7 @@ impl State {
         {
             return events;
         }
-        let end = match (practice.kind, vote.verb) {
+        let end = match (practice.kind, verb) {
             (PracticeKind::Canary, Verb::Approve) => filled.then_some(ApprovalState::Cancelled),
             (PracticeKind::Canary, _reject) => {
                 let against = self.voters(approval, Verb::Reject, Some(&vote.user));
@@ -172,7 +179,7 @@ impl State {
                 all.then_some(ApprovalState::Cancelled)
             }
         };
-        let said = (vote.user.as_str(), vote.verb);
+        let said = (vote.user.as_str(), verb);
         events.extend(
             end.into_iter()
                 .flat_map(|end| self.practice_over(vote.approval, Some(said), end, "", ctx)),
@@ -291,9 +298,9 @@ impl State {
         if let Event::ApprovalVoted(e) = &record.event
             && let Some(practice) = self.practices.get_mut(&e.approval)
             && e.counted
-            && matches!(e.verb, Verb::Approve | Verb::Reject)
+            && matches!(e.verb, Verb::Approve | Verb::Reject | Verb::Edit)
         {
-            let said = practice.said(&e.user, e.verb, record.ts);
+            let said = practice.said(&e.user, approves(e.verb), record.ts);
             practice.answers.insert(e.user.clone(), said);
         }
     }

@@ -1,12 +1,14 @@
 //! A request for a human decision that has not ended, as the state holds it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::OpenAction;
 use super::track::OpenTrack;
 use crate::digest::Digest;
-use crate::event::{ApprovalState, Excluded, Slot, Verb};
+use crate::event::{ApprovalRevised, ApprovalState, Editable, Excluded, Slot, Verb};
 use crate::ids::ActionId;
 use crate::time::{Span, Time};
 
@@ -24,6 +26,15 @@ pub struct OpenApproval {
     pub claim: Option<Claim>,
     /// When it expires undecided.
     pub deadline: Time,
+    /// Who narrowed it last, where somebody else has to approve that as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// What whoever decides may narrow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub editable: Option<Editable>,
+    /// How often reviewers narrowed it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub edits: u32,
     /// Until when evidence has to be complete; `None` when people are asked.
     pub evidence_due: Option<Time>,
     /// Who may not vote.
@@ -42,8 +53,11 @@ pub struct OpenApproval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<Question>,
     /// How many questions the agent was asked.
-    #[serde(default, skip_serializing_if = "is_none_asked")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub questions: u32,
+    /// How often it was about another action before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revisions: u32,
     /// Those whose approval takes one more person.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub second: BTreeSet<String>,
@@ -122,6 +136,37 @@ impl OpenApproval {
         (rounds.unwrap_or(QUESTIONS), span.unwrap_or(QUESTION_SPAN))
     }
 
+    /// How often the agent changed what it wants.
+    pub(super) fn revisions_of_agent(&self) -> u32 {
+        self.revisions.saturating_sub(self.edits)
+    }
+
+    /// It is about another action now. What was said of the one before is over, unless the record says that it stands.
+    pub(super) fn revise(&mut self, now: Time, e: &ApprovalRevised) {
+        self.revisions = self.revisions.saturating_add(1);
+        self.author = e.edited_by.clone().filter(|_| e.second);
+        self.excluded.clone_from(&e.excluded);
+        self.slots.clone_from(&e.slots);
+        self.valid_for_s = e.valid_for_s;
+        self.viewed.clear();
+        self.first_viewed.clear();
+        if e.edited_by.is_some() {
+            self.edits = self.edits.saturating_add(1);
+        } else {
+            // Who was asked something has said something else.
+            self.end_question(now);
+        }
+        if !e.keeps_votes {
+            self.votes.clear();
+            self.second.clear();
+            let deadline = self.deadline;
+            self.tracks
+                .iter_mut()
+                .for_each(|track| track.begin_again(now, deadline));
+        }
+        self.tracks.extend(e.tracks.iter().cloned().map(OpenTrack::new));
+    }
+
     /// Ends the question; the clocks that it stopped go on with what was left.
     pub(super) fn end_question(&mut self, now: Time) {
         let Some(question) = self.question.take() else { return };
@@ -133,6 +178,20 @@ impl OpenApproval {
     }
 }
 
-fn is_none_asked(value: &u32) -> bool {
+impl OpenAction {
+    /// It is another action now, granted within other limits.
+    pub(super) fn revise(&mut self, e: &ApprovalRevised, snapshot: Option<Arc<str>>, redacted: bool) {
+        self.classes.clone_from(&e.classes);
+        self.constraints.clone_from(&e.constraints);
+        self.digest = e.digest;
+        self.redacted = redacted;
+        self.slots.clone_from(&e.slots);
+        self.snapshot = snapshot;
+        self.spends.clone_from(&e.spends);
+        self.tracks.extend(e.tracks.iter().cloned());
+    }
+}
+
+fn is_zero(value: &u32) -> bool {
     *value == 0
 }

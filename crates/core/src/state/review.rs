@@ -67,6 +67,7 @@ impl State {
             approval: ApprovalId(ctx.ids.next(ctx.now)),
             deadline: ctx.now + deadline,
             digest: submit.digest.digest,
+            editable: taken.editable(),
             evidence_due: (!missing.is_empty()).then(|| ctx.now + EVIDENCE_SPAN.min(deadline)),
             excluded,
             missing: missing.to_vec(),
@@ -102,7 +103,7 @@ impl State {
     }
 
     /// Who may not decide: who asked, and where separation of duties or good sense wants it, the agent's owner and team.
-    fn excluded(
+    pub(super) fn excluded(
         &self,
         submit: &Submit,
         slots: &[Slot],
@@ -110,9 +111,7 @@ impl State {
         requester: Requester<'_>,
         ctx: &Ctx<'_>,
     ) -> Result<Vec<Excluded>, Refusal> {
-        let reachable = |excluded: &[Excluded]| {
-            can_fill(&self.places(slots, excluded)) && self.tracks_reach(&taken.tracks, excluded, requester, ctx)
-        };
+        let reachable = |excluded: &[Excluded]| self.could_decide(slots, taken, excluded, requester, ctx);
         let mut excluded: Vec<Excluded> = Vec::new();
         let exclude = |user: &str, reason: &str, excluded: &mut Vec<Excluded>| {
             if self.users.contains_key(user) && !excluded.iter().any(|out| out.user == user) {
@@ -157,6 +156,18 @@ impl State {
             }
         }
         Ok(excluded)
+    }
+
+    /// Whether all of these could be filled.
+    pub(super) fn could_decide(
+        &self,
+        slots: &[Slot],
+        taken: &Taken,
+        excluded: &[Excluded],
+        requester: Requester<'_>,
+        ctx: &Ctx<'_>,
+    ) -> bool {
+        can_fill(&self.places(slots, excluded)) && self.tracks_reach(&taken.tracks, excluded, requester, ctx)
     }
 
     pub(super) fn answer(
@@ -240,7 +251,7 @@ impl State {
         Handled::done(self.end_approval(id, ApprovalState::Cancelled, "cancelled", why, ctx))
     }
 
-    fn approval_of_agent(&self, id: ApprovalId, agent: &Arc<str>) -> Result<&OpenApproval, Refusal> {
+    pub(super) fn approval_of_agent(&self, id: ApprovalId, agent: &Arc<str>) -> Result<&OpenApproval, Refusal> {
         self.approvals
             .get(&id)
             // What a person made in the agent's name is not the agent's.
@@ -371,6 +382,6 @@ impl State {
 }
 
 /// The route of approvals that name nobody, if the live policy has one.
-fn default_route(live: Option<&Snapshot>) -> Option<&DefaultRoute> {
+pub(super) fn default_route(live: Option<&Snapshot>) -> Option<&DefaultRoute> {
     live?.organization()?.default_route()
 }

@@ -41,6 +41,12 @@ impl Cause {
         from: None,
         missed: None,
     };
+    /// The request is about another action now, and whoever had approved is asked again.
+    pub(super) const REVISED: Cause = Cause {
+        reason: StepReason::Revised,
+        from: None,
+        missed: None,
+    };
 }
 
 /// The request whose step is started.
@@ -313,6 +319,9 @@ impl State {
             stage < other.rules.stage_of(other.step) || other.passed || std::ptr::eq(other, track)
         };
         self.fill_at_once(approval, &[], voters, wanted).then_some(())?;
+        // The last stage waits for somebody else than whoever edited the action.
+        let last = track.rules.next_stage(track.step).is_none();
+        (!last || self.is_seconded(approval, voters)).then_some(())?;
         Some(ApprovalStepPassed {
             action_id: approval.action_id,
             approval: id,
@@ -361,7 +370,21 @@ impl State {
         let asked = |track: &OpenTrack| !track.asked.is_empty() && track.rules.next_stage(track.step).is_none();
         let all = |_: &OpenTrack, _: u32| true;
         let filled = |voters: &Place| self.fill_at_once(approval, &approval.slots, voters, all);
-        approval.tracks.iter().all(asked) && with_a_second(voters, &approval.second, filled)
+        approval.tracks.iter().all(asked)
+            && with_a_second(voters, &approval.second, filled)
+            && self.is_seconded(approval, voters)
+    }
+
+    /// Whether an edit that takes a second person has one: somebody who has a seat, and is not its author.
+    fn is_seconded(&self, approval: &OpenApproval, voters: &Place) -> bool {
+        let Some(author) = &approval.author else { return true };
+        let steps = approval.tracks.iter().flat_map(|track| &track.asked);
+        let slots: Vec<Slot> = (approval.slots.iter())
+            .chain(steps.flat_map(|step| &step.slots))
+            .cloned()
+            .collect();
+        let mut seats = self.places_of(approval, &slots).into_iter().flatten();
+        seats.any(|user| user != *author && voters.contains(&user))
     }
 
     /// Whether these voters fill these slots and the wanted stages of all routes at once, each with a person of its own.

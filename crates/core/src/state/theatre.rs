@@ -284,7 +284,7 @@ impl State {
     /// What comes of a vote that counts.
     pub(super) fn judge(&self, vote: &Vote, approval: &OpenApproval, ctx: &Ctx<'_>) -> Judged {
         let action = self.actions.get(&approval.action_id);
-        let (Verb::Approve | Verb::Reject, Some(action)) = (vote.verb, action) else {
+        let (Verb::Approve | Verb::Reject | Verb::Edit, Some(action)) = (vote.verb, action) else {
             return Judged::default();
         };
         let first = approval.first_viewed.get(&vote.user);
@@ -313,7 +313,7 @@ impl State {
         Judged {
             dwell_ms,
             flags: (self.reviewers.with_canaries(Conduct::of(after), &vote.user, ctx.now)).flags(rules),
-            second: approve && self.demanded(&vote.user, ctx) >= Some(Response::Second),
+            second: vote.verb != Verb::Reject && self.demanded(&vote.user, ctx) >= Some(Response::Second),
             too_fast,
         }
     }

@@ -6,7 +6,7 @@ use countersign_policy::verdict::Quorum;
 use countersign_policy::{self as policy, Demand, Snapshot};
 use serde::{Deserialize, Serialize};
 
-use crate::event::{ApprovalStepStarted, Asked, Exhausted, Slot, Step, StepReason, Track};
+use crate::event::{ApprovalStepStarted, Asked, Editable, Exhausted, Slot, Step, StepReason, Track};
 use crate::time::{Span, Time};
 
 /// A step that was asked.
@@ -46,6 +46,8 @@ pub(super) struct Taken {
     pub(super) deadline: Option<Span>,
     pub(super) valid_for: Option<Span>,
     pub(super) separation: BTreeSet<policy::Separation>,
+    /// What whoever decides may narrow, by any of them.
+    pub(super) editable: Editable,
     /// For each track, who may stand in for its people, and how many a rule wants at least.
     alternatives: Vec<(Vec<String>, u32)>,
 }
@@ -59,8 +61,11 @@ impl Taken {
             deadline: None,
             valid_for: None,
             separation: BTreeSet::new(),
+            editable: Editable::default(),
             alternatives: Vec::new(),
         };
+        let pointers = demands.iter().flat_map(|demand| demand.editable.iter().cloned());
+        taken.editable.pointers.extend(pointers);
         let Some(organization) = live.and_then(Snapshot::organization) else {
             taken.plain = demands.to_vec();
             return taken;
@@ -103,6 +108,7 @@ impl Taken {
         demand: &Demand,
         organization: &policy::Organization,
     ) {
+        self.take_edits(&route.edits);
         let known = self.tracks.iter().position(|track| *track.route == *route.name);
         if let Some((index, before)) = known.and_then(|index| Some((index, self.alternatives.get(index)?))) {
             // Two rules want it: whoever may stand in for its people in both may, and the larger quorum holds.
@@ -134,6 +140,27 @@ impl Taken {
         self.tracks
             .push(track(route, alternatives, quorum, &demand.source, organization));
         self.alternatives.push((alternatives.to_vec(), quorum));
+    }
+}
+
+impl Taken {
+    /// Adds what a route says of edits: what any of them lists may be narrowed, as strictly as the strictest wants it.
+    fn take_edits(&mut self, edits: &policy::Edits) {
+        let all = &mut self.editable;
+        let first = self.tracks.is_empty();
+        all.pointers.extend(edits.pointers.iter().cloned());
+        all.keeps_votes = edits.keeps_votes && (first || all.keeps_votes);
+        all.second = match (all.second, edits.requires_second) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (Some(false), Some(false)) => Some(false),
+            (None, only) if first => only,
+            (Some(_) | None, Some(_) | None) => None,
+        };
+    }
+
+    /// What may be narrowed, if something may.
+    pub(super) fn editable(&self) -> Option<Editable> {
+        Some(self.editable.clone()).filter(|editable| !editable.pointers.is_empty())
     }
 }
 
@@ -275,6 +302,18 @@ impl OpenTrack {
             slots: e.slots.clone(),
             step: e.step,
         });
+    }
+
+    /// Nobody has approved any more: the people of its first stage are asked, or still are. Where they had passed, the time
+    /// of their step runs anew.
+    pub(super) fn begin_again(&mut self, now: Time, deadline: Time) {
+        if self.rules.stage_of(self.step) > 0 {
+            *self = OpenTrack::new(self.rules.clone());
+        } else if std::mem::take(&mut self.passed) {
+            let within = self.rules.step(self.step).and_then(|step| step.within_s);
+            self.due = within.map(|within| (now + Span::seconds(within)).min(deadline));
+            self.remind = None;
+        }
     }
 
     /// Stores that no timer of the current step is left.

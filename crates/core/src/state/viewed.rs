@@ -6,7 +6,7 @@ use crate::event::{ApprovalViewed, Verb};
 use crate::refusal::Refusal;
 
 /// Risks of tools whose actions nobody approves without having opened the request.
-const HIGH: [&str; 2] = ["R3", "R4"];
+pub(super) const HIGH: [&str; 2] = ["R3", "R4"];
 
 impl State {
     /// Somebody was served a request. A second reading of the same leaves no record.
@@ -38,7 +38,7 @@ impl State {
                 Refusal::conflict("presentation_mismatch", "the request is not as you were shown it")
                     .hint("read the request again and vote with the `presentation_digest` that it shows"),
             ),
-            None if vote.verb == Verb::Approve => {
+            None if matches!(vote.verb, Verb::Approve | Verb::Edit) => {
                 let tool = self.actions.get(&approval.action_id).map(|action| &*action.tool);
                 let risk = tool.and_then(|tool| ctx.live?.risk(tool));
                 match risk.filter(|risk| HIGH.contains(risk)) {

@@ -6,7 +6,7 @@ use super::matching::can_fill;
 use super::people::may_vote;
 use super::stop::Target;
 use super::theatre::Judged;
-use super::{Ctx, Handed, Handled, OpenApproval, OpenTrack, State};
+use super::{Ctx, Handed, Handled, OpenAction, OpenApproval, OpenTrack, State};
 use crate::command::Vote;
 use crate::event::{ApprovalResolved, ApprovalState, ApprovalVoted, Event, Permit, Slot, Status, Verb};
 use crate::ids::PermitId;
@@ -22,7 +22,7 @@ const LATE_PER_PERSON: usize = 3;
 pub(super) const CLAIM_SPAN: Span = Span::minutes(10);
 
 impl State {
-    pub(super) fn vote(&self, vote: Vote, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
+    pub(super) fn vote(&self, mut vote: Vote, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
         let Some(approval) = self.approvals.get(&vote.approval) else {
             return late_vote(vote);
         };
@@ -35,19 +35,22 @@ impl State {
             let cast = self.cast(&vote, approval, Some("comment"), &Judged::default(), ctx);
             return Handled::done(vec![cast]);
         }
-        if let Err(refusal) = self.may_count(&vote, approval, ctx) {
-            if approval.uncounted >= UNCOUNTED_PER_REQUEST && refusal.code != "expired" {
-                // It is told, and leaves no more records: a loop must not fill the disk.
-                return Err(refusal);
-            }
-            let mut events = vec![self.cast(&vote, approval, Some(refusal.code), &Judged::default(), ctx)];
-            if refusal.code == "expired" {
-                events.extend(self.expire(vote.approval, ctx));
-            }
-            return Handled::refused(events, refusal);
-        }
+        let counts = self.may_count(&vote, approval, ctx);
+        let revision = match counts.and_then(|()| self.edited(&mut vote, ctx)) {
+            Ok(revision) => revision,
+            Err(refusal) => return self.uncounted(&vote, approval, refusal, ctx),
+        };
         let judged = self.judge(&vote, approval, ctx);
-        let mut events = vec![self.cast(&vote, approval, None, &judged, ctx)];
+        let mut events = Vec::new();
+        let (mut approval, mut action) = (approval, self.actions.get(&approval.action_id));
+        if let Some((revision, submit)) = &revision {
+            // The vote is for what its person made of the action.
+            events = self.records_of(revision, submit, ctx);
+            (approval, action) = (&revision.approval, Some(&revision.action));
+            vote.digest = revision.action.digest;
+        }
+        let cited = action.and_then(|action| action.snapshot.clone());
+        events.push(self.cast(&vote, approval, None, &judged, ctx).citing(cited));
         events.extend(self.call_out(&vote, approval, &judged, ctx));
         if self.practices.contains_key(&vote.approval) {
             events.extend(self.practised(&vote, approval, &judged, ctx));
@@ -61,34 +64,60 @@ impl State {
                     events.extend(self.learn_rejection(approval.action_id, ctx));
                 }
             }
-            Verb::Approve => {
-                let voters = self.voters(approval, Verb::Approve, Some(&vote.user));
-                let mut with = approval.clone();
-                with.second.extend(judged.second.then(|| vote.user.clone()));
-                let (passed, after) = self.stages_passed(vote.approval, &with, &voters, ctx);
-                events.extend(passed);
-                if self.all_filled(&after, &voters) {
-                    let granted = self.grant(&vote, approval, ctx);
-                    let approved =
-                        |draft: &Draft| matches!(&draft.event, Event::ApprovalResolved(e) if e.permit.is_some());
-                    let learned = granted
-                        .iter()
-                        .any(approved)
-                        .then(|| self.learn_approval(approval.action_id, ctx));
-                    events.extend(granted);
-                    events.extend(learned.flatten());
-                }
-            }
+            Verb::Approve | Verb::Edit => events.extend(self.approve(&vote, approval, action, judged.second, ctx)),
             Verb::Clarify => {
-                let callback = self
-                    .actions
-                    .get(&approval.action_id)
-                    .and_then(|action| action.callback.clone());
+                let callback = action.and_then(|action| action.callback.clone());
                 events.extend(self.callback_due(approval.action_id, callback.as_ref(), ctx));
             }
             Verb::Abstain | Verb::Comment | Verb::HandOver | Verb::Claim | Verb::Release => {}
         }
         Handled::done(events)
+    }
+
+    /// What a vote that does not count leaves behind.
+    fn uncounted(
+        &self,
+        vote: &Vote,
+        approval: &OpenApproval,
+        refusal: Refusal,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<Handled, Refusal> {
+        if approval.uncounted >= UNCOUNTED_PER_REQUEST && refusal.code != "expired" {
+            // It is told, and leaves no more records: a loop must not fill the disk.
+            return Err(refusal);
+        }
+        let mut events = vec![self.cast(vote, approval, Some(refusal.code), &Judged::default(), ctx)];
+        if refusal.code == "expired" {
+            events.extend(self.expire(vote.approval, ctx));
+        }
+        Handled::refused(events, refusal)
+    }
+
+    /// What comes of one more approval: stages that pass, and the permit once everybody who has to has approved.
+    fn approve(
+        &self,
+        vote: &Vote,
+        approval: &OpenApproval,
+        action: Option<&OpenAction>,
+        second: bool,
+        ctx: &mut Ctx<'_>,
+    ) -> Vec<Draft> {
+        let voters = self.voters(approval, Verb::Approve, Some(&vote.user));
+        let mut with = approval.clone();
+        with.second.extend(second.then(|| vote.user.clone()));
+        let (mut events, after) = self.stages_passed(vote.approval, &with, &voters, ctx);
+        let Some(action) = action.filter(|_| self.all_filled(&after, &voters)) else {
+            return events;
+        };
+        let granted = self.grant(vote, approval, action, ctx);
+        let approved = |draft: &Draft| matches!(&draft.event, Event::ApprovalResolved(e) if e.permit.is_some());
+        let learned = granted
+            .iter()
+            .any(approved)
+            .then(|| self.learn_approval(approval.action_id, ctx));
+        events.extend(granted);
+        events.extend(learned.flatten());
+        events
     }
 
     /// The record of what somebody did with a request; `why_not` if it does not count.
@@ -223,7 +252,7 @@ impl State {
             Verb::Clarify => may_ask(vote, approval),
             Verb::HandOver => self.may_hand_over(vote, approval, ctx),
             Verb::Claim => may_claim(vote, approval, ctx),
-            Verb::Approve => self.may_approve(vote, ctx),
+            Verb::Approve | Verb::Edit => self.may_approve(vote, ctx),
             Verb::Reject | Verb::Abstain | Verb::Comment | Verb::Release => Ok(()),
         }
     }
@@ -274,11 +303,8 @@ impl State {
     }
 
     /// What a complete set of votes comes to: a permit, unless the world changed meanwhile.
-    fn grant(&self, vote: &Vote, approval: &OpenApproval, ctx: &mut Ctx<'_>) -> Vec<Draft> {
+    fn grant(&self, vote: &Vote, approval: &OpenApproval, action: &OpenAction, ctx: &mut Ctx<'_>) -> Vec<Draft> {
         let id = approval.action_id;
-        let Some(action) = self.actions.get(&id) else {
-            return Vec::new();
-        };
         let target = Target::of(action);
         if let Some(scope) = self.stopped_by(&target) {
             let why = format!("a kill switch is engaged on {scope}");

@@ -192,6 +192,7 @@ impl Budget {
     /// Who has to approve what does not fit.
     pub fn demand(&self) -> Demand {
         Demand {
+            editable: self.approvers.editable.clone(),
             names: self.approvers.names.clone(),
             quorum: self.approvers.quorum,
             source: self.id.source(),

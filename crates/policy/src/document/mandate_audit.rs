@@ -8,13 +8,14 @@ use crate::condition::closest;
 use crate::yaml::{Kind, Node};
 
 /// Events of the ledger that `alert_on` may name: those that are about an agent.
-pub const EVENTS: [&str; 15] = [
+pub const EVENTS: [&str; 16] = [
     "agent.registered",
     "agent.sighted",
     "approval.answered",
     "approval.opened",
     "approval.overdue",
     "approval.resolved",
+    "approval.revised",
     "approval.voted",
     "callback.attempted",
     "callback.due",

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Place;
+pub use super::editable::Edits;
 use crate::verdict::Quorum;
 
 pub(crate) mod read;
@@ -36,6 +37,8 @@ pub struct Route {
     pub assurance: Assurance,
     /// Questions to the agent.
     pub clarify: Clarify,
+    /// What whoever decides may narrow.
+    pub edits: Edits,
     /// The calendar in whose hours alone the soft limit runs.
     pub calendar: Option<Arc<str>>,
     pub(crate) place: Place,

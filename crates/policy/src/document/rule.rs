@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::field::{Fields, Reader};
-use super::{Place, RuleId};
+use super::{Place, RuleId, editable};
 use crate::verdict::Quorum;
 use crate::yaml::Node;
 
@@ -15,6 +15,8 @@ pub(crate) struct Approvers {
     pub(crate) names: Vec<String>,
     pub(crate) quorum: Quorum,
     pub(crate) places: Vec<(String, Place)>,
+    /// Places of the action that whoever decides may narrow.
+    pub(crate) editable: Vec<String>,
 }
 
 impl Approvers {
@@ -24,13 +26,20 @@ impl Approvers {
             names: Vec::new(),
             quorum: Quorum::Any(1),
             places: Vec::new(),
+            editable: Vec::new(),
         }
     }
 
-    /// Reads `approvers`, `require` and `quorum`; `wanted` is whether the rule ever asks anybody.
+    /// Reads `approvers`, `require`, `quorum` and `editable`; `wanted` is whether the rule ever asks anybody.
     pub(crate) fn read(reader: &mut Reader<'_>, fields: &mut Fields<'_>, wanted: bool) -> Option<Approvers> {
         let nodes = (fields.get("approvers"), fields.get("require"), fields.get("quorum"));
-        for (name, node) in [("approvers", nodes.0), ("require", nodes.1), ("quorum", nodes.2)] {
+        let edits = fields.get("editable");
+        for (name, node) in [
+            ("approvers", nodes.0),
+            ("require", nodes.1),
+            ("quorum", nodes.2),
+            ("editable", edits),
+        ] {
             if let Some(node) = node.filter(|_| !wanted) {
                 let message = format!("`{name}` has no effect here: nothing asks for an approval");
                 reader.error(
@@ -80,6 +89,9 @@ impl Approvers {
         }
         if let Some(node) = nodes.2 {
             approvers.quorum = Quorum::Any(reader.count(node)?);
+        }
+        if let Some(node) = edits {
+            approvers.editable = editable::read(reader, node)?;
         }
         Some(approvers)
     }

@@ -85,6 +85,7 @@ impl Tally {
     pub(super) fn demand(&mut self, id: &RuleId, approvers: &Approvers) {
         let (names, quorum) = (approvers.names.clone(), approvers.quorum);
         self.demands.insert(Demand {
+            editable: approvers.editable.clone(),
             names,
             quorum,
             source: id.source(),
@@ -173,6 +174,7 @@ impl Tally {
             let message = format!("two remedies differ: {sources}");
             self.say(None, "remedies_differ", Decision::RequireApproval, message);
             self.demands.insert(Demand {
+                editable: Vec::new(),
                 names: Vec::new(),
                 quorum: crate::verdict::Quorum::Any(1),
                 source: sources,

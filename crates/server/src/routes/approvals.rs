@@ -1,8 +1,11 @@
 //! Requests for a human decision.
 
+use std::collections::BTreeMap;
+
 use countersign_api::approvals::{
     AnswersBody, ApprovalsAnswer, VoteRequestBody, VoteVerb, VotesAnswer, VotesBody, VotesResult, VotesVerb,
 };
+use countersign_api::revisions::{PLACES_AT_MOST, ReviseBody};
 use countersign_core::digest::Digest;
 use countersign_core::event::Verb;
 use countersign_core::ids::ApprovalId;
@@ -23,6 +26,7 @@ handlers! {
     "vote" => Caller vote,
     "votes" => Caller votes,
     "answer_approval" => Caller answer,
+    "revise_approval" => Caller revise,
     "cancel_approval" => Caller cancel,
 }
 
@@ -47,7 +51,10 @@ async fn timeline(asked: Asked<Caller>) -> Answer {
 
 async fn vote(asked: Asked<Caller>) -> Answer {
     let id = wanted(&asked)?;
-    let body: VoteRequestBody = asked.body()?;
+    let body::Parsed {
+        typed: body,
+        mut members,
+    } = body::parse::<VoteRequestBody>(asked.bytes())?;
     let digest = digest("action_digest", &body.action_digest.0)?;
     let presentation = presentation(body.presentation_digest.as_ref().map(|digest| digest.0.as_str()))?;
     let vote = VoteRequest {
@@ -60,12 +67,14 @@ async fn vote(asked: Asked<Caller>) -> Answer {
             VoteVerb::HandOver => Verb::HandOver,
             VoteVerb::Claim => Verb::Claim,
             VoteVerb::Release => Verb::Release,
+            VoteVerb::Edit => Verb::Edit,
         },
         comment: body.comment.map(|comment| comment.0),
         to: body.to.map(|to| to.0),
         digest,
         snapshot: body.snapshot.0,
         presentation,
+        set: members.remove("set").map(places).transpose()?,
     };
     let (answer, replayed) = asked.app.engine.vote(&asked.request(), id, vote).await?;
     Ok(json(&answer)?.replayed(replayed))
@@ -133,6 +142,30 @@ async fn answer(asked: Asked<Caller>) -> Answer {
     } = body::parse(asked.bytes())?;
     let evidence = members.remove("evidence").unwrap_or(Value::Null);
     let (answer, replayed) = asked.app.engine.answer_approval(&asked.request(), id, evidence).await?;
+    Ok(json(&answer)?.replayed(replayed))
+}
+
+/// What an edit makes of which places.
+fn places(set: Value) -> Result<BTreeMap<String, Option<Value>>, Problem> {
+    let Value::Map(set) = set else {
+        return Err(Problem::invalid("wrong_type", "`set` has to be an object"));
+    };
+    if set.len() > PLACES_AT_MOST {
+        let detail = format!("an edit changes {PLACES_AT_MOST} places at most");
+        return Err(Problem::invalid("invalid_value", detail));
+    }
+    let value = |value| Some(value).filter(|value| *value != Value::Null);
+    Ok(set.into_iter().map(|(place, new)| (place, value(new))).collect())
+}
+
+async fn revise(asked: Asked<Caller>) -> Answer {
+    let id = wanted(&asked)?;
+    let body::Parsed {
+        typed: ReviseBody { .. },
+        mut members,
+    } = body::parse(asked.bytes())?;
+    let action = members.remove("action").unwrap_or(Value::Null);
+    let (answer, replayed) = asked.app.engine.revise_approval(&asked.request(), id, action).await?;
     Ok(json(&answer)?.replayed(replayed))
 }
 

@@ -21,6 +21,7 @@ mod practice;
 mod published;
 mod retention;
 mod reviewers;
+mod revisions;
 mod schedules;
 mod slack;
 mod support;

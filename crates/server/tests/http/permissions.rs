@@ -148,6 +148,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "decide_batch",
         "report_outcome",
         "answer_approval",
+        "revise_approval",
         "redeem",
     ];
     // Everybody with a role speaks for themselves; for whom is looked at behind the table.

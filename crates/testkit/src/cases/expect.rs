@@ -54,6 +54,15 @@ pub(super) fn shown(view: &ActionView, word: &str) -> Result<Vec<String>, String
             .and_then(|(_, resolved)| resolved.fallback.clone())
             .into_iter()
             .collect(),
+        "amount" => view.amount().0.map(str::to_owned).into_iter().collect(),
+        "revision" => vec![(view.revisions.len() + 1).to_string()],
+        "changed" => (view.revised().iter())
+            .flat_map(|revised| revised.event.changed.clone())
+            .collect(),
+        "outdated" => (approval.iter())
+            .flat_map(|approval| approval.votes.iter().filter(|cast| cast.outdated))
+            .map(|cast| cast.vote.user.clone())
+            .collect(),
         "audience" => (view.permit.iter())
             .map(|(_, _, permit)| permit.audience.clone())
             .collect(),
@@ -87,8 +96,7 @@ pub(super) fn shown(view: &ActionView, word: &str) -> Result<Vec<String>, String
             ]
         }
         "constraints" => view
-            .decision
-            .constraints
+            .limits()
             .iter()
             .map(|(name, value)| match value {
                 countersign_policy::verdict::ConstraintValue::Text(text) => format!("{name}={text}"),

@@ -185,6 +185,7 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
                 to: to.clone(),
                 snapshot: snapshot.clone(),
                 presentation: None,
+                set: None,
             };
             let (answer, _) = engine.vote(&request, *id, vote).await?;
             Ok(done(None, learned(&answer.action)))

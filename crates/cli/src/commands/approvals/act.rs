@@ -4,6 +4,7 @@ use clap::Args;
 use countersign_api::ApprovalAnswer;
 use countersign_api::approvals::{VoteRequestBody, VoteVerb};
 use countersign_api::bounded::{Hex64, Id, SnapshotHash, Text};
+use countersign_api::revisions::Places;
 use countersign_client::segment;
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use crate::failure::Result;
 
 /// Which request, as it was seen.
 #[derive(Args)]
-struct Seen {
+pub(super) struct Seen {
     /// Its id, apr_…
     id: String,
     /// The digest that you saw in `approvals show`: it fails if the request is about another action
@@ -118,6 +119,18 @@ impl Reply {
 
 impl Seen {
     async fn say(self, verb: VoteVerb, comment: Option<String>, to: Option<String>, console: &Console) -> Result<()> {
+        self.vote(verb, comment, to, None, console).await
+    }
+
+    /// Casts a vote for what the request shows now; `set` is what an edit makes of it.
+    pub(super) async fn vote(
+        self,
+        verb: VoteVerb,
+        comment: Option<String>,
+        to: Option<String>,
+        set: Option<Places>,
+        console: &Console,
+    ) -> Result<()> {
         let call = async |session: &Session| {
             let approval = session.client.approval(&self.id).await?;
             let vote = VoteRequestBody {
@@ -127,6 +140,7 @@ impl Seen {
                 action_digest: Hex64(self.seen.clone().unwrap_or(approval.action_digest)),
                 snapshot: SnapshotHash(approval.snapshot.unwrap_or_default()),
                 presentation_digest: approval.presentation_digest.map(Hex64),
+                set,
             };
             Ok(session.client.vote(&self.id, &vote).await?)
         };
@@ -137,7 +151,7 @@ impl Seen {
 }
 
 /// Where the request stands now.
-fn tell(approval: &ApprovalAnswer, console: &Console) {
+pub(super) fn tell(approval: &ApprovalAnswer, console: &Console) {
     let mut text = format!(
         "{}: {}; the action is {}",
         approval.id, approval.state, approval.action.status

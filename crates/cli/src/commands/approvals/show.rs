@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::Args;
+use countersign_api::revisions::RevisionBody;
 use countersign_api::timeline::TimelineAnswer;
 use countersign_api::visible::quoted;
 use countersign_api::{ApprovalAnswer, SlotBody, StepBody};
@@ -138,6 +139,10 @@ fn describe(approval: &ApprovalAnswer, paint: Paint) -> String {
     page.section("a person decides because", because(approval));
     page.section("asked", asked(approval));
     page.section("steps so far", approval.steps.iter().map(step));
+    page.section(
+        "changed since it was asked for",
+        approval.revisions.iter().map(revision),
+    );
     page.section("votes and remarks", votes(approval));
     page.section("if nobody answers", if_unanswered(approval));
     page.section("it ended", approval.why.iter().map(|why| one_line(why)));
@@ -246,8 +251,9 @@ fn votes(approval: &ApprovalAnswer) -> Vec<String> {
         let comment = vote.comment.as_ref().map(|comment| format!(": {}", quoted(comment)));
         let not = vote.not_counted.as_ref().filter(|_| vote.verb != "comment");
         let not = not.map(|why| format!(", does not count ({why})"));
+        let before = if vote.outdated { ", for what it was before" } else { "" };
         format!(
-            "{}  {} {}{}{}{}",
+            "{}  {} {}{}{before}{}{}",
             vote.at,
             named(&vote.user),
             vote.verb.replace('_', " "),
@@ -257,6 +263,25 @@ fn votes(approval: &ApprovalAnswer) -> Vec<String> {
         )
     };
     approval.votes.iter().map(line).collect()
+}
+
+fn revision(revision: &RevisionBody) -> String {
+    let by = revision.edited_by.as_ref();
+    let by = by.map_or("the agent".to_owned(), |user| {
+        format!("{}, who made less of it", named(user))
+    });
+    let second = if revision.needs_second {
+        "; somebody else has to approve it as well"
+    } else {
+        ""
+    };
+    let places = revision.changed.join(", ");
+    format!(
+        "{}  revision {} by {by}: {}{second}",
+        revision.at,
+        revision.revision,
+        one_line(&places)
+    )
 }
 
 fn if_unanswered(approval: &ApprovalAnswer) -> Vec<String> {
@@ -269,10 +294,18 @@ fn if_unanswered(approval: &ApprovalAnswer) -> Vec<String> {
 
 fn bound(approval: &ApprovalAnswer) -> Vec<String> {
     let policy = approval.snapshot.as_deref().unwrap_or("-");
-    vec![
+    let mut lines = vec![
         format!("action  {}", approval.action_digest),
         format!("policy  {policy}"),
-    ]
+    ];
+    if !approval.editable.is_empty() {
+        let places = approval.editable.join(", ");
+        lines.push(format!(
+            "you may make less of {} with `approvals edit`",
+            one_line(&places)
+        ));
+    }
+    lines
 }
 
 /// What happened, and the five questions of an audit.

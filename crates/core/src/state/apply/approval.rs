@@ -1,7 +1,8 @@
 //! Storing what a record says about an open request.
 
-use crate::event::{ApprovalAnswered, ApprovalOpened, ApprovalViewed, ApprovalVoted, Verb};
+use crate::event::{ApprovalAnswered, ApprovalOpened, ApprovalRevised, ApprovalViewed, ApprovalVoted, Verb};
 use crate::ids::ApprovalId;
+use crate::record::Record;
 use crate::state::request::{Claim, Handed, OpenApproval, Question};
 use crate::state::vote::CLAIM_SPAN;
 use crate::state::{OpenTrack, State};
@@ -11,8 +12,11 @@ impl State {
     pub(super) fn opened(&mut self, e: &ApprovalOpened) {
         let approval = OpenApproval {
             action_id: e.action_id,
+            author: None,
             claim: None,
             deadline: e.deadline,
+            editable: e.editable.clone(),
+            edits: 0,
             evidence_due: e.evidence_due,
             excluded: e.excluded.clone(),
             first_viewed: Default::default(),
@@ -21,6 +25,7 @@ impl State {
             overdue: false,
             question: None,
             questions: 0,
+            revisions: 0,
             second: Default::default(),
             sla_due: e.sla_due,
             slots: e.slots.clone(),
@@ -71,6 +76,13 @@ impl State {
         });
     }
 
+    pub(super) fn revised(&mut self, record: &Record, e: &ApprovalRevised) {
+        if let Some(action) = self.actions.get_mut(&e.action_id) {
+            action.revise(e, record.snapshot.clone(), !record.redact.is_empty());
+        }
+        self.change(e.approval, |approval| approval.revise(record.ts, e));
+    }
+
     pub(super) fn viewed(&mut self, now: Time, e: &ApprovalViewed) {
         self.change(e.approval, |approval| {
             approval.viewed.insert(e.user.clone(), e.presentation);
@@ -88,8 +100,13 @@ impl State {
                 return;
             }
             match e.verb {
-                Verb::Approve | Verb::Reject => {
-                    approval.votes.insert(e.user.clone(), e.verb);
+                Verb::Approve | Verb::Reject | Verb::Edit => {
+                    let says = if e.verb == Verb::Reject {
+                        Verb::Reject
+                    } else {
+                        Verb::Approve
+                    };
+                    approval.votes.insert(e.user.clone(), says);
                     approval.second.extend(e.second.then(|| e.user.clone()));
                     // Whoever was on it has decided.
                     approval.claim = approval.claim.take().filter(|claim| claim.by != e.user);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Assurance, Clarify, Exhausted, Route, Separation, Step, StepSlot, When};
+use super::{Assurance, Clarify, Edits, Exhausted, Route, Separation, Step, StepSlot, When};
 use crate::condition::closest;
 use crate::document::field::{Fields, Reader};
 use crate::document::schedule::{self, Calendar};
@@ -73,6 +73,7 @@ pub(crate) fn read(
         Some(node) => clarify(reader, node),
         None => Some(DEFAULT_CLARIFY),
     };
+    let edits = Edits::read(reader, &mut fields);
     let calendar = fields
         .get("business_hours")
         .map(|node| business_hours(reader, name, node, calendars));
@@ -89,6 +90,7 @@ pub(crate) fn read(
         fallback: fallback?,
         assurance: assurance.unwrap_or(Some(Assurance::Low))?,
         clarify: clarify?,
+        edits: edits?,
         calendar: match calendar {
             Some(calendar) => Some(calendar?),
             None => None,

@@ -1,0 +1,90 @@
+//! Records of a request whose action was changed while people decide, and what may be changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_policy::verdict::ConstraintValue;
+use countersign_policy::{Decision, Reason};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{DecisionFacts, Excluded, Slot, Spends, Track, is_false};
+use crate::digest::Digest;
+use crate::ids::{ActionId, ApprovalId};
+
+/// What whoever decides may narrow, as rules and routes said it when the request was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Editable {
+    /// Votes for an action stand for what a reviewer narrowed it to.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub keeps_votes: bool,
+    /// Places of the action: JSON pointers.
+    pub pointers: BTreeSet<String>,
+    /// An edited action takes somebody else's approval as well; left out: where the tool's risk is `R3` or `R4`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<bool>,
+}
+
+/// `approval.revised`: the request is about another action now; that is the payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalRevised {
+    /// The action.
+    pub action_id: ActionId,
+    /// Money that moves now, decimal text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<String>,
+    /// The request.
+    pub approval: ApprovalId,
+    /// What is other than before: JSON pointers.
+    pub changed: Vec<String>,
+    /// Classes that the tool catalogue gives what the action names, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// Limits that travel with the grant.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub constraints: BTreeMap<String, ConstraintValue>,
+    /// The amount's currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// What policy says of it. What is looser than before loosens nothing: people were asked.
+    pub decision: Decision,
+    /// The action's digest now.
+    pub digest: Digest,
+    /// The person who narrowed it; the agent itself changed it where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_by: Option<String>,
+    /// People who may not vote.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<Excluded>,
+    /// What the evaluation read outside the action.
+    pub facts: DecisionFacts,
+    /// Votes for what it was before stand.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub keeps_votes: bool,
+    /// The action's digest before.
+    pub previous: Digest,
+    /// What matched and spoke for something.
+    pub reasons: Vec<Reason>,
+    /// What a grant would rest on that only the agent says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reported: Vec<String>,
+    /// Which one it is; what was asked for first is 1.
+    pub revision: u32,
+    /// Somebody else than its author has to approve it as well.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub second: bool,
+    /// Who has to approve, those from before included.
+    pub slots: Vec<Slot>,
+    /// What it says about money, where budgets are about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spends: Option<Spends>,
+    /// Routes that it takes besides those from before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<Track>,
+    /// Names of new approvers that resolve to nobody; the default route stands in for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unresolved: Vec<String>,
+    /// How long an approval may be used, seconds.
+    pub valid_for_s: i64,
+}
