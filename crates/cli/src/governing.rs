@@ -7,6 +7,7 @@ use countersign_client::{Client, Credential};
 use countersign_gateway::{Governor, place};
 
 use crate::failure::{Failure, Result};
+use crate::install::whole;
 
 /// The server that decides.
 #[derive(Args)]
@@ -40,13 +41,7 @@ pub(crate) struct Ready {
 impl Governing {
     /// What asks the server.
     pub(crate) fn ready(&self) -> Result<Ready> {
-        let at = self
-            .at
-            .clone()
-            .or_else(|| variable("COUNTERSIGN_SERVER"))
-            .ok_or_else(|| {
-                Failure::usage("no server that decides is named").next("set COUNTERSIGN_SERVER, or give --at URL")
-            })?;
+        let at = self.address()?;
         let key = match &self.agent_key {
             Some(path) => {
                 std::fs::read_to_string(path).map_err(|error| Failure::io("read the key in", path, &error))?
@@ -60,6 +55,30 @@ impl Governing {
         let client = Client::new(&at, &Credential::Key(key.to_owned())).map_err(Failure::from)?;
         let governor = Governor::new(client, &folder);
         Ok(Ready { governor, folder })
+    }
+
+    /// The same, as words of a command in a configuration: a client starts it in a folder and with an environment of its own.
+    pub(crate) fn options(&self) -> Result<Vec<String>> {
+        let key = self.agent_key.as_ref().ok_or_else(|| {
+            Failure::usage("the agent's key is missing")
+                .next("give --agent-key FILE: a key itself does not belong into a configuration")
+        })?;
+        let mut words = vec!["--at".to_owned(), self.address()?];
+        words.extend(["--agent-key".to_owned(), whole(key)?]);
+        if let Some(env) = &self.env {
+            words.extend(["--env".to_owned(), env.clone()]);
+        }
+        if let Some(state) = &self.state {
+            words.extend(["--state".to_owned(), whole(state)?]);
+        }
+        Ok(words)
+    }
+
+    fn address(&self) -> Result<String> {
+        let at = self.at.clone().or_else(|| variable("COUNTERSIGN_SERVER"));
+        at.ok_or_else(|| {
+            Failure::usage("no server that decides is named").next("set COUNTERSIGN_SERVER, or give --at URL")
+        })
     }
 
     fn state_folder(&self) -> Result<PathBuf> {

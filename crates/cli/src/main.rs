@@ -14,6 +14,7 @@ mod failure;
 mod folder;
 mod governing;
 mod host;
+mod install;
 mod instance;
 mod local;
 mod paint;

@@ -1,12 +1,14 @@
 //! Stands between an agent that already works and its tools, without a change of either.
 //!
-//! [`stdio`] wraps an MCP server; [`hook`] answers the hooks of coding agents. Both ask a server by [`Governor`]: decide, wait
+//! [`stdio`] wraps an MCP server; [`hook`] answers the hooks of coding agents; [`install`] puts both into
+//! the configurations of clients. Both ask a server by [`Governor`]: decide, wait
 //! for people where policy wants them, use the permit, report what came of it. Whatever goes wrong on the way, nothing
 //! runs, and the agent is told why.
 
 mod answer;
 mod govern;
 pub mod hook;
+pub mod install;
 pub mod stdio;
 mod waiting;
 mod wire;

@@ -2,15 +2,17 @@
 //!
 //! Whatever happens here, the host gets an explicit answer within its time: most hosts let a tool run when a hook fails.
 
+mod install;
+
 use std::io::Read as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use countersign_gateway::hook::{self, Dialect};
 
 use crate::console::say;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::governing::{Governing, Ready};
 use crate::span::span;
 
@@ -26,11 +28,37 @@ enum Host {
     Gemini,
 }
 
+impl Host {
+    fn dialect(self) -> Dialect {
+        match self {
+            Host::Claude => Dialect::Claude,
+            Host::Codex => Dialect::Codex,
+            Host::Copilot => Dialect::Copilot,
+            Host::Cursor => Dialect::Cursor,
+            Host::Gemini => Dialect::Gemini,
+        }
+    }
+
+    /// Its name on the command line.
+    fn name(self) -> &'static str {
+        match self {
+            Host::Claude => "claude",
+            Host::Codex => "codex",
+            Host::Copilot => "copilot",
+            Host::Cursor => "cursor",
+            Host::Gemini => "gemini",
+        }
+    }
+}
+
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Hook {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Whose hook this is
-    #[arg(long, value_enum)]
-    dialect: Host,
+    #[arg(long, value_enum, required = true)]
+    dialect: Option<Host>,
     /// How long the host waits for the hook, as its configuration says [default: what the host waits by itself]
     #[arg(long, value_name = "TIME", value_parser = span)]
     within: Option<Duration>,
@@ -44,15 +72,19 @@ pub(super) struct Hook {
     governing: Governing,
 }
 
+#[derive(Subcommand)]
+enum Command {
+    /// Put the hook into a coding agent's configuration, or take it out again
+    Install(Box<install::Install>),
+}
+
 impl Hook {
-    pub(super) async fn run(self) -> Result<ExitCode> {
-        let dialect = match self.dialect {
-            Host::Claude => Dialect::Claude,
-            Host::Codex => Dialect::Codex,
-            Host::Copilot => Dialect::Copilot,
-            Host::Cursor => Dialect::Cursor,
-            Host::Gemini => Dialect::Gemini,
-        };
+    pub(super) async fn run(mut self) -> Result<ExitCode> {
+        if let Some(Command::Install(install)) = self.command.take() {
+            return install.run();
+        }
+        let dialect = self.dialect.map(Host::dialect);
+        let dialect = dialect.ok_or_else(|| Failure::usage("`--dialect` is missing"))?;
         let patience = self.within.unwrap_or_else(|| dialect.patience());
         let limit = patience.saturating_sub(MARGIN).max(Duration::from_secs(1));
         // A task of its own: if it panics, that is an answer too.

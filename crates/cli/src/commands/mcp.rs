@@ -1,5 +1,7 @@
 //! `countersign mcp`: stands between an agent and a server of tools.
 
+mod install;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ pub(super) struct Mcp {
 enum Command {
     /// Run an MCP server with every call of its tools decided first
     Wrap(Box<Wrap>),
+    /// Put the wrapper before the MCP servers that a client has configured, or take it out again
+    Install(Box<install::Install>),
 }
 
 #[derive(Args)]
@@ -41,6 +45,7 @@ impl Mcp {
     pub(super) async fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Wrap(wrap) => wrap.run().await,
+            Command::Install(install) => install.run(),
         }
     }
 }

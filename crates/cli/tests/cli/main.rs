@@ -11,6 +11,7 @@ mod export;
 mod figures;
 mod folder;
 mod hooks;
+mod install;
 mod life;
 mod mcp;
 mod newer;
