@@ -130,7 +130,7 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         }) => verify.run(console),
         Command::Audit(audit::Audit {
             command: audit::Command::Sample(sample),
-        }) => return sample.run(&console),
+        }) => sample.run(console),
         Command::Audit(audit::Audit {
             command: audit::Command::Replay(replay),
         }) => replay.run(console),

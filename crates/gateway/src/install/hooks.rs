@@ -70,19 +70,15 @@ impl Hook {
         for event in events(dialect) {
             let Some(list) = hooks.array_value(event) else { continue };
             changed |= without_ours(&list);
-            if changed && list.elements().is_empty() {
-                if let Some(property) = hooks.get(event) {
-                    property.remove();
-                }
+            if let Some(property) = hooks.get(event).filter(|_| changed && list.elements().is_empty()) {
+                property.remove();
             }
         }
         if !changed {
             return Ok(text.to_owned());
         }
-        if hooks.properties().is_empty() {
-            if let Some(property) = object.get("hooks") {
-                property.remove();
-            }
+        if let Some(property) = object.get("hooks").filter(|_| hooks.properties().is_empty()) {
+            property.remove();
         }
         Ok(root.to_string())
     }
