@@ -110,6 +110,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "reviewers",
         "reviewer",
         "practice",
+        "economics",
         "checkpoint",
         "inclusion",
         "consistency",
