@@ -17,6 +17,7 @@ import urllib.request
 
 import approvals
 import nodes
+import sizes
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BINARY, BINARIES, MODE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve(), sys.argv[3]
@@ -172,10 +173,12 @@ def load(folder, results):
 def several(folder, results):
     tools = types.SimpleNamespace(
         binary=BINARY, policies=folder / "policies", say=say, call=call, start=start, stop=stop, wrk=wrk, agents=AGENTS, seconds=SECONDS,
-        turn_speed=BINARY.parent / "examples/turn_speed", root=ROOT,
+        turn_speed=BINARY.parent / "examples/turn_speed", grow=BINARY.parent / "examples/grow_ledger", echo=BINARIES / "echo", resident_mib=resident_mib,
+        root=ROOT,
     )
     results["nodes"] = nodes.measure(folder, tools)
     results["approvals"] = approvals.measure(folder, tools)
+    results["sizes"] = sizes.measure(folder, tools)
 
 
 def replay(results):
@@ -354,6 +357,7 @@ def report(results, before):
         "",
     ]
     out += approvals.report(results["approvals"])
+    out += sizes.report(results["sizes"])
     (ROOT / "bench/results.md").write_text("\n".join(out))
     say("wrote bench/results.md")
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Measures Countersign beside its ceiling and its peers, in one go on one machine, and writes bench/results.md.
 #
-#   bench/run.sh          everything, about four minutes after the build
-#   bench/run.sh quick    short runs, 100,000 records: about a minute
+#   bench/run.sh          everything, about seven minutes after the build
+#   bench/run.sh quick    short runs, 100,000 records: about three minutes
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
@@ -20,6 +20,7 @@ echo "bench: building countersign (release, ${target})"
 CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-cli
 CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-store-postgres --example turn_speed
 CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-core --example replay_speed
+CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-cli --example grow_ledger
 echo "bench: building the echo server, Cedar and regorus (release, ${bench_target}); the first time this takes some minutes"
 CARGO_TARGET_DIR="$bench_target" cargo build --release --locked --quiet --manifest-path bench/Cargo.toml
 exec python3 bench/measure.py "$target/release/countersign" "$bench_target/release" "${1:-full}"

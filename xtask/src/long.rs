@@ -1,6 +1,6 @@
 //! The long tier: what takes longer than a coffee. Every result goes into `docs/measured.md`, with commit, date and cores.
 
-use crate::run::{Failed, output, step, told};
+use crate::run::{Failed, output, step_with, told};
 use crate::{exports, fuzz, measured, mutants};
 
 /// How often the server is killed.
@@ -59,6 +59,23 @@ pub fn run() -> Result<(), Failed> {
     )?;
     let worst = line.trim().trim_start_matches("\"worst\": \"").trim_end_matches("\",");
     measured::add(&format!("searches over {RECORDS} records"), worst)?;
+    let line = told(
+        "searching a million records in PostgreSQL",
+        "cargo",
+        &[
+            "run",
+            "--release",
+            "--locked",
+            "--package",
+            "countersign-store-postgres",
+            "--example",
+            "search_speed_postgres",
+        ],
+        &[],
+        "\"worst\"",
+    )?;
+    let worst = line.trim().trim_start_matches("\"worst\": \"").trim_end_matches("\",");
+    measured::add("searches over 1000000 records in PostgreSQL", worst)?;
     fuzz("5000000")?;
     measured::add("12 fuzz targets, 5,000,000 inputs each", "no fault")?;
     // What is not on main yet; on main itself, what the last commit changed.
@@ -66,7 +83,13 @@ pub fn run() -> Result<(), Failed> {
     let here = output("git", &["rev-parse", "HEAD"])?;
     let since = if base == here { "HEAD~1" } else { base.trim() };
     mutants::run(&["--since".to_owned(), since.to_owned()])?;
-    step("measuring", "bench/run.sh", &[])
+    let sizes = [("COUNTERSIGN_BENCH_SIZES", "10000,100000,1000000,10000000")];
+    step_with(
+        "measuring (11 GB at most, removed afterwards)",
+        "bench/run.sh",
+        &[],
+        &sizes,
+    )
 }
 
 fn test(test: &str) -> [&str; 8] {

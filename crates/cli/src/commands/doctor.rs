@@ -9,7 +9,7 @@ use countersign_core::{Record, Time};
 use countersign_engine::{Mark, Marks, Standing, Vault, log_vkey, standing, state_of};
 use countersign_store::Store;
 use countersign_store_sqlite::SqliteStore;
-use countersign_tlog::{Checkpoint, VerifyingKey, leaf_hash};
+use countersign_tlog::{Checkpoint, Edge, Hash, VerifyingKey, leaf_hash};
 use serde_json::{Value, json};
 
 use crate::console::Console;
@@ -399,6 +399,29 @@ fn last_moved(marks: Option<&Marks>, mark: &Mark) -> String {
     }
 }
 
+/// Whether the checkpoint that was signed covers the leaf hashes as they lie in the store, all of them: who changes a record
+/// and its hash does not change what was signed.
+fn holds(store: &dyn Store, org: &str, checkpoint: &Checkpoint, edge: &[u8]) -> std::result::Result<(), String> {
+    let mut tree = Edge::new();
+    while tree.size() < checkpoint.size {
+        let to = checkpoint.size.min(tree.size() + 65_536);
+        let hashes = store
+            .leaf_hashes(org, tree.size(), to)
+            .map_err(|error| error.to_string())?;
+        if hashes.is_empty() {
+            return Err(format!("record {} has no hash", tree.size()));
+        }
+        hashes.into_iter().for_each(|hash| tree.push(Hash(hash.0)));
+    }
+    if tree.root() != checkpoint.root {
+        return Err("its records are not those that its checkpoint was signed for".to_owned());
+    }
+    if tree.to_bytes() != edge {
+        return Err("the edge of its tree is another than its records have".to_owned());
+    }
+    Ok(())
+}
+
 /// Reads the newest records of a ledger, hashes them again, and checks the checkpoint's signature.
 fn verify(store: &dyn Store, vault: Option<&Vault>, org: &str, count: u64) -> std::result::Result<String, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
@@ -412,6 +435,7 @@ fn verify(store: &dyn Store, vault: Option<&Vault>, org: &str, count: u64) -> st
             checkpoint.size, head.size
         ));
     }
+    holds(store, org, &checkpoint, &head.edge)?;
     let pruned = store.pruned(org).map_err(|error| text(&error))?;
     let from = head.size.saturating_sub(count).max(pruned);
     let mut next = from;

@@ -1,25 +1,11 @@
-//! How fast a large ledger is searched:
-//! `cargo run --release -p countersign-store-sqlite --example search_speed [RECORDS] [FOLDER]`.
-//!
-//! Fills a store with a year of records (200 agents and 60 actions, skewed as in life; 5 decisions; 12 types), looks at what
-//! an append costs at 10 thousand, 100 thousand, 1 million and 10 million records, then asks a few hundred random searches of
-//! every combination of filters, each page as large as the API gives at most. Prints JSON: milliseconds at p50, p95 and the
-//! slowest, by kind of search. Ends with an error if any kind has its p95 at a second or above.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::float_arithmetic,
-    reason = "a measurement, not the product"
-)]
+//! A year of records, and searches of every combination of filters: the same for every store.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Instant;
 
 use countersign_core::digest::Digest;
 use countersign_core::time::Time;
 use countersign_store::{Append, Head, NewRecord, OrganizationRow, Query, SearchRow, Store, StoredPayload};
-use countersign_store_sqlite::SqliteStore;
 
 const ORG: &str = "acme";
 const AGENTS: u64 = 200;
@@ -135,7 +121,7 @@ fn record(seq: u64) -> NewRecord {
     }
 }
 
-fn append(store: &SqliteStore, base: u64, count: u64) {
+fn append(store: &dyn Store, base: u64, count: u64) {
     let org = OrganizationRow {
         created: Time(0),
         name: ORG.into(),
@@ -191,8 +177,8 @@ fn timed<T>(work: impl FnOnce() -> T) -> (f64, T) {
     (begun.elapsed().as_secs_f64() * 1e3, result)
 }
 
-/// Fills the store. Returns what an append of one record and of 100 cost at each size.
-fn fill(store: &SqliteStore, records: u64, report: &mut String) {
+/// Fills a store. Reports what an append of one record and of 100 cost at each size.
+pub fn fill(store: &dyn Store, records: u64, report: &mut String) {
     let mut numbers = Numbers(7);
     let mut size = 0;
     let mut stops: Vec<u64> = [10_000, 100_000, 1_000_000, 10_000_000]
@@ -285,7 +271,7 @@ fn query(numbers: &mut Numbers, filters: u32, size: u64) -> Query {
 }
 
 /// Searches. Returns the kinds that are too slow, and the worst of all in words.
-fn search(store: &SqliteStore, report: &mut String) -> (Vec<String>, String) {
+pub fn search(store: &dyn Store, report: &mut String) -> (Vec<String>, String) {
     let mut numbers = Numbers(11);
     let size = store.indexed(ORG).unwrap();
     let mut slow = Vec::new();
@@ -373,26 +359,7 @@ fn search(store: &SqliteStore, report: &mut String) -> (Vec<String>, String) {
     (slow, words)
 }
 
-fn main() {
-    let mut args = std::env::args().skip(1);
-    let records = args.next().map_or(1_000_000, |text| text.parse().unwrap());
-    let folder = args
-        .next()
-        .map_or_else(|| Path::new("target/search-speed").to_owned(), Into::into);
-    let _ = std::fs::remove_dir_all(&folder);
-    let store = SqliteStore::open(&folder).unwrap();
-    let (mut sizes, mut searches) = (String::new(), String::new());
-    fill(&store, records, &mut sizes);
-    let (slow, worst) = search(&store, &mut searches);
-    let bytes = |name: &str| std::fs::metadata(folder.join(name)).map_or(0, |file| file.len());
-    let (ledger, index) = (bytes("ledger.db"), bytes("search.db"));
-    let list = |lines: &str| lines.trim_end().trim_end_matches(',').to_owned();
-    println!(
-        "{{\n  \"records\": {records},\n  \"worst\": \"{worst}\",\n  \"ledger_bytes\": {ledger},\n  \"search_bytes\": {index},\n  \"sizes\": [\n{}\n  ],\n  \"searches\": [\n{}\n  ]\n}}",
-        list(&sizes),
-        list(&searches)
-    );
-    drop(store);
-    std::fs::remove_dir_all(&folder).unwrap();
-    assert!(slow.is_empty(), "p95 of a second or more: {slow:?}");
+/// Lines of a JSON list, without the last comma.
+pub fn list(lines: &str) -> &str {
+    lines.trim_end().trim_end_matches(',')
 }
