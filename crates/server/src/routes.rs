@@ -23,6 +23,7 @@ mod practice;
 mod public;
 mod retention;
 mod reviewers;
+mod runs;
 mod samples;
 mod schedules;
 mod users;
@@ -73,6 +74,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     public::HANDLERS,
     retention::HANDLERS,
     reviewers::HANDLERS,
+    runs::HANDLERS,
     samples::HANDLERS,
     schedules::HANDLERS,
     users::HANDLERS,

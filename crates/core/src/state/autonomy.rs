@@ -151,7 +151,7 @@ impl State {
         let stated = rules.stated(
             agent,
             action.tool.as_deref().unwrap_or(&action.action),
-            &live.classes(action),
+            &live.classes(action, &[]),
         );
         let owed = self.reviews_of_agent.get(agent).copied().unwrap_or_default();
         let too_many = owed >= REVIEWS_PER_AGENT || self.reviews.len() + self.looks_drawn() >= REVIEWS_AT_MOST;
