@@ -22,4 +22,5 @@ mod scene;
 mod secrets;
 mod server;
 mod show;
+mod whole;
 mod witness;
