@@ -14,6 +14,7 @@ pub mod channels;
 pub mod convert;
 pub mod credentials;
 pub mod economics;
+pub mod evidence_pack;
 pub mod glass;
 pub mod inventory;
 mod openapi;
