@@ -20,6 +20,7 @@ mod init;
 mod keys;
 mod kill;
 mod ledger;
+mod limits;
 mod mcp;
 mod org;
 mod policy;
@@ -80,6 +81,8 @@ enum Command {
     Autonomy(autonomy::Autonomy),
     /// Budgets: what is spent, reserved and left
     Budgets(budgets::Budgets),
+    /// Limits: how often something was done, and how often it may be
+    Limits(limits::Limits),
     /// Agents: add, list
     Agents(agents::Agents),
     /// People: add, list, a fresh admin key
@@ -147,6 +150,7 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Alerts(alerts) => done(block(alerts.run(console))),
         Command::Autonomy(autonomy) => done(block(autonomy.run(console))),
         Command::Budgets(budgets) => done(block(budgets.run(console))),
+        Command::Limits(limits) => done(block(limits.run(console))),
         Command::Agents(agents) => done(block(agents.run(console))),
         Command::Users(users) => done(block(users.run(console))),
         Command::Keys(keys) => done(block(keys.run(console))),

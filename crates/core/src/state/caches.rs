@@ -12,6 +12,7 @@ impl State {
     pub(super) fn leave(&mut self, now: Time) {
         self.rota.leave(now);
         self.leave_budgets(now);
+        self.windows.leave(now);
         while let Some((at, id)) = self.leaving.first().copied() {
             if at > now {
                 break;
@@ -61,6 +62,7 @@ impl State {
     pub(super) fn rebuild_caches(&mut self) {
         self.rota.rebuild();
         self.rebuild_budgets();
+        self.windows.rebuild();
         let approvals = std::mem::take(&mut self.approvals);
         self.approvals_of_agent.clear();
         self.due.clear();

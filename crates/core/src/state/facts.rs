@@ -69,6 +69,7 @@ impl State {
                 Standing::Unregistered => "unregistered",
             }
             .to_owned(),
+            windows: Vec::new(),
         }
     }
 }
