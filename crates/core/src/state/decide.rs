@@ -1,10 +1,14 @@
 //! Deciding an action: kill switches, standing, policy; then a permit, a request to people, or a refusal.
 
+mod words;
+
 use std::sync::Arc;
 
 use countersign_policy::verdict::PermitUse;
-use countersign_policy::{Action, Decision, Hidden, Reason, Snapshot, Verdict};
+use countersign_policy::{Action, Decision, Hidden, Snapshot, Verdict};
 
+use self::words::{audience, bounded, first_message};
+pub(super) use self::words::{nobody_known, shortened};
 use super::budget::Exhausted;
 use super::guard::{Names, Wanted};
 use super::limit::{self, OverLimit};
@@ -20,9 +24,9 @@ use crate::event::{
 };
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId};
 use crate::record::{Draft, Provenance};
-use crate::redact::{Kinds, Redactor};
+use crate::redact::Redactor;
 use crate::refusal::{Category, Refusal};
-use crate::stored::{Shown, with_alternative, with_salt};
+use crate::stored::{with_alternative, with_salt};
 use crate::time::Time;
 
 /// Open requests that one agent may have at once.
@@ -473,44 +477,4 @@ impl State {
             summary: bounded(summary),
         }))
     }
-}
-
-/// Reasons as a record shows them: bounded, and without what must not be kept.
-pub(super) fn shortened(reasons: Vec<Reason>, kinds: &Kinds, ctx: &Ctx<'_>) -> Vec<Reason> {
-    let mut reasons = reasons;
-    reasons.truncate(REASONS_AT_MOST);
-    for reason in &mut reasons {
-        let text = ctx.redactor.redact_text(&reason.message, kinds).text;
-        reason.message = bounded(text);
-    }
-    reasons
-}
-
-/// For whom a permit is: the tool that will run, or the operation where there is none.
-fn audience(offered: Option<&RemedyOffered>, shown: &Shown) -> String {
-    match offered.filter(|remedy| remedy.applied) {
-        Some(remedy) => remedy.tool.clone(),
-        None => shown.tool.clone().unwrap_or_else(|| shown.action.clone()),
-    }
-}
-
-/// The text, or as much of it as a record shows.
-fn bounded(text: String) -> String {
-    let end = (0..=TEXT_BYTES.min(text.len()))
-        .rev()
-        .find(|end| text.is_char_boundary(*end))
-        .unwrap_or_default();
-    let mut text = text;
-    text.truncate(end);
-    text
-}
-
-fn first_message(reasons: &[Reason]) -> &str {
-    reasons.first().map_or("", |reason| reason.message.as_str())
-}
-
-/// Names of approvers mean nobody.
-pub(super) fn nobody_known(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    format!("no one is known as {}", names.join(", "))
 }
