@@ -17,6 +17,7 @@ pub mod economics;
 pub mod evidence_pack;
 pub mod glass;
 pub mod inventory;
+pub mod limits;
 mod openapi;
 pub mod operations;
 pub mod organization;

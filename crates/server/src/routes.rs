@@ -15,6 +15,7 @@ mod glass;
 mod inventory;
 mod keys;
 mod kill;
+mod limits;
 mod log;
 mod organizations;
 mod permits;
@@ -66,6 +67,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     inventory::HANDLERS,
     keys::HANDLERS,
     kill::HANDLERS,
+    limits::HANDLERS,
     log::HANDLERS,
     organizations::HANDLERS,
     permits::HANDLERS,

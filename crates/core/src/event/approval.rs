@@ -299,6 +299,9 @@ pub struct ApprovalResolved {
     /// A named person let it through in place of those who were asked.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub break_glass: bool,
+    /// What the permit adds to the windows of limits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<super::Counted>,
     /// Classes of tools for which people said yes or no, or the tool where the catalogue gives it none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decided: Vec<Arc<str>>,

@@ -115,6 +115,9 @@ impl State {
         let outcome = OutcomeReported {
             action_id: id,
             cost,
+            counted: open
+                .map(|action| self.count_after_all(action, ctx.now))
+                .unwrap_or_default(),
             currency,
             duration_ms: report.duration_ms,
             fell_short: if report.status == OutcomeStatus::Failed || !violations.is_empty() {

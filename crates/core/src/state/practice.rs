@@ -211,6 +211,7 @@ impl State {
             action_id: practice.action_id,
             approval: id,
             break_glass: false,
+            counted: Vec::new(),
             decided: Vec::new(),
             fallback: None,
             permit: None,

@@ -218,6 +218,7 @@ impl State {
             action_id,
             approval,
             break_glass: false,
+            counted: Vec::new(),
             decided: if state == ApprovalState::Rejected {
                 self.classes_of(action_id)
             } else {
