@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Measures Countersign beside its ceiling and its peers, in one go on one machine, and writes bench/results.md.
 #
-#   bench/run.sh          everything, about seven minutes after the build
-#   bench/run.sh quick    short runs, 100,000 records: about three minutes
+#   bench/run.sh          everything; the largest ledger of a million records takes most of the time
+#   bench/run.sh quick    short runs, 100,000 records; the ledgers of bench/sizes.py are as large as in the full mode
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
