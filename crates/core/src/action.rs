@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_policy::{Access, Action, Decimal, Resource, Value};
+use countersign_policy::{Access, Action, Decimal, Resource, Value, is_read_label};
 
 use crate::money::{is_currency, parse_decimal};
 use crate::refusal::Refusal;
@@ -20,7 +20,7 @@ pub struct Received {
 }
 
 /// The names of the fields of an action's body.
-pub const FIELDS: [&str; 22] = [
+pub const FIELDS: [&str; 23] = [
     "accept_remedy",
     "access",
     "action",
@@ -39,6 +39,7 @@ pub const FIELDS: [&str; 22] = [
     "model",
     "parent",
     "principal",
+    "reads",
     "resource",
     "run",
     "step",
@@ -48,6 +49,8 @@ pub const FIELDS: [&str; 22] = [
 /// Longest name of a tool or operation, in bytes.
 pub const MAX_NAME_BYTES: usize = 128;
 const MAX_TEXT_BYTES: usize = 512;
+/// Labels of what it has read that an agent states with one action.
+const MAX_LABELS: usize = 16;
 const MAX_URL_BYTES: usize = 2048;
 
 /// Makes an action from a parsed body; every field is checked, and a field that nobody knows is refused.
@@ -89,6 +92,7 @@ pub fn receive(body: Value) -> Result<Received, Refusal> {
             delegation: fields.list("delegation")?,
             model: fields.map("model")?,
             conflicts: fields.list("conflicts")?,
+            reads: fields.labels("reads")?,
         },
         agent: fields.text("agent", MAX_NAME_BYTES)?,
         callback_url: fields.text("callback_url", MAX_URL_BYTES)?,
@@ -140,6 +144,33 @@ impl Fields {
             Some(list @ Value::List(_)) => Ok(Some(list)),
             Some(other) => Err(wrong_type(name, "a list", &other)),
         }
+    }
+
+    /// Labels of what was read, sorted.
+    fn labels(&mut self, name: &'static str) -> Result<Vec<String>, Refusal> {
+        let Some(Value::List(items)) = self.list(name)? else {
+            return Ok(Vec::new());
+        };
+        let mut labels = Vec::new();
+        for item in items {
+            match item {
+                Value::String(label) if is_read_label(&label) => labels.push(label),
+                // Where redaction stood in for one, it is not known.
+                Value::Map(_) => {}
+                _other => {
+                    let detail = format!("`{name}` holds something that is no label");
+                    let hint = "a label has 1 to 64 of a-z, 0-9, `_` and begins with a letter, such as `outside`";
+                    return Err(Refusal::invalid("invalid_label", detail).hint(hint));
+                }
+            }
+        }
+        labels.sort();
+        labels.dedup();
+        if labels.len() > MAX_LABELS {
+            let detail = format!("`{name}` has {} labels, the limit is {MAX_LABELS}", labels.len());
+            return Err(Refusal::invalid("too_long", detail));
+        }
+        Ok(labels)
     }
 
     fn flag(&mut self, name: &'static str) -> Result<bool, Refusal> {
@@ -269,6 +300,11 @@ pub fn to_value(action: &Action) -> Value {
     put("delegation", action.delegation.clone());
     put("model", action.model.clone());
     put("conflicts", action.conflicts.clone());
+    let reads = action.reads.iter().map(|label| Value::from(label.as_str()));
+    put(
+        "reads",
+        Some(Value::List(reads.collect())).filter(|_| !action.reads.is_empty()),
+    );
     Value::Map(map)
 }
 

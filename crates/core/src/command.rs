@@ -1,6 +1,7 @@
 //! What can be asked of a ledger's state. Time and identifiers are inputs of [`State::handle`](crate::State::handle).
 
 mod request;
+mod run;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::time::Time;
 use crate::view::ActionView;
 
 pub use self::request::{BreakGlass, Edit, Practise, Revise, Viewing, Vote};
+pub use self::run::{AboutRun, EndRun, NewRun};
 
 /// Foreign JSON with the commitment to it.
 pub type Sealed = Arc<(Payload, Commitment)>;
@@ -395,6 +397,14 @@ pub enum Command {
     NoteNotice(Box<NoticeAttempted>),
     /// Send a notice again.
     ResendNotice(NoticeId),
+    /// Begin a run.
+    StartRun(Box<NewRun>),
+    /// End a run.
+    EndRun(Box<EndRun>),
+    /// Say something to the agents of a run.
+    GiveInput(Box<AboutRun>),
+    /// Note something about a run.
+    NoteRun(Box<AboutRun>),
     /// Do what is due.
     Tick,
     /// Note that the host's clock jumped.
@@ -479,6 +489,10 @@ impl Command {
             Command::ReleaseCredential(..) => "release_credential",
             Command::NoteNotice(..) => "note_notice",
             Command::ResendNotice(..) => "resend_notice",
+            Command::StartRun(..) => "start_run",
+            Command::EndRun(..) => "end_run",
+            Command::GiveInput(..) => "give_input",
+            Command::NoteRun(..) => "note_run",
             Command::Tick => "tick",
             Command::NoteClockJump { .. } => "note_clock_jump",
             Command::ConfirmClock { .. } => "confirm_clock",

@@ -23,6 +23,7 @@ mod registry;
 mod retention;
 mod revision;
 mod route;
+mod run;
 mod sample;
 mod stop;
 mod theatre;
@@ -73,6 +74,7 @@ pub use self::route::{
     ApprovalHeld, ApprovalReminded, ApprovalResumed, ApprovalStepPassed, ApprovalStepStarted, Asked, Exhausted, Step,
     StepReason, Track,
 };
+pub use self::run::{RunEnded, RunInput, RunNoted, RunStarted, RunStatus, Trigger};
 pub use self::sample::{SampleDrawn, SampleRevealed};
 pub use self::stop::{AlertAcknowledged, AlertRaised, KillEngaged, KillReleaseRequested, KillReleased, Scope};
 pub use self::theatre::{Flag, ReviewerRestored, ReviewerSuspended};
@@ -268,6 +270,14 @@ events! {
     ReviewerRestored = "reviewer.restored";
     /// A person does not vote until an admin says so.
     ReviewerSuspended = "reviewer.suspended";
+    /// A run is over.
+    RunEnded = "run.ended";
+    /// A person said something to the agents of a run.
+    RunInput = "run.input";
+    /// A person noted something about a run.
+    RunNoted = "run.noted";
+    /// A run began.
+    RunStarted = "run.started";
     /// An action that has run was drawn for a look.
     SampleDrawn = "sample.drawn";
     /// A week's sample is complete, and its key is known.

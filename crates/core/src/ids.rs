@@ -97,6 +97,8 @@ ids! {
     AbsenceId = "abs";
     /// An override of a schedule.
     OverrideId = "ovr";
+    /// A run that was started.
+    RunId = "run";
 }
 
 impl From<ActionId> for PermitId {

@@ -40,8 +40,10 @@ mod review;
 mod revise;
 mod route;
 mod ruling;
+mod runs;
 mod sample;
 mod stop;
+mod taint;
 mod theatre;
 mod timers;
 mod tools;
@@ -77,6 +79,7 @@ pub use self::practice::{CANARY_SPAN, OpenPractice};
 pub use self::request::{Claim, Handed, OpenApproval, Question};
 pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
 pub use self::ruling::Ruling;
+pub use self::runs::{OpenRun, RUN_IDLE_S, Runs};
 pub use self::sample::OpenSample;
 pub use self::theatre::{Barred, Conduct, Reviewers, THEATRE_SPAN, response};
 pub use self::tools::{KnownTool, Tools};
@@ -226,6 +229,9 @@ pub struct OpenAction {
     pub permit: Option<OpenPermit>,
     /// The permit was used.
     pub redeemed: bool,
+    /// Labels of what its agent has read once it has run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<String>,
     /// Redaction replaced parts of it: its stored form is not all of it.
     pub redacted: bool,
     /// How often its permit was shown and refused.
@@ -297,6 +303,8 @@ enum NamedDue {
     Lease(String),
     /// An agent is to be looked at.
     AgentReview(Arc<str>),
+    /// Nothing was heard of a run.
+    Run(Arc<str>),
 }
 
 fn is_false(value: &bool) -> bool {
@@ -393,6 +401,8 @@ pub struct State {
     /// Looks at what has run that nobody has taken yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     reviews: BTreeMap<ReviewId, OpenReview>,
+    #[serde(default, skip_serializing_if = "Runs::is_empty")]
+    runs: Runs,
     /// What was drawn in weeks whose sample nobody was asked to look at yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     samples: BTreeMap<Week, sample::Sample>,

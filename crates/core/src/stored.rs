@@ -38,6 +38,8 @@ pub struct Shown {
     pub amount: Option<String>,
     /// The environment.
     pub env: Option<String>,
+    /// Labels of what the agent has read, as it says.
+    pub reads: Vec<String>,
     /// The resource's kind.
     pub resource_type: Option<String>,
     /// The run.
@@ -133,6 +135,10 @@ pub(crate) fn shown(redacted: &Value) -> Shown {
         action: word(redacted.get("action")).unwrap_or_default(),
         amount: redacted.get("amount").and_then(Value::as_str).map(str::to_owned),
         env: word(redacted.get("env")),
+        reads: match redacted.get("reads") {
+            Some(Value::List(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            Some(_) | None => Vec::new(),
+        },
         resource_type: word(redacted.get("resource").and_then(|resource| resource.get("type"))),
         run: word(redacted.get("run")),
         tool: word(redacted.get("tool")),

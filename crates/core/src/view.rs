@@ -377,13 +377,27 @@ impl ApprovalView {
     }
 }
 
+/// What records of a run are looked up by: a run is named by its agents as they like.
+pub fn run_subject(run: &str) -> u128 {
+    let Digest(bytes) = Digest::tagged("countersign-run-v1", &[run.as_bytes()]);
+    bytes
+        .iter()
+        .take(16)
+        .fold(0, |subject, byte| subject << 8 | u128::from(*byte))
+}
+
 /// The subjects that a record is about: what one looks it up by besides its index.
 pub fn subjects(event: &Event) -> Vec<u128> {
     match event {
-        Event::DecisionMade(e) => match e.approval {
-            Some(approval) => vec![e.action_id.0, approval.0],
-            None => vec![e.action_id.0],
-        },
+        Event::DecisionMade(e) => {
+            let approval = e.approval.map(|approval| approval.0);
+            let run = e.run.as_deref().map(run_subject);
+            [e.action_id.0].into_iter().chain(approval).chain(run).collect()
+        }
+        Event::RunEnded(e) => vec![run_subject(&e.run.to_string())],
+        Event::RunInput(e) => vec![run_subject(&e.run)],
+        Event::RunNoted(e) => vec![run_subject(&e.run)],
+        Event::RunStarted(e) => vec![run_subject(&e.run.to_string())],
         Event::ApprovalOpened(e) => vec![e.action_id.0],
         Event::ApprovalAnswered(e) => vec![e.action_id.0],
         Event::ApprovalHeld(e) => vec![e.action_id.0],

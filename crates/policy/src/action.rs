@@ -69,4 +69,6 @@ pub struct Action {
     pub model: Option<Value>,
     /// Sources that disagree; a [`Value::List`].
     pub conflicts: Option<Value>,
+    /// Labels of what the agent has read, as it says; it can only add to what is known.
+    pub reads: Vec<String>,
 }

@@ -5,7 +5,7 @@ use crate::condition::Fuel;
 use crate::document::remedy::Alternative;
 use crate::document::tools::Tool;
 use crate::document::{Mandate, RuleId, selector};
-use crate::facts::{Context, Facts, Standing};
+use crate::facts::{Context, Facts, OUTSIDE, Standing};
 use crate::hidden::Hidden;
 use crate::snapshot::Snapshot;
 use crate::verdict::{Decision, Remedy, Verdict};
@@ -77,15 +77,41 @@ fn catalogued<'s>(snapshot: &'s Snapshot, action: &Action) -> Option<&'s Tool> {
     snapshot.tools.get(action.tool.as_deref().unwrap_or(&action.action))
 }
 
+/// What the catalogue's entry of a tool counts as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counts {
+    /// What it is.
+    AsItIs,
+    /// What it is raised to, since the agent has read something from outside.
+    Raised,
+}
+
+impl Counts {
+    /// The most that it counts as for this agent.
+    fn most(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>) -> Counts {
+        let tainted = ctx.reads.iter().chain(&action.reads).any(|label| label == OUTSIDE);
+        let raised = || catalogued(snapshot, action).is_some_and(|tool| tool.tainted.is_some());
+        if tainted && raised() {
+            Counts::Raised
+        } else {
+            Counts::AsItIs
+        }
+    }
+}
+
 /// Runs `work` on an action with its facts.
 pub(crate) fn with_scene<T>(
     snapshot: &Snapshot,
     action: &Action,
     ctx: &Context<'_>,
+    counts: Counts,
     hidden: Option<&Hidden>,
     work: impl FnOnce(&Scene<'_>) -> T,
 ) -> T {
-    let tool = catalogued(snapshot, action);
+    let tool = catalogued(snapshot, action).map(|tool| match (counts, &tool.tainted) {
+        (Counts::Raised, Some(raised)) => raised,
+        (Counts::Raised, None) | (Counts::AsItIs, _) => tool,
+    });
     let seen = Seen::new(action, tool, ctx);
     let mut facts = seen.facts(action, tool, ctx);
     facts.watch(hidden);
@@ -174,7 +200,7 @@ fn judge(
     fuel: &mut Fuel,
 ) -> Tally {
     let links = chain::links(snapshot, action, ctx);
-    let mut tally = judge_alone(links, snapshot, action, ctx, remedies, hidden, fuel);
+    let mut tally = judge_one(links, snapshot, action, ctx, remedies, hidden, fuel);
     for member in ctx.chain {
         let theirs = Context {
             agent_id: member.id,
@@ -183,18 +209,39 @@ fn judge(
             chain: &[],
             ..*ctx
         };
-        let other = judge_alone(Tally::default(), snapshot, action, &theirs, remedies, hidden, fuel);
+        let other = judge_one(Tally::default(), snapshot, action, &theirs, remedies, hidden, fuel);
         tally.narrow(member.id, other, ctx.currency);
     }
     tally
 }
 
-/// What is said of the action to the agent of `ctx`, whoever handed it on, on top of what was said already.
-fn judge_alone(
+/// What is said of the action to the agent of `ctx`, whoever handed it on, on top of what was said already. A tool that is
+/// raised is looked at as it is and as it is raised to: what stands is what both get, so that it is never less strict.
+fn judge_one(
+    tally: Tally,
+    snapshot: &Snapshot,
+    action: &Action,
+    ctx: &Context<'_>,
+    remedies: Remedies,
+    hidden: Option<&Hidden>,
+    fuel: &mut Fuel,
+) -> Tally {
+    let mut tally = judge_as(tally, snapshot, action, ctx, Counts::AsItIs, remedies, hidden, fuel);
+    let counts = Counts::most(snapshot, action, ctx);
+    if counts == Counts::Raised {
+        let raised = judge_as(Tally::default(), snapshot, action, ctx, counts, remedies, hidden, fuel);
+        tally.narrow_to_raised(raised, ctx.currency);
+    }
+    tally
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is one input of the evaluation")]
+fn judge_as(
     mut tally: Tally,
     snapshot: &Snapshot,
     action: &Action,
     ctx: &Context<'_>,
+    counts: Counts,
     remedies: Remedies,
     hidden: Option<&Hidden>,
     fuel: &mut Fuel,
@@ -214,7 +261,7 @@ fn judge_alone(
         }
         Standing::Active => {}
     }
-    with_scene(snapshot, action, ctx, hidden, |scene| {
+    with_scene(snapshot, action, ctx, counts, hidden, |scene| {
         general(scene, &mut tally);
         if let Some(mandate) = scene.mandate {
             mandate::weigh(scene, mandate, fuel, &mut tally);

@@ -47,13 +47,18 @@ pub enum Root {
     Conflicts,
     /// The model and its version.
     Model,
+    /// Labels of what the agent has read in this run.
+    Reads,
     /// The decision's time.
     Now,
 }
 
+/// The label of content from outside, which nobody in the organization has vouched for.
+pub const OUTSIDE: &str = "outside";
+
 impl Root {
     /// Every root, in the order of their discriminants.
-    pub const ALL: [Root; 21] = [
+    pub const ALL: [Root; 22] = [
         Root::Agent,
         Root::Action,
         Root::Tool,
@@ -74,6 +79,7 @@ impl Root {
         Root::Counters,
         Root::Conflicts,
         Root::Model,
+        Root::Reads,
         Root::Now,
     ];
 
@@ -100,6 +106,7 @@ impl Root {
             Root::Counters => "counters",
             Root::Conflicts => "conflicts",
             Root::Model => "model",
+            Root::Reads => "reads",
             Root::Now => "now",
         }
     }
@@ -179,6 +186,10 @@ pub struct Context<'a> {
     pub pii: &'a Value,
     /// Rolling counters; a [`Value::Map`].
     pub counters: Option<&'a Value>,
+    /// Labels of what the agent has read in this run, sorted; those that the action states count as well.
+    pub reads: &'a [String],
+    /// What is known of the run, if somebody started it; a [`Value::Map`].
+    pub run: Option<&'a Value>,
     /// The decision's time, microseconds since 1970-01-01T00:00:00Z.
     pub now: i64,
     /// The organization's currency, for amounts and bounds that name none.

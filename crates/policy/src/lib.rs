@@ -33,6 +33,7 @@ pub mod yaml;
 pub use action::{Access, Action, Resource};
 pub use document::compliance::{FLOOR_DAYS, PACKS, Pack, retention_days};
 pub use document::mandate_audit::{EVENTS as ALERT_EVENTS, REDACT_KINDS};
+pub use document::tools::is_read_label;
 pub use document::{
     Assurance, AtCap, AutonomyRules, BreakGlass, Budget, Calendar, Clarify, DefaultRoute, Edits, Estimate, Exhausted,
     Grant, Hours, Layer, Mandate, Of, Organization, Per, PolicyChanges, Rates, Response, ReviewMode, Route, Schedule,
@@ -40,7 +41,7 @@ pub use document::{
 };
 pub use evaluate::complete_evidence;
 pub use evaluate::explain::Trace;
-pub use facts::{Context, Facts, Member, Root, Standing};
+pub use facts::{Context, Facts, Member, OUTSIDE, Root, Standing};
 pub use hidden::Hidden;
 pub use problem::{Problem, Severity};
 pub use rust_decimal::Decimal;

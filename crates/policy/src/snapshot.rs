@@ -17,7 +17,7 @@ use crate::evaluate::explain::{self, Trace};
 use crate::evaluate::index::Index;
 use crate::evaluate::lookalike::Known;
 use crate::evaluate::{self, tests};
-use crate::facts::Context;
+use crate::facts::{Context, OUTSIDE};
 use crate::hidden::Hidden;
 use crate::problem::{Problem, Severity};
 use crate::verdict::Verdict;
@@ -41,6 +41,10 @@ pub struct Snapshot {
     pub(crate) tools: BTreeMap<String, Tool>,
     /// Names of tools, whole and their last part, to the classes that the catalogue gives them.
     classes: BTreeMap<String, BTreeSet<String>>,
+    /// The same names to the classes that they lie in for an agent that has read something from outside.
+    raised: BTreeMap<String, BTreeSet<String>>,
+    /// The same names to labels of what whoever uses the tool has read afterwards.
+    reads: BTreeMap<String, BTreeSet<String>>,
     pub(crate) organization: Option<Organization>,
     /// By name.
     pub(crate) budgets: Vec<Budget>,
@@ -90,6 +94,8 @@ impl Snapshot {
             permission_index: BTreeMap::new(),
             tools: BTreeMap::new(),
             classes: BTreeMap::new(),
+            raised: BTreeMap::new(),
+            reads: BTreeMap::new(),
             organization: None,
             budgets: Vec::new(),
             budget_index: Default::default(),
@@ -204,6 +210,15 @@ impl Snapshot {
                 if let Some(class) = &tool.class {
                     self.classes.entry(name.to_owned()).or_default().insert(class.clone());
                 }
+                let raised = tool.tainted.as_ref().and_then(|raised| raised.class.as_ref());
+                if let Some(class) = raised {
+                    let raised = self.raised.entry(name.to_owned()).or_default();
+                    raised.insert(class.clone());
+                }
+                if !tool.reads.is_empty() {
+                    let reads = self.reads.entry(name.to_owned()).or_default();
+                    reads.extend(tool.reads.iter().cloned());
+                }
             }
         }
     }
@@ -303,15 +318,17 @@ impl Snapshot {
     }
 
     /// Classes of the catalogue's tools that the action names in any way, sorted: by its tool, by the last part of that, by
-    /// its operation. Calling a tool otherwise does not take it out of its class.
-    pub fn classes(&self, action: &Action) -> Vec<String> {
-        if self.classes.is_empty() {
-            return Vec::new();
-        }
-        let tool = action.tool.as_deref().unwrap_or(&action.action);
-        let named = [tool, last_part(tool), &action.action];
-        let classes = named.into_iter().filter_map(|name| self.classes.get(name)).flatten();
-        classes.cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    /// its operation. Calling a tool otherwise does not take it out of its class. `read` are labels of what the agent has
+    /// read: content from outside adds the classes that tools are raised to.
+    pub fn classes(&self, action: &Action, read: &[String]) -> Vec<String> {
+        let raised = read.iter().any(|label| label == OUTSIDE).then_some(&self.raised);
+        let maps = [Some(&self.classes), raised];
+        of_names(maps.into_iter().flatten(), action)
+    }
+
+    /// Labels of what an agent has read once the action has run, sorted; the tool is found as in [`Snapshot::classes`].
+    pub fn reads(&self, action: &Action) -> Vec<String> {
+        of_names([&self.reads].into_iter(), action)
     }
 
     /// Tools that a gateway may let through for a while without a lease, by name.
@@ -351,6 +368,16 @@ impl Snapshot {
 }
 
 /// A tool's name after the last slash.
+/// What the tools that an action names in any way are mapped to, sorted.
+fn of_names<'m>(maps: impl Iterator<Item = &'m BTreeMap<String, BTreeSet<String>>>, action: &Action) -> Vec<String> {
+    let tool = action.tool.as_deref().unwrap_or(&action.action);
+    let named = [tool, last_part(tool), &action.action];
+    let found = maps.filter(|map| !map.is_empty());
+    let found = found.flat_map(|map| named.into_iter().filter_map(|name| map.get(name)).flatten());
+    let sorted: BTreeSet<&String> = found.collect();
+    sorted.into_iter().cloned().collect()
+}
+
 fn last_part(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }

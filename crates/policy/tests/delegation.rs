@@ -43,6 +43,7 @@ fn action(name: &str, amount: i64) -> Action {
         delegation: None,
         model: None,
         conflicts: None,
+        reads: Vec::new(),
     }
 }
 
@@ -63,6 +64,8 @@ fn decide(snapshot: &Snapshot, chain: &[&str], agent: &str, action: &Action) -> 
         principal_verified: false,
         pii: &Value::List(Vec::new()),
         counters: None,
+        reads: &[],
+        run: None,
         now: 0,
         currency: "USD",
         accept_remedy: false,

@@ -26,6 +26,7 @@ fn action(name: &str, env: Option<&str>, amount: Option<i64>) -> Action {
         delegation: None,
         model: None,
         conflicts: None,
+        reads: Vec::new(),
     }
 }
 
@@ -53,6 +54,8 @@ fn verdict(snapshot: &Snapshot, action: &Action) -> Verdict {
             principal_verified: false,
             pii: &Value::List(Vec::new()),
             counters: None,
+            reads: &[],
+            run: None,
             now: 0,
             currency: "USD",
             accept_remedy: true,
@@ -186,6 +189,8 @@ proptest! {
                 principal_verified: false,
                 pii: &Value::List(Vec::new()),
                 counters: None,
+                reads: &[],
+                run: None,
                 now: 0,
                 currency: "USD",
                 accept_remedy: false,

@@ -6,13 +6,14 @@ mod expect;
 mod given;
 mod look;
 mod revise;
+mod runs;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use countersign_core::command::SetMode;
 use countersign_core::event::{HoldScope, Mode, OutcomeStatus, Scope, Verb};
-use countersign_core::ids::{ActionId, HoldId};
+use countersign_core::ids::{ActionId, HoldId, RunId};
 use countersign_core::policy::{Value, json};
 use countersign_core::record::ActorKind;
 use countersign_core::{ActionView, Command, Refusal, Span};
@@ -59,6 +60,7 @@ fn run_file(name: &str, file: &Value, failures: &mut Vec<String>) -> usize {
             last: None,
             named: BTreeMap::new(),
             holds: BTreeMap::new(),
+            runs: BTreeMap::new(),
         };
         let given = file.get("given").into_iter().chain(case.get("given"));
         for given in given {
@@ -86,6 +88,7 @@ struct Run {
     last: Option<ActionId>,
     named: BTreeMap<String, ActionId>,
     holds: BTreeMap<String, HoldId>,
+    runs: BTreeMap<String, RunId>,
 }
 
 impl Run {
@@ -157,7 +160,7 @@ impl Run {
                 ),
                 "expect" | "refused" | "told" | "hint" | "repeat" | "after" => {}
                 other => {
-                    result = match self.of_credentials(other, value) {
+                    result = match self.of_run(other, value).or_else(|| self.of_credentials(other, value)) {
                         Some(result) => result,
                         None => self.of_inventory(other, value)?,
                     }
@@ -200,6 +203,9 @@ impl Run {
             name = map.remove("as").map(|name| plain(&name));
             person = map.remove("by").map(|person| plain(&person));
             self.prove(map);
+            if let Some(run) = map.get("run").map(|run| self.run_named(&plain(run))) {
+                map.insert("run".to_owned(), Value::from(run.as_str()));
+            }
         }
         let mut json = String::new();
         json::to_json(&body, &mut json);
@@ -387,6 +393,7 @@ impl Run {
                 }
                 "drawn" => (words(wanted), vec![self.drawn()]),
                 "suspended" => (words(wanted), self.suspended()),
+                "runs" => (words(wanted), self.open_runs()),
                 "barred" => (words(wanted), self.barred()),
                 "paused" => {
                     let paused = self

@@ -74,6 +74,12 @@ pub struct DecisionFacts {
     /// The principal was proven.
     #[serde(default, skip_serializing_if = "is_false")]
     pub principal_verified: bool,
+    /// Labels of what the agent had read, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<String>,
+    /// What was known of the run, where somebody had started it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub run: BTreeMap<String, String>,
     /// `active`, `quarantined` or `unregistered`.
     pub standing: String,
 }
@@ -153,12 +159,18 @@ pub struct DecisionMade {
     pub env: Option<String>,
     /// What the evaluation read outside the action.
     pub facts: DecisionFacts,
+    /// Labels of what the agents have read that handed it on, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handed_reads: Vec<String>,
     /// The permit, if it is permitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permit: Option<Permit>,
     /// No agent wants it: a person made it to see what others do with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub practice: Option<super::PracticeKind>,
+    /// Labels of what its agent has read once it has run, by the tool catalogue, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<String>,
     /// Why it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<String>,
@@ -189,6 +201,9 @@ pub struct DecisionMade {
     /// What it says about money, where people are asked and budgets are about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spends: Option<Spends>,
+    /// Labels of what the agent has read, as it says, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stated_reads: Vec<String>,
     /// What the caller needs.
     pub status: Status,
     /// The agent's team when it asked, which kill switches on teams go by.

@@ -58,6 +58,7 @@ impl Replay<'_> {
         if marked || !restored.whole || (unread && free) {
             facts.delegation.clone_from(&recorded.delegation);
             facts.delegation_gap = recorded.delegation_gap;
+            facts.reads.clone_from(&recorded.reads);
         }
     }
 

@@ -127,6 +127,7 @@ fn outline(decision: &DecisionMade, gap: Gap) -> Restored {
         action: decision.action.clone(),
         amount: decision.amount.clone(),
         env: decision.env.clone(),
+        reads: decision.stated_reads.clone(),
         resource_type: decision.resource_type.clone(),
         run: decision.run.clone(),
         tool: decision.tool.clone(),
@@ -190,5 +191,6 @@ fn nameless(action: &str) -> Action {
         delegation: None,
         model: None,
         conflicts: None,
+        reads: Vec::new(),
     }
 }

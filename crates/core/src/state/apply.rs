@@ -36,6 +36,7 @@ impl State {
         {
             self.classes.insert(payload.class.as_str().into());
         }
+        self.follow_runs(record);
         if !self.practices.is_empty() {
             self.follow_practice(record);
         }
@@ -208,6 +209,7 @@ impl State {
             Event::PracticeEnded(e) => self.practice_ended(record.ts, e),
             Event::PracticeStarted(e) => self.practice_started(record.ts, e),
             Event::RefusalsRepeated(_) | Event::RequestNoted(_) => {}
+            Event::RunEnded(_) | Event::RunInput(_) | Event::RunNoted(_) | Event::RunStarted(_) => {}
             Event::SampleDrawn(e) => self.drawn(e),
             Event::SampleRevealed(e) => self.revealed(e),
             Event::SnapshotActivated(e) => self.activated(record.ts, &e.hash),
@@ -297,6 +299,7 @@ impl State {
             outcome_due: None,
             outcome: false,
             permit,
+            reads: e.reads.clone(),
             redeemed: false,
             redacted: !record.redact.is_empty(),
             refused: 0,
@@ -405,19 +408,6 @@ impl State {
                     pending.next = e.next.unwrap_or(now);
                 }
             }
-        }
-    }
-
-    fn activated(&mut self, now: Time, hash: &Arc<str>) {
-        self.decided_on_proposal(hash);
-        if let Some(previous) = self.live.replace(hash.clone())
-            && previous != *hash
-        {
-            self.live_before.retain(|known| known != hash);
-            self.live_before.push(previous);
-        }
-        if let Some(stored) = self.snapshots.get_mut(hash) {
-            stored.activated = Some(now);
         }
     }
 }

@@ -150,10 +150,11 @@ impl State {
         }
         let (model, operation) = (model_of(action, kinds, redactor), operation_of(action, kinds, redactor));
         let shown = self.standing(agent, &operation).filter(|shown| shown.model == model);
+        // Modes go by what the tool always is: what was read asks people by rules, and changes nobody's mode.
         let stated = rules.stated(
             agent,
             action.tool.as_deref().unwrap_or(&action.action),
-            &live.classes(action),
+            &live.classes(action, &[]),
         );
         let owed = self.reviews_of_agent.get(agent).copied().unwrap_or_default();
         let too_many = owed >= REVIEWS_PER_AGENT || self.reviews.len() + self.looks_drawn() >= REVIEWS_AT_MOST;

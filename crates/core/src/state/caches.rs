@@ -12,6 +12,7 @@ impl State {
     pub(super) fn leave(&mut self, now: Time) {
         self.rota.leave(now);
         self.leave_budgets(now);
+        self.leave_runs(now);
         while let Some((at, id)) = self.leaving.first().copied() {
             if at > now {
                 break;
@@ -61,6 +62,7 @@ impl State {
     pub(super) fn rebuild_caches(&mut self) {
         self.rota.rebuild();
         self.rebuild_budgets();
+        self.runs.rebuild();
         let approvals = std::mem::take(&mut self.approvals);
         self.approvals_of_agent.clear();
         self.due.clear();
@@ -103,6 +105,7 @@ impl State {
                 (self.agents.iter())
                     .filter_map(|(id, agent)| Some((review_due(agent)?, NamedDue::AgentReview(id.clone())))),
             )
+            .chain(self.runs.timers())
             .collect();
         let mut keys: Vec<(Time, Half)> = (self.idempotency.iter())
             .filter_map(|(key, entry)| Some((entry.at + IDEMPOTENCY_SPAN, Half(read_hex(key)?))))

@@ -214,4 +214,17 @@ impl State {
             self.due.remove(&(proposal.until, Due::Proposal));
         }
     }
+
+    pub(super) fn activated(&mut self, now: Time, hash: &Arc<str>) {
+        self.decided_on_proposal(hash);
+        if let Some(previous) = self.live.replace(hash.clone())
+            && previous != *hash
+        {
+            self.live_before.retain(|known| known != hash);
+            self.live_before.push(previous);
+        }
+        if let Some(stored) = self.snapshots.get_mut(hash) {
+            stored.activated = Some(now);
+        }
+    }
 }

@@ -159,6 +159,7 @@ impl State {
             return Some(Ruling::deny(code, code, message));
         }
         self.above_chain(facts, action, live)
+            .or_else(|| self.above_run(submit, facts, live))
     }
 
     /// A remedy is applied for an agent that has earned to run what it leads to; otherwise it is offered, and asked for.
@@ -307,6 +308,8 @@ impl State {
         let runs = (ruling.remedy.as_ref())
             .filter(|remedy| remedy.applied)
             .map_or(&submit.action, |remedy| &remedy.alternative);
+        let by_catalogue = |live: &Snapshot| (live.classes(runs, &facts.reads), live.reads(runs));
+        let (classes, reads) = ctx.live.map(by_catalogue).unwrap_or_default();
         let decision = DecisionMade {
             action: submit.shown.action,
             action_id,
@@ -317,15 +320,17 @@ impl State {
             attempt: Some(submit.attempt),
             beyond_mandate: ruling.beyond_mandate,
             callback: callback.clone(),
-            classes: ctx.live.map(|live| live.classes(runs)).unwrap_or_default(),
+            classes,
             constraints: ruling.constraints,
             currency: submit.action.currency,
             decision: ruling.decision,
             digest: submit.digest.digest,
             env: submit.shown.env,
+            handed_reads: self.handed_reads(&facts),
             facts,
             permit,
             practice: None,
+            reads,
             reason_code,
             reasons: shortened(ruling.reasons, &submit.kinds, ctx),
             remedy: offered,
@@ -337,6 +342,7 @@ impl State {
             // It goes with the payload, which can be erased; a record cannot.
             salt: None,
             spends: found.spends.filter(|_| ruling.status == Status::Pending),
+            stated_reads: submit.shown.reads,
             status: ruling.status,
             team: (self.agents.get(&submit.agent)).and_then(|agent| agent.team.clone()),
             tool: submit.shown.tool,

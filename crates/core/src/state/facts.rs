@@ -42,6 +42,7 @@ impl State {
         let pii = submit.redact.keys().cloned().collect();
         let mut facts = self.agent_facts(&submit.agent, identity, &submit.attempt, pii);
         self.read_chain(&submit.action, &submit.agent, now, &mut facts);
+        self.read_reads(submit, &mut facts);
         facts
     }
 
@@ -63,6 +64,8 @@ impl State {
             pii,
             policy_unavailable: false,
             principal_verified: false,
+            reads: Vec::new(),
+            run: BTreeMap::new(),
             standing: match standing(known) {
                 Standing::Active => "active",
                 Standing::Quarantined => "quarantined",
@@ -109,6 +112,8 @@ struct FactValues {
     chain: Vec<Value>,
     counters: Value,
     pii: Value,
+    reads: Vec<String>,
+    run: Option<Value>,
 }
 
 impl FactValues {
@@ -124,6 +129,8 @@ impl FactValues {
                 Value::Number(facts.failures.into()),
             )])),
             pii,
+            reads: facts.reads.clone(),
+            run: (!facts.run.is_empty()).then(|| Value::Map(texts(&facts.run))),
         }
     }
 
@@ -154,6 +161,8 @@ impl FactValues {
             principal_verified: facts.principal_verified,
             pii: &self.pii,
             counters: Some(&self.counters),
+            reads: &self.reads,
+            run: self.run.as_ref(),
             now: now.0,
             currency,
             accept_remedy,
@@ -172,12 +181,13 @@ fn named(standing: &str) -> Standing {
 
 /// What conditions see as `agent`.
 fn agent_value(id: &str, words: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> Value {
-    let texts = |map: &BTreeMap<String, String>| {
-        let text = |(name, word): (&String, &String)| (name.clone(), Value::from(word.as_str()));
-        map.iter().map(text).collect::<BTreeMap<_, _>>()
-    };
     let mut map = texts(words);
     map.insert("id".to_owned(), Value::from(id));
     map.insert("labels".to_owned(), Value::Map(texts(labels)));
     Value::Map(map)
+}
+
+fn texts(map: &BTreeMap<String, String>) -> BTreeMap<String, Value> {
+    let text = |(name, word): (&String, &String)| (name.clone(), Value::from(word.as_str()));
+    map.iter().map(text).collect()
 }

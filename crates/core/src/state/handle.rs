@@ -142,6 +142,10 @@ impl State {
             Command::ReleaseCredential(ask) => self.release_credential(*ask, ctx),
             Command::NoteNotice(noted) => self.note_notice(*noted, ctx),
             Command::ResendNotice(notice) => self.resend_notice(notice, ctx),
+            Command::StartRun(new) => self.start_run(*new, &actor, ctx),
+            Command::EndRun(ask) => self.end_run(*ask),
+            Command::GiveInput(ask) => self.give_input(*ask),
+            Command::NoteRun(ask) => self.note_run(*ask),
             Command::Tick => self.tick(ctx),
             Command::NoteClockJump { shows } => self.note_clock_jump(shows),
             Command::ConfirmClock { by } => self.confirm_clock(by),
@@ -274,6 +278,10 @@ impl State {
             | Event::RequestNoted(_)
             | Event::ReviewerRestored(_)
             | Event::ReviewerSuspended(_)
+            | Event::RunEnded(_)
+            | Event::RunInput(_)
+            | Event::RunNoted(_)
+            | Event::RunStarted(_)
             | Event::SampleRevealed(_)
             | Event::SnapshotActivated(_)
             | Event::SnapshotDeclined(_)

@@ -44,7 +44,10 @@ impl<'a> Target<'a> {
             tool: action.tool.as_deref().unwrap_or(&action.action),
             operation: &action.action,
             runs: [submit.action.run.as_deref(), submit.shown.run.as_deref()],
-            classes: live.map(|live| live.classes(action)).unwrap_or_default().into(),
+            classes: live
+                .map(|live| live.classes(action, &facts.reads))
+                .unwrap_or_default()
+                .into(),
         }
     }
 

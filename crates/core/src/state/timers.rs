@@ -97,6 +97,7 @@ impl State {
             match due {
                 NamedDue::Lease(name) => events.extend(self.lapse(name, ctx)),
                 NamedDue::AgentReview(agent) => events.extend(self.agent_review_overdue(agent, ctx)),
+                NamedDue::Run(name) => events.extend(self.run_idle(name)),
             }
         }
         Handled::done(events)

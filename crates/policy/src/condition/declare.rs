@@ -157,13 +157,17 @@ fn declared(root: Root) -> Field {
             let verified = ("verified".to_owned(), Field::always(Type::Bool));
             Field::optional(record(vec![id(), verified]))
         }
-        Root::Run => Field::optional(Type::Record(Arc::new(Record {
-            fields: [id()].into_iter().collect(),
-            open: true,
-        }))),
+        Root::Run => {
+            let mut fields = texts(&["started_by", "trigger"]);
+            fields.push(id());
+            Field::optional(Type::Record(Arc::new(Record {
+                fields: fields.into_iter().collect(),
+                open: true,
+            })))
+        }
         Root::Action | Root::Access => Field::always(Type::String),
         Root::Args => Field::always(any_map),
-        Root::Pii => Field::always(Type::List(Arc::new(Type::String))),
+        Root::Pii | Root::Reads => Field::always(Type::List(Arc::new(Type::String))),
         Root::Now => Field::always(Type::Timestamp),
         Root::Env | Root::Currency => Field::optional(Type::String),
         Root::Amount | Root::EstimatedCost | Root::Confidence => Field::optional(Type::Number),

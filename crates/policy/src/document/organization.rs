@@ -23,6 +23,7 @@ pub struct Organization {
     /// An agent without a mandate may do nothing.
     pub(crate) require_mandate: bool,
     require_readiness: bool,
+    require_run: bool,
     /// A tool that the catalogue does not list may not be used.
     pub(crate) require_tools: Option<Place>,
     default_route: Option<DefaultRoute>,
@@ -162,6 +163,11 @@ impl Organization {
         self.require_readiness
     }
 
+    /// Whether actions that name no run which somebody started are denied.
+    pub fn requires_run(&self) -> bool {
+        self.require_run
+    }
+
     /// Whether agents without a mandate are denied.
     pub fn requires_mandate(&self) -> bool {
         self.require_mandate
@@ -190,18 +196,20 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         }
         Some(name)
     });
-    let (mut require_mandate, mut require_readiness, mut require_tools) = (false, false, None);
+    let (mut require_mandate, mut require_readiness, mut require_run) = (false, false, false);
+    let mut require_tools = None;
     if let Some(node) = fields.get("require") {
         for item in reader.list_or_one(node).unwrap_or_default() {
             match item.text().unwrap_or_default() {
                 "mandate" => require_mandate = true,
                 "tools" => require_tools = Some(reader.place(item.span.clone())),
                 "readiness" => require_readiness = true,
+                "run" => require_run = true,
                 name @ ("pre_action_start" | "risk") => {
                     reader.not_supported(item, &format!("require: {name}"));
                 }
                 _ => {
-                    reader.word(item, &[("mandate", ()), ("readiness", ()), ("tools", ())]);
+                    reader.word(item, &[("mandate", ()), ("readiness", ()), ("run", ()), ("tools", ())]);
                 }
             }
         }
@@ -302,6 +310,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         zone,
         require_mandate,
         require_readiness,
+        require_run,
         require_tools,
         default_route,
         two_person,

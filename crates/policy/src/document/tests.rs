@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Place;
 use super::field::{Fields, Reader};
 use super::gate::decision;
+use super::tools::read_labels;
 use crate::action::{Access, Action, Resource};
 use crate::facts::Standing;
 use crate::value::Value;
@@ -207,6 +208,7 @@ fn action(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Action> {
         items(reader, fields.get("delegation")),
         items(reader, fields.get("conflicts")),
     );
+    let reads = fields.get("reads").and_then(|node| read_labels(reader, node));
     Some(Action {
         tool,
         action,
@@ -227,6 +229,7 @@ fn action(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Action> {
         delegation,
         model,
         conflicts,
+        reads: reads.unwrap_or_default(),
     })
 }
 

@@ -28,6 +28,10 @@ pub(crate) struct Tool {
     /// For how many seconds a gateway may let it through without a lease.
     pub(crate) fail_open: Option<u32>,
     pub(crate) schema: Option<Schema>,
+    /// Labels of what whoever uses it has read afterwards, sorted.
+    pub(crate) reads: Vec<String>,
+    /// The same tool as it counts for an agent that has read something from outside.
+    pub(crate) tainted: Option<Box<Tool>>,
     /// What conditions see as `tool`.
     pub(crate) fact: Value,
 }
@@ -86,6 +90,8 @@ fn tool(reader: &mut Reader<'_>, mut fields: Fields<'_>, name: Option<String>, a
     if let Some(node) = fields.get("description") {
         reader.text(node);
     }
+    let reads = fields.get("reads").and_then(|node| read_labels(reader, node));
+    let raised = (fields.get("when_tainted")).and_then(|node| Raised::read(reader, node, risk));
     fields.finish(reader);
     let name = name?;
     let tier_name = tier.and_then(|rank| TIERS.get(rank)).copied();
@@ -108,7 +114,7 @@ fn tool(reader: &mut Reader<'_>, mut fields: Fields<'_>, name: Option<String>, a
         rule: Arc::from(name.as_str()),
         place,
     };
-    Some(Tool {
+    let mut tool = Tool {
         id,
         name,
         class,
@@ -117,8 +123,91 @@ fn tool(reader: &mut Reader<'_>, mut fields: Fields<'_>, name: Option<String>, a
         clearance,
         fail_open,
         schema,
+        reads: reads.unwrap_or_default(),
+        tainted: None,
         fact: Value::Map(fact),
-    })
+    };
+    tool.tainted = raised.map(|raised| Box::new(raised.of(&tool)));
+    Some(tool)
+}
+
+/// What a tool counts as for an agent that has read something from outside.
+struct Raised {
+    class: Option<String>,
+    risk: Option<&'static str>,
+}
+
+impl Raised {
+    fn read(reader: &mut Reader<'_>, node: &Node, usual: Option<&str>) -> Option<Raised> {
+        let mut fields = reader.fields(node, "`when_tainted`")?;
+        let risks: Vec<_> = RISKS.iter().map(|risk| (*risk, *risk)).collect();
+        let class = fields.get("class").and_then(|node| reader.name(node));
+        let written = fields.get("risk");
+        let risk = written.and_then(|node| reader.word(node, &risks));
+        if let (Some(node), Some(risk), Some(usual)) = (written, risk, usual)
+            && risk <= usual
+        {
+            let message = format!("`{risk}` is not above the tool's risk `{usual}`");
+            reader.error("no_effect", node.span.clone(), message, "write a higher risk");
+        }
+        if class.is_none() && written.is_none() {
+            let help = "add `class:` or `risk:`";
+            reader.error("missing_field", node.span.clone(), "nothing is raised", help);
+        }
+        fields.finish(reader);
+        Some(Raised { class, risk })
+    }
+
+    fn of(self, tool: &Tool) -> Tool {
+        let mut fact = tool.fact.as_map().cloned().unwrap_or_default();
+        let raised = [("class", self.class.as_deref()), ("risk", self.risk)];
+        for (key, word) in raised {
+            if let Some(word) = word {
+                fact.insert(key.to_owned(), Value::from(word));
+            }
+        }
+        Tool {
+            id: tool.id.clone(),
+            name: tool.name.clone(),
+            class: self.class.or_else(|| tool.class.clone()),
+            access: tool.access,
+            tier: tool.tier,
+            clearance: tool.clearance,
+            fail_open: None,
+            // Arguments are held against the schema where the tool counts as usual.
+            schema: None,
+            reads: Vec::new(),
+            tainted: None,
+            fact: Value::Map(fact),
+        }
+    }
+}
+
+/// Whether a word can be a label of what was read: 1 to 64 of a-z, 0-9, `_`, the first a letter.
+pub fn is_read_label(word: &str) -> bool {
+    let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    word.len() <= 64 && word.starts_with(|c: char| c.is_ascii_lowercase()) && word.bytes().all(fine)
+}
+
+/// Labels of what was read, sorted.
+pub(crate) fn read_labels(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<String>> {
+    let mut labels = Vec::new();
+    for item in reader.list_or_one(node)? {
+        let label = reader.name(item)?;
+        if !is_read_label(&label) {
+            let help = "write it as `outside` or `customer_data`";
+            reader.error(
+                "invalid_name",
+                item.span.clone(),
+                "this is no label of what is read",
+                help,
+            );
+        }
+        labels.push(label);
+    }
+    labels.sort();
+    labels.dedup();
+    Some(labels)
 }
 
 /// How long a gateway without a lease may let a tool through: only what harms nobody, and only for a moment.

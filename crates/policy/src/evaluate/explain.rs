@@ -2,7 +2,7 @@
 
 use super::tally::{holds, one_line};
 use super::trigger::{fires, why_not};
-use super::{Scene, data, seen, with_scene};
+use super::{Counts, Scene, data, seen, with_scene};
 use crate::action::{Access, Action};
 use crate::condition::{Condition, Fuel};
 use crate::document::RuleId;
@@ -35,7 +35,9 @@ pub struct Trace {
 }
 
 pub(crate) fn explain(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>) -> Vec<Trace> {
-    with_scene(snapshot, action, ctx, None, |scene| {
+    // Where what the agent has read raises the tool, that is what is shown: it is what makes the answer stricter.
+    let counts = Counts::most(snapshot, action, ctx);
+    with_scene(snapshot, action, ctx, counts, None, |scene| {
         let mut traces = Vec::new();
         if let Some(mandate) = scene.mandate {
             of_mandate(scene, mandate, &mut traces);

@@ -1,6 +1,6 @@
 //! The values that conditions see, made from an action and what is known beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::action::{Access, Action};
 use crate::document::tools::{self, Tool};
@@ -63,7 +63,14 @@ impl Seen {
                 ("verified", Some(Value::Bool(ctx.principal_verified))),
             ])
         });
-        let run = text(&action.run).map(|id| map(vec![("id", Some(id))]));
+        let run = text(&action.run).map(|id| {
+            let known = ctx.run.and_then(Value::as_map);
+            let mut run = known.cloned().unwrap_or_default();
+            run.insert("id".to_owned(), id);
+            Value::Map(run)
+        });
+        let reads: BTreeSet<&str> = ctx.reads.iter().chain(&action.reads).map(String::as_str).collect();
+        let reads = Value::List(reads.into_iter().map(Value::from).collect());
         let entries = [
             (Root::Action, Some(Value::from(action.action.as_str()))),
             (Root::Tool, if tool.is_none() { unlisted() } else { None }),
@@ -76,6 +83,7 @@ impl Seen {
             (Root::Confidence, action.confidence.map(Value::Number)),
             (Root::Principal, principal),
             (Root::Run, run),
+            (Root::Reads, Some(reads)),
             (Root::Now, Some(Value::Timestamp(ctx.now))),
         ];
         Seen {

@@ -234,27 +234,39 @@ impl Tally {
     /// constraints. A permit for it is checked online, since any of them may be stopped before it is used.
     pub(super) fn narrow(&mut self, agent: &str, other: Tally, currency: &str) {
         self.online = true;
+        let mut other = other;
+        for reason in other.reasons.iter_mut().filter(|reason| reason.document.is_empty()) {
+            reason.message = format!("{} (`{agent}`, for which it acts)", reason.message);
+        }
+        self.both(other, &format!("`{agent}` and the agents after it"), currency);
+    }
+
+    /// The same agent got this for the tool as content from outside raises it. What stands is what both say.
+    pub(super) fn narrow_to_raised(&mut self, raised: Tally, currency: &str) {
+        self.online |= raised.online;
+        self.both(
+            raised,
+            "the tool as it is and as content from outside raises it",
+            currency,
+        );
+    }
+
+    fn both(&mut self, other: Tally, who: &str, currency: &str) {
         if !other.granted && !other.beyond {
             (self.granted, self.beyond) = (false, false);
         }
-        let named = other.reasons.into_iter().map(|mut reason| {
-            if reason.document.is_empty() {
-                reason.message = format!("{} (`{agent}`, for which it acts)", reason.message);
-            }
-            reason
-        });
-        self.reasons.extend(named);
+        self.reasons.extend(other.reasons);
         self.demands.extend(other.demands);
         self.reported.extend(other.reported);
         self.evidence_required |= other.evidence_required;
         self.handoff_required |= other.handoff_required;
         self.offers.extend(other.offers);
         if !self.offers.is_empty() && self.single_offer().is_none() {
-            let message = format!("the remedies that `{agent}` and the agents after it get differ");
+            let message = format!("the remedies that {who} get differ");
             self.deny(None, "remedies_differ", message);
         }
         for name in self.constraints.merge(&other.constraints, currency) {
-            let message = format!("what `{agent}` and the agents after it may do has nothing of `{name}` in common");
+            let message = format!("what {who} may do has nothing of `{name}` in common");
             self.deny(None, "constraints_conflict", message);
         }
     }

@@ -59,6 +59,8 @@ fn one(snapshot: &Snapshot, case: &Case) -> TestResult {
             principal_verified: case.principal_verified,
             pii: &Value::List(Vec::new()),
             counters: Some(&counters),
+            reads: &[],
+            run: None,
             now: 0,
             currency: snapshot
                 .organization()

@@ -35,6 +35,8 @@ pub(super) fn shown(view: &ActionView, word: &str) -> Result<Vec<String>, String
                 .map(|reason| reason.code.clone())
                 .unwrap_or_default(),
         ],
+        "reads" => view.decision.facts.reads.clone(),
+        "classes" => view.decision.classes.clone(),
         "permit" => vec![if view.permit.is_some() { "yes" } else { "no" }.to_owned()],
         "approval" => vec![
             approval

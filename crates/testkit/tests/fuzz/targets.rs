@@ -508,6 +508,8 @@ fn context<'a>(pii: &'a Value, counters: &'a Value) -> Context<'a> {
         principal_verified: false,
         pii,
         counters: Some(counters),
+        reads: &[],
+        run: None,
         now: 1_767_603_600_000_000,
         currency: "USD",
         accept_remedy: true,

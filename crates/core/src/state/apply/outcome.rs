@@ -62,6 +62,7 @@ impl State {
                     outcome_due: None,
                     outcome: true,
                     permit: None,
+                    reads: Vec::new(),
                     redeemed: true,
                     redacted: false,
                     refused: 0,
