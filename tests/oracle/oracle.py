@@ -58,6 +58,7 @@ class Model:
         self.broken, self.suspended, self.barred = {}, set(), set()
         self.credentials, self.released = {}, set()
         self.spent, self.held, self.holds, self.reserved = {}, {}, {}, {}
+        self.runs = {}
         self.counts = {"decisions": 0, "permits": 0, "redemptions": 0, "outcomes": 0, "approvals": 0, "kills": 0, "reservations": 0}
 
     def need(self, holds, what):
@@ -165,6 +166,38 @@ class Model:
         if permit:
             self.mint(permit, action, data["agent"], scopes | scopes_of(data["agent"], tool, data["action"]))
         self.reserve(data)
+        self.in_run(data, status)
+
+    # Runs: who acts in one, and what has been read there.
+
+    def in_run(self, data, status):
+        run, stated = self.runs.get(data.get("run")), set(data.get("stated_reads", []))
+        if run is None:
+            return
+        facts = data["facts"]
+        agents = {data["agent"]} | {link["id"] for link in facts.get("delegation", [])}
+        self.need(status == "refused" or agents & run["agents"], "it acts in a run that names other agents")
+        self.need(run["reads"] | stated <= set(facts.get("reads", [])), "it was decided as if less had been read in its run")
+        run["reads"] |= stated | set(data.get("handed_reads", []))
+        self.has_read(data["action_id"] if data.get("permit") else None)
+
+    def has_read(self, action):
+        decision = self.decisions.get(action)
+        if decision and decision["data"].get("run") in self.runs:
+            self.runs[decision["data"]["run"]]["reads"] |= set(decision["data"].get("reads", []))
+
+    def on_run_started(self, record, data):
+        self.need(data["run"] not in self.runs, "the run was started before")
+        self.need(set(data["agents"]) <= self.active, "an agent acts in it that is not active")
+        self.runs[data["run"]] = {"agents": set(data["agents"]), "reads": set(data.get("reads", []))}
+
+    def on_run_ended(self, record, data):
+        self.need(self.runs.pop(data["run"], None) is not None, "the run was not open")
+
+    def on_run_input(self, record, data):
+        self.need(record["actor"]["kind"] != "agent", "an agent speaks for a person")
+        if data["run"] in self.runs:
+            self.runs[data["run"]]["reads"].discard("outside")
 
     def mint(self, permit, action, agent, scopes):
         self.counts["permits"] += 1
@@ -269,6 +302,9 @@ class Model:
         approval = self.approvals.get(data["approval"])
         if not self.need_known(approval) or not data["counted"]:
             return
+        if record.get("payload") and data["verb"] in ("approve", "reject", "comment"):
+            run = self.decisions[approval["data"]["action_id"]]["data"].get("run")
+            self.runs.get(run, {"reads": set()})["reads"].discard("outside")
         opened = approval["data"]
         self.need(approval["state"] == "open", "a vote counts on a request that has ended")
         self.need(data["digest"] == opened["digest"], "a vote for another action counts")
@@ -349,6 +385,7 @@ class Model:
             self.need(not voided, "approved after a kill that concerns it")
             self.mint(data["permit"], data["action_id"], opened["agent"], decision["scopes"])
             self.reserve(data)
+            self.has_read(data["action_id"])
         else:
             self.give_back(data["action_id"])
             for permit in self.permits.values():
@@ -391,6 +428,7 @@ class Model:
         self.need((record.get("snapshot") or data.get("reevaluated") or self.live) == self.live, "used under a policy that is not live")
         self.need(data["action_id"] in self.holds or data["action_id"] not in self.reserved, "what it had reserved is settled")
         self.redeemed[data["action_id"]] = self.seq
+        self.has_read(data["action_id"])
 
     def on_credential_stored(self, record, data):
         before = self.credentials.get(data["credential"])

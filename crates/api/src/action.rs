@@ -25,6 +25,12 @@ fn confidence(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     })
 }
 
+fn labels(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "array", "maxItems": 16, "items": { "type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$" },
+    })
+}
+
 fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<serde_json::Number>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -140,6 +146,10 @@ pub struct ActionBody {
     /// Sources that disagree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflicts: Option<Vec<serde_json::Value>>,
+    /// Labels of what the agent has read, such as `outside`; what is known of it counts as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "labels")]
+    pub reads: Vec<String>,
     /// A registered receiver, or an address below one, that is told the final status.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048), regex(pattern = WORDS))]

@@ -6,6 +6,7 @@ mod limits;
 mod params;
 mod reader;
 mod review;
+mod runs;
 mod table;
 
 use std::fmt;
@@ -27,6 +28,7 @@ pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| {
         limits::CALLS,
         reader::CALLS,
         credentials::CALLS,
+        runs::CALLS,
     ]
     .concat()
 });

@@ -25,6 +25,7 @@ pub mod registry;
 pub mod retention;
 pub mod reviewers;
 pub mod revisions;
+pub mod runs;
 pub mod samples;
 pub mod timeline;
 mod unanswered;

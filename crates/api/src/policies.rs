@@ -21,7 +21,7 @@ pub struct PoliciesBody {
     pub files: BTreeMap<FileName, String>,
 }
 
-fn files(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+pub(crate) fn files(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "object",
         "minProperties": 1,

@@ -27,6 +27,7 @@ mod practice;
 mod retention;
 mod reviewers;
 mod rota;
+mod runs;
 mod serve;
 mod upgrade;
 mod users;
@@ -80,6 +81,8 @@ enum Command {
     Autonomy(autonomy::Autonomy),
     /// Budgets: what is spent, reserved and left
     Budgets(budgets::Budgets),
+    /// Runs: what agents did from what set them off to what came of it
+    Runs(runs::Runs),
     /// Agents: add, list
     Agents(agents::Agents),
     /// People: add, list, a fresh admin key
@@ -147,6 +150,7 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Alerts(alerts) => done(block(alerts.run(console))),
         Command::Autonomy(autonomy) => done(block(autonomy.run(console))),
         Command::Budgets(budgets) => done(block(budgets.run(console))),
+        Command::Runs(runs) => done(block(runs.run(console))),
         Command::Agents(agents) => done(block(agents.run(console))),
         Command::Users(users) => done(block(users.run(console))),
         Command::Keys(keys) => done(block(keys.run(console))),

@@ -9,12 +9,15 @@ mod compare;
 mod given;
 mod pruned;
 mod restore;
+mod under;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use countersign_policy::{Decision, Hidden, Snapshot};
+
+pub use self::under::{Under, under};
 
 use self::restore::Restored;
 use crate::action::Received;

@@ -67,6 +67,7 @@ pub use self::channels::{Channel, PendingNotice};
 pub use self::coverage::Unreachable;
 pub use self::credentials::ToolCredential;
 pub use self::facts::explain;
+pub(crate) use self::facts::judge;
 pub use self::glass::{Glass, Suspended};
 pub use self::handle::{Answer, Handled};
 pub use self::inventory::{Access, Readiness, UNUSED_SPAN, Uses};

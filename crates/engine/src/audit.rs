@@ -105,7 +105,7 @@ impl Engine {
         .await
     }
 
-    async fn wait_for_index(&self, org: &Org, min_seq: u64) -> Result<(), EngineError> {
+    pub(crate) async fn wait_for_index(&self, org: &Org, min_seq: u64) -> Result<(), EngineError> {
         for _ in 0..50 {
             let (inner, name) = (self.inner.clone(), org.clone());
             if blocking(move || Ok(inner.store.indexed(&name)?)).await? > min_seq {

@@ -59,8 +59,9 @@ pub(crate) fn reported(path: &str, principal_verified: bool) -> bool {
     let root = path.split(['.', '[']).next().unwrap_or_default();
     match root {
         "principal" => !principal_verified,
+        "run" => !matches!(path, "run.started_by" | "run.trigger"),
         "amount" | "confidence" | "conflicts" | "currency" | "delegation" | "env" | "estimated_cost" | "evidence"
-        | "labels" | "model" | "resource" | "run" => true,
+        | "labels" | "model" | "resource" => true,
         _ => false,
     }
 }

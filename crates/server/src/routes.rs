@@ -22,6 +22,7 @@ mod practice;
 mod public;
 mod retention;
 mod reviewers;
+mod runs;
 mod samples;
 mod schedules;
 mod users;
@@ -71,6 +72,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     public::HANDLERS,
     retention::HANDLERS,
     reviewers::HANDLERS,
+    runs::HANDLERS,
     samples::HANDLERS,
     schedules::HANDLERS,
     users::HANDLERS,

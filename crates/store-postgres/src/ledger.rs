@@ -125,13 +125,22 @@ pub(crate) async fn leaf_hashes(conn: &Conn, org: &str, from: u64, to: u64) -> R
     Ok(hashes)
 }
 
-pub(crate) async fn by_subject(conn: &Conn, org: &str, subject: u128) -> Result<Vec<StoredRecord>> {
+pub(crate) async fn by_subject(
+    conn: &Conn,
+    org: &str,
+    subject: u128,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<StoredRecord>> {
     let sql =
         "WITH ledger AS MATERIALIZED (SELECT org, pruned FROM heads JOIN organizations ON id = org WHERE name = $1)
          SELECT r.seq, r.leaf_hash, r.leaf FROM subjects s JOIN records r ON r.org = s.org AND r.seq = s.seq
          WHERE s.org = (SELECT org FROM ledger) AND s.subject = $2 AND s.seq >= (SELECT pruned FROM ledger)
-         ORDER BY s.seq";
-    let rows = conn.query(sql, &[&org, &crate::append::Subject(subject)]).await?;
+         AND s.seq >= $3 ORDER BY s.seq LIMIT $4";
+    let (from, limit) = (signed(from), i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows = conn
+        .query(sql, &[&org, &crate::append::Subject(subject), &from, &limit])
+        .await?;
     rows.iter().map(stored_record).collect()
 }
 

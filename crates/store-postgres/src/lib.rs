@@ -194,7 +194,20 @@ impl Store for PostgresStore {
         if !fits(org) {
             return Ok(Vec::new());
         }
-        self.read(async |conn| ledger::by_subject(conn, org, subject).await)
+        self.read(async |conn| ledger::by_subject(conn, org, subject, 0, usize::MAX).await)
+    }
+
+    fn by_subject_page(
+        &self,
+        org: &str,
+        subject: u128,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, ReadError> {
+        if !fits(org) {
+            return Ok(Vec::new());
+        }
+        self.read(async |conn| ledger::by_subject(conn, org, subject, from, limit).await)
     }
 
     fn payload(&self, org: &str, seq: u64) -> Result<Option<StoredPayload>, ReadError> {

@@ -89,15 +89,31 @@ pub(crate) fn leaf_hashes(conn: &Connection, org: &str, from: u64, to: u64) -> R
         .collect()
 }
 
-pub(crate) fn by_subject(conn: &Connection, org: &str, subject: u128) -> Result<Vec<StoredRecord>> {
+pub(crate) fn by_subject(
+    conn: &Connection,
+    org: &str,
+    subject: u128,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<StoredRecord>> {
     let Some(org) = id(conn, org)? else {
         return Ok(Vec::new());
     };
     conn.prepare_cached(
         "SELECT place, leaf_hash, leaf FROM subjects CROSS JOIN records ON place = ?3 + seq
-         WHERE org = ?1 AND subject = ?2 AND seq >= (SELECT pruned FROM heads WHERE heads.org = ?1) ORDER BY seq",
+         WHERE org = ?1 AND subject = ?2 AND seq >= (SELECT pruned FROM heads WHERE heads.org = ?1) AND seq >= ?4
+         ORDER BY seq LIMIT ?5",
     )?
-    .query_map((org.0, subject.to_be_bytes(), org.place(0)), stored_record)?
+    .query_map(
+        (
+            org.0,
+            subject.to_be_bytes(),
+            org.place(0),
+            signed(from),
+            i64::try_from(limit).unwrap_or(i64::MAX),
+        ),
+        stored_record,
+    )?
     .collect()
 }
 

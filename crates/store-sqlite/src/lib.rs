@@ -105,7 +105,19 @@ impl Store for SqliteStore {
     }
 
     fn by_subject(&self, org: &str, subject: u128) -> Result<Vec<StoredRecord>, ReadError> {
-        self.readers.read(|conn| ledger::by_subject(conn, org, subject))
+        self.readers
+            .read(|conn| ledger::by_subject(conn, org, subject, 0, usize::MAX))
+    }
+
+    fn by_subject_page(
+        &self,
+        org: &str,
+        subject: u128,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, ReadError> {
+        self.readers
+            .read(|conn| ledger::by_subject(conn, org, subject, from, limit))
     }
 
     fn payload(&self, org: &str, seq: u64) -> Result<Option<StoredPayload>, ReadError> {

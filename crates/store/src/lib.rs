@@ -273,6 +273,19 @@ pub trait Store: Send + Sync + 'static {
     fn leaf_hashes(&self, org: &str, from: u64, to: u64) -> Result<Vec<Digest>, ReadError>;
     /// The records about a subject, in the order of the ledger.
     fn by_subject(&self, org: &str, subject: u128) -> Result<Vec<StoredRecord>, ReadError>;
+    /// The same from index `from` on, at most `limit` of them: what a subject with many records is read by.
+    fn by_subject_page(
+        &self,
+        org: &str,
+        subject: u128,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredRecord>, ReadError> {
+        let mut records = self.by_subject(org, subject)?;
+        records.retain(|record| record.seq >= from);
+        records.truncate(limit);
+        Ok(records)
+    }
     /// The payload of a record.
     fn payload(&self, org: &str, seq: u64) -> Result<Option<StoredPayload>, ReadError>;
     /// Indexes of the records that have such a payload, in order.

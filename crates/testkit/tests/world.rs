@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use countersign_core::command::{CloseReview, Envelope, NewAbsence, NewOverride, Prune, SetMode};
+use countersign_core::command::{
+    AboutRun, CloseReview, EndRun, Envelope, NewAbsence, NewOverride, NewRun, Prune, SetMode,
+};
 use countersign_core::digest::Digest;
 use countersign_core::event::{
     AgentDescribed, Boundary, ChannelKind, ChannelRegistered, Delivery, Description, EpochEnd, EpochOpened, Finding,
-    HoldScope, KeyIssued, KeyRotated, Mode, NoticeAttempted, NoticeResult, OutcomeStatus, PracticeKind, Scope,
-    ToolApproved, ToolRegistered, Verb,
+    HoldScope, KeyIssued, KeyRotated, Mode, NoticeAttempted, NoticeResult, OutcomeStatus, PracticeKind, RunStatus, Scope,
+    ToolApproved, ToolRegistered, Trigger, Verb,
 };
 use countersign_core::ids::{ActionId, DeliveryId};
 use countersign_core::policy::Value;
@@ -267,6 +269,7 @@ fn everything() -> World {
     change_the_policy(&mut world);
     walk_a_route(&mut world);
     fill_the_inventory(&mut world);
+    live_a_run(&mut world);
     earn_autonomy(&mut world);
     draw_a_sample(&mut world);
     practise(&mut world);
@@ -318,6 +321,51 @@ fn everything() -> World {
     world.done(Command::Seal);
     world.done(Command::Close);
     world
+}
+
+/// A run begins, a person speaks to its agent and notes something, and it ends.
+fn live_a_run(world: &mut World) {
+    let sealed = || {
+        let value = countersign_policy::Value::Map(Default::default());
+        let redactor = countersign_core::redact::Redactor::standard();
+        countersign_core::stored::store_value(&value, &redactor, &Default::default(), [0; 32], "default").0
+    };
+    let new = NewRun {
+        agents: vec!["bot".into()],
+        idle_s: None,
+        parent: None,
+        traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
+        trigger: Trigger::Event,
+        context: Some(sealed()),
+        redact: Default::default(),
+    };
+    let started = world.done(Command::StartRun(Box::new(new)));
+    let Event::RunStarted(started) = &started[0].event else {
+        panic!("no run was started");
+    };
+    let run = started.run;
+    world
+        .submit(
+            "bot",
+            &format!(r#"{{"action":"read","run":"{run}","reads":["outside"]}}"#),
+        )
+        .unwrap();
+    for command in [Command::GiveInput, Command::NoteRun] {
+        world.done(command(Box::new(AboutRun {
+            run: run.to_string().into(),
+            started: true,
+            seen: true,
+            text: sealed(),
+        })));
+    }
+    world.done(Command::EndRun(Box::new(EndRun {
+        run,
+        agent: None,
+        status: RunStatus::Succeeded,
+        output: Some(sealed()),
+        redact: Default::default(),
+    })));
+    assert!(world.state.runs().is_empty());
 }
 
 /// A step is reminded, asked for an answer in vain, missed, and the next one is; then nobody is left to ask.

@@ -94,6 +94,7 @@ const DECIDES: &[(u16, &str)] = &[
     (422, "invalid_confidence"),
     (422, "invalid_currency"),
     (422, "invalid_id"),
+    (422, "invalid_label"),
     (422, "too_long"),
     (429, "repeated_refusal"),
 ];

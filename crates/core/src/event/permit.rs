@@ -76,6 +76,17 @@ pub enum OutcomeStatus {
     Unknown,
 }
 
+impl OutcomeStatus {
+    /// The wire name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OutcomeStatus::Failed => "failed",
+            OutcomeStatus::Succeeded => "succeeded",
+            OutcomeStatus::Unknown => "unknown",
+        }
+    }
+}
+
 /// What an agent keeps failing at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -105,6 +105,27 @@ pub fn explain(
     )
 }
 
+/// What a snapshot says of a recorded action, whoever decided it then: policy alone, on the facts in its record. `hidden`
+/// notes what was read of what was not kept.
+pub(crate) fn judge(
+    snapshot: &Snapshot,
+    action: &Action,
+    decision: &DecisionMade,
+    currency: &str,
+    at: Time,
+    hidden: &Hidden,
+) -> Verdict {
+    let values = FactValues::of(&decision.agent, &decision.facts);
+    let currency = snapshot
+        .organization()
+        .and_then(|organization| organization.currency())
+        .unwrap_or(currency);
+    let chain = values.members(&decision.facts);
+    let accepts = decision.facts.accept_remedy;
+    let context = values.context(&decision.agent, &decision.facts, &chain, currency, accepts, at);
+    snapshot.evaluate_stored(action, &context, hidden)
+}
+
 /// Facts of a record as the values that conditions compute with.
 struct FactValues {
     agent: Value,

@@ -22,6 +22,7 @@ mod published;
 mod retention;
 mod reviewers;
 mod revisions;
+mod runs;
 mod schedules;
 mod slack;
 mod support;

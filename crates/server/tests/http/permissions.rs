@@ -15,6 +15,7 @@ fn path(call: &Call) -> String {
             p if p.contains("/approvals/") => format!("apr_{:032x}", 1),
             p if p.contains("/alerts/") => format!("alr_{:032x}", 1),
             p if p.contains("/practice/") => format!("apr_{:032x}", 1),
+            p if p.contains("/runs/") => format!("run_{:032x}", 1),
             p if p.contains("/reviews/") => format!("rev_{:032x}", 1),
             p if p.contains("/notices/") => format!("ntc_{:032x}", 1),
             p if p.contains("/deliveries/") => format!("msg_{:032x}", 1),
@@ -174,6 +175,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "timeline",
         "criteria",
         "autonomy",
+        "run",
     ];
     let organizations = [
         "create_organization",
@@ -186,6 +188,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "prune",
     ];
     let gateways = ["take_lease", "give_back_lease", "release_credential"];
+    let runs = ["start_run", "end_run"];
     let is = |names: &[&str]| names.contains(&call.id);
     // No key is a signature.
     if call.permission == Permission::Slack {
@@ -199,7 +202,7 @@ fn expected(call: &Call, who: &str) -> bool {
         return false;
     }
     match who {
-        "agent" => is(&agents_write) || is(&agents_read) || call.id == "cancel_approval",
+        "agent" => is(&agents_write) || is(&agents_read) || call.id == "cancel_approval" || is(&runs),
         "local" if is(&votes) => false,
         "local" => !is(&agents_write),
         _ if is(&organizations) || is(&agents_write) => false,
@@ -210,9 +213,11 @@ fn expected(call: &Call, who: &str) -> bool {
         _ if is(&admin_only) => false,
         _ if is(&policy) => who == "policy_author",
         _ if is(&audit) => who == "auditor",
-        _ if is(&run) || call.id == "cancel_approval" => who == "operator",
+        _ if is(&run) || is(&runs) || call.id == "cancel_approval" => who == "operator",
+        _ if call.id == "give_input" => who == "operator" || who == "reviewer",
+        _ if call.id == "note_run" => who == "operator" || who == "reviewer" || who == "auditor",
         _ if call.id == "keys" => who == "operator" || who == "auditor",
-        _ => call.method == Method::Get || call.id == "explain",
+        _ => call.method == Method::Get || call.id == "explain" || call.id == "replay_run",
     }
 }
 

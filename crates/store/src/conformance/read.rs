@@ -73,6 +73,11 @@ pub(super) fn subjects_lead_to_their_records_in_order(store: &dyn Store) -> Outc
     let thirds: Vec<_> = [0, 3, 6, 9].map(|seq| stored("acme", seq)).into();
     same("records of a shared subject", store.by_subject("acme", THIRD)?, thirds)?;
     same(
+        "some records of a shared subject",
+        store.by_subject_page("acme", THIRD, 1, 2)?,
+        [3, 6].map(|seq| stored("acme", seq)).into(),
+    )?;
+    same(
         "record of a subject",
         store.by_subject("acme", own_subject(8))?,
         vec![stored("acme", 8)],

@@ -1,0 +1,264 @@
+//! A run as its records tell it.
+
+use std::collections::BTreeMap;
+
+use countersign_api::runs::{RunAnswer, RunApproval, RunOutcome, RunStep, STEPS_AT_MOST, SaidBody};
+use countersign_core::event::{DecisionMade, Verb};
+use countersign_core::money::parse_decimal;
+use countersign_core::policy::Decimal;
+use countersign_core::state::OpenRun;
+use countersign_core::view::run_subject;
+use countersign_core::{ActionView, Event, Record, Refusal};
+use countersign_store::Org;
+
+use crate::Inner;
+use crate::auth::Caller;
+use crate::error::EngineError;
+
+/// Records of a run that are read at once.
+const PAGE: usize = 500;
+
+/// Actions of a run, in the order of the ledger, each with the place of the one that it comes from.
+#[derive(Default)]
+struct Tree {
+    steps: Vec<(RunStep, Option<usize>)>,
+    by_action: BTreeMap<String, usize>,
+    by_step: BTreeMap<String, usize>,
+}
+
+impl Tree {
+    /// Adds an action. `named` is the action or step that it says it comes from.
+    fn add(&mut self, mut step: RunStep, named: Option<&str>, called_by: Option<String>) {
+        let of_name = named.and_then(|name| self.by_action.get(name).or_else(|| self.by_step.get(name)));
+        let parent = of_name.or_else(|| self.by_action.get(called_by.as_ref()?)).copied();
+        let above = parent.and_then(|parent| self.steps.get(parent));
+        step.depth = above.map_or(0, |(above, _)| above.depth + 1);
+        step.parent = above.map(|(above, _)| above.action_id.clone());
+        let place = self.steps.len();
+        self.by_action.insert(step.action_id.clone(), place);
+        if let Some(name) = &step.step {
+            self.by_step.entry(name.clone()).or_insert(place);
+        }
+        self.steps.push((step, parent));
+    }
+
+    /// The actions, each after the one that it comes from.
+    fn in_order(self) -> Vec<RunStep> {
+        let mut below: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+        for (place, (_, parent)) in self.steps.iter().enumerate() {
+            below.entry(*parent).or_default().push(place);
+        }
+        let mut next = below.remove(&None).unwrap_or_default();
+        next.reverse();
+        let mut steps: Vec<Option<RunStep>> = self.steps.into_iter().map(|(step, _)| Some(step)).collect();
+        let mut ordered = Vec::with_capacity(steps.len());
+        while let Some(place) = next.pop() {
+            ordered.extend(steps.get_mut(place).and_then(Option::take));
+            next.extend(below.remove(&Some(place)).unwrap_or_default().into_iter().rev());
+        }
+        ordered
+    }
+}
+
+impl Inner {
+    /// The records that name a run, in order, and whether those are all.
+    pub(super) fn records_of_run(&self, org: &Org, run: &str) -> Result<(Vec<Record>, bool), EngineError> {
+        let mut records: Vec<Record> = Vec::new();
+        let mut decisions = 0;
+        let mut from = 0;
+        loop {
+            let page = self.store.by_subject_page(org, run_subject(run), from, PAGE)?;
+            for stored in &page {
+                let record = Record::decode(&stored.leaf).map_err(EngineError::internal)?.0;
+                from = record.seq + 1;
+                if matches!(record.event, Event::DecisionMade(_)) {
+                    decisions += 1;
+                    if decisions > STEPS_AT_MOST {
+                        return Ok((records, false));
+                    }
+                }
+                records.push(record);
+            }
+            if page.len() < PAGE {
+                break;
+            }
+        }
+        if records.is_empty() {
+            return Err(Refusal::missing("run", run).into());
+        }
+        Ok((records, true))
+    }
+
+    /// A run as whoever asks may see it: an agent sees those that it acts in.
+    pub(super) fn run(&self, caller: &Caller, run: &str, open: Option<OpenRun>) -> Result<RunAnswer, EngineError> {
+        let (records, complete) = self.records_of_run(&caller.org, run)?;
+        if let Some(own) = caller.agent() {
+            let its = |agent: &str| *own == *agent || caller.may_act_for(agent);
+            let in_it = records.iter().any(|record| match &record.event {
+                Event::RunStarted(e) => e.agents.iter().any(|agent| its(agent)),
+                Event::DecisionMade(e) => its(&e.agent),
+                _other => false,
+            });
+            if !in_it {
+                return Err(Refusal::missing("run", run).into());
+            }
+        }
+        let mut answer = RunAnswer {
+            run: run.to_owned(),
+            state: "unstarted".to_owned(),
+            status: None,
+            agents: Vec::new(),
+            trigger: None,
+            started_by: None,
+            started_at: None,
+            ended_by: None,
+            ended_at: None,
+            parent: None,
+            traceparent: None,
+            context: None,
+            output: None,
+            reads: Vec::new(),
+            actions: BTreeMap::new(),
+            cost: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            steps: Vec::new(),
+            inputs: Vec::new(),
+            notes: Vec::new(),
+            complete,
+        };
+        answer.reads = open
+            .iter()
+            .flat_map(|open| &open.reads)
+            .map(ToString::to_string)
+            .collect();
+        let mut cost: BTreeMap<String, Decimal> = BTreeMap::new();
+        let mut tree = Tree::default();
+        for record in &records {
+            match &record.event {
+                Event::DecisionMade(e) => {
+                    self.tell_action(&caller.org, record, e, &mut answer, &mut cost, &mut tree)?
+                }
+                _other => self.tell(&caller.org, record, &mut answer)?,
+            }
+        }
+        answer.cost = cost.into_iter().map(|(code, sum)| (code, sum.to_string())).collect();
+        answer.steps = tree.in_order();
+        Ok(answer)
+    }
+
+    fn tell(&self, org: &Org, record: &Record, answer: &mut RunAnswer) -> Result<(), EngineError> {
+        let member = |name: &str| -> Result<_, EngineError> {
+            let payload = self.json_payload(org, record.seq)?;
+            let gone = payload
+                .as_object()
+                .is_some_and(|map| map.keys().any(|key| key.starts_with('$')));
+            let value = if gone {
+                Some(payload)
+            } else {
+                payload.get(name).cloned()
+            };
+            Ok(value.filter(|_| record.payload.is_some()))
+        };
+        match &record.event {
+            Event::RunStarted(e) => {
+                answer.state = "open".to_owned();
+                answer.agents = e.agents.iter().map(ToString::to_string).collect();
+                answer.trigger = Some(e.trigger.as_str().to_owned());
+                answer.started_by = Some(record.actor.id.clone());
+                answer.started_at = Some(record.ts.to_string());
+                answer.parent = e.parent.map(|parent| parent.to_string());
+                answer.traceparent.clone_from(&e.traceparent);
+                answer.context = member("context")?;
+            }
+            Event::RunEnded(e) => {
+                answer.state = "ended".to_owned();
+                answer.status = Some(e.status.as_str().to_owned());
+                answer.ended_by = Some(record.actor.id.clone());
+                answer.ended_at = Some(record.ts.to_string());
+                answer.output = member("output")?;
+            }
+            Event::RunInput(_) => answer.inputs.push(self.said(org, record)?),
+            Event::RunNoted(_) => answer.notes.push(self.said(org, record)?),
+            // No other record is looked up by a run.
+            _other => {}
+        }
+        Ok(())
+    }
+
+    fn said(&self, org: &Org, record: &Record) -> Result<SaidBody, EngineError> {
+        Ok(SaidBody {
+            by: record.actor.id.clone(),
+            at: record.ts.to_string(),
+            text: self.text_payload(org, record.seq)?,
+            index: record.seq,
+        })
+    }
+
+    fn tell_action(
+        &self,
+        org: &Org,
+        record: &Record,
+        decision: &DecisionMade,
+        answer: &mut RunAnswer,
+        cost: &mut BTreeMap<String, Decimal>,
+        tree: &mut Tree,
+    ) -> Result<(), EngineError> {
+        let (view, _) = self.view(org, decision.action_id)?;
+        if answer.agents.is_empty() || !answer.agents.iter().any(|agent| **agent == *decision.agent) {
+            answer.agents.push(decision.agent.to_string());
+        }
+        *answer.actions.entry(view.status.as_str().to_owned()).or_default() += 1;
+        if let Some((_, _, outcome)) = &view.outcome {
+            let amount = outcome.cost.as_deref().and_then(|cost| parse_decimal(cost).ok());
+            if let (Some(amount), Some(code)) = (amount, &outcome.currency) {
+                *cost.entry(code.clone()).or_default() += amount;
+            }
+            for (kind, count) in &outcome.tokens {
+                let sum = answer.tokens.entry(kind.clone()).or_default();
+                *sum = sum.saturating_add(*count);
+            }
+        }
+        let stored = self.json_payload(org, record.seq)?;
+        let word = |name: &str| stored.pointer(name).and_then(serde_json::Value::as_str);
+        let called_by = decision.facts.delegation.last().map(|link| link.action_id.to_string());
+        let step = step(record, &view, word("/action/step"));
+        tree.add(step, word("/action/parent"), called_by);
+        Ok(())
+    }
+}
+
+fn step(record: &Record, view: &ActionView, name: Option<&str>) -> RunStep {
+    let decision = &view.decision;
+    let approval = view.approval.as_ref().map(|approval| RunApproval {
+        id: approval.opened.approval.to_string(),
+        state: approval.state.as_str().to_owned(),
+        by: (approval.votes.iter())
+            .filter(|cast| cast.vote.counted && matches!(cast.vote.verb, Verb::Approve | Verb::Reject))
+            .map(|cast| cast.vote.user.clone())
+            .collect(),
+    });
+    let outcome = view.outcome.as_ref().map(|(_, at, outcome)| RunOutcome {
+        status: outcome.status.as_str().to_owned(),
+        cost: outcome.cost.clone(),
+        currency: outcome.currency.clone(),
+        duration_ms: outcome.duration_ms,
+        at: at.to_string(),
+    });
+    RunStep {
+        depth: 0,
+        parent: None,
+        step: name.map(str::to_owned),
+        action_id: decision.action_id.to_string(),
+        agent: decision.agent.to_string(),
+        tool: decision.tool.clone(),
+        action: decision.action.clone(),
+        decision: decision.decision.as_str().to_owned(),
+        status: view.status.as_str().to_owned(),
+        reason_code: view.reason_code.clone(),
+        reads: decision.facts.reads.clone(),
+        approval,
+        outcome,
+        at: record.ts.to_string(),
+        index: record.seq,
+    }
+}
