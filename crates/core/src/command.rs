@@ -1,6 +1,7 @@
 //! What can be asked of a ledger's state. Time and identifiers are inputs of [`State::handle`](crate::State::handle).
 
 mod request;
+mod rota;
 mod run;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use crate::time::Time;
 use crate::view::ActionView;
 
 pub use self::request::{BreakGlass, Edit, Practise, Revise, Viewing, Vote};
+pub use self::rota::{NewAbsence, NewOverride};
 pub use self::run::{AboutRun, EndRun, NewRun};
 
 /// Foreign JSON with the commitment to it.
@@ -185,32 +187,6 @@ pub struct Prune {
     pub newest: Time,
     /// Why.
     pub reason: Sealed,
-}
-
-/// Somebody is not there for a while.
-pub struct NewAbsence {
-    /// Who.
-    pub user: String,
-    /// From when on.
-    pub from: Time,
-    /// Until when.
-    pub to: Time,
-    /// Who stands in; then for 30 days at most.
-    pub delegate: Option<String>,
-}
-
-/// Somebody is on who would not be by the schedule.
-pub struct NewOverride {
-    /// The schedule.
-    pub schedule: String,
-    /// Who is on.
-    pub user: String,
-    /// From when on.
-    pub from: Time,
-    /// Until when.
-    pub to: Time,
-    /// Only where this person would be on.
-    pub replaces: Option<String>,
 }
 
 /// What can be asked.

@@ -10,8 +10,8 @@ use countersign_core::command::{
 use countersign_core::digest::Digest;
 use countersign_core::event::{
     AgentDescribed, Boundary, ChannelKind, ChannelRegistered, Delivery, Description, EpochEnd, EpochOpened, Finding,
-    HoldScope, KeyIssued, KeyRotated, Mode, NoticeAttempted, NoticeResult, OutcomeStatus, PracticeKind, RunStatus, Scope,
-    ToolApproved, ToolRegistered, Trigger, Verb,
+    HoldScope, KeyIssued, KeyRotated, Mode, NoticeAttempted, NoticeResult, OutcomeStatus, PracticeKind, RunStatus,
+    Scope, ToolApproved, ToolRegistered, Trigger, Verb,
 };
 use countersign_core::ids::{ActionId, DeliveryId};
 use countersign_core::policy::Value;
