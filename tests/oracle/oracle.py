@@ -302,7 +302,7 @@ class Model:
         approval = self.approvals.get(data["approval"])
         if not self.need_known(approval) or not data["counted"]:
             return
-        if record.get("payload") and data["verb"] in ("approve", "reject", "comment"):
+        if record.get("payload") and data["verb"] in ("approve", "comment", "edit", "reject"):
             run = self.decisions[approval["data"]["action_id"]]["data"].get("run")
             self.runs.get(run, {"reads": set()})["reads"].discard("outside")
         opened = approval["data"]

@@ -150,7 +150,6 @@ impl State {
         }
         let (model, operation) = (model_of(action, kinds, redactor), operation_of(action, kinds, redactor));
         let shown = self.standing(agent, &operation).filter(|shown| shown.model == model);
-        // Modes go by what the tool always is: what was read asks people by rules, and changes nobody's mode.
         let stated = rules.stated(
             agent,
             action.tool.as_deref().unwrap_or(&action.action),

@@ -358,7 +358,7 @@ impl State {
             Vec::new(),
         );
         facts.delegation = action.delegation.iter().map(|handed| self.link(handed)).collect();
-        facts.reads = self.reads_of(action);
+        facts.reads = self.reads_of(action, &[]);
         facts.run = self.run_facts(action.run.as_deref());
         let verdict = self.evaluate(live, &action.agent, stored, &facts, false, ctx.now, None);
         let granting = matches!(

@@ -170,6 +170,8 @@ impl State {
         let pii = submit.redact.keys().cloned().collect();
         let mut facts = self.agent_facts(&submit.agent, &action.identity, &submit.attempt, pii);
         facts.delegation = action.delegation.iter().map(|handed| self.link(handed)).collect();
+        facts.reads = self.reads_of(action, &submit.shown.reads);
+        facts.run = self.run_facts(action.run.as_deref());
         facts
     }
 
@@ -210,7 +212,9 @@ impl State {
             amount: submit.shown.amount.clone(),
             approval: change.id,
             changed: change.changed,
-            classes: ctx.live.map(|live| live.classes(&submit.action)).unwrap_or_default(),
+            classes: (ctx.live)
+                .map(|live| live.classes(&submit.action, &facts.reads))
+                .unwrap_or_default(),
             constraints: ruling.constraints,
             currency: submit.action.currency.clone(),
             decision: ruling.decision,

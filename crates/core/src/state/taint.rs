@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::runs::RUN_IDLE_S;
 use super::{HandedOn, OpenAction, State};
 use crate::command::Submit;
-use crate::event::{DecisionFacts, DecisionMade, Event, Verb};
+use crate::event::{ApprovalRevised, DecisionFacts, DecisionMade, Event, Verb};
 use crate::ids::ActionId;
 use crate::record::Record;
 use crate::time::{Span, Time};
@@ -102,14 +102,15 @@ impl State {
         texts(&reads.collect())
     }
 
-    /// What is known of what the agent of an open action has read.
-    pub(super) fn reads_of(&self, action: &OpenAction) -> Vec<String> {
+    /// What is known of what the agent of an open action has read, and what it states now.
+    pub(super) fn reads_of(&self, action: &OpenAction, stated: &[String]) -> Vec<String> {
         let mut reads = self.has_read(&action.agent, action.run.as_deref());
         let calls = action
             .delegation
             .iter()
             .filter_map(|handed| self.actions.get(&handed.action_id));
         reads.extend(calls.flat_map(|call| self.has_read(&call.agent, call.run.as_deref())));
+        reads.extend(stated.iter().map(String::as_str).map(Arc::from));
         texts(&reads)
     }
 
@@ -153,11 +154,14 @@ impl State {
         match &record.event {
             Event::DecisionMade(e) => self.decision_in_run(record.ts, e),
             Event::ApprovalResolved(e) if e.permit.is_some() => self.reads_by(e.action_id, record.ts),
+            Event::ApprovalRevised(e) => self.revised_in_run(e, record.ts),
             Event::PermitRedeemed(e) => self.reads_by(e.action_id, record.ts),
             Event::OutcomeReported(e) => self.reads_by(e.action_id, record.ts),
             Event::ApprovalVoted(e) if e.counted && record.payload.is_some() => match e.verb {
-                Verb::Approve | Verb::Reject | Verb::Comment => self.person_spoke_of(e.action_id, record.ts),
-                // The agent is told nothing by these.
+                Verb::Approve | Verb::Comment | Verb::Edit | Verb::Reject => {
+                    self.person_spoke_of(e.action_id, record.ts)
+                }
+                // None of these says anything about what was read.
                 Verb::Abstain | Verb::Claim | Verb::Clarify | Verb::HandOver | Verb::Release => {}
             },
             Event::RunStarted(e) => self.run_started(record.ts, e),
@@ -179,6 +183,21 @@ impl State {
         if e.permit.is_some() && !e.reads.is_empty() {
             self.read(&e.agent, &run, &e.reads, usize::MAX, now);
             self.read_for(&HandedOn::chain(&e.facts), &e.reads, now);
+        }
+    }
+
+    /// An open action was changed, and its agent may have stated more. Where it names no run, what it was decided on is that of
+    /// all of its agent's runs, and stays there.
+    fn revised_in_run(&mut self, e: &ApprovalRevised, now: Time) {
+        let Some(action) = self.actions.get(&e.action_id) else {
+            return;
+        };
+        let (agent, run) = (action.agent.clone(), action.run.clone());
+        if let Some(run) = run {
+            self.heard_of(&run, now);
+            if !e.facts.reads.is_empty() {
+                self.read(&agent, &run, &e.facts.reads, STATED_PER_RUN, now);
+            }
         }
     }
 
