@@ -1,4 +1,4 @@
-// Drives the TypeScript clients of MCP, as drive.py does the Python ones: `drive.mjs sdk|client|auto COMMAND…`.
+// Drives the TypeScript clients of MCP, as drive.py does the Python ones: `drive.mjs sdk|client|auto COMMAND…` or `… URL`.
 // Packages are looked for below the folder in MCP_PACKAGES.
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -10,14 +10,25 @@ const load = async (name) => import(pathToFileURL(require.resolve(name)).href);
 
 const parts =
   which === "sdk"
-    ? [await load("@modelcontextprotocol/sdk/client/index.js"), await load("@modelcontextprotocol/sdk/client/stdio.js")]
+    ? [
+        await load("@modelcontextprotocol/sdk/client/index.js"),
+        await load("@modelcontextprotocol/sdk/client/stdio.js"),
+        await load("@modelcontextprotocol/sdk/client/streamableHttp.js"),
+      ]
     : [await load("@modelcontextprotocol/client"), await load("@modelcontextprotocol/client/stdio")];
-const { Client } = parts[0].default ?? parts[0];
-const { StdioClientTransport } = parts[1].default ?? parts[1];
+const [core, stdio, http] = parts.map((part) => part.default ?? part);
+const { Client } = core;
+const { StdioClientTransport } = stdio;
+const { StreamableHTTPClientTransport } = http ?? core;
 
 const options = which === "auto" ? { versionNegotiation: { mode: "auto" } } : {};
 const client = new Client({ name: "drive", version: "1" }, options);
-await client.connect(new StdioClientTransport({ command, args, env: process.env, stderr: "inherit" }));
+const headers = { Authorization: `Bearer ${process.env.COUNTERSIGN_KEY}` };
+await client.connect(
+  command.startsWith("http")
+    ? new StreamableHTTPClientTransport(new URL(command), { requestInit: { headers } })
+    : new StdioClientTransport({ command, args, env: process.env, stderr: "inherit" }),
+);
 for await (const line of createInterface({ input: process.stdin })) {
   const step = JSON.parse(line);
   let result;

@@ -1,4 +1,5 @@
-"""Drives the Python client of MCP: `drive.py COMMAND…` connects to the command, then each line of standard input is a step
+"""Drives the Python client of MCP: `drive.py COMMAND…` connects to the command, or `drive.py URL` to a server behind HTTP
+with the key in COUNTERSIGN_KEY; then each line of standard input is a step
 (`{"do": "list"}` or `{"do": "call", "name": …, "arguments": …}`), and each line of standard output its result."""
 
 import asyncio
@@ -28,9 +29,22 @@ async def steps(client):
         print(json.dumps(result), flush=True)
 
 
+def headers():
+    import os
+
+    return {"Authorization": f"Bearer {os.environ['COUNTERSIGN_KEY']}"}
+
+
 async def second():
     import os
 
+    if COMMAND[0].startswith("http"):
+        import httpx2 as httpx
+        from mcp.client.streamable_http import streamable_http_client
+
+        async with httpx.AsyncClient(headers=headers(), timeout=60) as http:
+            async with mcp.Client(streamable_http_client(COMMAND[0], http_client=http)) as client:
+                return await steps(client)
     parameters = mcp.StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env=dict(os.environ))
     async with mcp.Client(parameters) as client:
         await steps(client)
@@ -39,6 +53,14 @@ async def second():
 async def first():
     import os
     from mcp.client.stdio import stdio_client
+
+    if COMMAND[0].startswith("http"):
+        from mcp.client.streamable_http import streamablehttp_client
+
+        async with streamablehttp_client(COMMAND[0], headers=headers()) as (read, write, _):
+            async with mcp.ClientSession(read, write) as session:
+                await session.initialize()
+                return await steps(session)
 
     parameters = mcp.StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env=dict(os.environ))
     async with stdio_client(parameters) as (read, write), mcp.ClientSession(read, write) as session:

@@ -31,7 +31,11 @@ const ABSENT_IN_PURE: [(&str, &str); 12] = [
 const ONLY_IN: [(&str, &[&str], &str); 4] = [
     ("rusqlite", &["crates/store-sqlite/"], "SQL lives in the stores"),
     ("tokio_postgres", &["crates/store-postgres/"], "SQL lives in the stores"),
-    ("axum", &["crates/server/"], "HTTP serving lives in the server"),
+    (
+        "axum",
+        &["crates/server/", "crates/gateway/"],
+        "HTTP serving lives in the server and the gateway",
+    ),
     (
         "reqwest",
         &["crates/notify/", "crates/client/"],

@@ -1,6 +1,6 @@
 //! How a gateway reaches the server that decides, and where it keeps what waits.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use countersign_client::{Client, Credential};
@@ -11,13 +11,10 @@ use crate::install::whole;
 
 /// The server that decides.
 #[derive(Args)]
-pub(crate) struct Governing {
+pub(crate) struct Deciding {
     /// Address of the server that decides [env: COUNTERSIGN_SERVER]
     #[arg(long, value_name = "URL")]
     at: Option<String>,
-    /// A file with the agent's API key [env, the key itself: COUNTERSIGN_KEY]
-    #[arg(long, value_name = "FILE")]
-    agent_key: Option<PathBuf>,
     /// The environment that the tools act in, such as `production`
     #[arg(long, value_name = "NAME")]
     pub(crate) env: Option<String>,
@@ -26,8 +23,31 @@ pub(crate) struct Governing {
     state: Option<PathBuf>,
 }
 
+/// The server that decides, asked for one agent.
+#[derive(Args)]
+pub(crate) struct Governing {
+    #[command(flatten)]
+    pub(crate) deciding: Deciding,
+    /// A file with the agent's API key [env, the key itself: COUNTERSIGN_KEY]
+    #[arg(long, value_name = "FILE")]
+    agent_key: Option<PathBuf>,
+}
+
+/// The key that gets credentials.
+#[derive(Args)]
+pub(crate) struct GatewayKey {
+    /// A file with a key of scope `credential`, for servers that are reached with one [env, the key itself:
+    /// COUNTERSIGN_GATEWAY_KEY]
+    #[arg(long, value_name = "FILE")]
+    gateway_key: Option<PathBuf>,
+}
+
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn key_in(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|error| Failure::io("read the key in", path, &error))
 }
 
 /// What asks the server, and where it keeps what waits.
@@ -41,17 +61,15 @@ pub(crate) struct Ready {
 impl Governing {
     /// What asks the server.
     pub(crate) fn ready(&self) -> Result<Ready> {
-        let at = self.address()?;
+        let at = self.deciding.address()?;
         let key = match &self.agent_key {
-            Some(path) => {
-                std::fs::read_to_string(path).map_err(|error| Failure::io("read the key in", path, &error))?
-            }
+            Some(path) => key_in(path)?,
             None => variable("COUNTERSIGN_KEY").ok_or_else(|| {
                 Failure::usage("the agent's key is missing").next("set COUNTERSIGN_KEY, or give --agent-key FILE")
             })?,
         };
         let key = key.trim();
-        let folder = place(&self.state_folder()?, &at, key);
+        let folder = place(&self.deciding.state_folder()?, &at, key);
         let client = Client::new(&at, &Credential::Key(key.to_owned())).map_err(Failure::from)?;
         let governor = Governor::new(client, &folder);
         Ok(Ready { governor, folder })
@@ -63,25 +81,44 @@ impl Governing {
             Failure::usage("the agent's key is missing")
                 .next("give --agent-key FILE: a key itself does not belong into a configuration")
         })?;
-        let mut words = vec!["--at".to_owned(), self.address()?];
+        let mut words = vec!["--at".to_owned(), self.deciding.address()?];
         words.extend(["--agent-key".to_owned(), whole(key)?]);
-        if let Some(env) = &self.env {
+        if let Some(env) = &self.deciding.env {
             words.extend(["--env".to_owned(), env.clone()]);
         }
-        if let Some(state) = &self.state {
+        if let Some(state) = &self.deciding.state {
             words.extend(["--state".to_owned(), whole(state)?]);
         }
         Ok(words)
     }
+}
 
-    fn address(&self) -> Result<String> {
-        let at = self.at.clone().or_else(|| variable("COUNTERSIGN_SERVER"));
-        at.ok_or_else(|| {
-            Failure::usage("no server that decides is named").next("set COUNTERSIGN_SERVER, or give --at URL")
-        })
+impl GatewayKey {
+    /// A client of the server that decides with the gateway's key; nothing without one.
+    pub(crate) fn client(&self, at: &str) -> Result<Option<Client>> {
+        let key = match &self.gateway_key {
+            Some(path) => Some(key_in(path)?),
+            None => variable("COUNTERSIGN_GATEWAY_KEY"),
+        };
+        let Some(key) = key else { return Ok(None) };
+        let client = Client::new(at, &Credential::Key(key.trim().to_owned())).map_err(Failure::from)?;
+        Ok(Some(client))
+    }
+}
+
+impl Deciding {
+    /// The address of the server that decides.
+    pub(crate) fn address(&self) -> Result<String> {
+        self.at
+            .clone()
+            .or_else(|| variable("COUNTERSIGN_SERVER"))
+            .ok_or_else(|| {
+                Failure::usage("no server that decides is named").next("set COUNTERSIGN_SERVER, or give --at URL")
+            })
     }
 
-    fn state_folder(&self) -> Result<PathBuf> {
+    /// Where is kept what waits.
+    pub(crate) fn state_folder(&self) -> Result<PathBuf> {
         if let Some(state) = &self.state {
             return Ok(state.clone());
         }

@@ -5,6 +5,7 @@
 
 mod calls;
 mod error;
+mod streamed;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use serde::de::DeserializeOwned;
 pub use calls::segment;
 pub use countersign_api as api;
 pub use error::{ClientError, Problem};
+pub use streamed::{Streamed, Streaming};
 
 /// The longest a server may hold a request back on purpose, and some more.
 const TIMEOUT: Duration = Duration::from_secs(90);

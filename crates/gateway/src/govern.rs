@@ -46,6 +46,8 @@ pub struct Go {
     pub changed: Option<(String, Map<String, Value>)>,
     /// The longest that it may run.
     pub timeout: Option<Duration>,
+    /// The permit, which is used: for it a credential is given out.
+    pub permit: String,
     /// The decision, for programs.
     pub decision: Value,
 }
@@ -181,6 +183,7 @@ impl Governor {
                     let tool = body.tool.or(body.action).unwrap_or_default();
                     (tool, body.args.unwrap_or_default())
                 }),
+                permit: permit.clone(),
                 timeout: redeemed.constraints.get("timeout").and_then(time),
                 decision,
             })))),

@@ -2,16 +2,20 @@
 //!
 //! [`stdio`] wraps an MCP server; [`hook`] answers the hooks of coding agents; [`install`] puts both into
 //! the configurations of clients. Both ask a server by [`Governor`]: decide, wait
+//! [`stdio`] wraps an MCP server; [`serve`] stands in front of many over HTTP; [`hook`] answers the hooks of coding agents. Both ask a server by [`Governor`]: decide, wait
 //! for people where policy wants them, use the permit, report what came of it. Whatever goes wrong on the way, nothing
 //! runs, and the agent is told why.
 
 mod answer;
+mod broker;
 mod govern;
 pub mod hook;
 pub mod install;
+pub mod serve;
 pub mod stdio;
 mod waiting;
 mod wire;
 
+pub use broker::{Broker, Need, Place};
 pub use govern::{Go, Governor, Ruling, Waiting};
 pub use waiting::place;

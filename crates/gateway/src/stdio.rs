@@ -47,6 +47,9 @@ pub struct Options {
     pub hold: Duration,
 }
 
+/// A variable of the server's environment, with a value that is a secret.
+pub type Secret = (String, zeroize::Zeroizing<String>);
+
 /// A call that was handed on.
 struct Running {
     action: String,
@@ -79,11 +82,19 @@ struct Wrapper {
 ///
 /// # Errors
 /// If the server cannot be started.
-pub async fn wrap(governor: Governor, options: Options, program: &str, arguments: &[String]) -> std::io::Result<i32> {
+pub async fn wrap(
+    governor: Governor,
+    options: Options,
+    program: &str,
+    arguments: &[String],
+    secret: Option<Secret>,
+) -> std::io::Result<i32> {
     let mut child = Command::new(program)
         .args(arguments)
-        // What may ask for decisions is not for the tools.
+        // What may ask for decisions or credentials is not for the tools.
         .env_remove("COUNTERSIGN_KEY")
+        .env_remove("COUNTERSIGN_GATEWAY_KEY")
+        .envs(secret.as_ref().map(|(name, value)| (name, value.as_str())))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
@@ -156,11 +167,11 @@ fn code(status: ExitStatus) -> i32 {
         .unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn write(mut into: impl tokio::io::AsyncWrite + Unpin, mut lines: mpsc::Receiver<Vec<u8>>) {
+pub(crate) async fn write(mut into: impl tokio::io::AsyncWrite + Unpin, mut lines: mpsc::Receiver<Vec<u8>>) {
     while let Some(line) = lines.recv().await {
         if into.write_all(&line).await.is_err() {
             return;
@@ -172,7 +183,7 @@ async fn write(mut into: impl tokio::io::AsyncWrite + Unpin, mut lines: mpsc::Re
 }
 
 /// The next line, with its end. `None` at the end, or if it is too long to be a message.
-async fn next_line(from: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> Option<Vec<u8>> {
+pub(crate) async fn next_line(from: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> Option<Vec<u8>> {
     let mut line = Vec::new();
     let length = from.take(LINE).read_until(b'\n', &mut line).await.ok()?;
     (length > 0 && (line.ends_with(b"\n") || u64::try_from(length).ok()? < LINE)).then_some(line)
@@ -255,6 +266,7 @@ impl Wrapper {
             let go = Go {
                 id: action_id,
                 changed: None,
+                permit: String::new(),
                 timeout: None,
                 decision: Value::Null,
             };

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 /// The key of the protocol's version in a request of the stateless era.
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 /// The first version without sessions.
-const MODERN: &str = "2026-07-28";
+pub(crate) const MODERN: &str = "2026-07-28";
 /// Where a client may put evidence for reviewers.
 pub(crate) const EVIDENCE_KEY: &str = "dev.countersign/evidence";
 
@@ -227,6 +227,82 @@ fn call(line: &[u8], members: &Members<'_>, id: Value) -> Message {
         progress: meta.get("progressToken").filter(|token| !token.is_null()).cloned(),
         state: params.state,
     }))
+}
+
+/// What a message says of itself, as far as a gateway has to agree with its headers.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// The request's id; none in a notification.
+    pub(crate) id: Option<Value>,
+    /// The method; none in an answer.
+    pub(crate) method: Option<String>,
+    /// The version of the protocol, in a request of the stateless era.
+    pub(crate) version: Option<String>,
+    /// What it is about: the tool or prompt, or the URI of a resource.
+    pub(crate) about: Option<String>,
+    /// Where progress may be told.
+    pub(crate) progress: Option<Value>,
+}
+
+/// Looks at any message.
+pub(crate) fn look(line: &[u8]) -> Seen {
+    #[derive(Deserialize)]
+    struct Any {
+        id: Option<Value>,
+        method: Option<String>,
+        params: Option<Value>,
+    }
+    let Ok(any) = serde_json::from_slice::<Any>(line) else {
+        return Seen::default();
+    };
+    let text = |key: &str| any.params.as_ref()?.get(key)?.as_str().map(str::to_owned);
+    let about = match any.method.as_deref() {
+        Some("tools/call" | "prompts/get") => text("name"),
+        Some("resources/read") => text("uri"),
+        Some(method) if method.starts_with("tasks/") => text("taskId"),
+        Some(_) | None => None,
+    };
+    let meta = any.params.as_ref().and_then(|params| params.get("_meta"));
+    let version = meta.and_then(|meta| meta.get(VERSION_KEY)).and_then(Value::as_str);
+    let progress = meta.and_then(|meta| meta.get("progressToken"));
+    Seen {
+        version: version.map(str::to_owned),
+        progress: progress.filter(|token| !token.is_null()).cloned(),
+        about,
+        id: any.id.filter(|id| !id.is_null()),
+        method: any.method,
+    }
+}
+
+/// Whether a text is a JSON object, which every message is.
+pub(crate) fn is_object(text: &[u8]) -> bool {
+    text.trim_ascii_start().first() == Some(&b'{') && serde_json::from_slice::<&RawValue>(text.trim_ascii()).is_ok()
+}
+
+/// The token of a message that tells of progress.
+pub(crate) fn progress_of(line: &[u8]) -> Option<Value> {
+    let message: Value = serde_json::from_slice(line).ok()?;
+    let told = message.get("method").and_then(Value::as_str) == Some("notifications/progress");
+    message.get("params")?.get("progressToken").filter(|_| told).cloned()
+}
+
+/// The same message with another id; everything else stays as it was written.
+pub(crate) fn with_id(line: &[u8], id: &Value) -> Option<Vec<u8>> {
+    let members: Members<'_> = serde_json::from_slice(line).ok()?;
+    let mut bytes = vec![b'{'];
+    for (at, (key, value)) in members.0.iter().enumerate() {
+        if at > 0 {
+            bytes.push(b',');
+        }
+        bytes.extend(Value::from(key.as_str()).to_string().bytes());
+        bytes.push(b':');
+        match key.as_str() {
+            "id" => bytes.extend(id.to_string().bytes()),
+            _ => bytes.extend(value.get().bytes()),
+        }
+    }
+    bytes.extend(b"}\n");
+    Some(bytes)
 }
 
 /// The same call with another tool or other arguments, and without what we gave the client to bring back.

@@ -125,7 +125,7 @@ impl Hook {
         };
         let options = hook::Options {
             dialect,
-            env: self.governing.env,
+            env: self.governing.deciding.env,
             hold: self.hold.min(limit.saturating_sub(Duration::from_secs(2))),
             grant: self.grant,
         };

@@ -1,4 +1,6 @@
-//! `countersign mcp`: stands between an agent and a server of tools.
+//! `countersign mcp`: stands between an agent and servers of tools.
+
+mod serve;
 
 mod install;
 
@@ -6,10 +8,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use countersign_gateway::stdio;
+use countersign_gateway::{Broker, Governor, Need, Place, stdio};
 
 use crate::failure::{Failure, Result};
-use crate::governing::Governing;
+use crate::governing::{GatewayKey, Governing};
 use crate::span::span;
 
 #[derive(Args)]
@@ -24,6 +26,8 @@ enum Command {
     Wrap(Box<Wrap>),
     /// Put the wrapper before the MCP servers that a client has configured, or take it out again
     Install(Box<install::Install>),
+    /// Run a gateway over HTTP in front of many MCP servers, with every call of their tools decided first
+    Serve(Box<serve::Serve>),
 }
 
 #[derive(Args)]
@@ -34,6 +38,11 @@ struct Wrap {
     /// How long a call is held for people before the agent is told to come back, such as `45s`
     #[arg(long, default_value = "45s", value_name = "TIME", value_parser = span)]
     hold: Duration,
+    /// A variable of the server's environment and the credential in Countersign that it gets: VARIABLE=NAME
+    #[arg(long, value_name = "VARIABLE=NAME")]
+    credential: Option<String>,
+    #[command(flatten)]
+    gateway: GatewayKey,
     #[command(flatten)]
     governing: Governing,
     /// The command that starts the MCP server
@@ -46,35 +55,66 @@ impl Mcp {
         match self.command {
             Command::Wrap(wrap) => wrap.run().await,
             Command::Install(install) => install.run(),
+            Command::Serve(serve) => serve.run().await,
         }
     }
 }
 
 impl Wrap {
     async fn run(self) -> Result<ExitCode> {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte);
-        if self.server.is_empty() || self.server.len() > 64 || !self.server.bytes().all(plain) {
-            return Err(
-                Failure::usage(format!("`{}` cannot be the name of an MCP server", self.server))
-                    .next("use small letters, digits, `-`, `_` and `.`"),
-            );
-        }
+        server_name(&self.server)?;
         let governor = self.governing.ready()?.governor;
+        let secret = self.secret(&governor).await?;
         let options = stdio::Options {
             server: self.server,
-            env: self.governing.env,
+            env: self.governing.deciding.env,
             run: Some(run_id()?),
             hold: self.hold,
         };
         let Some((program, arguments)) = self.command.split_first() else {
             return Err(Failure::usage("the command of the MCP server is missing"));
         };
-        let code = stdio::wrap(governor, options, program, arguments)
+        let code = stdio::wrap(governor, options, program, arguments, secret)
             .await
             .map_err(|error| Failure::unreachable(format!("cannot run `{program}`: {error}")))?;
         // A thread may still wait for standard input, which nothing interrupts.
         std::process::exit(code)
     }
+}
+
+impl Wrap {
+    /// The variable that the server gets its credential in.
+    async fn secret(&self, governor: &Governor) -> Result<Option<stdio::Secret>> {
+        let Some(wanted) = &self.credential else {
+            return Ok(None);
+        };
+        let (variable, name) = wanted.split_once('=').ok_or_else(|| {
+            Failure::usage(format!("`{wanted}` names no credential")).next("write it as VARIABLE=NAME")
+        })?;
+        let deciding = &self.governing.deciding;
+        let client = self.gateway.client(&deciding.address()?)?.ok_or_else(|| {
+            Failure::usage("a credential takes a gateway's key")
+                .next("set COUNTERSIGN_GATEWAY_KEY, or give --gateway-key FILE")
+        })?;
+        let need = Need {
+            credential: name.to_owned(),
+            place: Place::Variable(variable.to_owned()),
+        };
+        let env = deciding.env.as_deref();
+        let broker = Broker::new(client);
+        let connected = broker.connect(governor, &self.server, &need, env, self.hold).await;
+        Ok(Some((variable.to_owned(), connected.map_err(Failure::no)?)))
+    }
+}
+
+/// Refuses what is no name of a server.
+fn server_name(name: &str) -> Result<()> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte);
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+        let what = format!("`{name}` cannot be the name of an MCP server");
+        return Err(Failure::usage(what).next("use small letters, digits, `-`, `_` and `.`"));
+    }
+    Ok(())
 }
 
 fn run_id() -> Result<String> {

@@ -10,6 +10,7 @@ mod documents;
 mod export;
 mod figures;
 mod folder;
+mod gateway;
 mod hooks;
 mod install;
 mod life;

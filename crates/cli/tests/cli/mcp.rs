@@ -23,6 +23,10 @@ permissions:
     allowed: false
   - tool: files/*
     allowed: true
+  - tool: files
+    allowed: true
+  - tool: shop
+    allowed: true
 escalate_when:
   - action == 'refund' && has(args.amount) && args.amount > 500
 ";
@@ -114,21 +118,21 @@ impl Shop {
     }
 
     /// What the tools ran, a line each.
-    fn ran(&self, log: &str) -> Vec<String> {
+    pub(crate) fn ran(&self, log: &str) -> Vec<String> {
         let text = std::fs::read_to_string(self.scene.path(log)).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 }
 
 /// A client of MCP that takes steps.
-struct Driver {
+pub(crate) struct Driver {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
 }
 
 impl Driver {
-    fn start(shop: &Shop, client: &[String], command: &[String]) -> Driver {
+    pub(crate) fn start(shop: &Shop, client: &[String], command: &[String]) -> Driver {
         let mut driver = Command::new(&client[0]);
         driver.args(&client[1..]).args(command);
         let mut child = shop
@@ -146,19 +150,19 @@ impl Driver {
         }
     }
 
-    fn begin(&mut self, step: &Value) {
+    pub(crate) fn begin(&mut self, step: &Value) {
         let stdin = self.stdin.as_mut().expect("it is still open");
         writeln!(stdin, "{step}").expect("the client takes a step");
         stdin.flush().expect("the client takes a step");
     }
 
-    fn result(&mut self) -> Value {
+    pub(crate) fn result(&mut self) -> Value {
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("a line");
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
-    fn call(&mut self, name: &str, arguments: Value) -> Value {
+    pub(crate) fn call(&mut self, name: &str, arguments: Value) -> Value {
         self.begin(&json!({ "do": "call", "name": name, "arguments": arguments }));
         self.result()
     }
@@ -171,7 +175,7 @@ impl Drop for Driver {
     }
 }
 
-fn clients() -> Vec<(&'static str, Vec<String>)> {
+pub(crate) fn clients() -> Vec<(&'static str, Vec<String>)> {
     let script = |name: &str| repository().join("tests/mcp").join(name).display().to_string();
     let python = |name: &str, list: &str| vec![packages::python(name, list).display().to_string(), script("drive.py")];
     let node = |which: &str| vec!["node".to_owned(), script("drive.mjs"), which.to_owned()];
@@ -184,7 +188,7 @@ fn clients() -> Vec<(&'static str, Vec<String>)> {
     ]
 }
 
-fn servers(log: &str) -> Vec<(&'static str, Vec<String>)> {
+pub(crate) fn servers(log: &str) -> Vec<(&'static str, Vec<String>)> {
     let server = |python: PathBuf| {
         let script = repository().join("tests/mcp/server.py");
         vec![
@@ -213,7 +217,7 @@ fn wrapped(hold: &str, name: &str, command: &[String]) -> Vec<String> {
     wrapped
 }
 
-fn said(result: &Value) -> &str {
+pub(crate) fn said(result: &Value) -> &str {
     result
         .pointer("/content/0/text")
         .and_then(Value::as_str)

@@ -1,0 +1,420 @@
+//! What comes in by HTTP: who it is, whether it fits together, where it goes.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Request};
+use axum::response::Response;
+use countersign_client::Method as Onward;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::caller::{Caller, Stranger};
+use super::reach::{Coming, Target};
+use super::remote::ONWARD;
+use super::{App, Way, call, reply};
+use crate::wire::{self, MODERN, Message, Seen};
+
+/// The largest message of a client.
+const LARGEST: usize = 4 * 1024 * 1024;
+/// Where it is told what proves an agent (RFC 9728).
+const METADATA: &str = "/.well-known/oauth-protected-resource";
+/// Messages that may wait for a slow reader.
+const QUEUE: usize = 64;
+/// A header says something else than the body.
+const HEADER_MISMATCH: i32 = -32020;
+
+/// Answers a request.
+pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    if let Some(origin) = parts.headers.get("origin") {
+        // A page in a browser, perhaps under a name that was made to lead here.
+        if !app
+            .options
+            .origins
+            .iter()
+            .any(|known| known.as_bytes() == origin.as_bytes())
+        {
+            return reply::json_of(403, &json!({ "error": "pages of this origin may not use the gateway" }));
+        }
+    }
+    if let Some(rest) = path.strip_prefix(METADATA) {
+        return metadata(&app, rest);
+    }
+    let Some(server) = path
+        .strip_prefix("/mcp/")
+        .filter(|name| app.options.upstreams.contains_key(*name))
+    else {
+        return reply::json_of(404, &json!({ "error": "there is nothing at this path" }));
+    };
+    let caller = match bearer(&parts.headers) {
+        Some(key) => app.callers.find(key).await,
+        None => Err(Stranger::Unknown),
+    };
+    let caller = match caller {
+        Ok(caller) => caller,
+        Err(Stranger::Unknown) => return reply::stranger(&format!("{}{METADATA}{path}", app.options.public)),
+        Err(Stranger::Unclear(why)) => return reply::json_of(503, &json!({ "error": why })),
+    };
+    let door = Door {
+        headers: &parts.headers,
+        server,
+        caller,
+    };
+    match parts.method {
+        Method::POST => door.post(app, body).await,
+        Method::GET => door.listen(&app).await,
+        Method::DELETE => door.end(&app).await,
+        _ => reply::status(405),
+    }
+}
+
+/// What a server of tools at this path takes for proof.
+fn metadata(app: &App, path: &str) -> Response {
+    let Some(name) = path
+        .strip_prefix("/mcp/")
+        .filter(|name| app.options.upstreams.contains_key(*name))
+    else {
+        return reply::json_of(404, &json!({ "error": "there is no such resource" }));
+    };
+    let resource = json!({
+        "resource": format!("{}/mcp/{name}", app.options.public),
+        "resource_name": format!("{name}, governed by Countersign"),
+        "bearer_methods_supported": ["header"],
+    });
+    reply::json_of(200, &resource)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut lines = headers.get_all("authorization").iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return None;
+    };
+    let (scheme, key) = line.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// Whether the headers say nothing else than the body, on which everything is decided.
+fn agree(headers: &HeaderMap, seen: &Seen) -> Result<(), String> {
+    let modern = seen.version.as_deref().is_some_and(|version| version >= MODERN);
+    let mut compared = vec![
+        ("mcp-method", seen.method.as_deref()),
+        ("mcp-name", seen.about.as_deref()),
+    ];
+    let said = headers
+        .get("mcp-protocol-version")
+        .and_then(|value| value.to_str().ok());
+    if modern || said.is_some_and(|version| version >= MODERN) {
+        compared.push(("mcp-protocol-version", seen.version.as_deref()));
+    }
+    for (name, meant) in compared {
+        let mut lines = headers.get_all(name).iter();
+        let (said, more) = (lines.next(), lines.next());
+        let agrees = match (said, meant) {
+            (None, None) => true,
+            (None, Some(_)) => !modern,
+            (Some(said), Some(meant)) => said.as_bytes() == meant.as_bytes() || encoded(said.as_bytes(), meant),
+            (Some(_), None) => false,
+        };
+        if !agrees || more.is_some() {
+            return Err(format!("the header `{name}` does not say what the body says"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a header says a text that headers cannot hold as it is: `=?base64?…?=`.
+fn encoded(said: &[u8], meant: &str) -> bool {
+    use base64::Engine as _;
+    let inner = said
+        .strip_prefix(b"=?base64?")
+        .and_then(|said| said.strip_suffix(b"?="));
+    let engine = base64::engine::general_purpose::STANDARD;
+    inner.is_some_and(|inner| engine.decode(inner).is_ok_and(|text| text == meant.as_bytes()))
+}
+
+struct Door<'a> {
+    headers: &'a HeaderMap,
+    server: &'a str,
+    caller: Caller,
+}
+
+impl Door<'_> {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    fn target(&self, pipe: Option<Arc<super::pipe::Pipe>>, session: Option<String>) -> Target {
+        let onward = ONWARD
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), self.header(name)?.to_owned())));
+        Target {
+            server: self.server.to_owned(),
+            session,
+            pipe,
+            headers: onward.collect(),
+        }
+    }
+
+    async fn post(self, app: Arc<App>, body: Body) -> Response {
+        let kind = self.header("content-type").unwrap_or_default().to_ascii_lowercase();
+        if kind.split(';').next().map(str::trim) != Some("application/json") {
+            return reply::error(415, None, -32600, "a message is application/json");
+        }
+        let Ok(body) = axum::body::to_bytes(body, LARGEST).await else {
+            return reply::error(413, None, -32600, "the message is too large, or did not arrive");
+        };
+        let message = wire::read(&body);
+        if let Message::Refused { id, code, why } = &message {
+            return reply::error(400, Some(id), *code, why);
+        }
+        let seen = wire::look(&body);
+        if let Err(why) = agree(self.headers, &seen) {
+            return reply::error(400, seen.id.as_ref(), HEADER_MISMATCH, &why);
+        }
+        let target = match self.find(&app, &seen).await {
+            Ok(target) => target,
+            Err(response) => return response,
+        };
+        let line = body.to_vec();
+        match message {
+            Message::Call(call) => self.call(app, target, *call, line, seen).await,
+            Message::Cancelled { id } => {
+                let session = target.session.as_deref().unwrap_or_default();
+                // A held call ends here; the server has never heard of it.
+                if !app.sessions.abandon(session, &id) {
+                    match &target.pipe {
+                        Some(pipe) => pipe.cancel_of(&id, "the client does not wait any more").await,
+                        None => drop(app.send(&self.caller, &target, Onward::POST, Some(line), None).await),
+                    }
+                }
+                reply::status(202)
+            }
+            Message::Other | Message::Refused { .. } if seen.id.is_some() && seen.method.is_some() => {
+                self.request(&app, target, line, seen).await
+            }
+            Message::Other | Message::Refused { .. } => {
+                match &target.pipe {
+                    Some(pipe) => pipe.tell([line.trim_ascii(), b"\n"].concat()).await,
+                    None => {
+                        if let Err(why) = app.send(&self.caller, &target, Onward::POST, Some(line), None).await {
+                            return reply::error(502, None, -32603, &why);
+                        }
+                    }
+                }
+                reply::status(202)
+            }
+        }
+    }
+
+    /// Where a message goes: to a server of its own session, or to one that the agent's requests without sessions share.
+    async fn find(&self, app: &App, seen: &Seen) -> Result<Target, Response> {
+        let failed = |why: &str| reply::error(502, seen.id.as_ref(), -32603, why);
+        let modern = seen.version.as_deref().is_some_and(|version| version >= MODERN);
+        let opens = seen.method.as_deref() == Some("initialize");
+        let runs = app.options.upstreams.get(self.server);
+        let runs = runs.is_some_and(|upstream| matches!(upstream.way, Way::Command { .. }));
+        let owner = &self.caller.owner;
+        if modern {
+            if !runs {
+                return Ok(self.target(None, None));
+            }
+            let pipe = match app.sessions.shared(owner, self.server) {
+                Some(pipe) => pipe,
+                None => {
+                    let started = app.start(&self.caller, self.server).await;
+                    app.sessions
+                        .share(owner, self.server, started.map_err(|why| failed(&why))?)
+                }
+            };
+            return Ok(self.target(Some(pipe), None));
+        }
+        if opens {
+            if !runs {
+                return Ok(self.target(None, None));
+            }
+            let pipe = app.start(&self.caller, self.server).await.map_err(|why| failed(&why))?;
+            let session = app.sessions.open(owner, self.server, None, Some(Arc::clone(&pipe)));
+            let session = session.ok_or_else(|| failed("no session can be opened"))?;
+            return Ok(self.target(Some(pipe), Some(session)));
+        }
+        match self.header("mcp-session-id") {
+            Some(id) => {
+                let found = app.sessions.find(owner, self.server, id);
+                let gone = || reply::error(404, seen.id.as_ref(), -32600, "this session is over: begin another one");
+                Ok(self.target(found.ok_or_else(gone)?, Some(id.to_owned())))
+            }
+            // A server behind HTTP may do without sessions.
+            None if !runs => Ok(self.target(None, None)),
+            None => Err(reply::error(
+                400,
+                seen.id.as_ref(),
+                -32600,
+                "the header `Mcp-Session-Id` is missing",
+            )),
+        }
+    }
+
+    async fn call(self, app: Arc<App>, target: Target, call: wire::Call, line: Vec<u8>, seen: Seen) -> Response {
+        let (out, mut messages) = mpsc::channel(QUEUE);
+        let (session, key) = (target.session.clone(), wire::key(&call.id));
+        let asked = call::Asked {
+            call,
+            line,
+            seen,
+            caller: self.caller.clone(),
+            target,
+            out,
+        };
+        let id = asked.call.id.clone();
+        // It may be cancelled from the moment that it begins.
+        let (begin, begins) = tokio::sync::oneshot::channel::<()>();
+        let task = tokio::spawn({
+            let app = Arc::clone(&app);
+            async move {
+                if begins.await.is_ok() {
+                    call::run(app, asked).await;
+                }
+            }
+        });
+        if let Some(session) = &session {
+            app.sessions.hold(session, &key, task.abort_handle());
+        }
+        let _ = begin.send(());
+        let accepts = self.header("accept").unwrap_or_default();
+        if accepts.contains("text/event-stream") || accepts.contains("*/*") {
+            return reply::stream(messages);
+        }
+        // Whoever takes no events gets the answer alone.
+        while let Some(message) = messages.recv().await {
+            if wire::answered(&message).is_some_and(|answered| answered.id == key) {
+                return reply::message(200, message);
+            }
+        }
+        reply::error(502, Some(&id), -32603, "the call was not answered")
+    }
+
+    /// A request that is no call of a tool.
+    async fn request(self, app: &App, target: Target, line: Vec<u8>, seen: Seen) -> Response {
+        let id = seen.id.clone();
+        let coming = match app.ask(&self.caller, &target, line, &seen, None).await {
+            Ok(coming) => coming,
+            Err(why) => return reply::error(502, id.as_ref(), -32603, &why),
+        };
+        let Coming {
+            status,
+            session,
+            mut messages,
+            ..
+        } = coming;
+        let key = id.as_ref().map(wire::key).unwrap_or_default();
+        let mut answer = None;
+        while let Some(message) = messages.recv().await {
+            if wire::answered(&message).is_some_and(|answered| answered.id == key || status >= 400) {
+                answer = Some(message);
+                break;
+            }
+        }
+        let Some(answer) = answer else {
+            let status = if status >= 400 { status } else { 502 };
+            return reply::error(status, id.as_ref(), -32603, "the tool's server did not answer");
+        };
+        if let (Some(pins), Some("tools/list")) = (&app.pins, seen.method.as_deref())
+            && let Err(why) = pins.tell(self.server, &answer).await
+        {
+            return reply::error(502, id.as_ref(), -32603, &why);
+        }
+        let opened = match (&target.pipe, session) {
+            (Some(_), _) => target.session.clone(),
+            (None, None) => None,
+            // The server's session is this agent's alone.
+            (None, Some(session)) => app.sessions.open(&self.caller.owner, self.server, Some(session), None),
+        };
+        let unknown = seen.version.is_some() && error_code(&answer) == Some(-32601);
+        let status = if unknown { 404 } else { status };
+        reply::in_session(reply::message(status, answer), opened.as_deref())
+    }
+
+    /// What a server says without being asked.
+    async fn listen(self, app: &App) -> Response {
+        let Some(id) = self.header("mcp-session-id") else {
+            return reply::status(405);
+        };
+        let Some(pipe) = app.sessions.find(&self.caller.owner, self.server, id) else {
+            return reply::status(404);
+        };
+        match pipe {
+            Some(pipe) => reply::stream(pipe.listen_to_strays()),
+            None => {
+                let target = self.target(None, Some(id.to_owned()));
+                match app.send(&self.caller, &target, Onward::GET, None, None).await {
+                    Ok(coming) if coming.status == 200 => reply::stream(coming.messages),
+                    Ok(coming) => reply::status(coming.status),
+                    Err(why) => reply::json_of(502, &json!({ "error": why })),
+                }
+            }
+        }
+    }
+
+    /// A client ends its session.
+    async fn end(self, app: &App) -> Response {
+        let Some(id) = self.header("mcp-session-id") else {
+            return reply::status(405);
+        };
+        let Some(pipe) = app.sessions.find(&self.caller.owner, self.server, id) else {
+            return reply::status(404);
+        };
+        if pipe.is_none() {
+            let target = self.target(None, Some(id.to_owned()));
+            let _ = app.send(&self.caller, &target, Onward::DELETE, None, None).await;
+        }
+        app.sessions.end(id);
+        reply::status(200)
+    }
+}
+
+fn error_code(answer: &[u8]) -> Option<i64> {
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    answer.get("error")?.get("code")?.as_i64()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test")]
+
+    use super::*;
+
+    fn says(headers: &[(&'static str, &'static str)], body: &Value) -> bool {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        agree(&map, &wire::look(body.to_string().as_bytes())).is_ok()
+    }
+
+    #[test]
+    fn headers_have_to_say_what_the_body_says() {
+        let meta = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28" });
+        let modern = json!({ "id": 1, "method": "tools/call", "params": { "name": "refund", "_meta": meta } });
+        let legacy = json!({ "id": 1, "method": "tools/call", "params": { "name": "refund" } });
+        let version = ("mcp-protocol-version", "2026-07-28");
+        let (method, name) = (("mcp-method", "tools/call"), ("mcp-name", "refund"));
+        assert!(says(&[version, method, name], &modern));
+        assert!(says(&[version, method, ("mcp-name", "=?base64?cmVmdW5k?=")], &modern));
+        assert!(says(&[], &legacy) && says(&[("mcp-protocol-version", "2025-11-25")], &legacy));
+        for wrong in [
+            vec![version, method],
+            vec![version, name],
+            vec![method, name],
+            vec![version, method, ("mcp-name", "look_up")],
+            vec![version, method, name, ("mcp-name", "look_up")],
+            vec![version, ("mcp-method", "tools/list"), name],
+            vec![("mcp-protocol-version", "2025-11-25"), method, name],
+        ] {
+            assert!(!says(&wrong, &modern), "{wrong:?}");
+        }
+        assert!(!says(&[("mcp-name", "look_up")], &legacy) && !says(&[version], &legacy));
+    }
+}

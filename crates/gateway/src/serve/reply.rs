@@ -1,0 +1,91 @@
+//! Answers over HTTP: JSON, or a stream of events.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::answer;
+
+/// How often a stream says that it is still there, so that nobody on the way takes it for dead.
+const KEPT_ALIVE: Duration = Duration::from_secs(10);
+
+pub(super) fn status(code: u16) -> Response {
+    StatusCode::from_u16(code)
+        .unwrap_or(StatusCode::BAD_GATEWAY)
+        .into_response()
+}
+
+/// A message as the whole answer.
+pub(super) fn message(code: u16, line: Vec<u8>) -> Response {
+    let mut response = status(code);
+    *response.body_mut() = Body::from(line);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An error of the protocol.
+pub(super) fn error(code: u16, id: Option<&Value>, number: i32, why: &str) -> Response {
+    message(code, answer::error(id.unwrap_or(&Value::Null), number, why))
+}
+
+/// Something that is no message.
+pub(super) fn json_of(code: u16, value: &Value) -> Response {
+    message(code, value.to_string().into_bytes())
+}
+
+/// Whoever asks has no good key. `metadata` is where it stands what would be one (RFC 9728).
+pub(super) fn stranger(metadata: &str) -> Response {
+    let why = json!({ "error": "invalid_token", "error_description": "a good key of an agent is needed" });
+    let mut response = json_of(401, &why);
+    let line = format!("Bearer error=\"invalid_token\", resource_metadata=\"{metadata}\"");
+    if let Ok(line) = HeaderValue::from_str(&line) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, line);
+    }
+    response
+}
+
+/// The same with the id of a session.
+pub(super) fn in_session(mut response: Response, session: Option<&str>) -> Response {
+    if let Some(id) = session.and_then(|id| HeaderValue::from_str(id).ok()) {
+        response.headers_mut().insert("mcp-session-id", id);
+    }
+    response
+}
+
+/// Messages as they come. When the client hangs up, nobody takes them any more, and their sender sees that.
+pub(super) fn stream(messages: mpsc::Receiver<Vec<u8>>) -> Response {
+    let events = futures_util::stream::unfold(messages, async |mut messages| {
+        let bytes = match tokio::time::timeout(KEPT_ALIVE, messages.recv()).await {
+            Ok(Some(line)) => event(&line),
+            Ok(None) => return None,
+            Err(_) => b": waiting\n\n".to_vec(),
+        };
+        Some((Ok::<_, Infallible>(Bytes::from(bytes)), messages))
+    });
+    let mut response = Body::from_stream(events).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Some proxies hold answers back until they are whole.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+fn event(line: &[u8]) -> Vec<u8> {
+    let mut bytes = b"event: message\n".to_vec();
+    for part in line.trim_ascii().split(|byte| *byte == b'\n') {
+        bytes.extend(b"data: ");
+        bytes.extend(part.strip_suffix(b"\r").unwrap_or(part));
+        bytes.push(b'\n');
+    }
+    bytes.push(b'\n');
+    bytes
+}
