@@ -284,6 +284,43 @@ fn an_upstream_is_reached_with_its_own_credential_and_never_with_the_clients() {
 }
 
 #[test]
+fn a_wrapped_server_gets_its_credential_in_its_environment_if_policy_lets_it_be_reached() {
+    let shop = Shop::open();
+    shop.scene.write("gateway.key", &gateway_key(&shop));
+    shop.scene.write("token", TOKEN);
+    let file = shop.scene.path("token").display().to_string();
+    shop.as_person(&["credentials", "add", "till", "--tool", "shop", "--file", &file]);
+    let wrap = |server: &str| {
+        let wrap = [
+            "mcp",
+            "wrap",
+            "--server",
+            server,
+            "--credential",
+            "TILL=till",
+            "--gateway-key",
+            "gateway.key",
+        ];
+        let script = "printf %s \"$TILL\" > told; env | grep -c cs_ > keys; true";
+        let mut command = shop.scene.command(&[&wrap[..], &["--", "sh", "-c", script]].concat());
+        let output = shop.around(&mut command).output().expect("the wrapper runs");
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (code, errors) = wrap("elsewhere");
+    assert!(
+        code == Some(1) && errors.contains("Denied by policy"),
+        "{code:?} {errors}"
+    );
+    assert!(!shop.scene.path("told").exists());
+    assert_eq!(wrap("shop").0, Some(0));
+    assert_eq!(shop.scene.read("told"), TOKEN);
+    assert_eq!(shop.scene.read("keys").trim(), "0");
+}
+
+#[test]
 fn a_tool_that_looks_otherwise_than_before_is_denied_until_somebody_looked_at_it() {
     let shop = Shop::open();
     shop.scene.write("gateway.key", &gateway_key(&shop));
