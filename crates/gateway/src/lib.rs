@@ -1,10 +1,9 @@
 //! Stands between an agent that already works and its tools, without a change of either.
 //!
-//! [`stdio`] wraps an MCP server; [`hook`] answers the hooks of coding agents; [`install`] puts both into
-//! the configurations of clients. Both ask a server by [`Governor`]: decide, wait
-//! [`stdio`] wraps an MCP server; [`serve`] stands in front of many over HTTP; [`hook`] answers the hooks of coding agents. Both ask a server by [`Governor`]: decide, wait
-//! for people where policy wants them, use the permit, report what came of it. Whatever goes wrong on the way, nothing
-//! runs, and the agent is told why.
+//! [`stdio`] wraps an MCP server; [`serve`] stands in front of many over HTTP; [`hook`] answers the hooks of coding
+//! agents; [`install`] puts wrapper and hook into the configurations of clients. All of them ask a server by
+//! [`Governor`]: decide, wait for people where policy wants them, use the permit, report what came of it. Whatever goes
+//! wrong on the way, nothing runs, and the agent is told why.
 
 mod answer;
 mod broker;
