@@ -13,6 +13,7 @@ pub mod calls;
 pub mod channels;
 pub mod convert;
 pub mod credentials;
+pub mod economics;
 pub mod glass;
 pub mod inventory;
 mod openapi;

@@ -143,7 +143,7 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Init(init) => done(block(init.run(console))),
         Command::Serve(serve) => done(block(serve.run(console))),
         Command::Policy(policy) => done(block(policy.run(console))),
-        Command::Approvals(approvals) => done(block(approvals.run(console))),
+        Command::Approvals(approvals) => block(approvals.run(console)),
         Command::Audit(audit) => done(block(audit.run(console))),
         Command::Kill(kill) => done(block(kill.run(console))),
         Command::Resume(resume) => done(block(resume.run(console))),

@@ -16,6 +16,7 @@ mod channels;
 mod coverage;
 mod credentials;
 mod decide;
+mod economics;
 mod facts;
 mod failures;
 mod glass;
@@ -66,6 +67,7 @@ pub use self::change::Proposal;
 pub use self::channels::{Channel, PendingNotice};
 pub use self::coverage::Unreachable;
 pub use self::credentials::ToolCredential;
+pub use self::economics::{LEAST_DECIDED, Tally, could_be_loosened};
 pub use self::facts::explain;
 pub(crate) use self::facts::judge;
 pub use self::glass::{Glass, Suspended};
@@ -82,7 +84,7 @@ pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
 pub use self::ruling::Ruling;
 pub use self::runs::{OpenRun, RUN_IDLE_S, Runs};
 pub use self::sample::OpenSample;
-pub use self::theatre::{Barred, Conduct, Reviewers, THEATRE_SPAN, response};
+pub use self::theatre::{Barred, Conduct, LONGEST_READING, Reviewers, THEATRE_SPAN, response};
 pub use self::tools::{KnownTool, Tools};
 pub use self::track::{AskedStep, OpenTrack};
 pub use self::transient::Transient;
@@ -409,6 +411,9 @@ pub struct State {
     samples: BTreeMap<Week, sample::Sample>,
     sealed: u64,
     snapshots: BTreeMap<Arc<str>, StoredSnapshot>,
+    /// What people decided, by class of tools.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    tallies: BTreeMap<Arc<str>, Tally>,
     /// What was told about requests.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     told: channels::ToldAbout,

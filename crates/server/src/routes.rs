@@ -10,6 +10,7 @@ mod budgets;
 mod callbacks;
 mod channels;
 mod credentials;
+mod economics;
 mod glass;
 mod inventory;
 mod keys;
@@ -60,6 +61,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     callbacks::HANDLERS,
     channels::HANDLERS,
     credentials::HANDLERS,
+    economics::HANDLERS,
     glass::HANDLERS,
     inventory::HANDLERS,
     keys::HANDLERS,

@@ -12,6 +12,7 @@ use crate::autonomy::{
     AutonomyAnswer, CriteriaAnswer, FindingBody, ModeBody, PauseAnswer, PauseBody, ReviewAnswer, ReviewsAnswer,
     StandingAnswer,
 };
+use crate::economics::EconomicsAnswer;
 use crate::glass::{BreakGlassBody, GlassAnswer, RestoreGlassBody};
 use crate::practice::{PracticeAnswer, PracticeBody};
 use crate::reviewers::{RestoreReviewerBody, ReviewerAnswer, ReviewersAnswer};
@@ -190,6 +191,9 @@ pub(super) static CALLS: &[Call] = &[
     .takes::<RestoreReviewerBody>(r#"{"user": "mara", "reason": "we talked about what a review is"}"#)
     .answers::<ReviewerAnswer>()
     .problems(&[(403, "self_approval"), (422, "reason_required")]),
+    Call::new("economics", Get, "/v1/reviews/economics", people(WATCHERS))
+        .about("Shows what review costs and what it stops: reading, rejections, who decides for whom, what could be looked at less.")
+        .answers::<EconomicsAnswer>(),
     Call::new("criteria", Get, "/v1/autonomy", agents_or(READERS))
         .about("Shows what an agent has to show for each mode.")
         .answers::<CriteriaAnswer>(),

@@ -3,11 +3,14 @@
 mod act;
 mod edit;
 mod list;
+mod several;
 mod show;
 mod watch;
 
+use std::process::ExitCode;
+
 use clap::{Args, Subcommand};
-use countersign_api::approvals::VoteVerb;
+use countersign_api::approvals::{VoteVerb, VotesVerb};
 
 use super::glass::BreakGlass;
 use crate::console::Console;
@@ -27,12 +30,12 @@ enum Command {
     Show(show::Show),
     /// Print requests as they begin to wait for you, until Ctrl-C
     Watch(watch::Watch),
-    /// Say yes to exactly what the request shows now; needs a person's key
-    Approve(act::Vote),
+    /// Say yes to exactly what the request shows now, or to several of one kind; needs a person's key
+    Approve(several::Votes),
     /// Say yes to less than was asked for; needs a person's key
     Edit(edit::Edit),
     /// Say no; needs a person's key and a comment
-    Reject(act::Vote),
+    Reject(several::Votes),
     /// Ask the agent something; needs a person's key
     Ask(act::Ask),
     /// Give your place to a colleague who was asked as the same as you
@@ -52,22 +55,23 @@ enum Command {
 }
 
 impl Approvals {
-    pub(super) async fn run(self, console: &Console) -> Result<()> {
+    pub(super) async fn run(self, console: &Console) -> Result<ExitCode> {
         match self.command {
-            Command::List(list) => list.run(console).await,
-            Command::Show(show) => show.run(console).await,
-            Command::Watch(watch) => watch.run(console).await,
-            Command::Approve(vote) => vote.cast(VoteVerb::Approve, console).await,
-            Command::Edit(edit) => edit.run(console).await,
-            Command::Reject(vote) => vote.cast(VoteVerb::Reject, console).await,
-            Command::Ask(ask) => ask.run(console).await,
-            Command::HandOver(hand_over) => hand_over.run(console).await,
-            Command::Claim(vote) => vote.cast(VoteVerb::Claim, console).await,
-            Command::Release(vote) => vote.cast(VoteVerb::Release, console).await,
-            Command::Comment(remark) => remark.run(console).await,
-            Command::BreakGlass(broken) => broken.run(console).await,
-            Command::Answer(reply) => reply.run(console).await,
-            Command::Revise(revise) => revise.run(console).await,
+            Command::Approve(votes) => return votes.cast(VotesVerb::Approve, console).await,
+            Command::Reject(votes) => return votes.cast(VotesVerb::Reject, console).await,
+            Command::List(list) => list.run(console).await?,
+            Command::Show(show) => show.run(console).await?,
+            Command::Watch(watch) => watch.run(console).await?,
+            Command::Edit(edit) => edit.run(console).await?,
+            Command::Ask(ask) => ask.run(console).await?,
+            Command::HandOver(hand_over) => hand_over.run(console).await?,
+            Command::Claim(vote) => vote.cast(VoteVerb::Claim, console).await?,
+            Command::Release(vote) => vote.cast(VoteVerb::Release, console).await?,
+            Command::Comment(remark) => remark.run(console).await?,
+            Command::BreakGlass(broken) => broken.run(console).await?,
+            Command::Answer(reply) => reply.run(console).await?,
+            Command::Revise(revise) => revise.run(console).await?,
         }
+        Ok(ExitCode::SUCCESS)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::glass::{Breakers, Restore};
 use super::practice::{Practice, Practise};
-use super::reviewers::{Restore as RestoreReviewer, Reviewers};
+use super::reviewers::{Economics, Restore as RestoreReviewer, Reviewers};
 use super::rota::{Absent, Forecast, Override, Routes, WhoIsOn};
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, cell, table};
@@ -39,6 +39,8 @@ enum Command {
     RestoreGlass(Restore),
     /// How people voted in the last seven days, and what of that is conspicuous
     Reviewers(Reviewers),
+    /// What review costs and what it stops, and what could be looked at less
+    Economics(Economics),
     /// Let a person vote again who was suspended
     RestoreReviewer(RestoreReviewer),
     /// Make a drill: a request like any other to those who are asked, by which it is seen who answers in time
@@ -98,6 +100,7 @@ impl Org {
             Command::BreakGlass(breakers) => breakers.run(console).await,
             Command::RestoreGlass(restore) => restore.run(console).await,
             Command::Reviewers(reviewers) => reviewers.run(console).await,
+            Command::Economics(economics) => economics.run(console).await,
             Command::RestoreReviewer(restore) => restore.run(console).await,
             Command::Drill(ask) => ask.run(PracticeWord::Drill, console).await,
             Command::Canary(ask) => ask.run(PracticeWord::Canary, console).await,

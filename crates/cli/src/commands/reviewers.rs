@@ -1,6 +1,7 @@
 //! `countersign org reviewers`, `org restore-reviewer`: how people vote, and letting somebody vote again.
 
 use clap::Args;
+use countersign_api::economics::EconomicsAnswer;
 use countersign_api::reviewers::{ReviewerAnswer, ReviewersAnswer};
 use countersign_client::segment;
 use serde_json::json;
@@ -26,6 +27,82 @@ pub(super) struct Restore {
     reason: String,
     #[command(flatten)]
     connection: Connection,
+}
+
+#[derive(Args)]
+pub(super) struct Economics {
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl Economics {
+    pub(super) async fn run(self, console: &Console) -> Result<()> {
+        let path = "/v1/reviews/economics";
+        let read = async |session: &Session| Ok(session.client.get::<EconomicsAnswer>(path).await?);
+        let economics = self.connection.with(About::Organization, read).await?;
+        console.answer(&json!(economics), economics_in_words(&economics));
+        Ok(())
+    }
+}
+
+fn minutes(reading_ms: i64) -> String {
+    format!("{}.{}", reading_ms / 60_000, reading_ms % 60_000 / 6_000)
+}
+
+fn economics_in_words(all: &EconomicsAnswer) -> String {
+    let worth = all.rejections_per_100_hours.map_or_else(String::new, |worth| {
+        format!("; {}.{:02} rejections in an hour of reading", worth / 100, worth % 100)
+    });
+    let head = format!(
+        "{} votes of seven days, {} of them no, after {} minutes of reading{worth}",
+        all.votes,
+        all.rejections,
+        minutes(all.reading_ms)
+    );
+    let people: Vec<Vec<String>> = (all.reviewers.iter())
+        .map(|one| {
+            let share = format!("{}.{:02} %", one.share / 100, one.share % 100);
+            vec![
+                one.user.clone(),
+                one.votes.to_string(),
+                one.rejections.to_string(),
+                minutes(one.reading_ms),
+                share,
+            ]
+        })
+        .collect();
+    let pairs: Vec<Vec<String>> = (all.pairs.iter())
+        .map(|pair| {
+            vec![
+                pair.user.clone(),
+                pair.agent.clone(),
+                pair.votes.to_string(),
+                pair.approvals.to_string(),
+            ]
+        })
+        .collect();
+    let classes: Vec<Vec<String>> = (all.classes.iter())
+        .map(|one| {
+            let could = if one.could_be_loosened {
+                "could be loosened"
+            } else {
+                "-"
+            };
+            vec![
+                one.class.clone(),
+                one.decided.to_string(),
+                one.approved.to_string(),
+                could.to_owned(),
+                one.why.clone(),
+            ]
+        })
+        .collect();
+    let tables = [
+        table(&["PERSON", "VOTES", "NO", "MINUTES", "SHARE"], &people),
+        table(&["PERSON", "AGENT", "VOTES", "YES"], &pairs),
+        table(&["CLASS", "DECIDED", "YES", "", "WHY"], &classes),
+    ];
+    format!("{head}\n\n{}", tables.join("\n\n"))
 }
 
 impl Reviewers {

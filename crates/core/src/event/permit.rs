@@ -114,6 +114,9 @@ pub struct OutcomeReported {
     /// How long it took, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
+    /// Classes of tools for which people let it through, and it went wrong; or the tool where the catalogue gives it none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fell_short: Vec<Arc<str>>,
     /// How often the agent has failed at this in a row, where it failed or this success ends the row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_a_row: Option<InARow>,

@@ -347,6 +347,7 @@ impl State {
     }
 
     fn resolved(&mut self, record: &Record, e: &ApprovalResolved) {
+        self.people_decided(record.ts, e);
         if let Some(approval) = self.approvals.remove(&e.approval) {
             self.disarm(e.approval, &approval);
             self.release_place(e.action_id);

@@ -61,6 +61,7 @@ impl State {
     /// Makes timers and indexes from what the state holds.
     pub(super) fn rebuild_caches(&mut self) {
         self.rota.rebuild();
+        self.reviewers.rebuild();
         self.rebuild_budgets();
         self.runs.rebuild();
         let approvals = std::mem::take(&mut self.approvals);

@@ -250,6 +250,7 @@ impl State {
             action_id,
             approval: ask.approval,
             break_glass: true,
+            decided: Vec::new(),
             fallback: None,
             permit: Some(Permit {
                 audience: action.tool.to_string(),

@@ -117,6 +117,11 @@ impl State {
             cost,
             currency,
             duration_ms: report.duration_ms,
+            fell_short: if report.status == OutcomeStatus::Failed || !violations.is_empty() {
+                self.classes_of(id)
+            } else {
+                Vec::new()
+            },
             in_a_row: attempt.and_then(|attempt| self.row_after(agent, attempt, report.status)),
             settled,
             status: report.status,

@@ -218,6 +218,11 @@ impl State {
             action_id,
             approval,
             break_glass: false,
+            decided: if state == ApprovalState::Rejected {
+                self.classes_of(action_id)
+            } else {
+                Vec::new()
+            },
             fallback: None,
             permit: None,
             reason_code: Some(reason_code.to_owned()),

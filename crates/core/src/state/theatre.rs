@@ -21,12 +21,17 @@ use crate::time::{Span, Time};
 
 /// How long a vote is looked at.
 pub const THEATRE_SPAN: Span = Span::days(7);
+/// What counts of a reading: a request that lies open over lunch was not read all the time.
+pub const LONGEST_READING: Span = Span::minutes(15);
 /// How many votes of one person are kept.
 const MOST: usize = 500;
 
 /// What is known of those who vote.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reviewers {
+    /// The oldest vote of each person, so that what is too old is found without a look at everybody.
+    #[serde(skip)]
+    oldest: BTreeSet<(Time, String)>,
     /// What was conspicuous after somebody's last vote.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     flags: BTreeMap<String, Vec<Flag>>,
@@ -76,8 +81,10 @@ pub struct Conduct {
     pub pace: u64,
     /// The median time from the first reading to the approval, the lower one of two.
     pub median_dwell_ms: Option<i64>,
-    /// Votes by agent.
-    pub agents: BTreeMap<Arc<str>, u64>,
+    /// Votes by agent, and how many of them approve.
+    pub agents: BTreeMap<Arc<str>, (u64, u64)>,
+    /// How long requests were read before a vote, milliseconds; no reading counts for longer than [`LONGEST_READING`].
+    pub reading_ms: i64,
     /// Canaries that were rejected, of the last 90 days.
     pub canaries_caught: u64,
     /// Canaries that were approved, of the last 90 days.
@@ -145,23 +152,53 @@ impl Reviewers {
             too_fast: e.too_fast,
         };
         let given = self.votes.entry(e.user.clone()).or_default();
+        let before = given.front().map(|vote| vote.at);
         given.push_back(vote);
         if given.len() > MOST {
             given.pop_front();
         }
-        for given in self.votes.values_mut() {
-            while given.front().is_some_and(|vote| !counts(vote, now)) {
-                given.pop_front();
+        let after = given.front().map(|vote| vote.at);
+        if before != after {
+            self.oldest.extend(after.map(|at| (at, e.user.clone())));
+            if let Some(at) = before {
+                self.oldest.remove(&(at, e.user.clone()));
             }
         }
-        self.votes.retain(|_, given| !given.is_empty());
         if e.flags.is_empty() {
             self.flags.remove(&e.user);
         } else {
             self.flags.insert(e.user.clone(), e.flags.clone());
         }
-        let votes = &self.votes;
-        self.flags.retain(|user, _| votes.contains_key(user));
+        self.let_go(now);
+    }
+
+    /// Lets go of votes that are too old, and of what was conspicuous about somebody of whom none is left.
+    fn let_go(&mut self, now: Time) {
+        while let Some((at, user)) = self.oldest.first().cloned().filter(|(at, _)| *at + THEATRE_SPAN <= now) {
+            self.oldest.remove(&(at, user.clone()));
+            let Some(given) = self.votes.get_mut(&user) else {
+                continue;
+            };
+            while given.front().is_some_and(|vote| !counts(vote, now)) {
+                given.pop_front();
+            }
+            match given.front().map(|vote| vote.at) {
+                Some(at) => drop(self.oldest.insert((at, user))),
+                None => {
+                    self.votes.remove(&user);
+                    self.flags.remove(&user);
+                }
+            }
+        }
+    }
+
+    /// What is kept besides the votes themselves, made of them.
+    pub(super) fn rebuild(&mut self) {
+        let oldest = self
+            .votes
+            .iter()
+            .filter_map(|(user, given)| Some((given.front()?.at, user.clone())));
+        self.oldest = oldest.collect();
     }
 }
 
@@ -171,7 +208,10 @@ impl Conduct {
         let (mut row, mut dwells, mut hour) = (0, Vec::new(), VecDeque::new());
         for vote in window {
             conduct.votes += 1;
-            *conduct.agents.entry(vote.agent.clone()).or_default() += 1;
+            let of_agent = conduct.agents.entry(vote.agent.clone()).or_default();
+            of_agent.0 += 1;
+            of_agent.1 += u64::from(vote.approve);
+            conduct.reading_ms += vote.dwell_ms.clamp(0, LONGEST_READING.0 / 1000);
             hour.push_back(vote.at);
             while hour.front().is_some_and(|at| *at + Span::hours(1) <= vote.at) {
                 hour.pop_front();
@@ -367,7 +407,14 @@ impl State {
     /// Whoever is restored begins anew: what was conspicuous would suspend them again at once.
     pub(super) fn reviewer_restored(&mut self, e: &ReviewerRestored) {
         self.reviewers.suspended.remove(&e.user);
-        self.reviewers.votes.remove(&e.user);
+        if let Some(oldest) = self
+            .reviewers
+            .votes
+            .remove(&e.user)
+            .and_then(|given| Some(given.front()?.at))
+        {
+            self.reviewers.oldest.remove(&(oldest, e.user.clone()));
+        }
         self.reviewers.tested.remove(&e.user);
         self.reviewers.flags.remove(&e.user);
         if let Some(user) = self.users.get_mut(&e.user) {

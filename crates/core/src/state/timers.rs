@@ -68,6 +68,7 @@ impl State {
                     let acts_in = self.actions.get(&id).and_then(|action| action.acts_in.as_ref());
                     let week = self.takes_part(acts_in, false, ctx);
                     events.push(Draft::observed(OutcomeReported {
+                        fell_short: Vec::new(),
                         in_a_row: None,
                         action_id: id,
                         cost: None,

@@ -344,6 +344,7 @@ impl State {
             action_id: id,
             approval: vote.approval,
             break_glass: false,
+            decided: self.classes_of(id),
             fallback: None,
             permit: Some(permit),
             reason_code: None,

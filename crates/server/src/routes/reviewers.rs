@@ -62,7 +62,7 @@ fn answer(state: &State, user: &str, rules: Option<&Theatre>, now: Time) -> Revi
     let flags = rules.map(|rules| reviewers.flags(user, rules, now)).unwrap_or_default();
     let everybody = reviewers.people(now).into_iter();
     let owner = |agent: &str| state.agents().get(agent).map(|agent| agent.owner.clone());
-    let agents = conduct.agents.iter().map(|(agent, votes)| ReviewedAgent {
+    let agents = conduct.agents.iter().map(|(agent, (votes, _))| ReviewedAgent {
         agent: agent.to_string(),
         owner: owner(agent).unwrap_or_default(),
         votes: *votes,

@@ -111,6 +111,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "reviewers",
         "reviewer",
         "practice",
+        "economics",
         "checkpoint",
         "inclusion",
         "consistency",

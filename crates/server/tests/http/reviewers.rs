@@ -67,3 +67,44 @@ async fn a_person_whose_votes_look_like_no_review_is_seen_suspended_and_restored
     let action = acme.decide(&json!({ "action": "pay" })).await;
     acme.vote(&dana, &action, "approve").await.good();
 }
+
+#[tokio::test]
+async fn what_review_costs_and_stops_is_shown_in_whole_numbers() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let dana = server.user(admin, "dana", &["reviewer"], &[]).await;
+    server.policy(admin, &json!({ "gate.yaml": GATE })).await;
+    for verb in ["approve", "reject", "approve", "approve"] {
+        let action = acme.decide(&json!({ "action": "pay" })).await;
+        let path = format!("/v1/approvals/{}", action["approval"]["id"].as_str().unwrap());
+        let seen = server.get(&dana, &path).await.good();
+        server.pass(Span::minutes(20));
+        let vote = json!({
+            "verb": verb, "comment": "so", "action_digest": seen["action_digest"], "snapshot": seen["snapshot"],
+        });
+        server.post(&dana, &format!("{path}/votes"), &vote).await.good();
+    }
+    let seen = server.get(admin, "/v1/reviews/economics").await.good();
+    assert_eq!((&seen["votes"], &seen["rejections"]), (&json!(4), &json!(1)), "{seen}");
+    // Of each reading of twenty minutes fifteen count: one rejection in an hour.
+    assert_eq!(
+        (&seen["reading_ms"], &seen["rejections_per_100_hours"]),
+        (&json!(3_600_000), &json!(100)),
+        "{seen}"
+    );
+    assert_eq!(seen["reviewers"][0]["share"], 10_000);
+    assert_eq!(
+        seen["pairs"],
+        json!([{ "agent": "bot", "user": "dana", "votes": 4, "approvals": 3 }])
+    );
+    let class = &seen["classes"][0];
+    assert_eq!(
+        (&class["class"], &class["decided"], &class["approved"]),
+        (&json!("pay"), &json!(4), &json!(3))
+    );
+    assert_eq!(class["could_be_loosened"], false);
+    assert_eq!(
+        server.get(&dana, "/v1/reviews/economics").await.problem(403),
+        "forbidden"
+    );
+}

@@ -77,6 +77,14 @@ pub(super) struct Reply {
 }
 
 impl Vote {
+    /// A vote on one request.
+    pub(super) fn of(id: String, comment: Option<String>, seen: Option<String>, connection: Connection) -> Vote {
+        Vote {
+            comment,
+            seen: Seen { id, seen, connection },
+        }
+    }
+
     pub(super) async fn cast(self, verb: VoteVerb, console: &Console) -> Result<()> {
         self.seen.say(verb, self.comment, None, console).await
     }

@@ -26,6 +26,7 @@ impl State {
 
     pub(super) fn reported(&mut self, record: &Record, e: &OutcomeReported) {
         self.settled(e);
+        self.fell_short(record.ts, e);
         if let Some(week) = e.week {
             self.took_part(week);
         }
