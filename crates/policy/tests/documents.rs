@@ -384,9 +384,12 @@ fn a_mode_for_a_class_that_no_tool_has_or_with_what_says_nothing_in_it_is_refuse
     let stated = modes("{ class: money, mode: periodic_batch, sample: 7.5%, within: 2d }");
     let tools = "tools:\n  - { tool: pay, class: money }\n";
     let files = [("o.yaml", stated.as_str()), ("t.yaml", tools)].map(|(name, text)| (name.to_owned(), text.into()));
-    let (snapshot, _) = countersign_policy::Snapshot::load(&files).unwrap();
-    let rules = snapshot.organization().unwrap().autonomy().unwrap();
-    let found = rules.stated("bot", "pay", &["money".to_owned()]).unwrap();
+    let (snapshot, _) = countersign_policy::Snapshot::load(&files).expect("it loads");
+    let rules = snapshot.organization().and_then(|organization| organization.autonomy());
+    let rules = rules.expect("it has rules of autonomy");
+    let found = rules
+        .stated("bot", "pay", &["money".to_owned()])
+        .expect("a mode is said");
     assert_eq!((found.sample, found.within), (Some(750), Some(2 * 86_400_000_000)));
     assert!(rules.stated("bot", "note", &[]).is_none());
 }

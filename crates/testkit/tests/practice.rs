@@ -1,5 +1,4 @@
 //! Drills and canaries issue no permit, whatever people and time do with them.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use countersign_core::Span;
 use countersign_core::event::{Event, PracticeKind, Verb};

@@ -86,11 +86,10 @@ fn is_over(told: &Told<'_>) -> bool {
 
 /// Who wanted what. What is practice looks like any other request until it is over.
 pub(super) fn wanted(record: &Record, e: &DecisionMade, told: &Told<'_>) -> String {
+    let proven = record.actor.verified && record.actor.kind == ActorKind::Agent;
     let proof = if e.practice.is_some() && is_over(told) {
         "in whose name a person practised"
-    } else if e.practice.is_some() {
-        "proven by its own key"
-    } else if record.actor.verified && record.actor.kind == ActorKind::Agent {
+    } else if proven || e.practice.is_some() {
         "proven by its own key"
     } else {
         "named by somebody else's key, not proven"

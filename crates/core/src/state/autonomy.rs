@@ -1,16 +1,14 @@
 //! What agents earn: a mode for each operation, by what they have shown. A person grants more; errors take it away at once.
 
+mod first;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use countersign_policy::verdict::Quorum;
-use countersign_policy::{
-    Action, AutonomyRules, Decision, Demand, Estimate, Reason, ReviewMode, Snapshot, Threshold, Value, json,
-};
+use countersign_policy::{Action, AutonomyRules, Estimate, ReviewMode, Snapshot, Threshold, Value, json};
 
-use super::guard::{Found, Objection, Stricter, Wanted};
+pub(super) use self::first::unproven;
 use super::people::may_vote;
 use super::post_review::Look;
 use super::{Ctx, Handled, OpenAction, OpenReview, State};
@@ -461,41 +459,4 @@ fn fresh(now: Time) -> Standing {
         since: now,
         ..Standing::default()
     }
-}
-
-/// The guard that asks people before an action of an agent that has shown nothing yet.
-pub(super) fn unproven(_: &State, wanted: &Wanted<'_>, found: &mut Found) {
-    let unproven = wanted.acts_in.filter(|acts_in| acts_in.mode == Mode::PreAction);
-    found
-        .objections
-        .extend(unproven.and_then(|acts_in| first_ask(wanted.live, acts_in)));
-}
-
-fn first_ask(live: &Snapshot, acts_in: &ActsIn) -> Option<Objection> {
-    let operation = &acts_in.operation;
-    let organization = live.organization()?;
-    let (line, column) = organization.autonomy()?.at();
-    let reason = Reason {
-        code: "pre_action_review".into(),
-        column,
-        decision: Decision::RequireApproval,
-        document: organization.id().to_owned(),
-        line,
-        message: if acts_in.stated {
-            format!("`{operation}` of this agent runs once a person has looked at it")
-        } else {
-            format!("the agent has not earned yet that `{operation}` runs before a person looks at it")
-        },
-        rule: "autonomy".into(),
-    };
-    let demand = Demand {
-        editable: Vec::new(),
-        names: Vec::new(),
-        quorum: Quorum::Any(1),
-        source: format!("{}#autonomy", organization.id()),
-    };
-    Some(Objection {
-        reason,
-        stricter: Stricter::Ask(demand),
-    })
 }

@@ -101,11 +101,8 @@ impl State {
 
     /// Makes a request that goes the way that the agent's own would go.
     pub(super) fn practise(&self, ask: Practise, actor: &Actor, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
-        if !self
-            .agents
-            .get(&ask.submit.agent)
-            .is_some_and(|agent| !agent.quarantined)
-        {
+        let agent = self.agents.get(&ask.submit.agent);
+        if agent.is_none_or(|agent| agent.quarantined) {
             return Err(Refusal::missing("agent", &ask.submit.agent));
         }
         let mut handled = self.decide(ask.submit, ctx)?;
