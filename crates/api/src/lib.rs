@@ -13,6 +13,7 @@ pub mod calls;
 pub mod channels;
 pub mod convert;
 pub mod credentials;
+pub mod evidence_pack;
 pub mod glass;
 pub mod inventory;
 mod openapi;

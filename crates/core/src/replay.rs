@@ -9,6 +9,7 @@ mod compare;
 mod given;
 mod pruned;
 mod restore;
+mod revised;
 mod under;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use countersign_policy::{Decision, Hidden, Snapshot};
 pub use self::under::{Under, under};
 
 use self::restore::Restored;
+use self::revised::Wanted;
 use crate::action::Received;
 use crate::command::Submit;
 use crate::digest::{ActionDigest, DigestKey};
@@ -28,7 +30,7 @@ use crate::ids::{ActionId, ApprovalId, IdSource};
 use crate::record::{ActorKind, Draft, Payload, Record};
 use crate::redact::{Kinds, Redactor, is_mark, is_marked};
 use crate::state::{Ctx, State, Transient};
-use crate::stored::{attempt, with_salt};
+use crate::stored::{attempt, stored_action, with_salt};
 use crate::time::{Span, Time};
 
 /// Where the documents of a snapshot come from.
@@ -42,7 +44,7 @@ pub trait Policies {
 pub struct Derivation {
     /// Index of the record.
     pub index: u64,
-    /// Type of the record: `decision.made`, or the `approval.opened` that follows from one.
+    /// Type of the record: `decision.made`, the `approval.opened` that follows from one, `approval.revised`.
     pub kind: &'static str,
     /// The action.
     pub action_id: ActionId,
@@ -106,6 +108,8 @@ pub struct Replay<'p> {
     compiled: BTreeMap<Arc<str>, Result<Snapshot, String>>,
     /// `agent.sighted`, which a decision may follow that was made before it was applied.
     held: Option<Record>,
+    /// What open requests are about.
+    wanted: BTreeMap<ApprovalId, Wanted>,
     /// Requests to people that follow from decisions, until their record comes.
     asked: BTreeMap<ApprovalId, Asked>,
     /// The records of this range have no bytes any more: what they say is not known, nor what follows from it.
@@ -131,6 +135,7 @@ impl<'p> Replay<'p> {
             compiled: BTreeMap::new(),
             held: None,
             asked: BTreeMap::new(),
+            wanted: BTreeMap::new(),
             pruned: 0..0,
             redactor: Redactor::standard(),
         }
@@ -158,6 +163,11 @@ impl<'p> Replay<'p> {
             }
             Event::DecisionMade(decision) => Some(self.decision(&record, decision, payload)),
             Event::ApprovalOpened(opened) => Some(self.request(&record, opened)),
+            Event::ApprovalRevised(revised) => Some(self.revision(&record, revised, payload)),
+            Event::ApprovalResolved(resolved) => {
+                self.wanted.remove(&resolved.approval);
+                None
+            }
             _other => None,
         };
         self.flush();
@@ -209,16 +219,24 @@ impl<'p> Replay<'p> {
         }
     }
 
-    fn decision(&mut self, record: &Record, decision: &DecisionMade, payload: Option<&Payload>) -> Derivation {
-        let now = self.moment(record);
+    /// Compiles the snapshot that a record cites, once.
+    fn compile_cited(&mut self, record: &Record) {
         if let Some(hash) = &record.snapshot
             && !self.compiled.contains_key(hash)
         {
             let compiled = self.policies.files(hash).and_then(|files| compile(hash, &files));
             self.compiled.insert(hash.clone(), compiled);
         }
+    }
+
+    fn decision(&mut self, record: &Record, decision: &DecisionMade, payload: Option<&Payload>) -> Derivation {
+        let now = self.moment(record);
+        self.compile_cited(record);
         let (outcome, asked) = self.derive(record, decision, payload, now);
         if let Some(approval) = decision.approval {
+            let form = payload.and_then(|payload| stored_action(&payload.body));
+            let lacked = Vec::new();
+            self.wanted.insert(approval, Wanted { form, lacked });
             let (opened, rule) = asked.map_or((None, String::new()), |(opened, rule)| (Some(opened), rule));
             let (index, agent) = (record.seq, decision.agent.clone());
             self.asked.insert(
@@ -380,6 +398,11 @@ impl<'p> Replay<'p> {
     }
 
     fn request(&mut self, record: &Record, opened: &ApprovalOpened) -> Derivation {
+        self.wanted
+            .entry(opened.approval)
+            .or_default()
+            .lacked
+            .clone_from(&opened.missing);
         let asked = self.asked.remove(&opened.approval);
         let outcome = match asked {
             None => Outcome::Differs {

@@ -37,7 +37,7 @@ mod registry;
 mod request;
 mod retention;
 mod review;
-mod revise;
+pub(crate) mod revise;
 mod route;
 mod ruling;
 mod runs;

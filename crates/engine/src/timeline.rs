@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_api::evidence_pack::{EvidencePack, pack};
 use countersign_api::timeline::{TimelineAnswer, Told, entries, questions};
 use countersign_core::ids::{ActionId, ApprovalId};
 use countersign_core::{ActionView, Event, Record, Refusal};
@@ -18,6 +19,31 @@ impl Engine {
             .map_err(|_| Refusal::missing("approval", id))?;
         let (inner, org) = (self.inner.clone(), caller.org.clone());
         blocking(move || inner.timeline(&org, id, &view)).await
+    }
+}
+
+impl Engine {
+    /// The evidence of one decision.
+    pub async fn evidence_pack(&self, caller: &Caller, id: ApprovalId) -> Result<EvidencePack, EngineError> {
+        let view = self.view_of_approval(&caller.org, id).await?;
+        self.check_reader(caller, &view)
+            .map_err(|_| Refusal::missing("approval", id))?;
+        let answer = self.approval_of_action(&caller.org, view.decision.action_id).await?;
+        let (inner, org) = (self.inner.clone(), caller.org.clone());
+        blocking(move || {
+            let (log, records) = inner.records_of(&org, view.decision.action_id)?;
+            let words = inner.words_beside(&org, &records)?;
+            let told = Told {
+                log: &log,
+                records: &records,
+                words: &words,
+            };
+            let decided = inner.compiled(&org, view.decided_under());
+            let tool = view.decision.tool.as_deref().unwrap_or(&view.decision.action);
+            let risk = decided.as_ref().and_then(|snapshot| snapshot.risk(tool));
+            Ok(pack(&view, &answer, &told, risk))
+        })
+        .await
     }
 }
 

@@ -22,7 +22,7 @@ impl World {
         places: &BTreeMap<String, Option<Value>>,
     ) -> Result<(), Refusal> {
         let view = self.view(action);
-        let before = self.as_it_stands(&view);
+        let before = self.kept(&view)?;
         let salt = self.payload(view.form()).and_then(|payload| stored_salt(&payload.body));
         let edited = with_changes(&before, places)?;
         self.cast_edit(user, view, before, salt.unwrap_or_default(), &edited)
@@ -31,7 +31,7 @@ impl World {
     /// The same with an action of one's choice in place of what it was.
     pub fn edit_to(&mut self, user: &str, action: ActionId, body: &str) -> Result<(), Refusal> {
         let view = self.view(action);
-        let before = self.as_it_stands(&view);
+        let before = self.kept(&view)?;
         let salt = self.payload(view.form()).and_then(|payload| stored_salt(&payload.body));
         let edited = self.submission(&view.decision.agent, body)?.action;
         self.cast_edit(user, view, before, salt.unwrap_or_default(), &edited)
@@ -71,7 +71,7 @@ impl World {
     /// The agent wants these fields otherwise than the request shows them.
     pub fn revise(&mut self, action: ActionId, fields: &BTreeMap<String, Value>) -> Result<(), Refusal> {
         let view = self.view(action);
-        let before = self.as_it_stands(&view);
+        let before = self.kept(&view)?;
         let Value::Map(mut wanted) = countersign_core::action::to_value(&before) else {
             return Err(Refusal::missing("action", action));
         };
@@ -87,6 +87,13 @@ impl World {
         };
         let agent = by(ActorKind::Agent, &view.decision.agent);
         outcome_of(self.give(agent, Command::Revise(Box::new(revise))).0)
+    }
+
+    /// The same, if it can be read: redaction may have replaced what an action is nothing without.
+    fn kept(&self, view: &ActionView) -> Result<Action, Refusal> {
+        let payload = self.payload(view.form());
+        let kept = payload.and_then(|payload| stored_action(&payload.body));
+        kept.ok_or_else(|| Refusal::missing("stored form of action", view.decision.action_id))
     }
 
     /// The stored form of an action as it stands.

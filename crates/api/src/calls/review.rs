@@ -12,6 +12,7 @@ use crate::autonomy::{
     AutonomyAnswer, CriteriaAnswer, FindingBody, ModeBody, PauseAnswer, PauseBody, ReviewAnswer, ReviewsAnswer,
     StandingAnswer,
 };
+use crate::evidence_pack::EvidencePack;
 use crate::glass::{BreakGlassBody, GlassAnswer, RestoreGlassBody};
 use crate::practice::{PracticeAnswer, PracticeBody};
 use crate::reviewers::{RestoreReviewerBody, ReviewerAnswer, ReviewersAnswer};
@@ -36,6 +37,15 @@ pub(super) static CALLS: &[Call] = &[
         .about("Tells what happened to a request, in sentences, and answers the five questions of an audit.")
         .with(&[APPROVAL])
         .answers::<TimelineAnswer>(),
+    Call::new(
+        "evidence_pack",
+        Get,
+        "/v1/approvals/{id}/evidence-pack",
+        agents_or(READERS),
+    )
+    .about("Shows the evidence of one decision: what was asked, what stopped it, who was asked, who decided, what came of it.")
+    .with(&[APPROVAL])
+    .answers::<EvidencePack>(),
     Call::new("vote", Post, "/v1/approvals/{id}/votes", Voter)
         .about("Casts a person's vote for exactly what the person saw.")
         .idempotent()

@@ -11,16 +11,16 @@ use serde_json::{Value, json};
 use crate::scene::{Scene, text};
 
 /// A request as a receiver saw it.
-struct Seen {
-    id: String,
-    at: i64,
-    signatures: String,
-    body: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) id: String,
+    pub(crate) at: i64,
+    pub(crate) signatures: String,
+    pub(crate) body: Vec<u8>,
 }
 
 /// What a receiver does with one request after the other.
 #[derive(Clone, Copy)]
-enum Answer {
+pub(crate) enum Answer {
     /// Nothing: the connection stays open until the other side is gone.
     Silence,
     /// `500`.
@@ -30,7 +30,7 @@ enum Answer {
 }
 
 /// A receiver that answers as `script` says, then always takes.
-fn receiver(script: Vec<Answer>) -> (u16, Receiver<Seen>) {
+pub(crate) fn receiver(script: Vec<Answer>) -> (u16, Receiver<Seen>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let (sender, seen) = channel();

@@ -31,9 +31,9 @@ rules:
 ";
 
 /// A mail server from PyPI. Ends with the value.
-struct MailServer {
+pub(crate) struct MailServer {
     child: Child,
-    port: String,
+    pub(crate) port: String,
     mail: Receiver<Value>,
 }
 
@@ -46,7 +46,7 @@ impl Drop for MailServer {
 }
 
 impl MailServer {
-    fn start() -> MailServer {
+    pub(crate) fn start() -> MailServer {
         MailServer::with(&[])
     }
 
@@ -73,9 +73,15 @@ impl MailServer {
         MailServer { child, port, mail }
     }
 
+    /// The next message, whomever it goes to.
+    #[track_caller]
+    pub(crate) fn next(&self) -> Value {
+        self.mail.recv_timeout(SOON).expect("a message")
+    }
+
     /// The next message, which goes to `to`.
     #[track_caller]
-    fn next_to(&self, to: &str) -> Value {
+    pub(crate) fn next_to(&self, to: &str) -> Value {
         let message = self.mail.recv_timeout(SOON).expect("a message");
         assert_eq!(message["to"], json!([to]), "{message}");
         message

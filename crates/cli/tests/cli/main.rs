@@ -23,4 +23,5 @@ mod secrets;
 mod server;
 mod show;
 mod tampered;
+mod whole;
 mod witness;

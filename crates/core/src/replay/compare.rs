@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Difference;
-use crate::event::{ApprovalOpened, DecisionMade};
+use crate::event::{ApprovalOpened, ApprovalRevised, DecisionMade};
 
 /// The JSON text of a value.
 pub(super) fn text(value: &impl Serialize) -> String {
@@ -78,6 +78,11 @@ pub(super) fn requests(recorded: &ApprovalOpened, follows: &ApprovalOpened) -> V
         return Vec::new();
     }
     fields("approval.opened: ", recorded, &follows)
+}
+
+/// Where two revisions part.
+pub(super) fn revisions(recorded: &ApprovalRevised, follows: &ApprovalRevised) -> Vec<Difference> {
+    fields("", recorded, follows)
 }
 
 fn fields(prefix: &str, recorded: &impl Serialize, follows: &impl Serialize) -> Vec<Difference> {

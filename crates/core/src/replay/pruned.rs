@@ -42,6 +42,14 @@ impl Replay<'_> {
                 decision: Decision::RequireApproval,
                 outcome: settle(vec![lost], Vec::new(), String::new()),
             }),
+            Event::ApprovalRevised(revised) => Some(Derivation {
+                index: record.seq,
+                kind: "approval.revised",
+                action_id: revised.action_id,
+                agent: "".into(),
+                decision: revised.decision,
+                outcome: settle(vec![lost], Vec::new(), String::new()),
+            }),
             _other => None,
         }
     }

@@ -5,7 +5,6 @@ mod tests;
 
 use std::sync::Arc;
 
-use countersign_policy::verdict::Quorum;
 use countersign_policy::{
     Action, AutonomyRules, Decision, Demand, Estimate, Reason, ReviewMode, Snapshot, Threshold, Value, json,
 };
@@ -488,12 +487,7 @@ fn first_ask(live: &Snapshot, acts_in: &ActsIn) -> Option<Objection> {
         },
         rule: "autonomy".into(),
     };
-    let demand = Demand {
-        editable: Vec::new(),
-        names: Vec::new(),
-        quorum: Quorum::Any(1),
-        source: format!("{}#autonomy", organization.id()),
-    };
+    let demand = Demand::of_default_route(format!("{}#autonomy", organization.id()));
     Some(Objection {
         reason,
         stricter: Stricter::Ask(demand),

@@ -23,6 +23,7 @@ handlers! {
     "approvals" => Caller approvals,
     "approval" => Caller approval,
     "timeline" => Caller timeline,
+    "evidence_pack" => Caller evidence_pack,
     "vote" => Caller vote,
     "votes" => Caller votes,
     "answer_approval" => Caller answer,
@@ -47,6 +48,10 @@ async fn approval(asked: Asked<Caller>) -> Answer {
 
 async fn timeline(asked: Asked<Caller>) -> Answer {
     json(&asked.app.engine.timeline(&asked.caller, wanted(&asked)?).await?)
+}
+
+async fn evidence_pack(asked: Asked<Caller>) -> Answer {
+    json(&asked.app.engine.evidence_pack(&asked.caller, wanted(&asked)?).await?)
 }
 
 async fn vote(asked: Asked<Caller>) -> Answer {

@@ -173,6 +173,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "approvals",
         "approval",
         "timeline",
+        "evidence_pack",
         "criteria",
         "autonomy",
         "run",

@@ -3,6 +3,7 @@
 
 use countersign_core::event::{Scope, Verb};
 use countersign_core::ids::ActionId;
+use countersign_core::policy::Value;
 use countersign_core::record::ActorKind;
 use countersign_core::{Command, Event, Span};
 use countersign_testkit::{World, by};
@@ -45,7 +46,7 @@ tools:
 /// Rules that between them read every part of an action.
 const RULES: [&str; 24] = [
     "{ decision: allow }",
-    "{ condition: \"action == 'pay'\", decision: require_approval, approvers: [leads] }",
+    "{ condition: \"action == 'pay'\", decision: require_approval, approvers: [leads], editable: [/amount, /args/n] }",
     "{ condition: \"action == 'ship'\", decision: require_approval, evidence_required: true }",
     "{ condition: \"has(args.card) && args.card.startsWith('4')\", decision: deny }",
     "{ condition: \"has(args.card)\", decision: require_approval, approvers: [erin] }",
@@ -84,6 +85,7 @@ const SELECTORS: [&str; 7] = [
 pub enum Step {
     Submit { agent: u8, body: String, claimed: bool },
     Vote(u8, bool),
+    Change(u8, u8),
     Redeem(u8),
     Credential(u8),
     Give(u8),
@@ -176,6 +178,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         12 => (any::<u8>(), body(), prop::bool::weighted(0.2))
             .prop_map(|(agent, body, claimed)| Step::Submit { agent, body, claimed }),
         3 => (any::<u8>(), any::<bool>()).prop_map(|(id, yes)| Step::Vote(id, yes)),
+        2 => (any::<u8>(), any::<u8>()).prop_map(|(id, what)| Step::Change(id, what)),
         2 => any::<u8>().prop_map(Step::Redeem),
         1 => any::<u8>().prop_map(Step::Credential),
         2 => any::<u8>().prop_map(Step::Give),
@@ -215,6 +218,25 @@ fn policy(world: &mut World, rules: &[(u8, u8)], organization: bool) {
     world.policy(&files);
 }
 
+/// Less is made of an action by a reviewer, or something else is wanted by its agent.
+fn change(world: &mut World, id: ActionId, what: u8) {
+    let number = i64::from(what / 2);
+    if what.is_multiple_of(2) {
+        let place = if number % 3 == 0 { "/args/n" } else { "/amount" };
+        let value = Value::Number(number.into());
+        drop(world.edit("dana", id, &[(place.to_owned(), Some(value))].into()));
+    } else {
+        let fields = [
+            ("amount".to_owned(), Value::from(number.to_string())),
+            (
+                "args".to_owned(),
+                Value::Map([("n".to_owned(), Value::Number(number.into()))].into()),
+            ),
+        ];
+        drop(world.revise(id, &fields.into()));
+    }
+}
+
 pub fn play(steps: &[Step]) -> World {
     let mut world = World::new();
     world.user("dana", &["reviewer"], &["leads"], &[]);
@@ -244,6 +266,11 @@ pub fn play(steps: &[Step]) -> World {
                 if let Some(id) = pick(&ids, *id).filter(|id| world.view(*id).approval.is_some()) {
                     let verb = if *yes { Verb::Approve } else { Verb::Reject };
                     drop(world.vote("dana", id, verb, Some("because")));
+                }
+            }
+            Step::Change(id, what) => {
+                if let Some(id) = pick(&ids, *id).filter(|id| world.view(*id).approval.is_some()) {
+                    change(&mut world, id, *what);
                 }
             }
             Step::Redeem(id) => drop(pick(&ids, *id).map(|id| world.redeem(id))),
