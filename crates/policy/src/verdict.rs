@@ -79,6 +79,18 @@ pub struct Demand {
     pub source: String,
 }
 
+impl Demand {
+    /// Whoever decides where nobody is named.
+    pub fn of_default_route(source: String) -> Demand {
+        Demand {
+            editable: Vec::new(),
+            names: Vec::new(),
+            quorum: Quorum::Any(1),
+            source,
+        }
+    }
+}
+
 /// A safer action in place of the one asked for.
 pub struct Remedy {
     /// The alternative, in full.

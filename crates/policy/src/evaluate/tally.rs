@@ -173,12 +173,7 @@ impl Tally {
             let sources = sources.into_iter().collect::<Vec<_>>().join(", ");
             let message = format!("two remedies differ: {sources}");
             self.say(None, "remedies_differ", Decision::RequireApproval, message);
-            self.demands.insert(Demand {
-                editable: Vec::new(),
-                names: Vec::new(),
-                quorum: crate::verdict::Quorum::Any(1),
-                source: sources,
-            });
+            self.demands.insert(Demand::of_default_route(sources));
         }
         let offered = self.single_offer().is_some() && self.decision() == Decision::Remediate;
         if !self.granted && !self.beyond && !offered {
