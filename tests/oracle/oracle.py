@@ -57,9 +57,10 @@ class Model:
         self.owed, self.samples, self.practices = None, {}, set()
         self.broken, self.suspended, self.barred = {}, set(), set()
         self.credentials, self.released = {}, set()
+        self.windows, self.counting, self.limits = {}, {}, {}
         self.spent, self.held, self.holds, self.reserved = {}, {}, {}, {}
         self.runs = {}
-        self.counts = {"decisions": 0, "permits": 0, "redemptions": 0, "outcomes": 0, "approvals": 0, "kills": 0, "reservations": 0}
+        self.counts = {"decisions": 0, "permits": 0, "redemptions": 0, "outcomes": 0, "approvals": 0, "kills": 0, "reservations": 0, "counted": 0}
 
     def need(self, holds, what):
         if not holds:
@@ -166,6 +167,7 @@ class Model:
         if permit:
             self.mint(permit, action, data["agent"], scopes | scopes_of(data["agent"], tool, data["action"]))
         self.reserve(data)
+        self.count(data)
         self.in_run(data, status)
 
     # Runs: who acts in one, and what has been read there.
@@ -241,6 +243,63 @@ class Model:
     def lapse(self):
         for action in [action for action, expires in self.holds.items() if expires <= self.now and action not in self.redeemed]:
             self.give_back(action)
+        for action in [action for action, expires in self.counting.items() if expires <= self.now]:
+            self.uncount(action)
+
+    # What limits count, counted again from the records alone.
+
+    def held_by(self, limit, window, span, now):
+        entries = [one for one in self.windows.get((limit, window), []) if one["from"] + span > now]
+        return len(entries), sum((one["amount"] for one in entries), Decimal(0)), any(one["late"] for one in entries)
+
+    def count(self, data):
+        action, permit, counted = data["action_id"], data.get("permit"), data.get("counted", [])
+        for one in counted:
+            self.limits.setdefault(one["limit"], {})["span"] = instant(one["until"]) - instant(one["from"])
+        for read in data.get("facts", {}).get("windows", []):
+            limit = self.limits.setdefault(read["limit"], {})
+            limit |= {"most": read.get("at_most"), "sum": read.get("sum_at_most")}
+            if "span" in limit:
+                count, total, _ = self.held_by(read["limit"], read["window"], limit["span"], self.now)
+                # A window with many entries holds some of them a thousandth longer.
+                exact = count <= read["counted"] if read["counted"] >= 1000 else count == read["counted"]
+                self.need(exact, f"`{read['limit']}` holds {count} for `{read['window']}`, not {read['counted']}")
+                if "sum" in read and read["counted"] < 1000:
+                    self.need(Decimal(read["sum"]) == total, f"`{read['limit']}` comes to {total} for `{read['window']}`, not {read['sum']}")
+        for one in counted:
+            self.add_to(one, action, late=False)
+        self.counts["counted"] += len(counted)
+        if permit and (counted or action in self.counting):
+            self.counting[action] = instant(permit["expires"])
+
+    def add_to(self, one, action, late):
+        key, since = (one["limit"], one["window"]), instant(one["from"])
+        entries = self.windows.setdefault(key, [])
+        entries.append({"from": since, "amount": Decimal(one.get("amount", 0)), "action": action, "late": late})
+        limit, span = self.limits.get(one["limit"], {}), instant(one["until"]) - since
+        entries[:] = [entry for entry in entries if entry["from"] + span > since]
+        count, total, loose = self.held_by(*key, span, since)
+        if one.get("beyond") or late or loose or one.get("repeats"):
+            entries[-1]["late"] = True
+            return
+        self.need(limit.get("most") is None or count <= limit["most"], f"`{key[0]}` lets {count} through for `{key[1]}`")
+        fits = limit.get("sum") is None or not Decimal(one.get("amount", 0)) or total <= Decimal(limit["sum"])
+        self.need(fits, f"`{key[0]}` lets {total} through for `{key[1]}`")
+
+    def uncount(self, action):
+        self.counting.pop(action, None)
+        if action in self.redeemed:
+            return
+        for entries in self.windows.values():
+            entries[:] = [one for one in entries if one["action"] != action]
+
+    def recount(self, action, counted):
+        """What counts since the use of a permit, in place of what counted since its decision."""
+        self.counting.pop(action, None)
+        for one in counted:
+            entries = self.windows.setdefault((one["limit"], one["window"]), [])
+            entries[:] = [entry for entry in entries if entry["action"] != action]
+            self.add_to(one, action, late=False)
 
     def settle(self, data):
         action, settled = data["action_id"], data.get("settled", [])
@@ -385,9 +444,11 @@ class Model:
             self.need(not voided, "approved after a kill that concerns it")
             self.mint(data["permit"], data["action_id"], opened["agent"], decision["scopes"])
             self.reserve(data)
+            self.count(data)
             self.has_read(data["action_id"])
         else:
             self.give_back(data["action_id"])
+            self.uncount(data["action_id"])
             for permit in self.permits.values():
                 permit["gone"] |= permit["action"] == data["action_id"]
         approval["state"] = data["state"]
@@ -429,6 +490,7 @@ class Model:
         self.need(data["action_id"] in self.holds or data["action_id"] not in self.reserved, "what it had reserved is settled")
         self.redeemed[data["action_id"]] = self.seq
         self.has_read(data["action_id"])
+        self.recount(data["action_id"], data.get("counted", []))
 
     def on_credential_stored(self, record, data):
         before = self.credentials.get(data["credential"])
@@ -470,6 +532,9 @@ class Model:
             self.need(share is not None, "an outcome takes part in a sample, and its decision says no share")
             self.samples.setdefault(data["week"], {})[action] = {"share": share or 0, "drawn": False}
         self.settle(data)
+        self.counting.pop(action, None)
+        for one in data.get("counted", []):
+            self.add_to(one, action, late=True)
 
     def end(self):
         if self.owed:

@@ -7,6 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::budgets::BudgetLeft;
+use crate::limits::LimitRead;
 use crate::revisions::RevisionBody;
 
 /// Text without control characters.
@@ -345,6 +346,9 @@ pub struct ActionAnswer {
     /// What this action would leave of the budgets that are about it, as they stood when it was decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<BudgetLeft>,
+    /// What this action adds to the limits that are about it, as they stood when it was decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitRead>,
     /// When it was decided; `null` in a dry run.
     pub decided_at: Option<String>,
     /// When the permit was used.

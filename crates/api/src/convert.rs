@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::event::{AccountRead, ApprovalStepStarted, DecisionFacts, Link, Slot, Status};
+use countersign_core::event::{AccountRead, ApprovalStepStarted, DecisionFacts, Link, Slot, Status, WindowRead};
 use countersign_core::policy::verdict::{ConstraintValue, Quorum};
 use countersign_core::policy::{Decimal, Reason, Value};
 use countersign_core::state::amount_text;
@@ -13,6 +13,7 @@ use crate::action::{
     RemedyBody, SlotBody, StepBody, VoteBody,
 };
 use crate::budgets::BudgetLeft;
+use crate::limits::LimitRead;
 use crate::revisions::RevisionBody;
 
 /// What an answer needs besides the view.
@@ -98,6 +99,7 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
         reported: decision.reported.clone(),
         beyond_mandate: decision.beyond_mandate,
         budgets: budgets(&decision.facts.budgets),
+        limits: limits(&decision.facts.windows),
         decided_at: Some(view.decided_at.to_string()),
         redeemed_at: view.redeemed_at.map(|at| at.to_string()),
         outcome: view.outcome.as_ref().map(|(index, at, outcome)| OutcomeBody {
@@ -155,6 +157,22 @@ pub fn budgets(read: &[AccountRead]) -> Vec<BudgetLeft> {
         })
     };
     read.iter().filter_map(left).collect()
+}
+
+/// What an action adds to windows of limits.
+pub fn limits(read: &[WindowRead]) -> Vec<LimitRead> {
+    let one = |read: &WindowRead| LimitRead {
+        id: read.limit.to_string(),
+        counted: read.counted,
+        at_most: read.at_most,
+        sum: read.sum.clone(),
+        sum_at_most: read.sum_at_most.clone(),
+        takes: read.takes.clone(),
+        unit: read.unit.clone(),
+        room_at: read.room.map(|room| room.to_string()),
+        repeats: read.first.map(|first| first.to_string()),
+    };
+    read.iter().map(one).collect()
 }
 
 /// Where a person reads a request and decides.

@@ -15,6 +15,7 @@ pub mod convert;
 pub mod credentials;
 pub mod glass;
 pub mod inventory;
+pub mod limits;
 mod openapi;
 pub mod operations;
 pub mod organization;

@@ -20,6 +20,7 @@ mod init;
 mod keys;
 mod kill;
 mod ledger;
+mod limits;
 mod mcp;
 mod org;
 mod policy;
@@ -83,6 +84,8 @@ enum Command {
     Budgets(budgets::Budgets),
     /// Runs: what agents did from what set them off to what came of it
     Runs(runs::Runs),
+    /// Limits: how often something was done, and how often it may be
+    Limits(limits::Limits),
     /// Agents: add, list
     Agents(agents::Agents),
     /// People: add, list, a fresh admin key
@@ -151,6 +154,7 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Autonomy(autonomy) => done(block(autonomy.run(console))),
         Command::Budgets(budgets) => done(block(budgets.run(console))),
         Command::Runs(runs) => done(block(runs.run(console))),
+        Command::Limits(limits) => done(block(limits.run(console))),
         Command::Agents(agents) => done(block(agents.run(console))),
         Command::Users(users) => done(block(users.run(console))),
         Command::Keys(keys) => done(block(keys.run(console))),

@@ -146,6 +146,20 @@ impl DigestKey {
     }
 }
 
+impl DigestKey {
+    /// Which window of a limit the values of an action tell apart, without saying them: the first half of
+    /// `HMAC-SHA-256(key, "countersign-window-v1" ‖ 0 ‖ limit ‖ 0 ‖ each value's length in 8 bytes and the value)`, hexadecimal.
+    pub fn window(&self, limit: &str, values: &[String]) -> String {
+        let mut text = limit.as_bytes().to_vec();
+        text.push(0);
+        for value in values {
+            text.extend_from_slice(&(value.len() as u64).to_be_bytes());
+            text.extend_from_slice(value.as_bytes());
+        }
+        hex(&mac(self, &[b"countersign-window-v1\0", &text]))
+    }
+}
+
 /// Length of a digest's salt.
 pub const SALT_BYTES: usize = 16;
 

@@ -15,6 +15,7 @@ mod glass;
 mod inventory;
 mod lease;
 mod ledger;
+mod limit;
 mod organization;
 mod permit;
 mod policy;
@@ -58,6 +59,7 @@ pub use self::ledger::{
     ClockConfirmed, ClockJumped, EpochEnd, EpochOpened, KeyRotated, LedgerOpened, MinReaderRaised, OrganizationClosed,
     RequestNoted, StateSealed,
 };
+pub use self::limit::{Counted, WindowRead};
 pub use self::organization::{AbsenceRecorded, AbsenceWithdrawn, OverrideRecorded, OverrideWithdrawn};
 pub use self::permit::{InARow, OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
 pub use self::policy::{

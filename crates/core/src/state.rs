@@ -23,6 +23,7 @@ mod guard;
 mod handle;
 mod inventory;
 mod lease;
+mod limit;
 mod log;
 mod matching;
 mod notices;
@@ -72,6 +73,7 @@ pub use self::glass::{Glass, Suspended};
 pub use self::handle::{Answer, Handled};
 pub use self::inventory::{Access, Readiness, UNUSED_SPAN, Uses};
 pub use self::lease::{LEASE_SECONDS, LEASE_SPAN, Lease, NewLease};
+pub use self::limit::{LimitStands, LookedFor, Window, WindowStands, Windows};
 pub use self::open::{Key, Kill, OpenAlert, PendingDelivery, StoredSnapshot};
 use self::open::{RefusalWindow, Remembered};
 pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
@@ -88,7 +90,7 @@ pub use self::track::{AskedStep, OpenTrack};
 pub use self::transient::Transient;
 use crate::digest::{Digest, DigestKey};
 use crate::event::{
-    ActsIn, CallbackTo, Description, EpochOpened, KeyRotated, Reservation, Slot, Spends, Standing, Track,
+    ActsIn, CallbackTo, Counted, Description, EpochOpened, KeyRotated, Reservation, Slot, Spends, Standing, Track,
 };
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, NoticeId, ReceiverId, ReviewId};
 use crate::record::Half;
@@ -210,12 +212,18 @@ pub struct OpenAction {
     pub classes: Vec<String>,
     /// What was granted within which limits.
     pub constraints: BTreeMap<String, ConstraintValue>,
+    /// What it adds to the windows of limits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Counted>,
+    /// What it adds to them once people have approved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts_later: Vec<Counted>,
     /// Who handed it on, the first one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delegation: Vec<HandedOn>,
     /// Its digest.
     pub digest: Digest,
-    /// Budgets still hold what it reserved.
+    /// Budgets and limits still hold what its permit reserved.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub held: bool,
     /// `verified` or `claimed`: how the agent was known when it asked.
@@ -268,6 +276,9 @@ pub struct OpenAction {
     pub team: Option<Arc<str>>,
     /// The tool, or the operation where there is none.
     pub tool: Arc<str>,
+    /// What it added to the windows of limits was taken back: it never ran.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub uncounted: bool,
 }
 
 /// What a timer is about. Timers are a cache of the state, rebuilt when a state is loaded.
@@ -415,6 +426,9 @@ pub struct State {
     #[serde(default, skip_serializing_if = "Tools::is_empty")]
     tools: Tools,
     users: BTreeMap<String, User>,
+    /// What limits count.
+    #[serde(default, skip_serializing_if = "Windows::is_empty")]
+    windows: Windows,
     zone: String,
 
     #[serde(skip)]

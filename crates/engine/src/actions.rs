@@ -79,15 +79,16 @@ impl Engine {
             submit.redact.keys().cloned().collect::<Vec<_>>(),
         );
         let hash = live.as_ref().map(|live| live.hash_text().to_owned());
-        let inner = self.inner.clone();
+        let (inner, digest_key) = (self.inner.clone(), handle.keys.digest.clone());
         let (ruling, delegation) = self
             .look(&caller.org, move |state| {
                 let facts = state.facts(&submit, now);
-                let ruling = state.preview(&submit, live.as_deref(), &inner.redactor, now);
+                let ruling = state.preview(&submit, live.as_deref(), &digest_key, &inner.redactor, now);
                 (ruling, countersign_api::convert::chain(&facts))
             })
             .await?;
         let budgets = countersign_api::convert::budgets(ruling.budgets());
+        let limits = countersign_api::convert::limits(ruling.windows());
         Ok(ActionAnswer {
             id: None,
             agent: agent.to_string(),
@@ -110,6 +111,7 @@ impl Engine {
             reported: ruling.reported,
             beyond_mandate: ruling.beyond_mandate,
             budgets,
+            limits,
             decided_at: None,
             redeemed_at: None,
             outcome: None,

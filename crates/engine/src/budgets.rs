@@ -1,5 +1,6 @@
-//! Budgets as they stand.
+//! Budgets and limits as they stand.
 
+use countersign_core::digest::DigestKey;
 use countersign_core::{State, Time};
 use countersign_policy::Snapshot;
 
@@ -8,17 +9,19 @@ use crate::auth::Caller;
 use crate::error::EngineError;
 
 impl Engine {
-    /// Reads what the live policy limits, by the state and the clock; `None` where no policy is live.
+    /// Reads what the live policy limits, by the state and the clock; `None` where no policy is live. The key is the one that
+    /// makes windows' names of values.
     pub async fn limits<T: Send + 'static>(
         &self,
         caller: &Caller,
-        read: impl FnOnce(&State, &Snapshot, Time) -> T + Send + 'static,
+        read: impl FnOnce(&State, &Snapshot, Time, &DigestKey) -> T + Send + 'static,
     ) -> Result<Option<T>, EngineError> {
         let Some(live) = self.live_policy(caller).await? else {
             return Ok(None);
         };
         let now = self.inner.clock.read().now;
-        let seen = self.look(&caller.org, move |state| read(state, &live, now));
+        let key = self.inner.org(&caller.org)?.keys.digest.clone();
+        let seen = self.look(&caller.org, move |state| read(state, &live, now, &key));
         Ok(Some(seen.await?))
     }
 }

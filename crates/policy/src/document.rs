@@ -17,6 +17,7 @@ pub(crate) mod editable;
 pub(crate) mod field;
 pub(crate) mod gate;
 pub(crate) mod glass;
+pub(crate) mod limit;
 pub(crate) mod mandate;
 pub(crate) mod mandate_audit;
 pub(crate) mod mode;
@@ -37,6 +38,7 @@ pub use autonomy::{AutonomyRules, Estimate, Threshold};
 pub use budget::{AtCap, Budget, Of, Per, Unit};
 pub use change_control::PolicyChanges;
 pub use glass::BreakGlass;
+pub use limit::{Key, Limit, as_compared};
 pub use mandate::{Grant, Mandate};
 pub use mode::{ReviewMode, StatedMode};
 pub use organization::{DefaultRoute, Organization, TwoPerson};
@@ -81,6 +83,7 @@ pub(crate) enum Document {
     Tools(Vec<tools::Tool>),
     Tests(Vec<tests::Case>),
     Budgets(Vec<budget::Budget>),
+    Limits(Vec<limit::Limit>),
     Rates(rates::Rates),
 }
 
@@ -116,7 +119,16 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> (Option<Document>, Vec<Problem>)
 }
 
 /// The keys that tell the kinds apart, the most telling first.
-const KINDS: [&str; 7] = ["agent", "organization", "tools", "tests", "budgets", "rates", "rules"];
+const KINDS: [&str; 8] = [
+    "agent",
+    "organization",
+    "tools",
+    "tests",
+    "budgets",
+    "limits",
+    "rates",
+    "rules",
+];
 
 fn dispatch(reader: &mut Reader<'_>, root: &yaml::Node) -> Option<Document> {
     let fields = reader.fields(root, "a document")?;
@@ -129,11 +141,12 @@ fn dispatch(reader: &mut Reader<'_>, root: &yaml::Node) -> Option<Document> {
         Some("tools") => tools::read(reader, fields).map(Document::Tools),
         Some("tests") => tests::read(reader, fields).map(Document::Tests),
         Some("budgets") => budget::read(reader, fields).map(Document::Budgets),
+        Some("limits") => limit::read(reader, fields).map(Document::Limits),
         Some("rates") => rates::read(reader, fields).map(Document::Rates),
         Some(_) => gate::read(reader, fields).map(|gate| Document::Gate(Box::new(gate))),
         None => {
             let help = "a mandate has `agent:`, a gate `name:` and `rules:`, an organization `organization:`, \
-                        a tool catalogue `tools:`, tests `tests:`, budgets `budgets:`, exchange rates `rates:`";
+                        a tool catalogue `tools:`, tests `tests:`, budgets `budgets:`, limits `limits:`, exchange rates `rates:`";
             reader.error(
                 "unknown_document",
                 root.span.clone(),

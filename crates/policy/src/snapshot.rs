@@ -9,6 +9,7 @@ use crate::action::Action;
 use crate::check;
 use crate::document::budget::Budget;
 use crate::document::gate::Gate;
+use crate::document::limit::Limit;
 use crate::document::rates::Rates;
 use crate::document::tests::Case;
 use crate::document::tools::Tool;
@@ -50,6 +51,10 @@ pub struct Snapshot {
     pub(crate) budgets: Vec<Budget>,
     /// Agent to the budgets that name it exactly, and those that do not, as places in `budgets`.
     budget_index: (BTreeMap<String, Vec<usize>>, Vec<usize>),
+    /// By name.
+    pub(crate) limits: Vec<Limit>,
+    /// The same of limits.
+    limit_index: (BTreeMap<String, Vec<usize>>, Vec<usize>),
     pub(crate) rates: Option<Rates>,
     pub(crate) tests: Vec<Case>,
     pub(crate) known: Known,
@@ -99,6 +104,8 @@ impl Snapshot {
             organization: None,
             budgets: Vec::new(),
             budget_index: Default::default(),
+            limits: Vec::new(),
+            limit_index: Default::default(),
             rates: None,
             tests: Vec::new(),
             known: Known::default(),
@@ -114,6 +121,14 @@ impl Snapshot {
                 && first.id.rule == second.id.rule
             {
                 problems.push(check::twice("budgets", &second.id, &first.id.place));
+            }
+        }
+        snapshot.limits.sort_by(|a, b| a.id.rule.cmp(&b.id.rule));
+        for pair in snapshot.limits.windows(2) {
+            if let [first, second] = pair
+                && first.id.rule == second.id.rule
+            {
+                problems.push(check::twice("limits", &second.id, &first.id.place));
             }
         }
         snapshot.gates.sort_by(|a, b| a.id.document.cmp(&b.id.document));
@@ -136,6 +151,7 @@ impl Snapshot {
                 } else {
                     let budgets = std::mem::take(&mut mandate.budgets);
                     self.budgets.extend(budgets);
+                    self.limits.extend(std::mem::take(&mut mandate.limits));
                     self.mandates.insert(mandate.agent().to_owned(), *mandate);
                 }
             }
@@ -162,6 +178,7 @@ impl Snapshot {
             }
             Document::Tests(tests) => self.tests.extend(tests),
             Document::Budgets(budgets) => self.budgets.extend(budgets),
+            Document::Limits(limits) => self.limits.extend(limits),
             Document::Rates(rates) => {
                 if let Some(other) = &self.rates {
                     problems.push(check::twice("rates", &rates.id, &other.id.place));
@@ -175,6 +192,13 @@ impl Snapshot {
         for (at, budget) in self.budgets.iter().enumerate() {
             let (exact, others) = &mut self.budget_index;
             match budget.agent.as_ref().and_then(document::selector::Pattern::exact) {
+                Some(agent) => exact.entry(agent.to_owned()).or_default().push(at),
+                None => others.push(at),
+            }
+        }
+        for (at, limit) in self.limits.iter().enumerate() {
+            let (exact, others) = &mut self.limit_index;
+            match limit.agent.as_ref().and_then(document::selector::Pattern::exact) {
                 Some(agent) => exact.entry(agent.to_owned()).or_default().push(at),
                 None => others.push(at),
             }
@@ -312,6 +336,31 @@ impl Snapshot {
         budgets.filter(move |budget| budget.covers(agent, team, tool, action))
     }
 
+    /// Every limit, by name.
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    /// The limit of a name.
+    pub fn limit(&self, name: &str) -> Option<&Limit> {
+        let at = self.limits.binary_search_by(|limit| limit.name().cmp(name)).ok()?;
+        self.limits.get(at)
+    }
+
+    /// The limits that are about an action: those that name its agent, then the others, each by name.
+    pub fn limits_of<'a>(
+        &'a self,
+        agent: &'a str,
+        team: Option<&'a str>,
+        tool: Option<&'a str>,
+        action: &'a str,
+    ) -> impl Iterator<Item = &'a Limit> {
+        let (exact, others) = &self.limit_index;
+        let places = exact.get(agent).into_iter().flatten().chain(others);
+        let limits = places.filter_map(|at| self.limits.get(*at));
+        limits.filter(move |limit| limit.covers(agent, team, tool, action))
+    }
+
     /// Exchange rates.
     pub fn rates(&self) -> Option<&Rates> {
         self.rates.as_ref()
@@ -361,9 +410,11 @@ impl Snapshot {
             .flat_map(|rule| &rule.approvers.places);
         let mandates = self.mandates.values().flat_map(|mandate| &mandate.permissions);
         let budgets = self.budgets.iter().flat_map(|budget| &budget.approvers.places);
+        let limits = self.limits.iter().flat_map(|limit| &limit.approvers.places);
         gates
             .chain(mandates.flat_map(|permission| &permission.approvers.places))
             .chain(budgets)
+            .chain(limits)
     }
 }
 

@@ -53,6 +53,14 @@ pub(crate) struct Mine {
     pub mine: bool,
 }
 
+/// `?agent=&value=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Whose {
+    pub agent: Option<String>,
+    pub value: Option<String>,
+}
+
 /// `?organization=`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -14,6 +14,7 @@ mod glass;
 mod inventory;
 mod keys;
 mod kill;
+mod limits;
 mod log;
 mod organizations;
 mod permits;
@@ -64,6 +65,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     inventory::HANDLERS,
     keys::HANDLERS,
     kill::HANDLERS,
+    limits::HANDLERS,
     log::HANDLERS,
     organizations::HANDLERS,
     permits::HANDLERS,

@@ -1,11 +1,12 @@
-//! Calls about limits: budgets.
+//! Calls about limits: budgets, and how often something may be done.
 
 use Method::Get;
 
-use super::params::{id, path, with_slashes};
+use super::params::{id, path, query, with_slashes, word};
 use super::table::{READERS, people};
-use super::{Call, Method};
+use super::{Call, Method, Param};
 use crate::budgets::{BudgetAnswer, BudgetsAnswer};
+use crate::limits::{LimitAnswer, LimitsAnswer};
 
 pub(super) static CALLS: &[Call] = &[
     Call::new("budgets", Get, "/v1/budgets", people(READERS))
@@ -15,4 +16,21 @@ pub(super) static CALLS: &[Call] = &[
         .about("Shows a budget with its fullest accounts, and which limit would be usual.")
         .with(&[with_slashes(path("id", "The budget.", id))])
         .answers::<BudgetAnswer>(),
+    Call::new("limits", Get, "/v1/limits", people(READERS))
+        .about(
+            "Lists limits of the live policy, each with its fullest window, or with the windows that are looked for.",
+        )
+        .with(&[AGENT, VALUE])
+        .answers::<LimitsAnswer>(),
+    Call::new("limit", Get, "/v1/limits/{id}", people(READERS))
+        .about("Shows a limit with its fullest windows.")
+        .with(&[with_slashes(path("id", "The limit.", id)), AGENT, VALUE])
+        .answers::<LimitAnswer>(),
 ];
+
+const AGENT: Param = query("agent", "Windows of this agent, and those that it opened.", id);
+const VALUE: Param = query(
+    "value",
+    "Windows that one value of the actions tells apart, of this value: a customer, an account.",
+    word,
+);

@@ -85,6 +85,7 @@ fn vote(user: &str, verb: Verb) -> ApprovalVoted {
 fn rejected() -> ApprovalResolved {
     ApprovalResolved {
         break_glass: false,
+        counted: Vec::new(),
         action_id: ACTION,
         approval: APPROVAL,
         fallback: None,

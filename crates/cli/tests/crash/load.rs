@@ -159,7 +159,7 @@ async fn round(oracle: &Oracle, reach: &Reach, numbers: &mut Numbers) -> Option<
     let who = numbers.below(AGENTS as u64) as usize;
     let action = *numbers.of(&["read", "read", "read", "pay", "pay", "wipe"]);
     let cost = format!("0.{:02}", numbers.below(10));
-    let body = json!({"action": action, "estimated_cost": cost, "args": {"n": format!("{:016x}", numbers.next())}});
+    let body = json!({"action": action, "estimated_cost": cost, "amount": cost, "args": {"n": format!("{:016x}", numbers.next())}});
     let key = |numbers: &mut Numbers| format!("{:032x}", u128::from(numbers.next()) << 64 | u128::from(numbers.next()));
     let sent = Sent {
         who,
@@ -244,7 +244,9 @@ async fn redeem(oracle: &Oracle, reach: &Reach, numbers: &mut Numbers) -> Option
         key: format!("{:032x}", u128::from(numbers.next())),
         sole,
     };
-    let fine = |problem: &Problem| ["already_redeemed", "permit_expired", "approval_lapsed"].contains(&&*problem.code);
+    let fine = |problem: &Problem| {
+        ["already_redeemed", "permit_expired", "approval_lapsed", "rate_limited"].contains(&&*problem.code)
+    };
     if sole {
         let request = sent(numbers);
         let answer = oracle.ask(reach, request, numbers).await?;
@@ -252,7 +254,8 @@ async fn redeem(oracle: &Oracle, reach: &Reach, numbers: &mut Numbers) -> Option
             answer
                 .as_ref()
                 .err()
-                .is_none_or(|problem| problem.code.ends_with("expired")),
+                // A permit that was kept over several crashes needs room anew.
+                .is_none_or(|problem| problem.code.ends_with("expired") || problem.code == "rate_limited"),
             "{answer:?}"
         );
         return Some(());

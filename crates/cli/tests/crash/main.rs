@@ -3,7 +3,8 @@
 //! Each round starts the server on the same folder, lets a dozen clients submit, vote, redeem and report, and kills the process
 //! after 5 to 200 ms; now and then already while it starts. What a client was told before a crash has to hold after it,
 //! what it was not told may or may not have happened, and asking again with the same key settles which. At the end the second
-//! model adds up the budgets from the export: every record has to say what is left, to the cent.
+//! model adds up the budgets from the export, and counts again what limits count: every record has to say what is left, to the
+//! cent, and how much counted.
 //!
 //! The kill comes at a random moment. Between signing and committing, and between committing and answering, it is forced in
 //! `signed.rs`, by a store that kills its process: there is no such point in the binary, whose path nobody can steer to one.
@@ -46,7 +47,7 @@ async fn what_was_acknowledged_survives_every_kill() {
 #[tokio::test(flavor = "multi_thread")]
 async fn budgets_that_many_clients_compete_for_are_exact_to_the_cent_after_every_kill() {
     let told = outlived(10, TASKS.1, 1000..2500).await;
-    for word in ["redemptions", "outcomes", "reservations"] {
+    for word in ["redemptions", "outcomes", "reservations", "counted"] {
         assert!(!told.contains(&format!(" 0 {word}")), "too little happened: {told}");
     }
 }

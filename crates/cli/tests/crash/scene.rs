@@ -27,6 +27,12 @@ budgets:
 - { name: reads, action: read, per: month, limit: 1.00 USD }
 - { name: all, per: month, of: organization, limit: 100000 USD }
 ";
+/// The first is reached all the time; the second counts everything, in windows with more actions than stay exact.
+const LIMITS: &str = "
+limits:
+- { name: reads-of-one, action: read, per: agent, count: 30, sum: 1000 USD, within: 30s }
+- { name: all, per: organization, count: 1000000, within: 1h }
+";
 
 /// A folder that goes with the test.
 pub struct Folder(pub PathBuf);
@@ -158,6 +164,7 @@ pub async fn prepare(folder: &Path, place: &Place) -> Oracle {
     std::fs::create_dir_all(&policies).unwrap();
     std::fs::write(policies.join("gate.yaml"), POLICY).unwrap();
     std::fs::write(policies.join("budgets.yaml"), BUDGETS).unwrap();
+    std::fs::write(policies.join("limits.yaml"), LIMITS).unwrap();
     let mut args = vec!["init", "--json", "--policies", policies.to_str().unwrap()];
     args.extend(place.args.iter().map(String::as_str));
     let made: Value = serde_json::from_str(&run(BINARY, &args)).unwrap();

@@ -299,6 +299,9 @@ pub struct ApprovalResolved {
     /// A named person let it through in place of those who were asked.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub break_glass: bool,
+    /// What the permit adds to the windows of limits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<super::Counted>,
     /// A safer operation that the route offers in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fallback: Option<String>,

@@ -8,7 +8,7 @@ use countersign_policy::{Decision, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountRead, ActsIn, BrokenLink, Link, Permit, Reservation, Spends, is_false};
+use super::{AccountRead, ActsIn, BrokenLink, Counted, Link, Permit, Reservation, Spends, WindowRead, is_false};
 use crate::digest::Digest;
 use crate::ids::{ActionId, ApprovalId, ReceiverId};
 use crate::time::Time;
@@ -82,6 +82,9 @@ pub struct DecisionFacts {
     pub run: BTreeMap<String, String>,
     /// `active`, `quarantined` or `unregistered`.
     pub standing: String,
+    /// What the guard of limits read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<WindowRead>,
 }
 
 /// The alternative that policy offers; the whole of it is part of the payload.
@@ -147,6 +150,12 @@ pub struct DecisionMade {
     /// Limits that travel with the grant.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub constraints: BTreeMap<String, ConstraintValue>,
+    /// What counts from now on: what a permit adds to the windows of limits, and what already counts while people are asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Counted>,
+    /// What is to count once people have approved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts_later: Vec<Counted>,
     /// The amount's currency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,

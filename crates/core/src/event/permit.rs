@@ -35,6 +35,9 @@ pub struct PermitRedeemed {
     /// The request that it comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalId>,
+    /// What counts from now on in place of what counted since the decision.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<super::Counted>,
     /// The digest of what is about to run.
     pub digest: Digest,
     /// The operation that is about to run. Records of earlier versions do not say it.
@@ -108,6 +111,9 @@ pub struct OutcomeReported {
     /// What it cost, decimal text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<String>,
+    /// What counts from now on: its permit had ended unused, and it ran all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<super::Counted>,
     /// The cost's currency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,

@@ -44,6 +44,12 @@ pub struct ApprovalRevised {
     /// Limits that travel with the grant.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub constraints: BTreeMap<String, ConstraintValue>,
+    /// What counts from now on while people are asked, in place of what counted before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<super::Counted>,
+    /// What is to count once people have approved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts_later: Vec<super::Counted>,
     /// The amount's currency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,

@@ -291,6 +291,8 @@ impl State {
             callback: e.callback.clone(),
             classes: e.classes.clone(),
             constraints: e.constraints.clone(),
+            counted: e.counted.clone(),
+            counts_later: e.counts_later.clone(),
             delegation: HandedOn::chain(&e.facts),
             digest,
             held: false,
@@ -315,8 +317,10 @@ impl State {
             operation,
             team: e.team.as_deref().map(Arc::from),
             tool,
+            uncounted: false,
         };
         self.actions.insert(e.action_id, action);
+        self.counted_by(e);
         if let Some(permit) = &e.permit {
             self.leaving.insert((leaves, e.action_id));
             self.reserve(e.action_id, &e.reserved, permit.expires);
@@ -352,6 +356,7 @@ impl State {
             self.release_place(e.action_id);
         }
         self.give_back(e.action_id);
+        self.counted_by_end(e);
         let Some(action) = self.actions.get_mut(&e.action_id) else {
             return;
         };

@@ -49,16 +49,16 @@ pub struct Account {
 }
 
 /// Decimals as text, whose form depends on their value alone.
-mod text {
+pub(super) mod text {
     use countersign_policy::Decimal;
     use serde::de::Error as _;
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&value.normalize())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
         text.parse().map_err(D::Error::custom)
     }
@@ -189,7 +189,8 @@ impl State {
 
     /// Takes up what a permit reserves.
     pub(super) fn reserve(&mut self, id: ActionId, reserved: &[Reservation], expires: Time) {
-        if reserved.is_empty() {
+        let counts = self.actions.get(&id).is_some_and(|action| !action.counted.is_empty());
+        if reserved.is_empty() && !counts {
             return;
         }
         for held in reserved.iter().filter(|held| !held.account.ends_with("/action")) {
@@ -264,6 +265,7 @@ impl State {
     pub(super) fn leave_budgets(&mut self, now: Time) {
         while let Some((_, id)) = self.holding.first().copied().filter(|(at, _)| *at <= now) {
             self.holding.pop_first();
+            self.uncount(id);
             self.give_back(id);
         }
         while let Some((until, name)) = self.closing.first().cloned().filter(|(at, _)| *at <= now) {

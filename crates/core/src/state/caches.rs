@@ -13,6 +13,7 @@ impl State {
         self.rota.leave(now);
         self.leave_budgets(now);
         self.leave_runs(now);
+        self.windows.leave(now);
         while let Some((at, id)) = self.leaving.first().copied() {
             if at > now {
                 break;
@@ -63,6 +64,7 @@ impl State {
         self.rota.rebuild();
         self.rebuild_budgets();
         self.runs.rebuild();
+        self.windows.rebuild();
         let approvals = std::mem::take(&mut self.approvals);
         self.approvals_of_agent.clear();
         self.due.clear();

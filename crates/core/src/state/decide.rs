@@ -1,27 +1,32 @@
 //! Deciding an action: kill switches, standing, policy; then a permit, a request to people, or a refusal.
 
+mod words;
+
 use std::sync::Arc;
 
 use countersign_policy::verdict::PermitUse;
-use countersign_policy::{Action, Decision, Hidden, Reason, Snapshot, Verdict};
+use countersign_policy::{Action, Decision, Hidden, Snapshot, Verdict};
 
+use self::words::{audience, bounded, first_message};
+pub(super) use self::words::{nobody_known, shortened};
 use super::budget::Exhausted;
 use super::guard::{Names, Wanted};
+use super::limit::{self, OverLimit};
 use super::ruling::Ruling;
 use super::stop::Target;
 use super::transient::TurnedAway;
 use super::{Ctx, Handled, PERMIT_SPAN, REFUSAL_LIMIT, REFUSAL_SPAN, State};
 use crate::command::Submit;
-use crate::digest::action_digest;
+use crate::digest::{DigestKey, action_digest};
 use crate::event::{
     AgentSighted, AlertRaised, CallbackDue, CallbackTo, DecisionFacts, DecisionMade, Mode, Permit, RemedyOffered,
     Status,
 };
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId};
 use crate::record::{Draft, Provenance};
-use crate::redact::{Kinds, Redactor};
+use crate::redact::Redactor;
 use crate::refusal::{Category, Refusal};
-use crate::stored::{Shown, with_alternative, with_salt};
+use crate::stored::{with_alternative, with_salt};
 use crate::time::Time;
 
 /// Open requests that one agent may have at once.
@@ -33,6 +38,16 @@ const ALERT_SPAN: crate::time::Span = crate::time::Span::minutes(1);
 /// Reasons that a record shows; an answer never needs more.
 const REASONS_AT_MOST: usize = 12;
 const TEXT_BYTES: usize = 300;
+
+/// What a ruling goes by besides the state, the action and its facts.
+pub(super) struct Beside<'a> {
+    pub(super) digest_key: &'a DigestKey,
+    pub(super) live: Option<&'a Snapshot>,
+    pub(super) now: Time,
+    pub(super) redactor: &'a Redactor,
+    /// The action of which it is another form: that does not stand in its own way.
+    pub(super) revises: Option<ActionId>,
+}
 
 impl State {
     pub(super) fn decide(&self, submit: Submit, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
@@ -52,7 +67,14 @@ impl State {
         ctx: &mut Ctx<'_>,
     ) -> Result<Handled, Refusal> {
         let callback = self.receiver_for(submit.callback_url.as_deref())?;
-        let ruling = self.rule(&submit, &facts, ctx.live, hidden, ctx.redactor, ctx.now);
+        let beside = Beside {
+            digest_key: ctx.digest_key,
+            live: ctx.live,
+            now: ctx.now,
+            redactor: ctx.redactor,
+            revises: None,
+        };
+        let ruling = self.rule(&submit, &facts, hidden, &beside);
 
         let action_id = ActionId(ctx.ids.next(ctx.now));
         let mut events = Vec::with_capacity(2);
@@ -104,8 +126,22 @@ impl State {
     }
 
     /// What would be decided. Nothing comes of it.
-    pub fn preview(&self, submit: &Submit, live: Option<&Snapshot>, redactor: &Redactor, now: Time) -> Ruling {
-        self.rule(submit, &self.facts(submit, now), live, None, redactor, now)
+    pub fn preview(
+        &self,
+        submit: &Submit,
+        live: Option<&Snapshot>,
+        digest_key: &DigestKey,
+        redactor: &Redactor,
+        now: Time,
+    ) -> Ruling {
+        let beside = Beside {
+            digest_key,
+            live,
+            now,
+            redactor,
+            revises: None,
+        };
+        self.rule(submit, &self.facts(submit, now), None, &beside)
     }
 
     /// What policy and the switches above it say.
@@ -113,11 +149,10 @@ impl State {
         &self,
         submit: &Submit,
         facts: &DecisionFacts,
-        live: Option<&Snapshot>,
         hidden: Option<&Hidden>,
-        redactor: &Redactor,
-        now: Time,
+        beside: &Beside<'_>,
     ) -> Ruling {
+        let (live, redactor, now) = (beside.live, beside.redactor, beside.now);
         if let Some(ruling) = self.above_policy(submit, facts, &submit.action, live) {
             return ruling;
         }
@@ -130,7 +165,7 @@ impl State {
         let verdict = self.remedied(submit, verdict, live, redactor);
         let mut ruling = Ruling::of(verdict);
         if ruling.status != Status::Refused {
-            self.look_at(submit, live, &mut ruling, redactor, now);
+            self.look_at(submit, facts, live, &mut ruling, beside);
         }
         // A remedy that was applied may have led to another tool.
         if let Some(remedy) = ruling.remedy.as_ref().filter(|remedy| remedy.applied) {
@@ -175,7 +210,15 @@ impl State {
     }
 
     /// What policy grants, the guards look at; what it allows runs in the mode that the agent has earned.
-    fn look_at(&self, submit: &Submit, live: &Snapshot, ruling: &mut Ruling, redactor: &Redactor, now: Time) {
+    fn look_at(
+        &self,
+        submit: &Submit,
+        facts: &DecisionFacts,
+        live: &Snapshot,
+        ruling: &mut Ruling,
+        beside: &Beside<'_>,
+    ) {
+        let (redactor, now) = (beside.redactor, beside.now);
         let applied = ruling.remedy.as_ref().filter(|remedy| remedy.applied);
         let action = applied.map_or(&submit.action, |remedy| &remedy.alternative);
         if matches!(ruling.decision, Decision::Allow | Decision::AllowWithConstraints) {
@@ -191,6 +234,8 @@ impl State {
             action,
             acts_in: ruling.acts_in.as_ref(),
             agent: &submit.agent,
+            digest_key: beside.digest_key,
+            facts,
             kinds: &submit.kinds,
             live,
             names: Names {
@@ -199,6 +244,7 @@ impl State {
             },
             now,
             redactor,
+            revises: beside.revises,
         };
         let mut found = self.guarded(&wanted);
         for objection in std::mem::take(&mut found.objections) {
@@ -208,7 +254,7 @@ impl State {
             // People vote on what was asked for: what they have to look at the agent asks for by itself.
             ruling.offer();
         }
-        if !found.reserved.is_empty() {
+        if !found.reserved.is_empty() || !found.counted.is_empty() {
             // Whether the reservation still stands shows only when the permit is used here.
             ruling.permit_use = PermitUse::Redeem;
         }
@@ -287,9 +333,16 @@ impl State {
                 tool: ctx.redactor.redact_text(name, &submit.kinds).text,
             });
         }
-        let found = std::mem::take(&mut ruling.found);
+        let mut found = std::mem::take(&mut ruling.found);
+        let (counted, counts_later) = limit::split(&mut found, ruling.status);
         let mut facts = facts;
         facts.budgets = found.accounts;
+        facts.windows = found.windows;
+        let over_limit = OverLimit {
+            agent: submit.agent.clone(),
+            pauses: found.pauses_over_limit && ruling.status == Status::Refused && !found.pauses,
+            why: found.over_limit,
+        };
         let exhausted = Exhausted {
             agent: submit.agent.clone(),
             pauses: found.pauses && ruling.status == Status::Refused,
@@ -322,6 +375,8 @@ impl State {
             callback: callback.clone(),
             classes,
             constraints: ruling.constraints,
+            counted,
+            counts_later,
             currency: submit.action.currency,
             decision: ruling.decision,
             digest: submit.digest.digest,
@@ -357,6 +412,7 @@ impl State {
         });
         events.extend(told);
         events.extend(self.tell_exhausted(&exhausted, action_id, ctx));
+        events.extend(self.tell_over_limit(&over_limit, action_id, ctx));
         for name in ruling.alerts {
             events.extend(self.alert(&name, summary.clone(), Some(&submit.agent), Some(action_id), ctx));
         }
@@ -427,44 +483,4 @@ impl State {
             summary: bounded(summary),
         }))
     }
-}
-
-/// Reasons as a record shows them: bounded, and without what must not be kept.
-pub(super) fn shortened(reasons: Vec<Reason>, kinds: &Kinds, ctx: &Ctx<'_>) -> Vec<Reason> {
-    let mut reasons = reasons;
-    reasons.truncate(REASONS_AT_MOST);
-    for reason in &mut reasons {
-        let text = ctx.redactor.redact_text(&reason.message, kinds).text;
-        reason.message = bounded(text);
-    }
-    reasons
-}
-
-/// For whom a permit is: the tool that will run, or the operation where there is none.
-fn audience(offered: Option<&RemedyOffered>, shown: &Shown) -> String {
-    match offered.filter(|remedy| remedy.applied) {
-        Some(remedy) => remedy.tool.clone(),
-        None => shown.tool.clone().unwrap_or_else(|| shown.action.clone()),
-    }
-}
-
-/// The text, or as much of it as a record shows.
-fn bounded(text: String) -> String {
-    let end = (0..=TEXT_BYTES.min(text.len()))
-        .rev()
-        .find(|end| text.is_char_boundary(*end))
-        .unwrap_or_default();
-    let mut text = text;
-    text.truncate(end);
-    text
-}
-
-fn first_message(reasons: &[Reason]) -> &str {
-    reasons.first().map_or("", |reason| reason.message.as_str())
-}
-
-/// Names of approvers mean nobody.
-pub(super) fn nobody_known(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    format!("no one is known as {}", names.join(", "))
 }

@@ -72,6 +72,7 @@ impl State {
                 Standing::Unregistered => "unregistered",
             }
             .to_owned(),
+            windows: Vec::new(),
         }
     }
 }

@@ -15,8 +15,8 @@ use super::stop::Target;
 use super::{Agent, Ctx, Handled, OpenAction, OpenApproval, State};
 use crate::command::BreakGlass;
 use crate::event::{
-    AlertRaised, ApprovalResolved, ApprovalState, GlassBroken, GlassRestored, GlassSuspended, Permit, Reservation,
-    ReviewKind, ReviewOpened, Status, SuspendedFor, Verb,
+    AlertRaised, ApprovalResolved, ApprovalState, Counted, GlassBroken, GlassRestored, GlassSuspended, Permit,
+    Reservation, ReviewKind, ReviewOpened, Status, SuspendedFor, Verb,
 };
 use crate::ids::{AlertId, PermitId, ReviewId};
 use crate::record::{Actor, ActorKind, Draft};
@@ -124,8 +124,12 @@ impl State {
             Refusal::conflict("over_budget", why)
                 .hint("nobody gets past a budget: raise it, or wait for its next window")
         })?;
+        let counted = self.count_approved(action, stored, ctx).map_err(|why| {
+            Refusal::conflict("over_limit", why).hint("nobody gets past a limit: raise it, or wait until there is room")
+        })?;
         let told = self.tell_reached(&reserved, approval.action_id, ctx);
-        let mut events = self.let_through(ask, actor, &rules, excluded, reserved, (approval, action), ctx);
+        let takes = (reserved, counted);
+        let mut events = self.let_through(ask, actor, &rules, excluded, takes, (approval, action), ctx);
         events.extend(told);
         Handled::done(events)
     }
@@ -232,7 +236,7 @@ impl State {
         actor: &Actor,
         rules: &Rules,
         excluded: BTreeSet<String>,
-        reserved: Vec<Reservation>,
+        (reserved, counted): (Vec<Reservation>, Vec<Counted>),
         (approval, action): (&OpenApproval, &OpenAction),
         ctx: &mut Ctx<'_>,
     ) -> Vec<Draft> {
@@ -250,6 +254,7 @@ impl State {
             action_id,
             approval: ask.approval,
             break_glass: true,
+            counted,
             fallback: None,
             permit: Some(Permit {
                 audience: action.tool.to_string(),

@@ -11,12 +11,15 @@ use std::sync::Arc;
 use countersign_policy::{Action, Demand, Reason, Snapshot};
 
 use super::State;
-use crate::event::{AccountRead, ActsIn, Reservation, Spends};
+use crate::digest::DigestKey;
+use crate::event::{AccountRead, ActsIn, Counted, DecisionFacts, Reservation, Spends, WindowRead};
+use crate::ids::ActionId;
 use crate::redact::{Kinds, Redactor};
 use crate::time::Time;
 
 /// Every guard, in the order in which they look.
-const GUARDS: [fn(&State, &Wanted<'_>, &mut Found); 2] = [super::autonomy::unproven, super::budget::guard];
+const GUARDS: [fn(&State, &Wanted<'_>, &mut Found); 3] =
+    [super::autonomy::unproven, super::budget::guard, super::limit::guard];
 
 /// What is about to be granted.
 pub(super) struct Wanted<'a> {
@@ -26,6 +29,10 @@ pub(super) struct Wanted<'a> {
     pub(super) acts_in: Option<&'a ActsIn>,
     /// Who acts.
     pub(super) agent: &'a Arc<str>,
+    /// Makes of values what may stand in a record in their place.
+    pub(super) digest_key: &'a DigestKey,
+    /// What the evaluation read outside the action.
+    pub(super) facts: &'a DecisionFacts,
     /// What redaction looks for in this agent's actions.
     pub(super) kinds: &'a Kinds,
     /// The policy that granted it.
@@ -36,6 +43,8 @@ pub(super) struct Wanted<'a> {
     pub(super) now: Time,
     /// Whatever of the action goes into a record goes through it.
     pub(super) redactor: &'a Redactor,
+    /// The action of which it is another form: that does not stand in its own way.
+    pub(super) revises: Option<ActionId>,
 }
 
 /// Tool and operation as records show them.
@@ -52,16 +61,24 @@ pub(super) struct Names<'a> {
 pub(super) struct Found {
     /// Accounts of budgets, as they were read.
     pub(super) accounts: Vec<AccountRead>,
+    /// What a permit would count in the windows of limits.
+    pub(super) counted: Vec<Counted>,
     /// Budgets that have no room, each in a sentence.
     pub(super) exhausted: Vec<String>,
     /// What tightens the answer. The last one is the reason that is shown first.
     pub(super) objections: Vec<Objection>,
+    /// Limits that have no room, each in a sentence.
+    pub(super) over_limit: Vec<String>,
     /// The agent is to be paused.
     pub(super) pauses: bool,
+    /// The agent is to be paused, because of a limit.
+    pub(super) pauses_over_limit: bool,
     /// What a permit would reserve.
     pub(super) reserved: Vec<Reservation>,
     /// What is to be kept while people decide.
     pub(super) spends: Option<Spends>,
+    /// Windows of limits, as they were read.
+    pub(super) windows: Vec<WindowRead>,
 }
 
 /// Why an answer becomes stricter.

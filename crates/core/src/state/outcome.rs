@@ -115,6 +115,9 @@ impl State {
         let outcome = OutcomeReported {
             action_id: id,
             cost,
+            counted: open
+                .map(|action| self.count_after_all(action, ctx.now))
+                .unwrap_or_default(),
             currency,
             duration_ms: report.duration_ms,
             in_a_row: attempt.and_then(|attempt| self.row_after(agent, attempt, report.status)),

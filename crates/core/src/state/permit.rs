@@ -46,8 +46,9 @@ impl State {
             let detail = format!("`{}` was shown and refused {REFUSALS_PER_PERMIT} times", redeem.permit);
             return Err(Refusal::new(Category::Throttled, "repeated_refusal", detail).hint("ask for a new decision"));
         }
-        let reevaluated = match self.redeemable(&redeem, action, permit, ctx) {
-            Ok(reevaluated) => reevaluated,
+        let redeemable = self.redeemable(&redeem, action, permit, ctx);
+        let (reevaluated, counted) = match redeemable.and_then(|again| Ok((again, self.recount(action, ctx)?))) {
+            Ok(redeemable) => redeemable,
             Err(refusal) => {
                 let refused = PermitRefused {
                     action_id,
@@ -66,6 +67,7 @@ impl State {
         Handled::one(PermitRedeemed {
             action_id,
             approval: action.approval,
+            counted,
             digest: redeem.digest,
             operation: Some(action.operation.clone()),
             outcome_due: ctx.now + OUTCOME_SPAN,
@@ -101,7 +103,7 @@ impl State {
                     .hint("ask for a decision on the action that is about to run"),
             );
         }
-        if !action.reserved.is_empty() && !action.held {
+        if !(action.reserved.is_empty() && action.counted.is_empty()) && !action.held {
             let detail = format!("what `{}` had reserved is settled", redeem.permit);
             return Err(Refusal::conflict("reservation_ended", detail).hint("ask for a new decision"));
         }

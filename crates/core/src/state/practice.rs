@@ -214,6 +214,7 @@ impl State {
             action_id: practice.action_id,
             approval: id,
             break_glass: false,
+            counted: Vec::new(),
             fallback: None,
             permit: None,
             reason_code: Some(practice.kind.as_str().to_owned()),

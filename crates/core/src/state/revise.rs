@@ -5,6 +5,8 @@
 
 use countersign_policy::{Action, Hidden};
 
+use super::decide::Beside;
+use super::limit::split;
 use super::review::default_route;
 use super::route::{Asking, Cause};
 use super::track::Taken;
@@ -179,7 +181,14 @@ impl State {
     pub(crate) fn revision(&self, change: Changed<'_>, ctx: &Ctx<'_>) -> Result<Revision, Refusal> {
         let (approval, action) = self.open_request(change.id)?;
         let submit = change.submit;
-        let ruling = self.rule(submit, &change.facts, ctx.live, change.hidden, ctx.redactor, ctx.now);
+        let beside = Beside {
+            digest_key: ctx.digest_key,
+            live: ctx.live,
+            now: ctx.now,
+            redactor: ctx.redactor,
+            revises: Some(approval.action_id),
+        };
+        let mut ruling = self.rule(submit, &change.facts, change.hidden, &beside);
         if ruling.status == Status::Refused {
             let why = ruling.reasons.first().map(|reason| reason.message.as_str());
             let detail = format!(
@@ -206,7 +215,10 @@ impl State {
         let risk = ctx.live.and_then(|live| live.risk(&action.tool));
         let is_high = risk.is_some_and(|risk| HIGH.contains(&risk));
         let mut facts = change.facts;
+        // People were asked, whatever policy says of it now.
+        let (counted, counts_later) = split(&mut ruling.found, Status::Pending);
         facts.budgets = ruling.found.accounts;
+        facts.windows = ruling.found.windows;
         let revised = ApprovalRevised {
             action_id: approval.action_id,
             amount: submit.shown.amount.clone(),
@@ -216,6 +228,8 @@ impl State {
                 .map(|live| live.classes(&submit.action, &facts.reads))
                 .unwrap_or_default(),
             constraints: ruling.constraints,
+            counted,
+            counts_later,
             currency: submit.action.currency.clone(),
             decision: ruling.decision,
             digest: submit.digest.digest,

@@ -6,7 +6,7 @@ use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use countersign_policy::{Decision, Demand, Reason, Verdict};
 
 use super::guard::{Found, Objection, Stricter};
-use crate::event::{AccountRead, ActsIn, Status};
+use crate::event::{AccountRead, ActsIn, Status, WindowRead};
 
 /// What was decided, before it becomes records.
 pub struct Ruling {
@@ -41,6 +41,11 @@ impl Ruling {
     /// Accounts of budgets that the action would take from, as they were read.
     pub fn budgets(&self) -> &[AccountRead] {
         &self.found.accounts
+    }
+
+    /// Windows of limits that the action would fall into, as they were read.
+    pub fn windows(&self) -> &[WindowRead] {
+        &self.found.windows
     }
 
     /// A denial that needs no policy.

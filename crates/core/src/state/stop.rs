@@ -218,6 +218,7 @@ impl State {
             action_id,
             approval,
             break_glass: false,
+            counted: Vec::new(),
             fallback: None,
             permit: None,
             reason_code: Some(reason_code.to_owned()),

@@ -71,6 +71,7 @@ impl State {
                         in_a_row: None,
                         action_id: id,
                         cost: None,
+                        counted: Vec::new(),
                         currency: None,
                         duration_ms: None,
                         settled,

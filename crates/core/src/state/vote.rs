@@ -333,6 +333,12 @@ impl State {
                 return self.end_approval(vote.approval, ApprovalState::Invalidated, "invalidated", why, ctx);
             }
         };
+        let counted = match self.count_approved(action, stored, ctx) {
+            Ok(counted) => counted,
+            Err(why) => {
+                return self.end_approval(vote.approval, ApprovalState::Invalidated, "invalidated", why, ctx);
+            }
+        };
         let told = self.tell_reached(&reserved, id, ctx);
         let permit = Permit {
             audience: action.tool.to_string(),
@@ -344,6 +350,7 @@ impl State {
             action_id: id,
             approval: vote.approval,
             break_glass: false,
+            counted,
             fallback: None,
             permit: Some(permit),
             reason_code: None,

@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 
 use super::RuleId;
 use super::field::{Fields, Reader};
+use super::limit::{self, Limit};
 use super::rule::Approvers;
 use super::schedule;
 use super::selector::Pattern;
@@ -71,6 +72,14 @@ pub enum AtCap {
     Deny,
     /// It may not run, and its agent is paused.
     Pause,
+}
+
+impl AtCap {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        let word = AT_CAP.iter().find(|(_, known)| *known == self);
+        word.map_or("", |(word, _)| word)
+    }
 }
 
 /// What a budget is counted in.
@@ -364,6 +373,14 @@ fn told_at(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<u32> {
     shares
 }
 
+/// The words of `at_cap`.
+pub(super) const AT_CAP: [(&str, AtCap); 4] = [
+    ("alert", AtCap::Alert),
+    ("ask", AtCap::Ask),
+    ("deny", AtCap::Deny),
+    ("pause", AtCap::Pause),
+];
+
 /// What budgets and the limits of mandates have in common.
 struct Rest {
     at_cap: AtCap,
@@ -373,13 +390,7 @@ struct Rest {
 }
 
 fn rest(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Rest {
-    let words = [
-        ("alert", AtCap::Alert),
-        ("ask", AtCap::Ask),
-        ("deny", AtCap::Deny),
-        ("pause", AtCap::Pause),
-    ];
-    let at_cap = fields.get("at_cap").and_then(|node| reader.word(node, &words));
+    let at_cap = fields.get("at_cap").and_then(|node| reader.word(node, &AT_CAP));
     let at_cap = at_cap.unwrap_or(AtCap::Deny);
     let counts = [("cost", false), ("purchases", true)];
     let purchases = fields.get("count").and_then(|node| reader.word(node, &counts));
@@ -425,12 +436,12 @@ const LIMITS: [(&str, Per); 4] = [
     ("per_month_cost", Per::Month),
 ];
 
-/// Reads `limits:` of a mandate.
-pub(crate) fn limits(reader: &mut Reader<'_>, agent: &str, node: &Node) -> Vec<Budget> {
+/// Reads `limits:` of a mandate: budgets and rates.
+pub(crate) fn limits(reader: &mut Reader<'_>, agent: &str, node: &Node) -> (Vec<Budget>, Vec<Limit>) {
     let Some(mut fields) = reader.fields(node, "limits") else {
-        return Vec::new();
+        return Default::default();
     };
-    fields.refuse(reader, &["rate"]);
+    let rate = fields.get("rate");
     let mut written = Vec::new();
     for (name, per) in LIMITS {
         let Some(node) = fields.get(name) else { continue };
@@ -439,12 +450,12 @@ pub(crate) fn limits(reader: &mut Reader<'_>, agent: &str, node: &Node) -> Vec<B
     }
     let told_at = told_at(reader, &mut fields);
     let rest = rest(reader, &mut fields);
-    if written.is_empty() {
-        let help = "add `per_task_cost:`, `per_day_cost:`, `per_week_cost:` or `per_month_cost:`";
+    if written.is_empty() && rate.is_none() {
+        let help = "add `rate:`, `per_task_cost:`, `per_day_cost:`, `per_week_cost:` or `per_month_cost:`";
         reader.error("empty", fields.head(), "no limit is stated", help);
     }
     fields.finish(reader);
-    let each = |(name, per, place, (limit, unit)): (&str, Per, super::Place, (Decimal, Unit))| {
+    let mut each = |(name, per, place, (limit, unit)): (&str, Per, super::Place, (Decimal, Unit))| {
         let id = RuleId {
             document: Arc::from(agent),
             rule: Arc::from(format!("{agent}/{name}")),
@@ -470,5 +481,7 @@ pub(crate) fn limits(reader: &mut Reader<'_>, agent: &str, node: &Node) -> Vec<B
             approvers: rest.approvers.clone(),
         }
     };
-    written.into_iter().map(each).collect()
+    let budgets = written.into_iter().map(&mut each).collect();
+    let rates = rate.map(|node| limit::rates(reader, agent, node, rest.at_cap, &rest.approvers));
+    (budgets, rates.unwrap_or_default())
 }

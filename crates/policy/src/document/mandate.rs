@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::budget::{self, Budget};
 use super::delegation::{self, Delegation};
 use super::field::{Fields, Money, Reader};
+use super::limit::Limit;
 use super::rule::{Approvers, distinct, rule_id};
 use super::selector::Pattern;
 use super::tools::TIERS;
@@ -35,8 +36,10 @@ pub struct Mandate {
     pub(crate) out_of_scope: Option<RuleId>,
     /// Whom it may call, and who may call it.
     pub(crate) delegation: Option<Delegation>,
-    /// Its limits.
+    /// What it may spend.
     pub(crate) budgets: Vec<Budget>,
+    /// How often it may act.
+    pub(crate) limits: Vec<Limit>,
     pub(crate) audit: mandate_audit::Audit,
 }
 
@@ -176,7 +179,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ma
     let handing_on = fields.get("delegation");
     let delegation = handing_on.and_then(|node| delegation::read(reader, &document, node));
     let limits = fields.get("limits").zip(agent.as_deref());
-    let budgets = limits
+    let (budgets, limits) = limits
         .map(|(node, agent)| budget::limits(reader, agent, node))
         .unwrap_or_default();
     let owner = fields.get("owner").and_then(|node| reader.name(node));
@@ -253,6 +256,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ma
         out_of_scope,
         delegation,
         budgets,
+        limits,
         audit,
     })
 }

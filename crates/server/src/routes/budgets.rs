@@ -1,7 +1,8 @@
 //! Budgets as they stand.
 
 use countersign_api::budgets::{BudgetAccountAnswer, BudgetAnswer, BudgetsAnswer, SuggestedLimit};
-use countersign_core::policy::{AtCap, Budget, Decimal, Of, Snapshot};
+use countersign_core::digest::DigestKey;
+use countersign_core::policy::{Budget, Decimal, Of, Snapshot};
 use countersign_core::state::{AccountStands, Fullness, amount_text};
 use countersign_core::{State, Time};
 use countersign_engine::Caller;
@@ -60,13 +61,7 @@ fn on_the_wire(budget: &Budget, state: &State, live: &Snapshot, now: Time, most:
         .to_owned(),
         limit: text(budget.limit()),
         projected: budget.projected().map(text),
-        at_cap: match budget.at_cap() {
-            AtCap::Alert => "alert",
-            AtCap::Ask => "ask",
-            AtCap::Deny => "deny",
-            AtCap::Pause => "pause",
-        }
-        .to_owned(),
+        at_cap: budget.at_cap().as_str().to_owned(),
         accounts_in_use: stands.in_use,
         suggested,
         accounts: stands.accounts.into_iter().map(account).collect(),
@@ -75,7 +70,7 @@ fn on_the_wire(budget: &Budget, state: &State, live: &Snapshot, now: Time, most:
 }
 
 async fn budgets(asked: Asked<Caller>) -> Answer {
-    let read = |state: &State, live: &Snapshot, now: Time| {
+    let read = |state: &State, live: &Snapshot, now: Time, _: &DigestKey| {
         let one = |budget| on_the_wire(budget, state, live, now, 1);
         live.budgets().iter().map(one).collect::<Vec<_>>()
     };
@@ -87,7 +82,7 @@ async fn budgets(asked: Asked<Caller>) -> Answer {
 
 async fn budget(asked: Asked<Caller>) -> Answer {
     let name = asked.param().to_owned();
-    let read = move |state: &State, live: &Snapshot, now: Time| {
+    let read = move |state: &State, live: &Snapshot, now: Time, _: &DigestKey| {
         let budget = live.budget(&name)?;
         Some(on_the_wire(budget, state, live, now, LISTED))
     };

@@ -13,6 +13,7 @@ mod flow;
 mod glass;
 mod idempotency;
 mod inventory;
+mod limits;
 mod log;
 mod logs;
 mod operations;

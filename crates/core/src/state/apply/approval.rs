@@ -77,6 +77,7 @@ impl State {
     }
 
     pub(super) fn revised(&mut self, record: &Record, e: &ApprovalRevised) {
+        self.counted_by_revision(e);
         if let Some(action) = self.actions.get_mut(&e.action_id) {
             action.revise(e, record.snapshot.clone(), !record.redact.is_empty());
         }

@@ -7,6 +7,7 @@ use crate::state::{Due, GRACE, OpenAction, State};
 
 impl State {
     pub(super) fn redeemed(&mut self, record: &Record, e: &PermitRedeemed) {
+        self.counted_by_use(e);
         let Some(action) = self.actions.get_mut(&e.action_id) else {
             return;
         };
@@ -26,6 +27,7 @@ impl State {
 
     pub(super) fn reported(&mut self, record: &Record, e: &OutcomeReported) {
         self.settled(e);
+        self.counted_after_all(e);
         if let Some(week) = e.week {
             self.took_part(week);
         }
@@ -54,6 +56,8 @@ impl State {
                     callback: None,
                     classes: Vec::new(),
                     constraints: Default::default(),
+                    counted: Vec::new(),
+                    counts_later: Vec::new(),
                     delegation: Vec::new(),
                     digest: Digest([0; 32]),
                     held: false,
@@ -78,6 +82,7 @@ impl State {
                     operation: "".into(),
                     team: None,
                     tool: "".into(),
+                    uncounted: false,
                 };
                 self.leaving.insert((tombstone.leaves, e.action_id));
                 self.actions.insert(e.action_id, tombstone);

@@ -1,0 +1,95 @@
+//! Limits as they stand.
+
+use countersign_api::limits::{LimitAnswer, LimitsAnswer, WindowAnswer};
+use countersign_core::digest::DigestKey;
+use countersign_core::policy::{Limit, Snapshot};
+use countersign_core::state::{LookedFor, WindowStands, amount_text};
+use countersign_core::{State, Time};
+use countersign_engine::Caller;
+
+use super::handlers;
+use crate::problem::Problem;
+use crate::query::Whose;
+use crate::reply::{Answer, json};
+use crate::way::Asked;
+
+/// Windows that the answer about one limit lists at most.
+const LISTED: usize = 100;
+
+handlers! {
+    "limits" => Caller limits,
+    "limit" => Caller limit,
+}
+
+fn window(stands: WindowStands) -> WindowAnswer {
+    WindowAnswer {
+        whose: stands.whose,
+        opened_by: stands.by,
+        counted: stands.counted,
+        sum: stands.sum,
+        room_at: stands.room.map(|room| room.to_string()),
+    }
+}
+
+fn on_the_wire(
+    limit: &Limit,
+    state: &State,
+    live: &Snapshot,
+    now: Time,
+    look: &LookedFor<'_>,
+    most: usize,
+) -> LimitAnswer {
+    let stands = state.limit_stands(limit, live, now, look, most);
+    let unit = stands.unit.as_deref().unwrap_or_default();
+    LimitAnswer {
+        id: limit.name().to_owned(),
+        per: limit.keys().iter().map(|key| key.text()).collect(),
+        count: limit.count(),
+        sum: limit.sum().map(|(sum, _)| amount_text(sum, unit)),
+        within_s: limit.within() / 1_000_000,
+        counts: match () {
+            () if limit.looks_for_repetitions() => "repetitions",
+            () if limit.counts_retries() => "retries",
+            () => "actions",
+        }
+        .to_owned(),
+        at_cap: limit.at_cap().as_str().to_owned(),
+        windows_in_use: stands.in_use,
+        windows: stands.windows.into_iter().map(window).collect(),
+        unit: stands.unit,
+    }
+}
+
+fn looked_for<'a>(whose: &'a Whose, key: &'a DigestKey) -> LookedFor<'a> {
+    LookedFor {
+        agent: whose.agent.as_deref(),
+        value: whose.value.as_deref().map(|value| (value, key)),
+    }
+}
+
+async fn limits(asked: Asked<Caller>) -> Answer {
+    let whose: Whose = asked.query()?;
+    let read = move |state: &State, live: &Snapshot, now: Time, key: &DigestKey| {
+        let look = looked_for(&whose, key);
+        let some = look.agent.is_some() || look.value.is_some();
+        let most = if some { LISTED } else { 1 };
+        let one = |limit| on_the_wire(limit, state, live, now, &look, most);
+        let all = live.limits().iter().map(one);
+        all.filter(|limit| !some || limit.windows_in_use > 0)
+            .collect::<Vec<_>>()
+    };
+    let limits = asked.app.engine.limits(&asked.caller, read).await?;
+    json(&LimitsAnswer {
+        limits: limits.unwrap_or_default(),
+    })
+}
+
+async fn limit(asked: Asked<Caller>) -> Answer {
+    let (name, whose): (_, Whose) = (asked.param().to_owned(), asked.query()?);
+    let read = move |state: &State, live: &Snapshot, now: Time, key: &DigestKey| {
+        let limit = live.limit(&name)?;
+        Some(on_the_wire(limit, state, live, now, &looked_for(&whose, key), LISTED))
+    };
+    let found = asked.app.engine.limits(&asked.caller, read).await?.flatten();
+    json(&found.ok_or_else(|| Problem::missing("limit", asked.param()))?)
+}
