@@ -187,6 +187,13 @@ def replay(results):
     results["replay"] = said.strip().splitlines()[-1]
 
 
+def guards(results):
+    say("the cost of all guards, and the memory of live windows")
+    agents = "10000" if QUICK else "100000"
+    said = subprocess.run([BINARY.parent / "examples/guard_speed", agents], check=True, capture_output=True, text=True).stdout
+    results["guards"] = said.strip().splitlines()
+
+
 def policy(results):
     say("policy evaluation beside Cedar and regorus")
     results["policy"], results["compile_ms"] = {}, {}
@@ -325,6 +332,8 @@ def report(results, before):
         "",
         f"Deriving decisions again (`audit replay`'s core): {results['replay']}",
         "",
+        "Guards (two budgets and three limits on each action, in-process): " + "; ".join(results["guards"]) + ".",
+        "",
         "## Several nodes over one PostgreSQL",
         "",
         f"PostgreSQL on the same {os.cpu_count()} cores and disk, durable as it comes; the same policies and requests as above, {nodes.CONNECTIONS} connections",
@@ -373,6 +382,7 @@ def main():
         load(folder, results)
         verification(folder, results)
         replay(results)
+        guards(results)
         several(folder, results)
     report(results, before)
     print((ROOT / "bench/results.md").read_text())

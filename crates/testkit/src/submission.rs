@@ -6,6 +6,7 @@ use countersign_core::command::Submit;
 use countersign_core::digest::action_digest;
 use countersign_core::redact::Kinds;
 use countersign_core::retention::{DEFAULT_CLASS, agent_subject};
+use countersign_core::state::Ruling;
 use countersign_core::stored::{about, attempt, store_action};
 
 use crate::World;
@@ -40,5 +41,11 @@ impl World {
             callback_url: received.callback_url,
             accept_remedy: received.accept_remedy,
         })
+    }
+
+    /// What would be decided of an action now. Nothing comes of it.
+    pub fn preview(&self, submit: &Submit) -> Ruling {
+        self.state
+            .preview(submit, self.live(), &self.key, &self.redactor, self.now)
     }
 }
