@@ -444,6 +444,7 @@ class Model:
             self.need(not voided, "approved after a kill that concerns it")
             self.mint(data["permit"], data["action_id"], opened["agent"], decision["scopes"])
             self.reserve(data)
+            self.count(data)
             self.has_read(data["action_id"])
             self.count(data)
         else:
