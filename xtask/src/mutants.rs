@@ -1,52 +1,74 @@
 //! Mutation tests: each function of what grants and proves is broken in turn, and some test has to notice.
 //!
-//! `cargo-mutants` comes from crates.io, is compiled once into `target/tools`, and works on a copy of the tree.
+//! `cargo-mutants` from crates.io says what can be broken and how. Its own way, a build for each change, takes a night; here
+//! all changes that allow it are built into one program behind a switch, and only the others have a build each.
 #![expect(clippy::print_stdout, reason = "a chore says what it does")]
 
-use std::collections::BTreeMap;
+mod list;
+mod switch;
+mod tree;
+mod trial;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use list::Mutant;
+use tree::Tree;
+use trial::{End, Trial};
 
 use crate::measured;
-use crate::run::{Failed, output, root, step};
+use crate::run::{Failed, output, root};
 
-/// The version that results are compared by.
-const VERSION: &str = "27.1.0";
 /// What has to be noticed: the share of mutants that some test kills, percent.
-const AT_LEAST: u64 = 90;
-/// How long the tests of one mutant may take, seconds; one that never ends is killed by that.
-const TIMEOUT_S: &str = "300";
+const AT_LEAST: usize = 90;
 
-/// A part: its name, the files that are broken, the packages, and which of their tests have to notice.
-type Part = (
-    &'static str,
-    &'static [&'static str],
-    &'static [&'static str],
-    &'static [&'static str],
-);
+/// What is broken together, and what has to notice.
+struct Part {
+    name: &'static str,
+    package: &'static str,
+    /// The root of the package, which gets the switch.
+    root: &'static str,
+    files: &'static [&'static str],
+    /// What follows `cargo test`.
+    tests: &'static [&'static str],
+}
 
 /// The parts. What the state machine grants is looked at by the tests of whole histories, which are in the testkit.
 const PARTS: [Part; 2] = [
-    (
-        "core",
-        &[
-            "crates/core/src/state/autonomy.rs",
+    Part {
+        name: "core",
+        package: "countersign-core",
+        root: "crates/core/src/lib.rs",
+        files: &[
+            // Deciding and permits.
             "crates/core/src/state/decide.rs",
+            "crates/core/src/state/facts.rs",
+            "crates/core/src/state/outcome.rs",
+            "crates/core/src/state/permit.rs",
+            "crates/core/src/state/ruling.rs",
+            // Approvals.
+            "crates/core/src/state/glass.rs",
             "crates/core/src/state/matching.rs",
             "crates/core/src/state/people.rs",
-            "crates/core/src/state/permit.rs",
             "crates/core/src/state/post_review.rs",
             "crates/core/src/state/request.rs",
             "crates/core/src/state/review.rs",
             "crates/core/src/state/route.rs",
-            "crates/core/src/state/stop.rs",
+            "crates/core/src/state/timers.rs",
             "crates/core/src/state/track.rs",
+            "crates/core/src/state/viewed.rs",
             "crates/core/src/state/vote.rs",
+            // Guards.
+            "crates/core/src/state/autonomy.rs",
+            "crates/core/src/state/budget.rs",
+            "crates/core/src/state/budget/**/*.rs",
+            "crates/core/src/state/chain.rs",
+            "crates/core/src/state/failures.rs",
+            "crates/core/src/state/guard.rs",
+            "crates/core/src/state/lease.rs",
+            "crates/core/src/state/stop.rs",
         ],
-        &["--package", "countersign-core"],
-        &[
-            // Behind `--`, since the run on the tree as it is looks at the broken package's own tests only.
+        tests: &[
             "--package",
             "countersign-testkit",
             "--no-default-features",
@@ -54,23 +76,34 @@ const PARTS: [Part; 2] = [
             "--test",
             "boundaries",
             "--test",
+            "budgets",
+            "--test",
             "cases",
             "--test",
-            "world",
+            "change_control",
+            "--test",
+            "delegation",
+            "--test",
+            "digest_laws",
             "--test",
             "history",
             "--test",
             "organization",
             "--test",
-            "digest_laws",
+            "repetitions",
+            "--test",
+            "routes",
+            "--test",
+            "world",
         ],
-    ),
-    (
-        "tlog",
-        &["crates/tlog/src/**/*.rs"],
-        &["--package", "countersign-tlog"],
-        &[],
-    ),
+    },
+    Part {
+        name: "tlog",
+        package: "countersign-tlog",
+        root: "crates/tlog/src/lib.rs",
+        files: &["crates/tlog/src/**/*.rs"],
+        tests: &["--package", "countersign-tlog", "--lib", "--tests"],
+    },
 ];
 
 /// What the arguments behind `mutants` ask for.
@@ -78,7 +111,7 @@ const PARTS: [Part; 2] = [
 struct Wanted {
     /// `core`, `tlog`; everything without it.
     part: Option<String>,
-    /// Only files whose path contains this.
+    /// Only mutants with this in their names, which begin with the file.
     file: Option<String>,
     /// `k/n`: every n-th mutant.
     shard: Option<String>,
@@ -111,7 +144,7 @@ impl Wanted {
         if let Some(part) = wanted
             .part
             .as_ref()
-            .filter(|part| !PARTS.iter().any(|(name, ..)| name == part))
+            .filter(|part| !PARTS.iter().any(|known| known.name == **part))
         {
             return Err(Failed(format!("`{part}` is not a part: core, tlog")));
         }
@@ -132,115 +165,167 @@ impl Wanted {
         }
         words
     }
+
+    /// What `cargo-mutants` is asked to list.
+    fn listed(&self, part: &Part) -> Result<Vec<String>, Failed> {
+        let mut arguments = vec!["--package".to_owned(), part.package.to_owned()];
+        for file in part.files {
+            arguments.extend(["--file".to_owned(), (*file).to_owned()]);
+        }
+        if let Some(only) = &self.file {
+            arguments.extend(["--re".to_owned(), only.clone()]);
+        }
+        if let Some(shard) = &self.shard {
+            arguments.extend(["--shard".to_owned(), shard.clone()]);
+        }
+        if let Some(since) = &self.since {
+            let diff = root().join("target/mutants/since.diff");
+            fs::create_dir_all(root().join("target/mutants")).map_err(|error| Failed(error.to_string()))?;
+            fs::write(&diff, output("git", &["diff", since])?).map_err(|error| Failed(error.to_string()))?;
+            arguments.extend(["--in-diff".to_owned(), diff.to_string_lossy().into_owned()]);
+        }
+        Ok(arguments)
+    }
 }
 
 /// Runs what the arguments ask for, and adds the result to the table.
 pub fn run(arguments: &[String]) -> Result<(), Failed> {
     let wanted = Wanted::read(arguments)?;
-    let tool = tool()?;
-    PARTS
+    let tool = list::tool()?;
+    let parts = PARTS
         .iter()
-        .filter(|(part, ..)| wanted.part.as_deref().is_none_or(|only| only == *part))
-        .try_for_each(|part| one(&tool, &wanted, part))
-}
-
-/// `cargo-mutants`, compiled on first use.
-fn tool() -> Result<PathBuf, Failed> {
-    let tools = root().join("target/tools");
-    let tool = tools.join("bin/cargo-mutants");
-    if !tool.exists() {
-        println!("── cargo-mutants {VERSION} is not there: compiling it into target/tools, which takes some minutes");
-        let tools = tools.to_string_lossy().into_owned();
-        let arguments = [
-            "install",
-            "cargo-mutants",
-            "--version",
-            VERSION,
-            "--locked",
-            "--root",
-            &tools,
-        ];
-        step("a tool", "cargo", &arguments)?;
-    }
-    Ok(tool)
-}
-
-fn one(tool: &Path, wanted: &Wanted, (part, files, packages, tests): &Part) -> Result<(), Failed> {
-    let out = root().join("target/mutants").join(part);
-    fs::create_dir_all(&out).map_err(|error| Failed(error.to_string()))?;
-    let mut command = Command::new(tool);
-    command.args([
-        "mutants",
-        "--no-shuffle",
-        "--jobs",
-        "1",
-        "--timeout",
-        TIMEOUT_S,
-        "--colors",
-        "never",
-        "--output",
-    ]);
-    command.arg(&out).args(*packages).current_dir(root());
-    command.env("CARGO_PROFILE_DEV_DEBUG", "0");
-    for file in *files {
-        if wanted
-            .file
-            .as_ref()
-            .is_none_or(|only| file.contains(only.as_str()) || file.contains('*'))
-        {
-            command.args(["--file", file]);
+        .filter(|part| wanted.part.as_deref().is_none_or(|only| only == part.name));
+    for part in parts {
+        let mutants = list::list(&tool, &wanted.listed(part)?)?;
+        println!("── {}: {} changes", wanted.words(part.name), mutants.len());
+        if mutants.is_empty() {
+            continue;
         }
-    }
-    if let Some(only) = wanted
-        .file
-        .as_ref()
-        .filter(|_| files.iter().any(|file| file.contains('*')))
-    {
-        command.args(["--examine-re", only]);
-    }
-    if let Some(shard) = &wanted.shard {
-        command.args(["--shard", shard]);
-    }
-    if let Some(since) = &wanted.since {
-        let diff = out.join("since.diff");
-        fs::write(&diff, output("git", &["diff", since])?).map_err(|error| Failed(error.to_string()))?;
-        command.arg("--in-diff").arg(diff);
-    }
-    command.arg("--").args(*tests);
-    println!("── {}", wanted.words(part));
-    // It ends with a fault where a mutant survived; what came of it is in its files.
-    command
-        .status()
-        .map_err(|error| Failed(format!("cannot run cargo-mutants: {error}")))?;
-    let counts = counts(&out.join("mutants.out"));
-    let survivors = counts.get("missed").copied().unwrap_or_default();
-    let killed = counts.get("caught").copied().unwrap_or_default() + counts.get("timeout").copied().unwrap_or_default();
-    let all = killed + survivors;
-    if all == 0 {
-        println!("── nothing to break");
-        return Ok(());
-    }
-    let share = killed * 100 / all;
-    let text = format!("{killed} of {all} killed ({share} %), {survivors} survived");
-    measured::add(&wanted.words(part), &text)?;
-    println!(
-        "── {text}; survivors are in {}",
-        out.join("mutants.out/missed.txt").display()
-    );
-    if share < AT_LEAST {
-        return Err(Failed(format!(
-            "{share} % of the mutants of `{part}` were killed, at least {AT_LEAST} % have to be"
-        )));
+        let ends = one(part, &mutants)?;
+        judge(part, &wanted, &mutants, &ends)?;
     }
     Ok(())
 }
 
-/// How many mutants came to which end: each end has a file with a line for each.
-fn counts(out: &Path) -> BTreeMap<&'static str, u64> {
-    let ends = ["caught", "missed", "timeout"];
-    let count = |end: &str| {
-        let text = fs::read_to_string(out.join(format!("{end}.txt"))).unwrap_or_default();
-        text.lines().filter(|line| !line.is_empty()).count() as u64
+/// Tries the mutants of a part; those that do not compile have no end.
+fn one(part: &Part, mutants: &[Mutant]) -> Result<Vec<(usize, End)>, Failed> {
+    let tree = Tree::copy()?;
+    let Placed { switched, alone } = behind_switch(part, mutants, &tree)?;
+    let trial = trial(part, &tree)?;
+    println!(
+        "── {} behind a switch, {} one at a time; the tests take {:.0} s where nothing is broken",
+        switched.len(),
+        alone.len(),
+        trial.took().as_secs_f32()
+    );
+    let mut ends = trial.all(&switched, |done| {
+        if done.is_multiple_of(50) {
+            println!("   {done} of {}", switched.len());
+        }
+    });
+    for file in files(mutants) {
+        tree.restore(file)?;
+    }
+    tree.restore(part.root)?;
+    for id in alone {
+        if let Some(end) = in_place(part, &mutants[id], &tree)? {
+            ends.push((id, end));
+        }
+    }
+    Ok(ends)
+}
+
+/// Which mutants stand behind the switch, and which cannot; those that do not compile are in neither.
+struct Placed {
+    switched: Vec<usize>,
+    alone: BTreeSet<usize>,
+}
+
+/// Writes the mutants behind the switch.
+///
+/// One that the compiler refuses there would be refused in its place too: it is the whole body of the function, between
+/// two braces, so it has the types of its place.
+fn behind_switch(part: &Part, mutants: &[Mutant], tree: &Tree) -> Result<Placed, Failed> {
+    let (mut alone, mut refused_before) = (BTreeSet::new(), BTreeSet::new());
+    let root = Tree::source(part.root)? + switch::SWITCH;
+    tree.write(part.root, root.as_bytes())?;
+    loop {
+        let mut places = BTreeMap::new();
+        for file in files(mutants) {
+            let left_out = alone.union(&refused_before).copied().collect();
+            let switched = switch::switched(&Tree::source(file)?, file, mutants, &left_out);
+            alone.extend(switched.alone);
+            tree.write(file, switched.text.as_bytes())?;
+            places.insert(file, switched.lines);
+        }
+        let refused = tree.refused(part.package)?;
+        if refused.is_empty() {
+            let stands = |id: &usize| !alone.contains(id) && !refused_before.contains(id);
+            let switched = (0..mutants.len()).filter(stands).collect();
+            return Ok(Placed { switched, alone });
+        }
+        let before = refused_before.len();
+        for refusal in &refused {
+            let lines = places.get(refusal.file.as_str()).into_iter().flatten();
+            let at = lines.filter(|(lines, _)| lines.contains(&refusal.line));
+            refused_before.extend(at.map(|(_, id)| *id));
+        }
+        if refused_before.len() == before {
+            let message = &refused[0].message;
+            return Err(Failed(format!("the switch broke what it should not: {message}")));
+        }
+    }
+}
+
+fn trial(part: &Part, tree: &Tree) -> Result<Trial, Failed> {
+    let programs = tree.programs(part.tests)?;
+    Trial::of(programs.ok_or_else(|| Failed("the tests do not build with the switch".to_owned()))?)
+}
+
+/// Tries a mutant that cannot stand behind the switch, with a build of its own; nothing if it does not compile.
+fn in_place(part: &Part, mutant: &Mutant, tree: &Tree) -> Result<Option<End>, Failed> {
+    let text = switch::replaced(&Tree::source(&mutant.file)?, mutant)
+        .ok_or_else(|| Failed(format!("`{}` is not where it was", mutant.name)))?;
+    tree.write(&mutant.file, text.as_bytes())?;
+    let compiles = tree.refused(part.package)?.is_empty();
+    let programs = if compiles { tree.programs(part.tests)? } else { None };
+    let end = programs.map(|programs| Trial::untimed(programs).one(None));
+    tree.restore(&mutant.file)?;
+    Ok(end)
+}
+
+fn files(mutants: &[Mutant]) -> BTreeSet<&str> {
+    mutants.iter().map(|mutant| mutant.file.as_str()).collect()
+}
+
+/// Writes down what came of it, and judges by the share.
+fn judge(part: &Part, wanted: &Wanted, mutants: &[Mutant], ends: &[(usize, End)]) -> Result<(), Failed> {
+    let named = |end: End| {
+        let ids = ends.iter().filter(move |(_, ended)| *ended == end);
+        ids.map(|(id, _)| mutants[*id].name.as_str()).collect::<Vec<_>>()
     };
-    ends.into_iter().map(|end| (end, count(end))).collect()
+    let (survived, endless) = (named(End::Survived), named(End::Timeout));
+    let survivors = root().join(format!("target/mutants/{}.txt", part.name));
+    fs::write(&survivors, survived.join("\n") + "\n").map_err(|error| Failed(error.to_string()))?;
+    for name in &survived {
+        println!("   survived: {name}");
+    }
+    let killed = ends.len() - survived.len();
+    let share = killed * 100 / ends.len().max(1);
+    let text = format!(
+        "{killed} of {} killed ({share} %), {} of them because a test did not end; {} survived; {} more do not compile",
+        ends.len(),
+        endless.len(),
+        survived.len(),
+        mutants.len() - ends.len()
+    );
+    measured::add(&wanted.words(part.name), &text)?;
+    println!("── {text}; survivors are in {}", survivors.display());
+    if share < AT_LEAST {
+        return Err(Failed(format!(
+            "{share} % of the mutants of `{}` were killed, at least {AT_LEAST} % have to be",
+            part.name
+        )));
+    }
+    Ok(())
 }
