@@ -211,7 +211,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failed> {
 fn one(part: &Part, mutants: &[Mutant]) -> Result<Vec<(usize, End)>, Failed> {
     let tree = Tree::copy()?;
     let Placed { switched, alone } = behind_switch(part, mutants, &tree)?;
-    let trial = trial(part, &tree)?;
+    let trial = Trial::of(tree.programs(part.tests)?)?;
     println!(
         "── {} behind a switch, {} one at a time; the tests take {:.0} s where nothing is broken",
         switched.len(),
@@ -277,19 +277,16 @@ fn behind_switch(part: &Part, mutants: &[Mutant], tree: &Tree) -> Result<Placed,
     }
 }
 
-fn trial(part: &Part, tree: &Tree) -> Result<Trial, Failed> {
-    let programs = tree.programs(part.tests)?;
-    Trial::of(programs.ok_or_else(|| Failed("the tests do not build with the switch".to_owned()))?)
-}
-
 /// Tries a mutant that cannot stand behind the switch, with a build of its own; nothing if it does not compile.
 fn in_place(part: &Part, mutant: &Mutant, tree: &Tree) -> Result<Option<End>, Failed> {
     let text = switch::replaced(&Tree::source(&mutant.file)?, mutant)
         .ok_or_else(|| Failed(format!("`{}` is not where it was", mutant.name)))?;
     tree.write(&mutant.file, text.as_bytes())?;
-    let compiles = tree.refused(part.package)?.is_empty();
-    let programs = if compiles { tree.programs(part.tests)? } else { None };
-    let end = programs.map(|programs| Trial::untimed(programs).one(None));
+    let end = if tree.refused(part.package)?.is_empty() {
+        Some(Trial::untimed(tree.programs(part.tests)?).one(None))
+    } else {
+        None
+    };
     tree.restore(&mutant.file)?;
     Ok(end)
 }
