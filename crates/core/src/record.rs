@@ -69,10 +69,10 @@ pub enum Provenance {
     Reported,
 }
 
-/// The idempotency key of the request, hashed with its scope, and the hash of the request's body.
+/// The idempotency key of the request, hashed with its scope, and what its body is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Idempotency {
-    /// First half of SHA-256 over the body's bytes.
+    /// In a request the first half of SHA-256 over the body's bytes; in a record a hash of that with the digest key.
     pub body: Half,
     /// First half of SHA-256 over credential, route and key.
     pub key: Half,

@@ -1,7 +1,7 @@
 //! Credentials of tools: their values lie sealed with the secrets, and one leaves only with the record that says so.
 
 use countersign_core::command::ReleaseCredential;
-use countersign_core::digest::{Digest, hex};
+use countersign_core::digest::hex;
 use countersign_core::event::{CredentialReleased, CredentialStored, Event};
 use countersign_core::ids::PermitId;
 use countersign_core::redact::Kinds;
@@ -17,8 +17,6 @@ use crate::{Engine, blocking};
 
 /// Kind of the secrets that are credentials of tools.
 const CREDENTIAL: &str = "credential";
-/// Which key of an idempotent request's body stands in the record; see [`Engine::store_credential`].
-const BODY_TAG: &str = "countersign-credential-body-v1";
 
 /// A credential to store.
 pub struct NewCredential {
@@ -82,14 +80,6 @@ impl Engine {
             tools: new.tools,
             version: 0,
         }));
-        // A repeated request is known by a hash of its body, which stands in the record. A value that can be guessed could
-        // be found by it, so it is one that nobody can make without the digest key.
-        let key = self.inner.org(org)?.keys.digest.0;
-        let body = Zeroizing::new(Digest::tagged(BODY_TAG, &[&key, request.body]).0);
-        let request = Request {
-            body: &*body,
-            ..*request
-        };
         let done = self
             .perform(Lane::Write, org, request.envelope(command), beside)
             .await?;

@@ -20,6 +20,7 @@ use countersign_tlog::{Checkpoint, Edge, Hash, SigningKey, leaf_hash};
 use zeroize::Zeroizing;
 
 use crate::error::EngineError;
+use crate::intake::without_the_body;
 use crate::log_signer::LogSigner;
 use crate::payload::{self, PayloadKeys};
 use crate::random::Uuid7;
@@ -227,13 +228,14 @@ impl Ledger {
     /// Carries a command out in memory and writes what it comes to into `append`.
     pub fn carry_out(
         &mut self,
-        envelope: Envelope,
+        mut envelope: Envelope,
         beside: Beside,
         now: Time,
         append: &mut Append,
     ) -> (Answer, Vec<Entry>) {
         let now = now.max(self.state.last_ts() + Span(1));
         self.last_used = now;
+        envelope.idem = envelope.idem.map(|idem| without_the_body(&self.keys.digest, idem));
         let (actor, idem) = (envelope.actor.clone(), envelope.idem);
         let sealing = matches!(envelope.command, Command::Seal);
         let mut ctx = Ctx {

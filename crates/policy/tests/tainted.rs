@@ -1,5 +1,4 @@
 //! What content from outside does to a decision: it makes it stricter, or leaves it.
-#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::collections::BTreeMap;
 

@@ -103,7 +103,8 @@ impl State {
                     .hint("ask for a decision on the action that is about to run"),
             );
         }
-        if !(action.reserved.is_empty() && action.counted.is_empty()) && !action.held {
+        let holds_nothing = action.reserved.is_empty() && action.counted.is_empty();
+        if !holds_nothing && !action.held {
             let detail = format!("what `{}` had reserved is settled", redeem.permit);
             return Err(Refusal::conflict("reservation_ended", detail).hint("ask for a new decision"));
         }

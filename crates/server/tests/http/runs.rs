@@ -121,9 +121,9 @@ async fn runs_are_listed_newest_first_by_agent_trigger_and_whether_they_are_open
     };
     let second = second["run"].as_str().unwrap().to_owned();
     assert_eq!(list("").await, [second.clone(), first.clone()]);
-    assert_eq!(list("&open=true").await, [second.clone()]);
-    assert_eq!(list("&open=false").await, [first.clone()]);
-    assert_eq!(list("&trigger=person").await, [first.clone()]);
+    assert_eq!(list("&open=true").await, std::slice::from_ref(&second));
+    assert_eq!(list("&open=false").await, std::slice::from_ref(&first));
+    assert_eq!(list("&trigger=person").await, std::slice::from_ref(&first));
     assert_eq!(list("&agent=bot&limit=1").await, [second]);
     assert_eq!(list("&agent=nobody").await, Vec::<String>::new());
     let page = server

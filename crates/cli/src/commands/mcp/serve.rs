@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use super::server_name;
+use crate::console::say;
 use crate::failure::{Failure, Result};
 use crate::governing::{Deciding, GatewayKey};
 use crate::span::span;
@@ -109,7 +110,10 @@ impl Serve {
         let address = listener.local_addr().map_err(unbound)?;
         let public = self.public_url.unwrap_or_else(|| format!("http://{address}"));
         let names: Vec<String> = upstreams.keys().map(|name| format!("/mcp/{name}")).collect();
-        println!("countersign mcp serves at {} ({})", public, names.join(", "));
+        say(format_args!(
+            "countersign mcp serves at {public} ({})",
+            names.join(", ")
+        ));
         let options = Options {
             upstreams,
             public: public.trim_end_matches('/').to_owned(),

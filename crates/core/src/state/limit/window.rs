@@ -98,7 +98,7 @@ impl Holds<'_> {
 
 impl Windows {
     /// Nothing counts.
-    pub(in crate::state) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.by_limit.is_empty()
     }
 
