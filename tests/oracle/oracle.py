@@ -446,7 +446,6 @@ class Model:
             self.reserve(data)
             self.count(data)
             self.has_read(data["action_id"])
-            self.count(data)
         else:
             self.give_back(data["action_id"])
             self.uncount(data["action_id"])

@@ -132,6 +132,7 @@ async fn a_value_is_in_no_file_log_error_or_export_and_outlives_another_instance
         "/openapi.json",
         "/metrics",
         "/v1/audit?limit=100",
+        "/v1/audit/records",
         "/v1/keys",
     ] {
         let sent = admin.send(Method::GET, path, None, None).await.expect("an answer");

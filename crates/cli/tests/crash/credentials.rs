@@ -6,7 +6,7 @@ use countersign_client::{Client, ClientError};
 use serde_json::{Value, json};
 
 use crate::load::Numbers;
-use crate::scene::{Folder, Place, Server, prepare, seed};
+use crate::scene::{AGENTS, Folder, Place, Server, prepare, seed};
 
 const VALUE: &str = "words-that-open-doors";
 /// So many kills, and so many permits that are shown at once before each.
@@ -46,7 +46,7 @@ async fn a_credential_is_given_out_once_at_most_over_every_kill() {
     std::fs::create_dir(&folder.0).unwrap();
     let place = Place::folder(&folder.0.join("data"));
     let oracle = prepare(&folder.0, &place).await;
-    let (agent_key, admin_key) = (&oracle.keys[0], oracle.keys.last().unwrap());
+    let admin_key = oracle.keys.last().unwrap();
     let mut server = Server::start(&place);
     let admin = server.client(admin_key);
     let stored = json!({ "name": "reader", "value": VALUE, "tools": ["read"] });
@@ -60,10 +60,10 @@ async fn a_credential_is_given_out_once_at_most_over_every_kill() {
     let mut numbers = Numbers(seed);
     let mut received: BTreeMap<String, u32> = BTreeMap::new();
     for crash in 1..=CRASHES {
-        let agent = server.client(agent_key);
         let mut permits = Vec::new();
-        for _ in 0..PERMITS {
-            permits.push(redeemed(&agent).await);
+        // In turn, since policy lets each of them read so and so often.
+        for agent_key in oracle.keys.iter().take(AGENTS).cycle().take(PERMITS) {
+            permits.push(redeemed(&server.client(agent_key)).await);
         }
         let (answered, mut arrived) = tokio::sync::mpsc::unbounded_channel();
         let asking: Vec<_> = permits
