@@ -15,7 +15,10 @@ const PERMITS: usize = 16;
 
 async fn redeemed(agent: &Client) -> String {
     let decided: Value = agent
-        .post("/v1/actions", &json!({ "action": "read", "estimated_cost": "0.001" }))
+        .post(
+            "/v1/actions",
+            &json!({ "action": "read", "amount": "1", "estimated_cost": "0.001" }),
+        )
         .await
         .unwrap();
     let what = json!({ "permit": decided["permit"], "action_digest": decided["action_digest"] });
