@@ -15,7 +15,7 @@ use crate::failure::{Failure, Result};
 /// Less than was asked for.
 #[derive(Args)]
 pub(super) struct Edit {
-    /// What is to be where, such as /amount=300 or '/args/to=["a@example.com"]'; JSON, or text as it stands
+    /// What is to be where, such as /amount=300 or /args/note=short; JSON, or text as it stands
     #[arg(long, value_name = "POINTER=VALUE")]
     set: Vec<String>,
     /// A member that is to go, such as /args/scope/write
