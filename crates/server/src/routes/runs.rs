@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::handlers;
 use crate::body;
 use crate::problem::Problem;
+use crate::query;
 use crate::query::{id, invalid};
 use crate::reply::{Answer, json};
 use crate::way::Asked;
@@ -95,12 +96,12 @@ async fn runs(asked: Asked<Caller>) -> Answer {
         return Err(invalid("`limit` is from 1 to 500"));
     }
     let wanted = RunsWanted {
-        agent: listed.agent,
+        agent: query::word("agent", listed.agent)?,
         trigger: listed.trigger.map(trigger),
         open: listed.open,
         before: listed.cursor,
         limit,
-        min_seq: listed.min_seq,
+        min_seq: listed.min_seq.map(|seq| query::whole("min_seq", seq)).transpose()?,
     };
     let page = asked.app.engine.runs(&asked.caller, wanted).await?;
     json(&RunsAnswer {
