@@ -28,7 +28,7 @@ pub(super) static CALLS: &[Call] = &[
         .answers::<LimitAnswer>(),
 ];
 
-const AGENT: Param = query("agent", "Windows of this agent, and those that it opened.", id);
+const AGENT: Param = query("agent", "Windows of this agent, and those that it opened.", word);
 const VALUE: Param = query(
     "value",
     "Windows that one value of the actions tells apart, of this value: a customer, an account.",

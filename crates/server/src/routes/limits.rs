@@ -9,7 +9,7 @@ use countersign_engine::Caller;
 
 use super::handlers;
 use crate::problem::Problem;
-use crate::query::Whose;
+use crate::query::{Whose, word};
 use crate::reply::{Answer, json};
 use crate::way::Asked;
 
@@ -47,17 +47,30 @@ fn on_the_wire(
         count: limit.count(),
         sum: limit.sum().map(|(sum, _)| amount_text(sum, unit)),
         within_s: limit.within() / 1_000_000,
-        counts: match () {
-            () if limit.looks_for_repetitions() => "repetitions",
-            () if limit.counts_retries() => "retries",
-            () => "actions",
-        }
-        .to_owned(),
+        counts: counted(limit).to_owned(),
         at_cap: limit.at_cap().as_str().to_owned(),
         windows_in_use: stands.in_use,
         windows: stands.windows.into_iter().map(window).collect(),
         unit: stands.unit,
     }
+}
+
+fn counted(limit: &Limit) -> &'static str {
+    if limit.looks_for_repetitions() {
+        "repetitions"
+    } else if limit.counts_retries() {
+        "retries"
+    } else {
+        "actions"
+    }
+}
+
+fn whose(asked: &Asked<Caller>) -> Result<Whose, Problem> {
+    let Whose { agent, value } = asked.query()?;
+    Ok(Whose {
+        agent: word("agent", agent)?,
+        value: word("value", value)?,
+    })
 }
 
 fn looked_for<'a>(whose: &'a Whose, key: &'a DigestKey) -> LookedFor<'a> {
@@ -68,7 +81,7 @@ fn looked_for<'a>(whose: &'a Whose, key: &'a DigestKey) -> LookedFor<'a> {
 }
 
 async fn limits(asked: Asked<Caller>) -> Answer {
-    let whose: Whose = asked.query()?;
+    let whose = whose(&asked)?;
     let read = move |state: &State, live: &Snapshot, now: Time, key: &DigestKey| {
         let look = looked_for(&whose, key);
         let some = look.agent.is_some() || look.value.is_some();
@@ -85,7 +98,7 @@ async fn limits(asked: Asked<Caller>) -> Answer {
 }
 
 async fn limit(asked: Asked<Caller>) -> Answer {
-    let (name, whose): (_, Whose) = (asked.param().to_owned(), asked.query()?);
+    let (name, whose) = (asked.param().to_owned(), whose(&asked)?);
     let read = move |state: &State, live: &Snapshot, now: Time, key: &DigestKey| {
         let limit = live.limit(&name)?;
         Some(on_the_wire(limit, state, live, now, &looked_for(&whose, key), LISTED))

@@ -11,8 +11,7 @@ use serde::Deserialize;
 use super::handlers;
 use crate::body;
 use crate::problem::Problem;
-use crate::query;
-use crate::query::{id, invalid};
+use crate::query::{self, id};
 use crate::reply::{Answer, json};
 use crate::way::Asked;
 
@@ -91,16 +90,12 @@ async fn start(asked: Asked<Caller>) -> Answer {
 
 async fn runs(asked: Asked<Caller>) -> Answer {
     let listed: Listed = asked.query()?;
-    let limit = listed.limit.unwrap_or(50);
-    if !(1..=500).contains(&limit) {
-        return Err(invalid("`limit` is from 1 to 500"));
-    }
     let wanted = RunsWanted {
         agent: query::word("agent", listed.agent)?,
         trigger: listed.trigger.map(trigger),
         open: listed.open,
         before: listed.cursor,
-        limit,
+        limit: query::within("limit", listed.limit, 50, 500)?,
         min_seq: listed.min_seq.map(|seq| query::whole("min_seq", seq)).transpose()?,
     };
     let page = asked.app.engine.runs(&asked.caller, wanted).await?;

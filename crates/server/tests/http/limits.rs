@@ -148,6 +148,13 @@ async fn people_see_where_every_limit_stands_and_find_an_agent_or_a_value() {
         [&json!("pace"), &json!("agent:bot")]
     );
     assert!(pace["windows"][0]["room_at"].is_string());
+    for path in ["/v1/limits?value=", "/v1/limits?agent=", "/v1/limits/reads?value="] {
+        assert_eq!(
+            server.get(admin, path).await.problem(422),
+            "invalid_parameter",
+            "{path}"
+        );
+    }
     let nobody = server.get(admin, "/v1/limits?agent=nobody").await.good();
     assert_eq!(nobody["limits"], json!([]));
     server.get(admin, "/v1/limits/nope").await.problem(404);

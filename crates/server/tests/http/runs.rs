@@ -126,6 +126,17 @@ async fn runs_are_listed_newest_first_by_agent_trigger_and_whether_they_are_open
     assert_eq!(list("&trigger=person").await, std::slice::from_ref(&first));
     assert_eq!(list("&agent=bot&limit=1").await, [second]);
     assert_eq!(list("&agent=nobody").await, Vec::<String>::new());
+    for path in [
+        "/v1/runs?agent=",
+        "/v1/runs?min_seq=9007199254740992",
+        "/v1/runs?limit=0",
+    ] {
+        assert_eq!(
+            server.get(admin, path).await.problem(422),
+            "invalid_parameter",
+            "{path}"
+        );
+    }
     let page = server
         .get(admin, &format!("/v1/runs?limit=1&min_seq={}", size - 1))
         .await
