@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::problem::Problem;
+use crate::verdict::{Decision, Reason};
 use crate::yaml::{self, Source};
 
 pub(crate) mod autonomy;
@@ -33,6 +34,7 @@ pub(crate) mod tests;
 pub(crate) mod theatre;
 pub(crate) mod tools;
 pub(crate) mod trigger;
+pub(crate) mod which;
 
 pub use autonomy::{AutonomyRules, Estimate, Threshold};
 pub use budget::{AtCap, Budget, Of, Per, Unit};
@@ -72,6 +74,19 @@ impl RuleId {
     /// `document#rule`.
     pub(crate) fn source(&self) -> String {
         format!("{}#{}", self.document, self.rule)
+    }
+
+    /// What it says about an action.
+    pub(crate) fn reason(&self, code: &str, decision: Decision, message: String) -> Reason {
+        Reason {
+            code: code.to_owned(),
+            column: self.place.column,
+            decision,
+            document: self.document.to_string(),
+            line: self.place.line,
+            message,
+            rule: self.rule.to_string(),
+        }
     }
 }
 

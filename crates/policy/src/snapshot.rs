@@ -191,14 +191,14 @@ impl Snapshot {
     fn index(&mut self) {
         for (at, budget) in self.budgets.iter().enumerate() {
             let (exact, others) = &mut self.budget_index;
-            match budget.agent.as_ref().and_then(document::selector::Pattern::exact) {
+            match budget.which.agent() {
                 Some(agent) => exact.entry(agent.to_owned()).or_default().push(at),
                 None => others.push(at),
             }
         }
         for (at, limit) in self.limits.iter().enumerate() {
             let (exact, others) = &mut self.limit_index;
-            match limit.agent.as_ref().and_then(document::selector::Pattern::exact) {
+            match limit.which.agent() {
                 Some(agent) => exact.entry(agent.to_owned()).or_default().push(at),
                 None => others.push(at),
             }

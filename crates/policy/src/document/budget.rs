@@ -12,7 +12,7 @@ use super::field::{Fields, Reader};
 use super::limit::{self, Limit};
 use super::rule::Approvers;
 use super::schedule;
-use super::selector::Pattern;
+use super::which::Which;
 use crate::verdict::{Decision, Demand, Reason};
 use crate::yaml::{Node, decimal};
 
@@ -94,10 +94,7 @@ pub enum Unit {
 /// One budget.
 pub struct Budget {
     pub(crate) id: RuleId,
-    pub(crate) agent: Option<Pattern>,
-    team: Option<String>,
-    tool: Option<Pattern>,
-    action: Option<Pattern>,
+    pub(crate) which: Which,
     per: Per,
     of: Of,
     limit: Decimal,
@@ -174,38 +171,17 @@ impl Budget {
 
     /// Whether it is about an action.
     pub fn covers(&self, agent: &str, team: Option<&str>, tool: Option<&str>, action: &str) -> bool {
-        let named =
-            |pattern: &Option<Pattern>, name: &str| pattern.as_ref().is_none_or(|pattern| pattern.matches(name));
-        named(&self.agent, agent)
-            && self.team.as_deref().is_none_or(|of| team == Some(of))
-            && self
-                .tool
-                .as_ref()
-                .is_none_or(|of| tool.is_some_and(|tool| of.matches(tool)))
-            && named(&self.action, action)
+        self.which.covers(agent, team, tool, action)
     }
 
     /// What it says about an action, as a reason.
     pub fn reason(&self, code: &str, decision: Decision, message: String) -> Reason {
-        Reason {
-            code: code.to_owned(),
-            column: self.id.place.column,
-            decision,
-            document: self.id.document.to_string(),
-            line: self.id.place.line,
-            message,
-            rule: self.id.rule.to_string(),
-        }
+        self.id.reason(code, decision, message)
     }
 
     /// Who has to approve what does not fit.
     pub fn demand(&self) -> Demand {
-        Demand {
-            editable: self.approvers.editable.clone(),
-            names: self.approvers.names.clone(),
-            quorum: self.approvers.quorum,
-            source: self.id.source(),
-        }
+        self.approvers.demand(&self.id)
     }
 }
 
@@ -229,11 +205,7 @@ fn budget(reader: &mut Reader<'_>, node: &Node) -> Option<Budget> {
     let mut fields = reader.fields(node, "a budget")?;
     let place = reader.place(fields.head());
     let name = fields.need(reader, "name").and_then(|node| reader.id(node));
-    let pattern = |reader: &mut Reader<'_>, node: Option<&Node>| node.and_then(|node| Pattern::read(reader, node));
-    let (agent, tool, action) = (fields.get("agent"), fields.get("tool"), fields.get("action"));
-    let (agent, tool) = (pattern(reader, agent), pattern(reader, tool));
-    let action = pattern(reader, action);
-    let team = fields.get("team").and_then(|node| reader.name(node));
+    let which = Which::read(reader, &mut fields);
     let per = fields.need(reader, "per").and_then(|node| reader.word(node, &PER));
     let of = of(reader, &mut fields, per);
     let spending = spending(reader, &mut fields);
@@ -250,10 +222,7 @@ fn budget(reader: &mut Reader<'_>, node: &Node) -> Option<Budget> {
     complete(reader, &id, &unit, &rest);
     Some(Budget {
         id,
-        agent,
-        team,
-        tool,
-        action,
+        which,
         per: per?,
         of: of?,
         limit,
@@ -464,10 +433,7 @@ pub(crate) fn limits(reader: &mut Reader<'_>, agent: &str, node: &Node) -> (Vec<
         complete(reader, &id, &unit, &rest);
         Budget {
             id,
-            agent: Some(Pattern::Exact(agent.to_owned())),
-            team: None,
-            tool: None,
-            action: None,
+            which: Which::of_agent(agent),
             per,
             of: if per == Per::Task { Of::Task } else { Of::Agent },
             limit,

@@ -10,7 +10,7 @@ use super::RuleId;
 use super::budget::{AT_CAP, AtCap, MOST};
 use super::field::{Fields, Reader, parse_duration};
 use super::rule::Approvers;
-use super::selector::Pattern;
+use super::which::Which;
 use crate::action::{Action, Resource};
 use crate::value::Value;
 use crate::verdict::{Decision, Demand, Reason};
@@ -137,10 +137,7 @@ fn write(value: &Value, into: &mut String) {
 /// One limit.
 pub struct Limit {
     pub(crate) id: RuleId,
-    pub(crate) agent: Option<Pattern>,
-    team: Option<String>,
-    tool: Option<Pattern>,
-    action: Option<Pattern>,
+    pub(crate) which: Which,
     keys: Vec<Key>,
     count: Option<u32>,
     sum: Option<(Decimal, Option<String>)>,
@@ -212,36 +209,17 @@ impl Limit {
 
     /// Whether it is about an action.
     pub fn covers(&self, agent: &str, team: Option<&str>, tool: Option<&str>, action: &str) -> bool {
-        let named =
-            |pattern: &Option<Pattern>, name: &str| pattern.as_ref().is_none_or(|pattern| pattern.matches(name));
-        let tool_named = |of: &Pattern| tool.is_some_and(|tool| of.matches(tool));
-        named(&self.agent, agent)
-            && self.team.as_deref().is_none_or(|of| team == Some(of))
-            && self.tool.as_ref().is_none_or(tool_named)
-            && named(&self.action, action)
+        self.which.covers(agent, team, tool, action)
     }
 
     /// What it says about an action, as a reason.
     pub fn reason(&self, code: &str, decision: Decision, message: String) -> Reason {
-        Reason {
-            code: code.to_owned(),
-            column: self.id.place.column,
-            decision,
-            document: self.id.document.to_string(),
-            line: self.id.place.line,
-            message,
-            rule: self.id.rule.to_string(),
-        }
+        self.id.reason(code, decision, message)
     }
 
     /// Who has to approve that for which there is no room.
     pub fn demand(&self) -> Demand {
-        Demand {
-            editable: self.approvers.editable.clone(),
-            names: self.approvers.names.clone(),
-            quorum: self.approvers.quorum,
-            source: self.id.source(),
-        }
+        self.approvers.demand(&self.id)
     }
 }
 
@@ -261,11 +239,7 @@ fn limit(reader: &mut Reader<'_>, node: &Node) -> Option<Limit> {
     let mut fields = reader.fields(node, "a limit")?;
     let place = reader.place(fields.head());
     let name = fields.need(reader, "name").and_then(|node| reader.id(node));
-    let pattern = |reader: &mut Reader<'_>, node: Option<&Node>| node.and_then(|node| Pattern::read(reader, node));
-    let (agent, tool, action) = (fields.get("agent"), fields.get("tool"), fields.get("action"));
-    let (agent, tool) = (pattern(reader, agent), pattern(reader, tool));
-    let action = pattern(reader, action);
-    let team = fields.get("team").and_then(|node| reader.name(node));
+    let which = Which::read(reader, &mut fields);
     let (same, per) = (fields.get("same"), fields.get("per"));
     let mut keys = match (per, same) {
         (Some(node), _) => keys(reader, node, true)?,
@@ -290,10 +264,7 @@ fn limit(reader: &mut Reader<'_>, node: &Node) -> Option<Limit> {
     };
     Some(Limit {
         id,
-        agent,
-        team,
-        tool,
-        action,
+        which,
         keys,
         count: counts.count,
         sum: counts.sum,
@@ -459,10 +430,7 @@ pub(crate) fn rates(
                 rule: Arc::from(name),
                 place: reader.place(item.span.clone()),
             },
-            agent: Some(Pattern::Exact(agent.to_owned())),
-            team: None,
-            tool: None,
-            action: None,
+            which: Which::of_agent(agent),
             keys: vec![Key::Agent],
             count: Some(count),
             sum: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::field::{Fields, Reader};
 use super::{Place, RuleId, editable};
-use crate::verdict::Quorum;
+use crate::verdict::{Demand, Quorum};
 use crate::yaml::Node;
 
 /// Who has to approve, as one rule says it.
@@ -20,6 +20,16 @@ pub(crate) struct Approvers {
 }
 
 impl Approvers {
+    /// What a rule demands of people.
+    pub(crate) fn demand(&self, of: &RuleId) -> Demand {
+        Demand {
+            editable: self.editable.clone(),
+            names: self.names.clone(),
+            quorum: self.quorum,
+            source: of.source(),
+        }
+    }
+
     /// Nobody in particular.
     pub(crate) fn default_route() -> Self {
         Approvers {

@@ -67,14 +67,17 @@ pub(super) fn one_line(text: &str) -> String {
 
 impl Tally {
     pub(super) fn say(&mut self, id: Option<&RuleId>, code: &str, decision: Decision, message: impl Into<String>) {
-        self.reasons.push(Reason {
-            code: code.to_owned(),
-            column: id.map_or(0, |id| id.place.column),
-            decision,
-            document: id.map_or_else(String::new, |id| id.document.to_string()),
-            line: id.map_or(0, |id| id.place.line),
-            message: message.into(),
-            rule: id.map_or_else(String::new, |id| id.rule.to_string()),
+        self.reasons.push(match id {
+            Some(id) => id.reason(code, decision, message.into()),
+            None => Reason {
+                code: code.to_owned(),
+                column: 0,
+                decision,
+                document: String::new(),
+                line: 0,
+                message: message.into(),
+                rule: String::new(),
+            },
         });
     }
 
@@ -83,13 +86,7 @@ impl Tally {
     }
 
     pub(super) fn demand(&mut self, id: &RuleId, approvers: &Approvers) {
-        let (names, quorum) = (approvers.names.clone(), approvers.quorum);
-        self.demands.insert(Demand {
-            editable: approvers.editable.clone(),
-            names,
-            quorum,
-            source: id.source(),
-        });
+        self.demands.insert(approvers.demand(id));
     }
 
     pub(super) fn require_evidence(&mut self) {
