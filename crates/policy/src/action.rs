@@ -1,5 +1,7 @@
 //! The action as policy sees it.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 
 use crate::value::Value;
@@ -71,4 +73,32 @@ pub struct Action {
     pub conflicts: Option<Value>,
     /// Labels of what the agent has read, as it says; it can only add to what is known.
     pub reads: Vec<String>,
+}
+
+impl Action {
+    /// An action of which nothing is said but the operation.
+    pub fn of(action: &str) -> Action {
+        Action {
+            tool: None,
+            action: action.to_owned(),
+            args: Value::Map(BTreeMap::new()),
+            resource: None,
+            env: None,
+            access: None,
+            amount: None,
+            currency: None,
+            estimated_cost: None,
+            confidence: None,
+            evidence: None,
+            labels: None,
+            principal: None,
+            run: None,
+            parent: None,
+            step: None,
+            delegation: None,
+            model: None,
+            conflicts: None,
+            reads: Vec::new(),
+        }
+    }
 }

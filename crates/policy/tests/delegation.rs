@@ -24,26 +24,8 @@ fn load(files: &[(String, String)]) -> Snapshot {
 
 fn action(name: &str, amount: i64) -> Action {
     Action {
-        tool: None,
-        action: name.to_owned(),
-        args: Value::Map(BTreeMap::new()),
-        resource: None,
-        env: None,
-        access: None,
         amount: Some(Decimal::from(amount)),
-        currency: None,
-        estimated_cost: None,
-        confidence: None,
-        evidence: None,
-        labels: None,
-        principal: None,
-        run: None,
-        parent: None,
-        step: None,
-        delegation: None,
-        model: None,
-        conflicts: None,
-        reads: Vec::new(),
+        ..Action::of(name)
     }
 }
 

@@ -7,26 +7,9 @@ use proptest::prelude::*;
 
 fn action(name: &str, env: Option<&str>, amount: Option<i64>) -> Action {
     Action {
-        tool: None,
-        action: name.to_owned(),
-        args: Value::Map(BTreeMap::new()),
-        resource: None,
         env: env.map(str::to_owned),
-        access: None,
         amount: amount.map(Decimal::from),
-        currency: None,
-        estimated_cost: None,
-        confidence: None,
-        evidence: None,
-        labels: None,
-        principal: None,
-        run: None,
-        parent: None,
-        step: None,
-        delegation: None,
-        model: None,
-        conflicts: None,
-        reads: Vec::new(),
+        ..Action::of(name)
     }
 }
 

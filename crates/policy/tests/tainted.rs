@@ -24,29 +24,10 @@ fn load(files: &[(&str, String)]) -> Snapshot {
 }
 
 fn decide(snapshot: &Snapshot, read: &[String]) -> countersign_policy::Verdict {
-    let body = countersign_policy::Value::Map(BTreeMap::new());
     let agent = Value::Map(BTreeMap::from([("id".to_owned(), Value::from("a"))]));
     let action = Action {
         tool: Some("mail".into()),
-        action: "mail".into(),
-        args: body,
-        resource: None,
-        env: None,
-        access: None,
-        amount: None,
-        currency: None,
-        estimated_cost: None,
-        confidence: None,
-        evidence: None,
-        labels: None,
-        principal: None,
-        run: None,
-        parent: None,
-        step: None,
-        delegation: None,
-        model: None,
-        conflicts: None,
-        reads: Vec::new(),
+        ..Action::of("mail")
     };
     let ctx = Context {
         agent_id: "a",

@@ -147,7 +147,7 @@ fn outline(decision: &DecisionMade, gap: Gap) -> Restored {
         }
     }
     let body = receive(Value::Map(fields)).unwrap_or_else(|_| Received {
-        action: nameless(&shown.action),
+        action: Action::of(&shown.action),
         agent: None,
         callback_url: None,
         accept_remedy: false,
@@ -167,31 +167,5 @@ fn outline(decision: &DecisionMade, gap: Gap) -> Restored {
         shown,
         whole: false,
         gaps: vec![gap],
-    }
-}
-
-/// An action of which only the operation is known.
-fn nameless(action: &str) -> Action {
-    Action {
-        tool: None,
-        action: action.to_owned(),
-        args: Value::Map(BTreeMap::new()),
-        resource: None,
-        env: None,
-        access: None,
-        amount: None,
-        currency: None,
-        estimated_cost: None,
-        confidence: None,
-        evidence: None,
-        labels: None,
-        principal: None,
-        run: None,
-        parent: None,
-        step: None,
-        delegation: None,
-        model: None,
-        conflicts: None,
-        reads: Vec::new(),
     }
 }
