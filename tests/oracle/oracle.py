@@ -180,7 +180,8 @@ class Model:
         agents = {data["agent"]} | {link["id"] for link in facts.get("delegation", [])}
         self.need(status == "refused" or agents & run["agents"], "it acts in a run that names other agents")
         self.need(run["reads"] | stated <= set(facts.get("reads", [])), "it was decided as if less had been read in its run")
-        run["reads"] |= stated | set(data.get("handed_reads", []))
+        if not data.get("practice"):
+            run["reads"] |= stated | set(data.get("handed_reads", []))
         self.has_read(data["action_id"] if data.get("permit") else None)
 
     def has_read(self, action):
@@ -266,6 +267,8 @@ class Model:
                 self.need(exact, f"`{read['limit']}` holds {count} for `{read['window']}`, not {read['counted']}")
                 if "sum" in read and read["counted"] < 1000:
                     self.need(Decimal(read["sum"]) == total, f"`{read['limit']}` comes to {total} for `{read['window']}`, not {read['sum']}")
+        if data.get("practice"):
+            return  # Nobody did what a practice is about.
         for one in counted:
             self.add_to(one, action, late=False)
         self.counts["counted"] += len(counted)
@@ -354,6 +357,9 @@ class Model:
         approval |= {"revision": data["revision"], "author": editor if data.get("second") else None, "edited_by": editor}
         if not data.get("keeps_votes"):
             approval |= {"yes": set(), "second": set()}
+        if data["approval"] not in self.practices:
+            self.uncount(data["action_id"])
+            self.count(data)
         decision["digest"] = data["digest"]
         decision["data"] = {**decision["data"], "classes": data.get("classes", [])}
 
@@ -361,7 +367,7 @@ class Model:
         approval = self.approvals.get(data["approval"])
         if not self.need_known(approval) or not data["counted"]:
             return
-        if record.get("payload") and data["verb"] in ("approve", "comment", "edit", "reject"):
+        if record.get("payload") and data["verb"] in ("approve", "edit", "reject") and data["approval"] not in self.practices:
             run = self.decisions[approval["data"]["action_id"]]["data"].get("run")
             self.runs.get(run, {"reads": set()})["reads"].discard("outside")
         opened = approval["data"]

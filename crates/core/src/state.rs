@@ -245,6 +245,9 @@ pub struct OpenAction {
     pub reads: Vec<String>,
     /// Redaction replaced parts of it: its stored form is not all of it.
     pub redacted: bool,
+    /// It is a practice: nobody did it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub practice: bool,
     /// How often its permit was shown and refused.
     pub refused: u32,
     /// A credential was given out for it.

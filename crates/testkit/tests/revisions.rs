@@ -33,6 +33,13 @@ rules:
 - { condition: \"has(amount) && amount == 13\", decision: deny }
 ";
 
+/// Never in the way; what they read has to be derived again as well.
+const LIMITS: &str = "
+limits:
+- { name: day, count: 1000, sum: 100000 USD, within: 1d }
+- { name: same-amount, per: amount, count: 1, within: 1h, at_cap: alert }
+";
+
 #[derive(Clone, Debug)]
 enum Deed {
     Edit(usize, i64, u8),
@@ -63,7 +70,7 @@ fn world() -> World {
         world.user(person, &["reviewer"], &["desk"], &[]);
     }
     world.agent("bot", "user:alex");
-    world.policy(&[("acme.yaml", ACME), ("gate.yaml", GATE)]);
+    world.policy(&[("acme.yaml", ACME), ("gate.yaml", GATE), ("limits.yaml", LIMITS)]);
     world
 }
 

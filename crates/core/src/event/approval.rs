@@ -209,6 +209,14 @@ pub enum Verb {
     Edit,
 }
 
+impl Verb {
+    /// What it says, yes or no: who approves less approves.
+    #[must_use]
+    pub fn decision(self) -> Verb {
+        if self == Verb::Edit { Verb::Approve } else { self }
+    }
+}
+
 /// `approval.voted`; the comment is the payload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

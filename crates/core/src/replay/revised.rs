@@ -107,10 +107,10 @@ impl Replay<'_> {
         if gaps.is_empty() {
             match follows {
                 Ok(follows) => differences.extend(compare::revisions(e, &follows.revised)),
-                Err(refusal) => differences.push(Difference {
+                Err(not) => differences.push(Difference {
                     what: "decision".to_owned(),
                     recorded: compare::text(&e.decision),
-                    recomputed: compare::text(&format!("none: {}", refusal.code)),
+                    recomputed: compare::text(&format!("none: {}", not.refusal.code)),
                 }),
             }
         }
@@ -134,6 +134,7 @@ impl Replay<'_> {
         let mut facts = self.state.facts_of_revision(action, submit);
         // What the guards read is derived with the decision, and compared with it.
         facts.budgets.clone_from(&e.facts.budgets);
+        facts.windows.clone_from(&e.facts.windows);
         compare::field("facts", &e.facts, &facts, &mut differences);
         compare::field("snapshot", &record.snapshot, &self.state.live(), &mut differences);
         let author = e.edited_by.as_deref().unwrap_or(&action.agent);

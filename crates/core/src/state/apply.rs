@@ -10,7 +10,9 @@ use super::{
     PendingDelivery, REFUSAL_SPAN, RefusalWindow, Remembered, State, StoredSnapshot, User,
 };
 use crate::digest::hex;
-use crate::event::{AlertRaised, ApprovalResolved, CallbackAttempted, DecisionMade, Delivery, Event, Permit, Status};
+use crate::event::{
+    AlertRaised, ApprovalResolved, CallbackAttempted, Counted, DecisionMade, Delivery, Event, Permit, Status,
+};
 use crate::ids::ActionId;
 use crate::record::{ActorKind, Record};
 use crate::retention::DEFAULT_CLASS;
@@ -283,6 +285,9 @@ impl State {
             Some(_) | None => e.action.as_str(),
         };
         let operation = operation.into();
+        // Nobody did what a practice is about: it counts nowhere.
+        let is_practice = e.practice.is_some();
+        let counts = |counted: &[Counted]| if is_practice { Vec::new() } else { counted.to_vec() };
         let action = OpenAction {
             acts_in: e.acts_in.clone(),
             agent: e.agent.clone(),
@@ -291,8 +296,8 @@ impl State {
             callback: e.callback.clone(),
             classes: e.classes.clone(),
             constraints: e.constraints.clone(),
-            counted: e.counted.clone(),
-            counts_later: e.counts_later.clone(),
+            counted: counts(&e.counted),
+            counts_later: counts(&e.counts_later),
             delegation: HandedOn::chain(&e.facts),
             digest,
             held: false,
@@ -301,6 +306,7 @@ impl State {
             outcome_due: None,
             outcome: false,
             permit,
+            practice: is_practice,
             reads: e.reads.clone(),
             redeemed: false,
             redacted: !record.redact.is_empty(),
@@ -320,7 +326,9 @@ impl State {
             uncounted: false,
         };
         self.actions.insert(e.action_id, action);
-        self.counted_by(e);
+        if !is_practice {
+            self.counted_by(e);
+        }
         if let Some(permit) = &e.permit {
             self.leaving.insert((leaves, e.action_id));
             self.reserve(e.action_id, &e.reserved, permit.expires);
@@ -375,7 +383,7 @@ impl State {
     }
 
     fn release_place(&mut self, id: ActionId) {
-        if let Some(action) = self.actions.get(&id)
+        if let Some(action) = self.actions.get(&id).filter(|action| !action.practice)
             && let Some(count) = self.approvals_of_agent.get_mut(&action.agent)
         {
             *count = count.saturating_sub(1);

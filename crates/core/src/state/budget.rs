@@ -16,7 +16,7 @@ use countersign_policy::{Budget, Decimal, Of, Per, Snapshot, Unit};
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::amount_text as written;
-pub(super) use self::reserve::{Exhausted, guard};
+pub(super) use self::reserve::guard;
 pub(super) use self::settle::Reported;
 pub use self::show::{AccountStands, BudgetStands, Fullness};
 use super::State;

@@ -72,7 +72,7 @@ impl State {
         self.leaving.clear();
         for (id, approval) in &approvals {
             self.arm(*id, approval);
-            if let Some(action) = self.actions.get(&approval.action_id) {
+            if let Some(action) = self.actions.get(&approval.action_id).filter(|action| !action.practice) {
                 *self.approvals_of_agent.entry(action.agent.clone()).or_default() += 1;
             }
         }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use countersign_policy::verdict::PermitUse;
 use countersign_policy::{Action, Decision, Hidden, Snapshot, Verdict};
 
-use self::words::{audience, bounded, first_message};
+pub(super) use self::words::first_message;
+use self::words::{audience, bounded};
 pub(super) use self::words::{nobody_known, shortened};
-use super::budget::Exhausted;
 use super::guard::{Names, Wanted};
-use super::limit::{self, OverLimit};
+use super::limit;
 use super::ruling::Ruling;
 use super::stop::Target;
 use super::transient::TurnedAway;
@@ -338,16 +338,6 @@ impl State {
         let mut facts = facts;
         facts.budgets = found.accounts;
         facts.windows = found.windows;
-        let over_limit = OverLimit {
-            agent: submit.agent.clone(),
-            pauses: found.pauses_over_limit && ruling.status == Status::Refused && !found.pauses,
-            why: found.over_limit,
-        };
-        let exhausted = Exhausted {
-            agent: submit.agent.clone(),
-            pauses: found.pauses && ruling.status == Status::Refused,
-            why: found.exhausted,
-        };
         let reserved = Some(found.reserved).filter(|_| ruling.status == Status::Permitted);
         let reserved = reserved.unwrap_or_default();
         let told = self.tell_reached(&reserved, action_id, ctx);
@@ -411,8 +401,8 @@ impl State {
             snapshot: self.live.clone(),
         });
         events.extend(told);
-        events.extend(self.tell_exhausted(&exhausted, action_id, ctx));
-        events.extend(self.tell_over_limit(&over_limit, action_id, ctx));
+        let refused = ruling.status == Status::Refused;
+        events.extend(self.tell_no_room(&submit.agent, &found.no_room, refused, action_id, ctx));
         for name in ruling.alerts {
             events.extend(self.alert(&name, summary.clone(), Some(&submit.agent), Some(action_id), ctx));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::State;
+use super::{OpenAction, State};
 use crate::event::{ApprovalResolved, OutcomeReported};
 use crate::ids::ActionId;
 use crate::time::Time;
@@ -32,6 +32,17 @@ pub struct Tally {
 /// thousand approve, and nothing of it has failed since. It is a proposal: nothing follows of it.
 pub fn could_be_loosened(tally: &Tally) -> bool {
     tally.decided >= LEAST_DECIDED && tally.approved * 1000 >= tally.decided * 995
+}
+
+impl OpenAction {
+    /// What a decision of people about it is counted for.
+    pub(super) fn classes_decided(&self) -> Vec<Arc<str>> {
+        match self.approval {
+            None => Vec::new(),
+            Some(_) if self.classes.is_empty() => vec![self.tool.clone()],
+            Some(_) => self.classes.iter().map(|class| class.as_str().into()).collect(),
+        }
+    }
 }
 
 impl State {
@@ -67,13 +78,10 @@ impl State {
 
     /// What a decision of people about an action is counted for.
     pub(super) fn classes_of(&self, id: ActionId) -> Vec<Arc<str>> {
-        let Some(action) = self.actions.get(&id).filter(|action| action.approval.is_some()) else {
-            return Vec::new();
-        };
-        if action.classes.is_empty() {
-            return vec![action.tool.clone()];
-        }
-        action.classes.iter().map(|class| class.as_str().into()).collect()
+        self.actions
+            .get(&id)
+            .map(OpenAction::classes_decided)
+            .unwrap_or_default()
     }
 
     fn make_room(&mut self, class: &Arc<str>) {

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use countersign_policy::{Action, Demand, Reason, Snapshot};
 
-use super::State;
+use super::{Ctx, State};
 use crate::digest::DigestKey;
-use crate::event::{AccountRead, ActsIn, Counted, DecisionFacts, Reservation, Spends, WindowRead};
+use crate::event::{AccountRead, ActsIn, AgentPaused, Counted, DecisionFacts, Reservation, Spends, WindowRead};
 use crate::ids::ActionId;
+use crate::record::Draft;
 use crate::redact::{Kinds, Redactor};
 use crate::time::Time;
 
@@ -63,22 +64,54 @@ pub(super) struct Found {
     pub(super) accounts: Vec<AccountRead>,
     /// What a permit would count in the windows of limits.
     pub(super) counted: Vec<Counted>,
-    /// Budgets that have no room, each in a sentence.
-    pub(super) exhausted: Vec<String>,
     /// What tightens the answer. The last one is the reason that is shown first.
     pub(super) objections: Vec<Objection>,
-    /// Limits that have no room, each in a sentence.
-    pub(super) over_limit: Vec<String>,
-    /// The agent is to be paused.
-    pub(super) pauses: bool,
-    /// The agent is to be paused, because of a limit.
-    pub(super) pauses_over_limit: bool,
+    /// Budgets and limits that have no room.
+    pub(super) no_room: Vec<NoRoom>,
     /// What a permit would reserve.
     pub(super) reserved: Vec<Reservation>,
     /// What is to be kept while people decide.
     pub(super) spends: Option<Spends>,
     /// Windows of limits, as they were read.
     pub(super) windows: Vec<WindowRead>,
+}
+
+/// A budget or a limit that has no room for an action.
+pub(crate) struct NoRoom {
+    /// Which of the two it is.
+    pub(super) of: Keeper,
+    /// A refusal pauses the agent.
+    pub(super) pauses: bool,
+    /// In a sentence.
+    pub(super) why: String,
+}
+
+/// What keeps room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeper {
+    Budget,
+    Limit,
+}
+
+impl Keeper {
+    /// Both, in the order in which people are told.
+    const ALL: [Keeper; 2] = [Keeper::Budget, Keeper::Limit];
+
+    /// The word for why an agent is paused.
+    fn word(self) -> &'static str {
+        match self {
+            Keeper::Budget => "budget",
+            Keeper::Limit => "limit",
+        }
+    }
+
+    /// The alert that there was no room.
+    fn alert(self) -> &'static str {
+        match self {
+            Keeper::Budget => "budget_exhausted",
+            Keeper::Limit => "limit_reached",
+        }
+    }
 }
 
 /// Why an answer becomes stricter.
@@ -103,5 +136,46 @@ impl State {
         let mut found = Found::default();
         GUARDS.iter().for_each(|guard| guard(self, wanted, &mut found));
         found
+    }
+
+    /// What an action that found no room comes to besides its answer: its agent is paused once, or people are told.
+    pub(super) fn tell_no_room(
+        &self,
+        agent: &Arc<str>,
+        no_room: &[NoRoom],
+        refused: bool,
+        id: ActionId,
+        ctx: &mut Ctx<'_>,
+    ) -> Vec<Draft> {
+        let (mut events, mut paused) = (Vec::new(), false);
+        for keeper in Keeper::ALL {
+            let of: Vec<&NoRoom> = no_room.iter().filter(|found| found.of == keeper).collect();
+            if refused && !paused && of.iter().any(|found| found.pauses) {
+                let why: Vec<&str> = of.iter().map(|found| found.why.as_str()).collect();
+                events.extend(self.pause_for(keeper, agent, &why.join("; "), id, ctx));
+                paused = true;
+            } else if let Some(first) = of.first() {
+                events.extend(self.alert(keeper.alert(), first.why.clone(), Some(agent), Some(id), ctx));
+            }
+        }
+        events
+    }
+
+    /// An agent that found no room is paused, and people are told.
+    pub(super) fn pause_for(
+        &self,
+        keeper: Keeper,
+        agent: &Arc<str>,
+        why: &str,
+        id: ActionId,
+        ctx: &mut Ctx<'_>,
+    ) -> Vec<Draft> {
+        let paused = AgentPaused {
+            agent: agent.clone(),
+            why: keeper.word().to_owned(),
+        };
+        let summary = format!("`{agent}` is paused: {why}");
+        let alert = self.alert("agent_paused", summary, Some(agent), Some(id), ctx);
+        std::iter::once(Draft::observed(paused)).chain(alert).collect()
     }
 }

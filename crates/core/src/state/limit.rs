@@ -16,13 +16,13 @@ use std::sync::Arc;
 
 use countersign_policy::{Action, AtCap, Decimal, Decision, Key, Limit, Snapshot};
 
-pub(super) use self::count::{OverLimit, split};
+pub(super) use self::count::split;
 pub use self::show::{LimitStands, LookedFor, WindowStands};
 use self::window::plus;
 pub use self::window::{Window, Windows};
 use super::State;
 use super::budget::{read, written};
-use super::guard::{Found, Objection, Stricter, Wanted};
+use super::guard::{Found, Keeper, NoRoom, Objection, Stricter, Wanted};
 use crate::digest::DigestKey;
 use crate::event::{Counted, DecisionFacts, WindowRead};
 use crate::ids::ActionId;
@@ -139,14 +139,13 @@ impl State {
         };
         let code = code(limit, read);
         match limit.at_cap() {
-            AtCap::Alert => found.over_limit.push(told(limit, &message)),
+            AtCap::Alert => found.no_room.push(no_room(limit, &message)),
             AtCap::Ask => found.objections.push(Objection {
                 reason: limit.reason(code, Decision::RequireApproval, message),
                 stricter: Stricter::Ask(limit.demand()),
             }),
             AtCap::Deny | AtCap::Pause => {
-                found.pauses_over_limit |= limit.at_cap() == AtCap::Pause;
-                found.over_limit.push(told(limit, &message));
+                found.no_room.push(no_room(limit, &message));
                 found.objections.push(Objection {
                     reason: limit.reason(code, Decision::Deny, message),
                     stricter: Stricter::Deny,
@@ -353,4 +352,12 @@ fn span_text(micros: i64) -> String {
 /// The amount of what is counted.
 fn amount_of(counted: &Counted) -> Decimal {
     counted.amount.as_deref().map(read).unwrap_or_default()
+}
+
+fn no_room(limit: &Limit, message: &str) -> NoRoom {
+    NoRoom {
+        of: Keeper::Limit,
+        pauses: limit.at_cap() == AtCap::Pause,
+        why: told(limit, message),
+    }
 }

@@ -88,11 +88,6 @@ impl Reviewers {
     }
 }
 
-/// What an answer says to a request that is practice: an edit approves.
-fn approves(verb: Verb) -> Verb {
-    if verb == Verb::Edit { Verb::Approve } else { verb }
-}
-
 impl State {
     /// Open requests that cannot come to anything.
     pub fn practices(&self) -> &BTreeMap<ApprovalId, OpenPractice> {
@@ -146,8 +141,7 @@ impl State {
         let mut with = approval.clone();
         with.second.extend(judged.second.then(|| vote.user.clone()));
         let (mut events, mut filled) = (Vec::new(), false);
-        // Who approves less has approved.
-        let verb = approves(vote.verb);
+        let verb = vote.verb.decision();
         if verb == Verb::Approve {
             let voters = self.voters(approval, Verb::Approve, Some(&vote.user));
             let (passed, after) = self.stages_passed(vote.approval, &with, &voters, ctx);
@@ -299,7 +293,7 @@ impl State {
             && e.counted
             && matches!(e.verb, Verb::Approve | Verb::Reject | Verb::Edit)
         {
-            let said = practice.said(&e.user, approves(e.verb), record.ts);
+            let said = practice.said(&e.user, e.verb.decision(), record.ts);
             practice.answers.insert(e.user.clone(), said);
         }
     }

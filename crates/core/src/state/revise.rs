@@ -5,7 +5,8 @@
 
 use countersign_policy::{Action, Hidden};
 
-use super::decide::Beside;
+use super::decide::{Beside, first_message};
+use super::guard::NoRoom;
 use super::limit::split;
 use super::review::default_route;
 use super::route::{Asking, Cause};
@@ -15,7 +16,7 @@ use super::{Ctx, Handled, OpenAction, OpenApproval, State};
 use crate::command::{Revise, Submit, Vote};
 use crate::digest::salted_action_digest;
 use crate::event::{ApprovalRevised, ApprovalStepStarted, DecisionFacts, Slot, Status, Track, Verb};
-use crate::ids::ApprovalId;
+use crate::ids::{ActionId, ApprovalId};
 use crate::narrow::{changes, narrowed};
 use crate::record::{Draft, Provenance};
 use crate::refusal::{Category, Refusal};
@@ -44,6 +45,31 @@ pub(crate) struct Revision {
     pub(super) action: OpenAction,
     /// Steps that are asked, of routes that are new or begin again.
     pub(super) started: Vec<ApprovalStepStarted>,
+    told: Told,
+}
+
+/// What people are told of a change besides that there was one.
+#[derive(Default)]
+struct Told {
+    /// Alerts of rules, and what they say.
+    alerts: Vec<String>,
+    summary: String,
+    no_room: Vec<NoRoom>,
+}
+
+/// Why there is no request about the changed action.
+pub(crate) struct NotRevised {
+    pub(crate) refusal: Refusal,
+    told: Told,
+}
+
+impl From<Refusal> for Box<NotRevised> {
+    fn from(refusal: Refusal) -> Self {
+        Box::new(NotRevised {
+            refusal,
+            told: Told::default(),
+        })
+    }
 }
 
 /// What a request is to be about, by whom, and what was read for the evaluation.
@@ -103,7 +129,10 @@ impl State {
             facts: self.facts_of_revision(action, &submit),
             hidden: None,
         };
-        Ok(Some((self.revision(change, ctx)?, submit)))
+        match self.revision(change, ctx) {
+            Ok(revision) => Ok(Some((revision, submit))),
+            Err(not) => Err(not.refusal),
+        }
     }
 
     /// The agent wants something else than what waits for people.
@@ -144,7 +173,14 @@ impl State {
             facts: self.facts_of_revision(action, &submit),
             hidden: None,
         };
-        let revision = self.revision(change, ctx)?;
+        let revision = match self.revision(change, ctx) {
+            Ok(revision) => revision,
+            // An agent does not find out for nothing what it would not get.
+            Err(not) => {
+                let told = self.tell(&not.told, &submit, true, approval.action_id, ctx);
+                return Handled::refused(told, not.refusal);
+            }
+        };
         let mut events = self.records_of(&revision, &submit, ctx);
         if let Some(draft) = events.first_mut() {
             draft.prov = Provenance::Reported;
@@ -178,7 +214,7 @@ impl State {
     }
 
     /// The request about the changed action, if policy lets it go on.
-    pub(crate) fn revision(&self, change: Changed<'_>, ctx: &Ctx<'_>) -> Result<Revision, Refusal> {
+    pub(crate) fn revision(&self, change: Changed<'_>, ctx: &Ctx<'_>) -> Result<Revision, Box<NotRevised>> {
         let (approval, action) = self.open_request(change.id)?;
         let submit = change.submit;
         let beside = Beside {
@@ -189,6 +225,11 @@ impl State {
             revises: Some(approval.action_id),
         };
         let mut ruling = self.rule(submit, &change.facts, change.hidden, &beside);
+        let mut told = Told {
+            alerts: std::mem::take(&mut ruling.alerts),
+            summary: String::new(),
+            no_room: std::mem::take(&mut ruling.found.no_room),
+        };
         if ruling.status == Status::Refused {
             let why = ruling.reasons.first().map(|reason| reason.message.as_str());
             let detail = format!(
@@ -196,20 +237,24 @@ impl State {
                 ruling.decision.as_str(),
                 ctx.redactor.redact_text(why.unwrap_or_default(), &submit.kinds).text
             );
-            return Err(Refusal::conflict("revision_refused", detail).hint("the request stands as it was"));
+            told.summary.clone_from(&detail);
+            let refusal = Refusal::conflict("revision_refused", detail).hint("the request stands as it was");
+            return Err(Box::new(NotRevised { refusal, told }));
         }
         let wanted = ruling.missing.iter().filter(|part| !change.completed.contains(part));
         let wanted: Vec<&str> = wanted.map(String::as_str).collect();
         if !wanted.is_empty() {
             let detail = format!("what it would be takes more evidence: {}", wanted.join(", "));
-            return Err(Refusal::conflict("needs_evidence", detail).hint("the agent says so in a revision of its own"));
+            let refusal = Refusal::conflict("needs_evidence", detail);
+            return Err(refusal.hint("the agent says so in a revision of its own").into());
         }
         let joined = self.joined(approval, &ruling.demands, submit, ctx)?;
         if let Some(editor) = change.edited_by
             && joined.excluded.iter().any(|out| out.user == editor)
         {
             let detail = format!("`{editor}` may not decide on what it would be");
-            return Err(Refusal::forbidden("self_approval", detail).hint("ask somebody else who may decide"));
+            let refusal = Refusal::forbidden("self_approval", detail).hint("ask somebody else who may decide");
+            return Err(refusal.into());
         }
         let editable = approval.editable.as_ref().filter(|_| change.edited_by.is_some());
         let risk = ctx.live.and_then(|live| live.risk(&action.tool));
@@ -248,7 +293,14 @@ impl State {
             unresolved: joined.unresolved,
             valid_for_s: approval.valid_for_s.min(joined.valid_for_s),
         };
-        self.with_revision(revised, approval, action, !submit.redact.is_empty(), ctx)
+        told.summary = format!(
+            "what `{}` wants was changed: {}",
+            submit.agent,
+            first_message(&revised.reasons)
+        );
+        let redacted = !submit.redact.is_empty();
+        let revision = self.with_revision(revised, approval, action, redacted, ctx)?;
+        Ok(Revision { told, ..revision })
     }
 
     /// The request as it stands after the record, with the first steps asked of routes that are new or begin again.
@@ -288,6 +340,7 @@ impl State {
             approval: after,
             action,
             started,
+            told: Told::default(),
         })
     }
 
@@ -352,6 +405,15 @@ impl State {
             let summary = super::decide::nobody_known(&revised.unresolved);
             let about = Some(revised.action_id);
             events.extend(self.alert("unresolved_approvers", summary, Some(&submit.agent), about, ctx));
+        }
+        events.extend(self.tell(&revision.told, submit, false, revised.action_id, ctx));
+        events
+    }
+
+    fn tell(&self, told: &Told, submit: &Submit, refused: bool, id: ActionId, ctx: &mut Ctx<'_>) -> Vec<Draft> {
+        let mut events = self.tell_no_room(&submit.agent, &told.no_room, refused, id, ctx);
+        for name in &told.alerts {
+            events.extend(self.alert(name, told.summary.clone(), Some(&submit.agent), Some(id), ctx));
         }
         events
     }

@@ -35,9 +35,9 @@ pub struct OpenRun {
     pub idle_s: u32,
     /// When something was last heard of it.
     pub last: Time,
-    /// The run that it is part of.
+    /// The open run that it is part of, as actions name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<RunId>,
+    pub parent: Option<Arc<str>>,
     /// Labels of what was read in it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub reads: BTreeSet<Arc<str>>,
@@ -79,7 +79,7 @@ impl Runs {
     /// A run and those that it is part of, as far as they are open.
     pub(super) fn line(&self, run: &str) -> impl Iterator<Item = &OpenRun> {
         let first = self.open.get(run);
-        let above = |run: &&OpenRun| self.open.get(run.parent?.to_string().as_str());
+        let above = |run: &&OpenRun| self.open.get(run.parent.as_ref()?);
         std::iter::successors(first, above).take(RUNS_ABOVE)
     }
 
@@ -237,7 +237,7 @@ impl State {
             agents: e.agents.clone(),
             idle_s: e.idle_s,
             last: now,
-            parent: e.parent,
+            parent: e.parent.map(|parent| parent.to_string().into()),
             reads: e.reads.iter().map(|label| Arc::from(label.as_str())).collect(),
             since: now,
             started_by: e.started_by,
@@ -265,16 +265,25 @@ impl State {
                 }
             }
         }
+        // Its parts go on as parts of what it was part of, and with what was read in it.
+        for part in self.runs.open.values_mut() {
+            if part.parent.as_ref() == Some(&name) {
+                part.parent.clone_from(&run.parent);
+                part.reads.extend(run.reads.iter().cloned());
+            }
+        }
     }
 
-    /// Something was heard of a run.
+    /// Something was heard of a run, and so of every run that it is part of.
     pub(super) fn heard_of(&mut self, run: &str, now: Time) {
-        let Some((name, run)) = self.runs.open.get_key_value(run) else {
-            return;
-        };
-        let (name, before) = (name.clone(), run.ends());
-        if let Some(run) = self.runs.open.get_mut(&name) {
+        let mut heard = self.runs.open.get_key_value(run).map(|(name, _)| name.clone());
+        while let Some(name) = heard {
+            let Some(run) = self.runs.open.get_mut(&name) else {
+                return;
+            };
+            let before = run.ends();
             run.last = now;
+            heard = run.parent.clone();
             self.named_due.remove(&(before, NamedDue::Run(name.clone())));
             self.named_due.insert((run.ends(), NamedDue::Run(name)));
         }

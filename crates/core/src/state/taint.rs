@@ -150,7 +150,18 @@ impl State {
     }
 
     /// What a record says about what was read, where a person spoke, and which runs go on.
+    ///
+    /// A practice is nothing that an agent did: what people say of it, and what it says that was read, is about nobody.
     pub(super) fn follow_runs(&mut self, record: &Record) {
+        let is_practice = match &record.event {
+            Event::DecisionMade(e) => e.practice.is_some(),
+            Event::ApprovalRevised(e) => self.practices.contains_key(&e.approval),
+            Event::ApprovalVoted(e) => self.practices.contains_key(&e.approval),
+            _other => false,
+        };
+        if is_practice {
+            return;
+        }
         match &record.event {
             Event::DecisionMade(e) => self.decision_in_run(record.ts, e),
             Event::ApprovalResolved(e) if e.permit.is_some() => self.reads_by(e.action_id, record.ts),
@@ -158,11 +169,9 @@ impl State {
             Event::PermitRedeemed(e) => self.reads_by(e.action_id, record.ts),
             Event::OutcomeReported(e) => self.reads_by(e.action_id, record.ts),
             Event::ApprovalVoted(e) if e.counted && record.payload.is_some() => match e.verb {
-                Verb::Approve | Verb::Comment | Verb::Edit | Verb::Reject => {
-                    self.person_spoke_of(e.action_id, record.ts)
-                }
-                // None of these says anything about what was read.
-                Verb::Abstain | Verb::Claim | Verb::Clarify | Verb::HandOver | Verb::Release => {}
+                Verb::Approve | Verb::Edit | Verb::Reject => self.person_spoke_of(e.action_id, record.ts),
+                // None of these decides anything; who may comment is not looked at.
+                Verb::Abstain | Verb::Claim | Verb::Clarify | Verb::Comment | Verb::HandOver | Verb::Release => {}
             },
             Event::RunStarted(e) => self.run_started(record.ts, e),
             Event::RunEnded(e) => self.run_ended(e),
@@ -186,8 +195,8 @@ impl State {
         }
     }
 
-    /// An open action was changed, and its agent may have stated more. Where it names no run, what it was decided on is that of
-    /// all of its agent's runs, and stays there.
+    /// An open action was changed, and decided on what is known by now. Where it names no run, that is what was read in all
+    /// of its agent's runs, and stays there.
     fn revised_in_run(&mut self, e: &ApprovalRevised, now: Time) {
         let Some(action) = self.actions.get(&e.action_id) else {
             return;
@@ -234,8 +243,12 @@ impl State {
             let mut above = Some(run.clone());
             while let Some(open) = above.and_then(|run| self.runs.open.get_mut(&run)) {
                 add(&mut open.reads);
-                above = open.parent.map(|parent| parent.to_string().into());
+                above = open.parent.clone();
             }
+            return;
+        }
+        // Whoever may state names could state any number of them.
+        if !self.agents.contains_key(agent) {
             return;
         }
         let (read, name) = self.runs.unstarted.entry(agent.clone()).or_default().place(run);

@@ -146,7 +146,7 @@ impl Reviewers {
         };
         let vote = Given {
             agent: agent.clone(),
-            approve: e.verb == Verb::Approve,
+            approve: e.verb.decision() == Verb::Approve,
             at: now,
             dwell_ms,
             too_fast: e.too_fast,
@@ -337,7 +337,7 @@ impl State {
                 ..Judged::default()
             };
         };
-        let approve = vote.verb == Verb::Approve;
+        let approve = vote.verb.decision() == Verb::Approve;
         let risk = ctx.live.and_then(|live| live.risk(&action.tool));
         let too_fast = approve && dwell.0 < rules.floor(risk);
         let given = Given {

@@ -351,7 +351,7 @@ impl State {
             approval: vote.approval,
             break_glass: false,
             counted,
-            decided: self.classes_of(id),
+            decided: action.classes_decided(),
             fallback: None,
             permit: Some(permit),
             reason_code: None,

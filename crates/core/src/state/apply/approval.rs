@@ -40,7 +40,9 @@ impl State {
             action.slots = e.slots.clone();
             action.tracks = e.tracks.clone();
         }
-        *self.approvals_of_agent.entry(e.agent.clone()).or_default() += 1;
+        if self.actions.get(&e.action_id).is_none_or(|action| !action.practice) {
+            *self.approvals_of_agent.entry(e.agent.clone()).or_default() += 1;
+        }
         self.arm(e.approval, &approval);
         self.approvals.insert(e.approval, approval);
     }

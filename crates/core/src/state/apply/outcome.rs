@@ -71,6 +71,7 @@ impl State {
                     redeemed: true,
                     redacted: false,
                     refused: 0,
+                    practice: false,
                     released: false,
                     requester: None,
                     reserved: Vec::new(),

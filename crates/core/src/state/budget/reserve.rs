@@ -2,11 +2,11 @@
 
 use countersign_policy::{Action, AtCap, Budget, Decimal, Decision, Of, Per, Snapshot, Unit};
 
-use super::super::guard::{Found, Objection, Stricter, Wanted};
+use super::super::guard::{Found, Keeper, NoRoom, Objection, Stricter, Wanted};
 use super::super::{Ctx, OpenAction, State};
 use super::{Standing, Whose, account_of, read, unit, written};
 use crate::digest::Digest;
-use crate::event::{AccountRead, AgentPaused, AlertRaised, BudgetReached, Reservation, Spends};
+use crate::event::{AccountRead, AlertRaised, BudgetReached, Reservation, Spends};
 use crate::ids::{ActionId, AlertId};
 use crate::record::Draft;
 use crate::time::Time;
@@ -53,7 +53,7 @@ pub(crate) fn guard(state: &State, wanted: &Wanted<'_>, found: &mut Found) {
         });
         match budget.at_cap() {
             _ if !held.beyond => {}
-            AtCap::Alert => found.exhausted.push(told(budget, &held)),
+            AtCap::Alert => found.no_room.push(no_room(budget, &held)),
             AtCap::Ask => {
                 spends.beyond.push(budget.name().to_owned());
                 found.objections.push(Objection {
@@ -62,8 +62,7 @@ pub(crate) fn guard(state: &State, wanted: &Wanted<'_>, found: &mut Found) {
                 });
             }
             AtCap::Deny | AtCap::Pause => {
-                found.pauses |= budget.at_cap() == AtCap::Pause;
-                found.exhausted.push(told(budget, &held));
+                found.no_room.push(no_room(budget, &held));
                 found
                     .objections
                     .push(refused(budget, code(budget), full(budget, &held)));
@@ -100,6 +99,14 @@ fn full(budget: &Budget, held: &Reservation) -> String {
 
 fn told(budget: &Budget, held: &Reservation) -> String {
     format!("budget `{}` has no room: {}", budget.name(), full(budget, held))
+}
+
+fn no_room(budget: &Budget, held: &Reservation) -> NoRoom {
+    NoRoom {
+        of: Keeper::Budget,
+        pauses: budget.at_cap() == AtCap::Pause,
+        why: told(budget, held),
+    }
 }
 
 fn reservation(budget: &Budget, currency: &str, account: String, standing: &Standing, taken: Decimal) -> Reservation {
@@ -265,30 +272,6 @@ impl State {
         }
         events
     }
-
-    /// What an action that found no room comes to besides its refusal.
-    pub(in crate::state) fn tell_exhausted(&self, found: &Exhausted, id: ActionId, ctx: &mut Ctx<'_>) -> Vec<Draft> {
-        let agent = &found.agent;
-        if found.pauses {
-            let paused = AgentPaused {
-                agent: agent.clone(),
-                why: "budget".to_owned(),
-            };
-            let summary = format!("`{agent}` is paused: {}", found.why.join("; "));
-            let alert = self.alert("agent_paused", summary, Some(agent), Some(id), ctx);
-            return std::iter::once(Draft::observed(paused)).chain(alert).collect();
-        }
-        let alert =
-            |why: &String, ctx: &mut Ctx<'_>| self.alert("budget_exhausted", why.clone(), Some(agent), Some(id), ctx);
-        found.why.first().and_then(|why| alert(why, ctx)).into_iter().collect()
-    }
-}
-
-/// Budgets without room for an action.
-pub(in crate::state) struct Exhausted {
-    pub(in crate::state) agent: std::sync::Arc<str>,
-    pub(in crate::state) pauses: bool,
-    pub(in crate::state) why: Vec<String>,
 }
 
 /// What will be used at the end of the window if it goes on like this, where that is above 120 % of what is projected.

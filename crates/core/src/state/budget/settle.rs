@@ -2,8 +2,8 @@
 
 use countersign_policy::{AtCap, Decimal};
 
+use super::super::guard::Keeper;
 use super::super::{Ctx, State};
-use super::reserve::Exhausted;
 use super::{budget_of, read, written};
 use crate::event::{Reservation, Settlement};
 use crate::ids::ActionId;
@@ -93,12 +93,8 @@ impl State {
             .get(reported.agent)
             .is_none_or(|agent| agent.paused.is_some());
         if pauses && !paused {
-            let exhausted = Exhausted {
-                agent: reported.agent.clone(),
-                pauses,
-                why: vec![format!("`{account}` is beyond its limit")],
-            };
-            events.extend(self.tell_exhausted(&exhausted, id, ctx));
+            let why = format!("`{account}` is beyond its limit");
+            events.extend(self.pause_for(Keeper::Budget, reported.agent, &why, id, ctx));
         }
         events
     }

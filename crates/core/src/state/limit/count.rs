@@ -1,27 +1,15 @@
 //! What counts, from when on and until when: at decisions, approvals, uses and outcomes.
 
-use std::sync::Arc;
-
 use countersign_policy::{Action, AtCap};
 
 use super::window::{Holds, Seen};
 use super::{Doing, counted, full, takes, told};
-use crate::event::{
-    AgentPaused, ApprovalResolved, ApprovalRevised, Counted, DecisionMade, OutcomeReported, PermitRedeemed, Status,
-};
+use crate::event::{ApprovalResolved, ApprovalRevised, Counted, DecisionMade, OutcomeReported, PermitRedeemed, Status};
 use crate::ids::ActionId;
-use crate::record::Draft;
 use crate::refusal::{Category, Refusal};
 use crate::state::guard::Found;
 use crate::state::{Ctx, OpenAction, State};
 use crate::time::{Span, Time};
-
-/// Limits that had no room for an action.
-pub(in crate::state) struct OverLimit {
-    pub(in crate::state) agent: Arc<str>,
-    pub(in crate::state) pauses: bool,
-    pub(in crate::state) why: Vec<String>,
-}
 
 /// What the guards found for a decision: what counts now, and what counts once people have approved.
 pub(in crate::state) fn split(found: &mut Found, status: Status) -> (Vec<Counted>, Vec<Counted>) {
@@ -165,23 +153,6 @@ impl State {
         }
     }
 
-    /// What people are told of limits that had no room.
-    pub(in crate::state) fn tell_over_limit(&self, over: &OverLimit, id: ActionId, ctx: &mut Ctx<'_>) -> Vec<Draft> {
-        let agent = &over.agent;
-        if over.pauses {
-            let paused = AgentPaused {
-                agent: agent.clone(),
-                why: "limit".to_owned(),
-            };
-            let summary = format!("`{agent}` is paused: {}", over.why.join("; "));
-            let alert = self.alert("agent_paused", summary, Some(agent), Some(id), ctx);
-            return std::iter::once(Draft::observed(paused)).chain(alert).collect();
-        }
-        let alert =
-            |why: &String, ctx: &mut Ctx<'_>| self.alert("limit_reached", why.clone(), Some(agent), Some(id), ctx);
-        over.why.first().and_then(|why| alert(why, ctx)).into_iter().collect()
-    }
-
     /// Counts what a decision says that counts.
     pub(in crate::state) fn counted_by(&mut self, e: &DecisionMade) {
         let amount = with_currency(e.amount.as_ref(), e.currency.as_ref());
@@ -199,7 +170,7 @@ impl State {
 
     /// Counts what a revision says that counts, in place of what counted before.
     pub(in crate::state) fn counted_by_revision(&mut self, e: &ApprovalRevised) {
-        let Some(action) = self.actions.get(&e.action_id) else {
+        let Some(action) = self.actions.get(&e.action_id).filter(|action| !action.practice) else {
             return;
         };
         for old in &action.counted {
