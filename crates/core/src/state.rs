@@ -444,7 +444,7 @@ pub struct State {
     /// When windows of budgets end.
     #[serde(skip)]
     closing: BTreeSet<(Time, Arc<str>)>,
-    /// When permits end that hold something of a budget and were not used.
+    /// When permits end that hold something of a budget or count in a limit's window, and were not used.
     #[serde(skip)]
     holding: BTreeSet<(Time, ActionId)>,
     #[serde(skip)]

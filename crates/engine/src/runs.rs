@@ -193,13 +193,16 @@ impl Engine {
         }
         let (mut runs, mut before, mut looked_at) = (Vec::new(), wanted.before, 0);
         let limit = wanted.limit.clamp(1, LINES_AT_ONCE);
+        // Where nothing is left out, a page is as many lines as it shows.
+        let leaves_out = wanted.agent.is_some() || wanted.trigger.is_some() || wanted.open.is_some();
+        let lines = if leaves_out { LINES_AT_ONCE } else { limit };
         let (inner, name) = (self.inner.clone(), org.clone());
         let as_of_seq = blocking(move || Ok(inner.store.indexed(&name)?)).await?;
         loop {
             let (inner, name) = (self.inner.clone(), org.clone());
-            let started = blocking(move || inner.started(&name, before)).await?;
+            let started = blocking(move || inner.started(&name, before, lines)).await?;
             looked_at += started.len();
-            let more = started.len() == LINES_AT_ONCE;
+            let more = started.len() == lines;
             let names: Vec<String> = started.iter().map(|(_, item)| item.run.clone()).collect();
             let open = self
                 .look(&org, move |state| {
@@ -277,11 +280,11 @@ impl Engine {
 
 impl Inner {
     /// Runs as they were started, with the index of that record, newest first.
-    fn started(&self, org: &Org, before: Option<u64>) -> Result<Vec<(u64, RunItem)>, EngineError> {
+    fn started(&self, org: &Org, before: Option<u64>, lines: usize) -> Result<Vec<(u64, RunItem)>, EngineError> {
         let query = Query {
             kind: Some("run.started".to_owned()),
             before,
-            limit: LINES_AT_ONCE,
+            limit: lines,
             ..Query::default()
         };
         let mut found = Vec::new();

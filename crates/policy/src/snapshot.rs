@@ -418,7 +418,6 @@ impl Snapshot {
     }
 }
 
-/// A tool's name after the last slash.
 /// What the tools that an action names in any way are mapped to, sorted.
 fn of_names<'m>(maps: impl Iterator<Item = &'m BTreeMap<String, BTreeSet<String>>>, action: &Action) -> Vec<String> {
     let tool = action.tool.as_deref().unwrap_or(&action.action);
@@ -429,6 +428,7 @@ fn of_names<'m>(maps: impl Iterator<Item = &'m BTreeMap<String, BTreeSet<String>
     sorted.into_iter().cloned().collect()
 }
 
+/// A tool's name after the last slash.
 fn last_part(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }

@@ -261,13 +261,17 @@ impl State {
         }
     }
 
-    /// Lets go of windows that are over, and of what permits hold that nobody used.
-    pub(super) fn leave_budgets(&mut self, now: Time) {
+    /// Lets go of what permits hold and count that nobody used.
+    pub(super) fn leave_unused(&mut self, now: Time) {
         while let Some((_, id)) = self.holding.first().copied().filter(|(at, _)| *at <= now) {
             self.holding.pop_first();
             self.uncount(id);
             self.give_back(id);
         }
+    }
+
+    /// Lets go of windows that are over.
+    pub(super) fn leave_budgets(&mut self, now: Time) {
         while let Some((until, name)) = self.closing.first().cloned().filter(|(at, _)| *at <= now) {
             self.closing.pop_first();
             if self.budgets.get(&name).is_some_and(|account| account.until == until) {

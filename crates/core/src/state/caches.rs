@@ -11,6 +11,7 @@ impl State {
     /// Lets go of what is over by `now`.
     pub(super) fn leave(&mut self, now: Time) {
         self.rota.leave(now);
+        self.leave_unused(now);
         self.leave_budgets(now);
         self.leave_runs(now);
         self.windows.leave(now);

@@ -1,7 +1,7 @@
 //! Credentials of tools: who keeps them, and that one leaves only for a permit that was used, once.
 //!
-//! The values lie with the secrets and are never seen here. What is looked at is what a permit's use looks at, anew: time
-//! has passed since, and a kill switch may have been engaged.
+//! The values lie with the secrets and are never seen here. What stands above policy is looked at anew: time has
+//! passed since the permit was used, and a kill switch may have been engaged.
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_api::runs::{RunAnswer, RunApproval, RunOutcome, RunStep, STEPS_AT_MOST, SaidBody};
-use countersign_core::event::{DecisionMade, Verb};
+use countersign_core::event::{DecisionMade, Status, Verb};
 use countersign_core::money::parse_decimal;
 use countersign_core::policy::Decimal;
 use countersign_core::state::OpenRun;
@@ -60,6 +60,29 @@ impl Tree {
     }
 }
 
+/// What a caller is told of a run. An agent is told nothing of a run that it is not in, whatever it asked for in its name; of
+/// one that nobody started only what it did itself; and never what is for other people.
+fn told_to(caller: &Caller, mut records: Vec<Record>) -> Option<Vec<Record>> {
+    let Some(own) = caller.agent() else {
+        return Some(records);
+    };
+    let its = |agent: &str| *own == *agent || caller.may_act_for(agent);
+    let was_started = records
+        .iter()
+        .any(|record| matches!(record.event, Event::RunStarted(_)));
+    records.retain(|record| match &record.event {
+        Event::DecisionMade(e) => e.practice.is_none() && (was_started || its(&e.agent)),
+        Event::RunNoted(_) => false,
+        _other => true,
+    });
+    let is_in_it = records.iter().any(|record| match &record.event {
+        Event::RunStarted(e) => e.agents.iter().any(|agent| its(agent)),
+        Event::DecisionMade(e) => its(&e.agent) && (!was_started || e.status != Status::Refused),
+        _other => false,
+    });
+    is_in_it.then_some(records)
+}
+
 impl Inner {
     /// The records that name a run, in order, and whether those are all.
     pub(super) fn records_of_run(&self, org: &Org, run: &str) -> Result<(Vec<Record>, bool), EngineError> {
@@ -92,17 +115,7 @@ impl Inner {
     /// A run as whoever asks may see it: an agent sees those that it acts in.
     pub(super) fn run(&self, caller: &Caller, run: &str, open: Option<OpenRun>) -> Result<RunAnswer, EngineError> {
         let (records, complete) = self.records_of_run(&caller.org, run)?;
-        if let Some(own) = caller.agent() {
-            let its = |agent: &str| *own == *agent || caller.may_act_for(agent);
-            let in_it = records.iter().any(|record| match &record.event {
-                Event::RunStarted(e) => e.agents.iter().any(|agent| its(agent)),
-                Event::DecisionMade(e) => its(&e.agent),
-                _other => false,
-            });
-            if !in_it {
-                return Err(Refusal::missing("run", run).into());
-            }
-        }
+        let records = told_to(caller, records).ok_or_else(|| Refusal::missing("run", run))?;
         let mut answer = RunAnswer {
             run: run.to_owned(),
             state: "unstarted".to_owned(),

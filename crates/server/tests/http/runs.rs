@@ -53,8 +53,10 @@ async fn a_run_is_shown_as_a_tree_with_what_it_cost_what_it_came_to_and_what_peo
     let end = json!({ "status": "succeeded", "output": { "paid": "5" } });
     let ended = server.post(agent, &format!("{path}/end"), &end).await.good();
     let shown = server.get(admin, &path).await.good();
-    assert_eq!(ended, shown);
-    assert_eq!(server.get(agent, &path).await.good(), shown);
+    let mut without_notes = shown.clone();
+    without_notes["notes"] = json!([]);
+    assert_eq!(ended, without_notes, "notes are for other people");
+    assert_eq!(server.get(agent, &path).await.good(), without_notes);
     assert_eq!(
         (
             &shown["state"],
@@ -283,4 +285,29 @@ async fn what_a_tool_reads_raises_what_follows_until_a_person_speaks() {
             .await["decision"],
         "deny"
     );
+}
+
+#[tokio::test]
+async fn an_agent_is_told_nothing_of_a_run_by_asking_for_something_in_its_name() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let run = started(&acme).await;
+    acme.decide(&json!({ "action": "read", "run": run })).await;
+    acme.decide(&json!({ "action": "read", "run": "nightly" })).await;
+    let stranger = server.agent(admin, "stranger").await;
+    for (run, steps) in [(run.as_str(), None), ("nightly", Some(1))] {
+        let path = format!("/v1/runs/{run}");
+        assert_eq!(server.get(&stranger, &path).await.problem(404), "not_found");
+        let body = json!({ "action": "read", "run": run });
+        server.post(&stranger, "/v1/actions", &body).await.good();
+        let shown = server.get(&stranger, &path).await;
+        match steps {
+            None => assert_eq!(shown.problem(404), "not_found", "{run}"),
+            Some(own) => assert_eq!(
+                shown.good()["steps"].as_array().unwrap().len(),
+                own,
+                "{run}: only its own"
+            ),
+        }
+    }
 }
