@@ -105,7 +105,13 @@ impl Engine {
         .await
     }
 
+    /// Waits up to a second for the index to cover a record. One that is not there yet is not waited for: only the index lags behind, never the ledger.
     pub(crate) async fn wait_for_index(&self, org: &Org, min_seq: u64) -> Result<(), EngineError> {
+        let size = self.released(org).await?.size;
+        if min_seq >= size {
+            let detail = format!("`min_seq`: the ledger has {size} records");
+            return Err(Refusal::invalid("invalid_parameter", detail).into());
+        }
         for _ in 0..50 {
             let (inner, name) = (self.inner.clone(), org.clone());
             if blocking(move || Ok(inner.store.indexed(&name)?)).await? > min_seq {

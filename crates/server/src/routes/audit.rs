@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::handlers;
 use crate::problem::Problem;
-use crate::query::{Page, Purpose, Search, Span, Witnessed, id, invalid, time, whole, within, word};
+use crate::query::{Page, Purpose, Search, Span, Witnessed, id, time, whole, within, word};
 use crate::reply::{Answer, Reply, json};
 use crate::way::Asked;
 
@@ -40,13 +40,6 @@ async fn search(asked: Asked<Caller>) -> Answer {
     {
         let detail = format!("`{}` is not a decision", crate::body::clip(decision, 64));
         return Err(Problem::invalid("invalid_parameter", detail).hint(DECISIONS.join(", ")));
-    }
-    if let Some(min_seq) = search.min_seq {
-        // What is not there yet is not waited for: only the search lags behind, never the ledger.
-        let (size, _) = asked.app.engine.checkpoint(&asked.caller).await?;
-        if min_seq >= size {
-            return Err(invalid(format!("`min_seq`: the ledger has {size} records")));
-        }
     }
     let query = Query {
         action: word("action", search.action)?,

@@ -96,7 +96,7 @@ async fn runs(asked: Asked<Caller>) -> Answer {
         open: listed.open,
         before: listed.cursor,
         limit: query::within("limit", listed.limit, 50, 500)?,
-        min_seq: listed.min_seq.map(|seq| query::whole("min_seq", seq)).transpose()?,
+        min_seq: listed.min_seq,
     };
     let page = asked.app.engine.runs(&asked.caller, wanted).await?;
     json(&RunsAnswer {
