@@ -39,6 +39,29 @@ pub enum Credential {
     Nobody,
 }
 
+impl Credential {
+    /// The headers of every request that is proved by it.
+    fn headers(&self) -> Result<HeaderMap, ClientError> {
+        let mut headers = HeaderMap::new();
+        match self {
+            Credential::Key(key) => insert(&mut headers, AUTHORIZATION, &format!("Bearer {}", key.trim()))?,
+            Credential::Local { token, organization } => {
+                insert(&mut headers, AUTHORIZATION, &format!("Bearer {token}"))?;
+                if let Some(organization) = organization {
+                    insert(
+                        &mut headers,
+                        HeaderName::from_static("countersign-organization"),
+                        organization,
+                    )?;
+                }
+            }
+            Credential::Nobody => {}
+        }
+        insert(&mut headers, ACCEPT, "application/json")?;
+        Ok(headers)
+    }
+}
+
 /// A client of one server.
 #[derive(Clone)]
 pub struct Client {
@@ -69,24 +92,20 @@ impl Client {
                 "`{base}` is not the address of a server: it has to begin with http:// or https://"
             )));
         }
-        let mut headers = HeaderMap::new();
-        match credential {
-            Credential::Key(key) => insert(&mut headers, AUTHORIZATION, &format!("Bearer {}", key.trim()))?,
-            Credential::Local { token, organization } => {
-                insert(&mut headers, AUTHORIZATION, &format!("Bearer {token}"))?;
-                if let Some(organization) = organization {
-                    insert(
-                        &mut headers,
-                        HeaderName::from_static("countersign-organization"),
-                        organization,
-                    )?;
-                }
-            }
-            Credential::Nobody => {}
-        }
-        insert(&mut headers, ACCEPT, "application/json")?;
+        let headers = credential.headers()?;
         let http = http_client(base.starts_with("https://")).map_err(ClientError::Setup)?;
         Ok(Client { http, base, headers })
+    }
+
+    /// A client of the same server that proves somebody else, over the same connections.
+    ///
+    /// # Errors
+    /// [`ClientError::Setup`] if the credential cannot be sent.
+    pub fn on_behalf(&self, credential: &Credential) -> Result<Client, ClientError> {
+        Ok(Client {
+            headers: credential.headers()?,
+            ..self.clone()
+        })
     }
 
     /// The server's address, without a slash at the end.

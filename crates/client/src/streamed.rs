@@ -10,7 +10,7 @@ use crate::{ClientError, http_client};
 #[derive(Clone)]
 pub struct Streaming {
     http: reqwest::Client,
-    url: String,
+    url: reqwest::Url,
 }
 
 /// An answer whose body has not come yet.
@@ -18,7 +18,8 @@ pub struct Streamed {
     /// The HTTP status.
     pub status: u16,
     answer: reqwest::Response,
-    url: String,
+    /// Where it comes from, as errors say it.
+    from: String,
 }
 
 impl Streaming {
@@ -33,14 +34,17 @@ impl Streaming {
             )));
         }
         let http = http_client(url.starts_with("https://")).map_err(ClientError::Setup)?;
-        let url = url.to_owned();
+        let url = url.parse();
+        let url =
+            url.map_err(|error| ClientError::Setup(format!("the address of a server cannot be read: {error}")))?;
         Ok(Streaming { http, url })
     }
 
     /// Sends one request. Headers are sent as they are and shown nowhere; redirects are not followed.
     ///
     /// # Errors
-    /// [`ClientError::Unreachable`] if no answer came, [`ClientError::Setup`] if a header cannot be sent.
+    /// [`ClientError::Unreachable`] if no answer came, which names scheme, host and port alone; [`ClientError::Setup`] if a
+    /// header cannot be sent.
     pub async fn send(
         &self,
         method: Method,
@@ -57,24 +61,26 @@ impl Streaming {
             value.set_sensitive(true);
             sent.insert(name, value);
         }
-        let mut request = self.http.request(method, &self.url).headers(sent);
+        let mut request = self.http.request(method, self.url.clone()).headers(sent);
         if let Some(body) = body {
             request = request.body(body);
         }
+        // An error may be read by whoever is not to know what stands in the rest of the address.
+        let from = self.url.origin().ascii_serialization();
         let answer = request.send().await;
-        let answer = answer.map_err(|error| unreachable_at(&self.url, &error))?;
+        let answer = answer.map_err(|error| unreachable_at(&from, error))?;
         Ok(Streamed {
             status: answer.status().as_u16(),
             answer,
-            url: self.url.clone(),
+            from,
         })
     }
 }
 
-fn unreachable_at(url: &str, error: &reqwest::Error) -> ClientError {
+fn unreachable_at(from: &str, error: reqwest::Error) -> ClientError {
     ClientError::Unreachable {
-        url: url.to_owned(),
-        why: innermost(error),
+        url: from.to_owned(),
+        why: innermost(&error.without_url()),
     }
 }
 
@@ -90,7 +96,7 @@ impl Streamed {
     /// [`ClientError::Unreachable`] if the connection breaks.
     pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, ClientError> {
         let piece = self.answer.chunk().await;
-        let piece = piece.map_err(|error| unreachable_at(&self.url, &error))?;
+        let piece = piece.map_err(|error| unreachable_at(&self.from, error))?;
         Ok(piece.map(|bytes| bytes.to_vec()))
     }
 }
