@@ -7,9 +7,11 @@
 
 mod answer;
 mod broker;
+mod calls;
 mod govern;
 pub mod hook;
 pub mod install;
+mod lines;
 pub mod serve;
 pub mod stdio;
 mod waiting;

@@ -17,10 +17,11 @@ mod sessions;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use countersign_client::{Client, ClientError, Streaming};
+use futures_util::StreamExt as _;
 use tokio::net::TcpListener;
 
 use self::caller::Callers;
@@ -28,10 +29,15 @@ use self::pin::Pins;
 use self::remote::Remote;
 use self::sessions::Sessions;
 use crate::broker::{Broker, Need};
+use crate::calls::{Lost, Unfinished};
 use crate::stdio::lock;
 
 /// How often it is looked what nobody uses any more.
 const SWEEP: Duration = Duration::from_secs(30);
+/// How long reports may take after the end.
+const REPORTS: Duration = Duration::from_secs(5);
+/// How many reports are on their way at once.
+const REPORTS_AT_ONCE: usize = 16;
 
 /// How a server of tools is reached.
 #[derive(Clone, Debug)]
@@ -82,9 +88,6 @@ pub struct Options {
     pub state: PathBuf,
 }
 
-/// Who asked, what for, and with which state: by that a call is known that a server wants to go on with.
-type Unfinished = BTreeMap<(String, String, String), String>;
-
 struct App {
     options: Options,
     broker: Option<Broker>,
@@ -106,16 +109,17 @@ pub async fn serve(
     pinning: Option<Client>,
     stopped: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let unfit = |error: ClientError| std::io::Error::other(error.to_string());
     let mut remotes = BTreeMap::new();
     for (name, upstream) in &options.upstreams {
         if let Way::Http { url, headers } = &upstream.way {
-            let http = Streaming::new(url).map_err(|error: ClientError| std::io::Error::other(error.to_string()))?;
+            let http = Streaming::new(url).map_err(unfit)?;
             let headers = headers.clone().into_iter().collect();
             remotes.insert(name.clone(), Remote::new(http, headers));
         }
     }
     let app = Arc::new(App {
-        callers: Callers::new(&options.decides, &options.state),
+        callers: Callers::new(&options.decides, &options.state).map_err(unfit)?,
         options,
         broker,
         pins: pinning.map(Pins::new),
@@ -130,6 +134,8 @@ pub async fn serve(
                 tokio::time::sleep(SWEEP).await;
                 let Some(app) = app.upgrade() else { return };
                 app.sessions.sweep();
+                let overdue = lock(&app.unfinished).overdue(Instant::now());
+                report(overdue).await;
             }
         }
     });
@@ -141,6 +147,15 @@ pub async fn serve(
     sweeping.abort();
     // Servers end when nothing is left that may ask them.
     app.sessions.end_all();
-    lock(&app.unfinished).clear();
+    let unfinished = lock(&app.unfinished).all();
+    let _ = tokio::time::timeout(REPORTS, report(unfinished)).await;
     served
+}
+
+/// Reports calls that nobody will go on with.
+async fn report(lost: Vec<Lost>) {
+    let reports = lost.into_iter().map(Lost::report);
+    futures_util::stream::iter(reports)
+        .for_each_concurrent(REPORTS_AT_ONCE, |report| report)
+        .await;
 }

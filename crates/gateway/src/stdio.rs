@@ -1,6 +1,6 @@
 //! A wrapper around an MCP server that speaks over its standard input and output.
 //!
-//! Lines go through as they are, in both directions, except calls of tools: each is decided first. A held call waits in
+//! Messages go through as they are, in both directions, except calls of tools: each is decided first. A held call waits in
 //! a task of its own, so others overtake it. Once the client has hung up, or has cancelled a call, nothing runs by it any more:
 //! whether it still waits is looked at under the same lock under which it is handed on.
 
@@ -11,24 +11,22 @@ use std::time::{Duration, Instant};
 
 use countersign_api::ActionBody;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::BufReader;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::govern::{Go, Governor, Ruling, Waiting};
+use crate::calls::{self, PROGRESS, Round, Unfinished};
+use crate::govern::{Governor, Ruling};
+use crate::lines::{feed, next_line, write};
 use crate::waiting::fingerprint;
 use crate::wire::{Answered, Call, Message};
 use crate::{answer, wire};
 
-/// The longest line of either side.
-const LINE: u64 = 32 * 1024 * 1024;
 /// Lines that may wait for a slow reader.
 const QUEUE: usize = 64;
-/// How often a client that asked for progress is told.
-const PROGRESS: Duration = Duration::from_secs(10);
-/// After so many rounds a client gives up, with an error that says nothing; we end before.
-const ROUNDS: u32 = 9;
+/// Whose calls they are: a wrapper has one agent.
+const AGENT: &str = "";
 /// How long reports may take after the end.
 const REPORTS: Duration = Duration::from_secs(5);
 /// How long a server may take to end once its input has.
@@ -52,7 +50,7 @@ pub type Secret = (String, zeroize::Zeroizing<String>);
 
 /// A call that was handed on.
 struct Running {
-    action: String,
+    round: Round,
     name: String,
     since: Instant,
     timeout: Option<AbortHandle>,
@@ -64,8 +62,8 @@ struct Calls {
     held: BTreeMap<String, Option<AbortHandle>>,
     /// Handed on.
     running: BTreeMap<String, Running>,
-    /// Unfinished calls that the server asked the client to come back with, by call and state; and their action.
-    unfinished: BTreeMap<(String, String), String>,
+    /// What the server asked the client to come back with.
+    unfinished: Unfinished,
     /// The client has hung up.
     closed: bool,
 }
@@ -113,7 +111,7 @@ pub async fn wrap(
         reports: Mutex::default(),
     });
     let printing = tokio::spawn(write(tokio::io::stdout(), for_client));
-    tokio::spawn(write(stdin, for_server));
+    tokio::spawn(feed(stdin, for_server));
     let client = tokio::spawn(Arc::clone(&wrapper).listen_to_client(to_server));
     let server = tokio::spawn(Arc::clone(&wrapper).listen_to_server(stdout));
     let status = ended(&mut child, client, server).await;
@@ -171,24 +169,6 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(crate) async fn write(mut into: impl tokio::io::AsyncWrite + Unpin, mut lines: mpsc::Receiver<Vec<u8>>) {
-    while let Some(line) = lines.recv().await {
-        if into.write_all(&line).await.is_err() {
-            return;
-        }
-        if lines.is_empty() && into.flush().await.is_err() {
-            return;
-        }
-    }
-}
-
-/// The next line, with its end. `None` at the end, or if it is too long to be a message.
-pub(crate) async fn next_line(from: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> Option<Vec<u8>> {
-    let mut line = Vec::new();
-    let length = from.take(LINE).read_until(b'\n', &mut line).await.ok()?;
-    (length > 0 && (line.ends_with(b"\n") || u64::try_from(length).ok()? < LINE)).then_some(line)
-}
-
 impl Wrapper {
     async fn listen_to_client(self: Arc<Self>, to_server: mpsc::Sender<Vec<u8>>) {
         let mut input = BufReader::new(tokio::io::stdin());
@@ -231,19 +211,6 @@ impl Wrapper {
         let _ = self.to_client.send(line).await;
     }
 
-    fn action(&self, call: &Call) -> ActionBody {
-        ActionBody {
-            tool: Some(format!("{}/{}", self.options.server, call.name)),
-            action: Some(call.name.clone()),
-            args: Some(call.arguments.clone()),
-            env: self.options.env.clone(),
-            run: self.options.run.clone(),
-            evidence: call.evidence.clone(),
-            accept_remedy: Some(true),
-            ..ActionBody::default()
-        }
-    }
-
     fn begin(self: &Arc<Self>, call: Call, line: Vec<u8>, to_server: &mpsc::Sender<Vec<u8>>) {
         let key = wire::key(&call.id);
         let mut calls = lock(&self.calls);
@@ -260,27 +227,23 @@ impl Wrapper {
     }
 
     async fn decide(self: Arc<Self>, call: Call, line: Vec<u8>, to_server: mpsc::Sender<Vec<u8>>) {
-        let action = self.action(&call);
+        let options = &self.options;
+        let action = calls::action(&options.server, options.env.as_deref(), options.run.clone(), &call);
         let name = fingerprint(&action);
-        if let Some(action_id) = self.resumed(&call, &name) {
-            let go = Go {
-                id: action_id,
-                changed: None,
-                permit: String::new(),
-                timeout: None,
-                decision: Value::Null,
-            };
-            return self.hand_on(&call, line, go, name, &to_server).await;
+        // The client comes back with what the server gave it: the call was decided, and goes on once.
+        let resumed = lock(&self.calls).unfinished.resume(AGENT, &name, &call);
+        if let Some(round) = resumed {
+            return self.hand_on(&call, line, round, name, &to_server).await;
         }
         let until = Instant::now() + self.options.hold;
         let ruling = self.rule_with_progress(&call, &action, until).await;
         match ruling {
-            Ruling::Go(go) => self.hand_on(&call, line, *go, name, &to_server).await,
+            Ruling::Go(go) => self.hand_on(&call, line, Round::first(*go), name, &to_server).await,
             Ruling::Refused { sentence, decision } => {
                 self.reply(&call, answer::told(&call.id, call.modern, &sentence, &decision))
                     .await;
             }
-            Ruling::Waiting(waiting) => self.put_off(&call, &waiting).await,
+            Ruling::Waiting(waiting) => self.reply(&call, calls::put_off(&call, &waiting)).await,
         }
     }
 
@@ -302,22 +265,6 @@ impl Wrapper {
         }
     }
 
-    /// The client comes back with what the server gave it: the call was decided, and goes on once.
-    fn resumed(&self, call: &Call, name: &str) -> Option<String> {
-        let state = call.state.clone()?;
-        lock(&self.calls).unfinished.remove(&(name.to_owned(), state))
-    }
-
-    async fn put_off(&self, call: &Call, waiting: &Waiting) {
-        let round = call.state.as_deref().and_then(answer::round).unwrap_or_default();
-        let line = if call.modern && round < ROUNDS {
-            answer::come_back(&call.id, round + 1)
-        } else {
-            answer::told(&call.id, call.modern, &waiting.sentence, &waiting.decision)
-        };
-        self.reply(call, line).await;
-    }
-
     async fn reply(&self, call: &Call, line: Vec<u8>) {
         if lock(&self.calls).held.remove(&wire::key(&call.id)).is_some() {
             self.print(line).await;
@@ -328,49 +275,29 @@ impl Wrapper {
         self: &Arc<Self>,
         call: &Call,
         line: Vec<u8>,
-        go: Go,
+        round: Round,
         name: String,
         to_server: &mpsc::Sender<Vec<u8>>,
     ) {
-        let ours = call
-            .state
-            .as_deref()
-            .is_some_and(|state| answer::round(state).is_some());
-        let line = match (&go.changed, ours) {
-            (None, false) => Some(line),
-            (None, true) => wire::rewritten(&line, &call.name, None),
-            (Some((tool, arguments)), _) => self
-                .own_tool(tool)
-                .and_then(|tool| wire::rewritten(&line, tool, Some(arguments))),
-        };
-        let Some(line) = line else {
-            self.report(
-                go.id,
-                Some("its alternative is no tool of this server".to_owned()),
-                Duration::ZERO,
-            );
-            let sentence =
-                "Policy puts another tool in place of this one, which is not on this server. Nothing was run.";
-            let told = answer::told(&call.id, call.modern, sentence, &go.decision);
+        let failed = |round: Round, why: &str| self.report(round.go.id, Some(why.to_owned()), round.ran);
+        let Some(line) = calls::written(&line, call, &round.go, &self.options.server) else {
+            let told = answer::told(&call.id, call.modern, calls::ELSEWHERE, &round.go.decision);
+            failed(round, "its alternative is no tool of this server");
             return self.reply(call, told).await;
         };
         // Room first: once the call counts as running, it is handed on without another wait.
         let Ok(room) = to_server.reserve().await else {
-            return self.report(go.id, Some("the server had ended".to_owned()), Duration::ZERO);
+            return failed(round, "the server had ended");
         };
         let key = wire::key(&call.id);
         let mut calls = lock(&self.calls);
         if calls.closed || calls.held.remove(&key).is_none() {
             drop(calls);
-            return self.report(
-                go.id,
-                Some("the client had hung up before it ran".to_owned()),
-                Duration::ZERO,
-            );
+            return failed(round, "the client had hung up before it ran");
         }
-        let timeout = go.timeout.map(|limit| self.end_after(limit, call, to_server));
+        let timeout = round.left().map(|left| self.end_after(left, call, to_server));
         let running = Running {
-            action: go.id,
+            round,
             name,
             since: Instant::now(),
             timeout,
@@ -379,56 +306,56 @@ impl Wrapper {
         room.send(line);
     }
 
-    /// The name of a tool of this server, out of its name in policy.
-    fn own_tool<'a>(&self, tool: &'a str) -> Option<&'a str> {
-        match tool.split_once('/') {
-            Some((server, name)) => (server == self.options.server).then_some(name),
-            None => Some(tool),
-        }
-    }
-
     /// Ends a call that runs longer than policy lets it.
-    fn end_after(self: &Arc<Self>, limit: Duration, call: &Call, to_server: &mpsc::Sender<Vec<u8>>) -> AbortHandle {
+    fn end_after(self: &Arc<Self>, left: Duration, call: &Call, to_server: &mpsc::Sender<Vec<u8>>) -> AbortHandle {
         // A clock that runs does not keep the server's input open after the client has hung up.
         let (wrapper, to_server) = (Arc::clone(self), to_server.downgrade());
         let (id, modern) = (call.id.clone(), call.modern);
         let task = tokio::spawn(async move {
-            tokio::time::sleep(limit).await;
+            tokio::time::sleep(left).await;
             let Some(running) = lock(&wrapper.calls).running.remove(&wire::key(&id)) else {
                 return;
             };
-            let why = format!("it ran longer than the {} s that policy allows", limit.as_secs());
+            let why = running.round.too_long();
             let told = answer::told(&id, modern, &format!("Ended: {why}."), &Value::Null);
             wrapper.print(told).await;
             if let Some(to_server) = to_server.upgrade() {
                 let _ = to_server.send(answer::cancelled(&id, &why)).await;
             }
-            wrapper.report(running.action, Some(why), running.since.elapsed());
+            let ran = running.round.ran + running.since.elapsed();
+            wrapper.report(running.round.go.id, Some(why), ran);
         });
         task.abort_handle()
     }
 
     fn finish(&self, answered: Answered) {
-        let Some(running) = lock(&self.calls).running.remove(&answered.id) else {
+        let Some(mut running) = lock(&self.calls).running.remove(&answered.id) else {
             return;
         };
         if let Some(timeout) = running.timeout {
             timeout.abort();
         }
-        if let Some(state) = answered.state {
-            lock(&self.calls)
-                .unfinished
-                .insert((running.name, state), running.action);
-            return;
-        }
-        self.report(running.action, answered.error, running.since.elapsed());
+        running.round.ran += running.since.elapsed();
+        let Some(state) = answered.state else {
+            return self.report(running.round.go.id, answered.error, running.round.ran);
+        };
+        let (now, place) = (Instant::now(), (AGENT.to_owned(), running.name, state));
+        let mut calls = lock(&self.calls);
+        let mut lost = calls.unfinished.overdue(now);
+        lost.extend(calls.unfinished.keep(place, running.round, self.governor.clone(), now));
+        drop(calls);
+        lost.into_iter().for_each(|lost| self.spawn(lost.report()));
     }
 
     fn report(&self, action: String, error: Option<String>, took: Duration) {
         let governor = self.governor.clone();
+        self.spawn(async move { governor.report(&action, error, took).await });
+    }
+
+    fn spawn(&self, report: impl Future<Output = ()> + Send + 'static) {
         let mut reports = lock(&self.reports);
         while reports.try_join_next().is_some() {}
-        reports.spawn(async move { governor.report(&action, error, took).await });
+        reports.spawn(report);
     }
 
     /// Drops a call that is held: it uses no approval up any more. False if there is none.
@@ -452,18 +379,13 @@ impl Wrapper {
     fn all_failed(&self) {
         let (running, unfinished) = {
             let mut calls = lock(&self.calls);
-            (
-                std::mem::take(&mut calls.running),
-                std::mem::take(&mut calls.unfinished),
-            )
+            (std::mem::take(&mut calls.running), calls.unfinished.all())
         };
         for call in running.into_values() {
             let why = "the server ended before it answered".to_owned();
-            self.report(call.action, Some(why), call.since.elapsed());
+            let ran = call.round.ran + call.since.elapsed();
+            self.report(call.round.go.id, Some(why), ran);
         }
-        for action in unfinished.into_values() {
-            let why = "the client did not come back with it".to_owned();
-            self.report(action, Some(why), Duration::ZERO);
-        }
+        unfinished.into_iter().for_each(|lost| self.spawn(lost.report()));
     }
 }

@@ -305,15 +305,22 @@ pub(crate) fn with_id(line: &[u8], id: &Value) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The same call with another tool or other arguments, and without what we gave the client to bring back.
-pub(crate) fn rewritten(line: &[u8], name: &str, arguments: Option<&Map<String, Value>>) -> Option<Vec<u8>> {
+/// The same call with another tool or other arguments, and without the request state if that is ours.
+pub(crate) fn rewritten(
+    line: &[u8],
+    name: &str,
+    arguments: Option<&Map<String, Value>>,
+    ours: bool,
+) -> Option<Vec<u8>> {
     let mut message: Value = serde_json::from_slice(line).ok()?;
     let params = message.get_mut("params")?.as_object_mut()?;
     params.insert("name".to_owned(), name.into());
     if let Some(arguments) = arguments {
         params.insert("arguments".to_owned(), arguments.clone().into());
     }
-    params.remove("requestState");
+    if ours {
+        params.remove("requestState");
+    }
     let mut bytes = serde_json::to_vec(&message).ok()?;
     bytes.push(b'\n');
     Some(bytes)

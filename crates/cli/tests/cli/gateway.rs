@@ -1,12 +1,15 @@
 //! The gateway over HTTP: real clients of MCP in front of it, servers behind it, and requests that nobody should send.
 
+mod raw;
+mod upstream;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use self::upstream::Upstream;
 use crate::mcp::{Driver, Shop, clients, said, servers};
 use crate::scene::text;
 
@@ -48,9 +51,12 @@ impl Gateway {
     }
 
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Got {
+        self.send_text(method, path, headers, &body.map(Value::to_string).unwrap_or_default())
+    }
+
+    fn send_text(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Got {
         let host = self.url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).expect("the gateway listens");
-        let body = body.map(Value::to_string).unwrap_or_default();
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
         head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
         for (name, value) in headers {
@@ -108,80 +114,6 @@ fn initialize() -> Value {
 
 fn call(id: u32, name: &str, arguments: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": name, "arguments": arguments } })
-}
-
-/// A server of tools behind HTTP that keeps every request, and describes its tool as it is told to.
-struct Upstream {
-    url: String,
-    requests: Arc<Mutex<Vec<String>>>,
-    described: Arc<Mutex<String>>,
-}
-
-impl Upstream {
-    fn start() -> Upstream {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
-        let (requests, described) = (Arc::default(), Arc::new(Mutex::new("writes a note".to_owned())));
-        let (kept, describes) = (Arc::clone(&requests), Arc::clone(&described));
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                answer(stream, &kept, &describes);
-            }
-        });
-        Upstream {
-            url,
-            requests,
-            described,
-        }
-    }
-
-    fn seen(&self) -> Vec<String> {
-        self.requests.lock().expect("no panic").clone()
-    }
-}
-
-fn answer(mut stream: TcpStream, kept: &Mutex<Vec<String>>, described: &Mutex<String>) {
-    let mut reader = BufReader::new(stream.try_clone().expect("a connection"));
-    let (mut head, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) == 0 {
-            return;
-        }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().expect("a length");
-        }
-        head += &line;
-        if line == "\r\n" {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).expect("a body");
-    let message: Value = serde_json::from_slice(&body).unwrap_or_default();
-    kept.lock().expect("no panic").push(format!("{head}{message}"));
-    let tool = json!({ "name": "note", "description": *described.lock().expect("no panic"), "inputSchema": { "type": "object" } });
-    let result = match message["method"].as_str() {
-        Some("tools/list") => json!({ "tools": [tool] }),
-        Some("tools/call") => json!({ "content": [{ "type": "text", "text": "noted" }] }),
-        _ => {
-            json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": { "name": "u", "version": "1" } })
-        }
-    };
-    let text = json!({ "jsonrpc": "2.0", "id": message["id"], "result": result }).to_string();
-    // Calls are answered in a stream, the rest at once.
-    let (kind, text) = match message["method"].as_str() {
-        Some("tools/call") => (
-            "text/event-stream",
-            format!(": hello\n\nevent: message\ndata: {text}\n\n"),
-        ),
-        _ => ("application/json", text),
-    };
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nMcp-Session-Id: of-the-upstream\r\nConnection: close\r\n\r\n",
-        text.len()
-    );
-    let _ = stream.write_all((head + &text).as_bytes());
 }
 
 /// A key of a gateway, whose person may register tools.
@@ -336,7 +268,7 @@ fn a_tool_that_looks_otherwise_than_before_is_denied_until_somebody_looked_at_it
     assert!(unlisted.body.contains("List the tools"), "{}", unlisted.body);
     assert_eq!(post(&list).json()["result"]["tools"][0]["description"], "writes a note");
     assert!(post(&call(3, "note", json!({}))).body.contains("noted"));
-    "sends it to somebody".clone_into(&mut upstream.described.lock().expect("no panic"));
+    upstream.behaves().described = "sends it to somebody";
     assert_eq!(post(&list).status, 200);
     let denied = post(&call(4, "note", json!({}))).json();
     assert_eq!(denied["result"]["isError"], true, "{denied}");

@@ -1,5 +1,7 @@
 //! Real clients of MCP drive real servers through the wrapper.
 
+pub(crate) mod raw;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};

@@ -38,18 +38,21 @@ pub(super) enum Stranger {
 
 /// Those who were let in lately.
 pub(super) struct Callers {
+    /// Asks the server that decides, and proves nobody yet.
+    client: Client,
     decides: String,
     state: PathBuf,
     known: Mutex<BTreeMap<String, (Caller, Instant)>>,
 }
 
 impl Callers {
-    pub(super) fn new(decides: &str, state: &Path) -> Callers {
-        Callers {
+    pub(super) fn new(decides: &str, state: &Path) -> Result<Callers, ClientError> {
+        Ok(Callers {
+            client: Client::new(decides, &Credential::Nobody)?,
             decides: decides.to_owned(),
             state: state.to_owned(),
             known: Mutex::default(),
-        }
+        })
     }
 
     /// The agent whose key this is.
@@ -64,7 +67,8 @@ impl Callers {
             return Ok(caller.clone());
         }
         let unclear = |error: &ClientError| Stranger::Unclear(error.to_string());
-        let client = Client::new(&self.decides, &Credential::Key(key.to_owned())).map_err(|error| unclear(&error))?;
+        let client = self.client.on_behalf(&Credential::Key(key.to_owned()));
+        let client = client.map_err(|error| unclear(&error))?;
         match client.get::<WhoamiAnswer>("/v1/whoami").await {
             Ok(who) if who.kind == "agent" => {}
             Ok(_) => return Err(Stranger::Unknown),

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::caller::{Caller, Stranger};
-use super::reach::{Coming, Target};
-use super::remote::ONWARD;
+use super::reach::Target;
+use super::remote::{ONWARD, SESSION};
+use super::sessions::Unplaced;
 use super::{App, Way, call, reply};
 use crate::wire::{self, MODERN, Message, Seen};
 
@@ -27,19 +28,25 @@ const HEADER_MISMATCH: i32 = -32020;
 
 /// Answers a request.
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    let Some(origin) = request.headers().get("origin").cloned() else {
+        return answer(app, request).await;
+    };
+    // A page in a browser, perhaps under a name that was made to lead here.
+    let mut listed = app.options.origins.iter();
+    if !listed.any(|known| known.as_bytes() == origin.as_bytes()) {
+        return reply::json_of(403, &json!({ "error": "pages of this origin may not use the gateway" }));
+    }
+    // A browser asks first, without the key, whether it may send a request with these headers.
+    let answered = match *request.method() {
+        Method::OPTIONS => reply::allowed(),
+        _ => answer(app, request).await,
+    };
+    reply::to_page(answered, origin)
+}
+
+async fn answer(app: Arc<App>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
-    if let Some(origin) = parts.headers.get("origin") {
-        // A page in a browser, perhaps under a name that was made to lead here.
-        if !app
-            .options
-            .origins
-            .iter()
-            .any(|known| known.as_bytes() == origin.as_bytes())
-        {
-            return reply::json_of(403, &json!({ "error": "pages of this origin may not use the gateway" }));
-        }
-    }
     if let Some(rest) = path.strip_prefix(METADATA) {
         return metadata(&app, rest);
     }
@@ -146,15 +153,17 @@ impl Door<'_> {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Where a message goes; `session` is one that was found to be this agent's.
     fn target(&self, pipe: Option<Arc<super::pipe::Pipe>>, session: Option<String>) -> Target {
         let onward = ONWARD
             .iter()
             .filter_map(|name| Some(((*name).to_owned(), self.header(name)?.to_owned())));
+        let of_session = session.iter().map(|id| (SESSION.to_owned(), id.clone()));
         Target {
             server: self.server.to_owned(),
+            headers: onward.chain(of_session).collect(),
             session,
             pipe,
-            headers: onward.collect(),
         }
     }
 
@@ -197,7 +206,7 @@ impl Door<'_> {
             }
             Message::Other | Message::Refused { .. } => {
                 match &target.pipe {
-                    Some(pipe) => pipe.tell([line.trim_ascii(), b"\n"].concat()).await,
+                    Some(pipe) => pipe.tell(line).await,
                     None => {
                         if let Err(why) = app.send(&self.caller, &target, Onward::POST, Some(line), None).await {
                             return reply::error(502, None, -32603, &why);
@@ -225,26 +234,26 @@ impl Door<'_> {
                 Some(pipe) => pipe,
                 None => {
                     let started = app.start(&self.caller, self.server).await;
-                    app.sessions
-                        .share(owner, self.server, started.map_err(|why| failed(&why))?)
+                    let shared = started.and_then(|pipe| app.sessions.share(owner, self.server, pipe));
+                    shared.map_err(|why| failed(&why))?
                 }
             };
             return Ok(self.target(Some(pipe), None));
         }
         if opens {
             if !runs {
+                app.sessions.room(owner).map_err(|why| failed(&why))?;
                 return Ok(self.target(None, None));
             }
             let pipe = app.start(&self.caller, self.server).await.map_err(|why| failed(&why))?;
             let session = app.sessions.open(owner, self.server, None, Some(Arc::clone(&pipe)));
-            let session = session.ok_or_else(|| failed("no session can be opened"))?;
-            return Ok(self.target(Some(pipe), Some(session)));
+            return Ok(self.target(Some(pipe), Some(session.map_err(|why| failed(&why))?)));
         }
-        match self.header("mcp-session-id") {
+        match self.header(SESSION) {
             Some(id) => {
                 let found = app.sessions.find(owner, self.server, id);
-                let gone = || reply::error(404, seen.id.as_ref(), -32600, "this session is over: begin another one");
-                Ok(self.target(found.ok_or_else(gone)?, Some(id.to_owned())))
+                let pipe = found.ok_or_else(|| over(seen.id.as_ref()))?;
+                Ok(self.target(pipe, Some(id.to_owned())))
             }
             // A server behind HTTP may do without sessions.
             None if !runs => Ok(self.target(None, None)),
@@ -259,30 +268,39 @@ impl Door<'_> {
 
     async fn call(self, app: Arc<App>, target: Target, call: wire::Call, line: Vec<u8>, seen: Seen) -> Response {
         let (out, mut messages) = mpsc::channel(QUEUE);
-        let (session, key) = (target.session.clone(), wire::key(&call.id));
-        let asked = call::Asked {
-            call,
-            line,
-            seen,
-            caller: self.caller.clone(),
-            target,
-            out,
+        let (id, key) = (call.id.clone(), wire::key(&call.id));
+        let place = target
+            .session
+            .as_deref()
+            .map(|session| app.sessions.hold(session, &key));
+        let place = match place.transpose() {
+            Ok(place) => place,
+            Err(Unplaced::Gone) => return over(Some(&id)),
+            Err(Unplaced::Busy) => {
+                return reply::error(400, Some(&id), -32600, "a request with this id is under way");
+            }
         };
-        let id = asked.call.id.clone();
         // It may be cancelled from the moment that it begins.
-        let (begin, begins) = tokio::sync::oneshot::channel::<()>();
+        let (begin, begins) = tokio::sync::oneshot::channel();
         let task = tokio::spawn({
-            let app = Arc::clone(&app);
+            let (app, caller) = (Arc::clone(&app), self.caller.clone());
             async move {
-                if begins.await.is_ok() {
-                    call::run(app, asked).await;
-                }
+                let Ok(place) = begins.await else { return };
+                let asked = call::Asked {
+                    call,
+                    line,
+                    seen,
+                    caller,
+                    target,
+                    place,
+                    out,
+                };
+                call::run(app, asked).await;
             }
         });
-        if let Some(session) = &session {
-            app.sessions.hold(session, &key, task.abort_handle());
+        if place.as_ref().is_none_or(|place| place.dropped_by(task.abort_handle())) {
+            let _ = begin.send(place);
         }
-        let _ = begin.send(());
         let accepts = self.header("accept").unwrap_or_default();
         if accepts.contains("text/event-stream") || accepts.contains("*/*") {
             return reply::stream(messages);
@@ -299,47 +317,47 @@ impl Door<'_> {
     /// A request that is no call of a tool.
     async fn request(self, app: &App, target: Target, line: Vec<u8>, seen: Seen) -> Response {
         let id = seen.id.clone();
-        let coming = match app.ask(&self.caller, &target, line, &seen, None).await {
+        let mut coming = match app.ask(&self.caller, &target, line, &seen, None).await {
             Ok(coming) => coming,
             Err(why) => return reply::error(502, id.as_ref(), -32603, &why),
         };
-        let Coming {
-            status,
-            session,
-            mut messages,
-            ..
-        } = coming;
-        let key = id.as_ref().map(wire::key).unwrap_or_default();
         let mut answer = None;
-        while let Some(message) = messages.recv().await {
-            if wire::answered(&message).is_some_and(|answered| answered.id == key || status >= 400) {
+        while let Some(message) = coming.messages.recv().await {
+            if let Some((message, _)) = coming.answered(&message, id.as_ref().unwrap_or(&Value::Null)) {
                 answer = Some(message);
                 break;
             }
         }
+        let status = coming.status;
         let Some(answer) = answer else {
-            let status = if status >= 400 { status } else { 502 };
-            return reply::error(status, id.as_ref(), -32603, "the tool's server did not answer");
+            let status = if coming.failed() { status } else { 502 };
+            return reply::error(status, id.as_ref(), -32603, &coming.silence());
         };
         if let (Some(pins), Some("tools/list")) = (&app.pins, seen.method.as_deref())
             && let Err(why) = pins.tell(self.server, &answer).await
         {
             return reply::error(502, id.as_ref(), -32603, &why);
         }
-        let opened = match (&target.pipe, session) {
-            (Some(_), _) => target.session.clone(),
-            (None, None) => None,
+        let mut session = target.session.clone();
+        if target.pipe.is_none() && seen.method.as_deref() == Some("initialize") && !coming.failed() {
             // The server's session is this agent's alone.
-            (None, Some(session)) => app.sessions.open(&self.caller.owner, self.server, Some(session), None),
-        };
+            let opened = coming
+                .session
+                .take()
+                .map(|id| app.sessions.open(&self.caller.owner, self.server, Some(id), None));
+            session = match opened.transpose() {
+                Ok(opened) => opened,
+                Err(why) => return reply::error(502, id.as_ref(), -32603, &why),
+            };
+        }
         let unknown = seen.version.is_some() && error_code(&answer) == Some(-32601);
         let status = if unknown { 404 } else { status };
-        reply::in_session(reply::message(status, answer), opened.as_deref())
+        reply::in_session(reply::message(status, answer), session.as_deref())
     }
 
     /// What a server says without being asked.
     async fn listen(self, app: &App) -> Response {
-        let Some(id) = self.header("mcp-session-id") else {
+        let Some(id) = self.header(SESSION) else {
             return reply::status(405);
         };
         let Some(pipe) = app.sessions.find(&self.caller.owner, self.server, id) else {
@@ -360,7 +378,7 @@ impl Door<'_> {
 
     /// A client ends its session.
     async fn end(self, app: &App) -> Response {
-        let Some(id) = self.header("mcp-session-id") else {
+        let Some(id) = self.header(SESSION) else {
             return reply::status(405);
         };
         let Some(pipe) = app.sessions.find(&self.caller.owner, self.server, id) else {
@@ -373,6 +391,11 @@ impl Door<'_> {
         app.sessions.end(id);
         reply::status(200)
     }
+}
+
+/// The answer to whoever goes on with a session that is over.
+fn over(id: Option<&Value>) -> Response {
+    reply::error(404, id, -32600, "this session is over: begin another one")
 }
 
 fn error_code(answer: &[u8]) -> Option<i64> {

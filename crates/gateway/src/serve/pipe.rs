@@ -13,7 +13,8 @@ use tokio::io::BufReader;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::stdio::{lock, next_line, write};
+use crate::lines::{feed, next_line};
+use crate::stdio::lock;
 use crate::{answer, wire};
 
 /// Lines that may wait for a slow reader.
@@ -76,7 +77,7 @@ impl Pipe {
         let (to_server, for_server) = mpsc::channel(QUEUE);
         let (stop, stopped) = oneshot::channel();
         let waiting = Arc::new(Mutex::new(Waiting::default()));
-        tokio::spawn(write(stdin, for_server));
+        tokio::spawn(feed(stdin, for_server));
         tokio::spawn(listen(child, stdout, Arc::clone(&waiting), stopped));
         Ok(Pipe {
             to_server,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use countersign_client::Method;
+use serde_json::Value;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
@@ -10,7 +11,7 @@ use super::caller::Caller;
 use super::pipe::Pipe;
 use super::{App, Way};
 use crate::broker::Place;
-use crate::wire::Seen;
+use crate::wire::{self, Answered, Seen};
 
 /// Where a message of an agent goes.
 pub(super) struct Target {
@@ -36,6 +37,35 @@ pub(super) struct Coming {
     pub(super) ours: Option<u64>,
 }
 
+impl Coming {
+    /// Whether the server answered with a status of an error.
+    pub(super) fn failed(&self) -> bool {
+        self.status >= 400
+    }
+
+    /// The answer to a request, under the client's id, if a message is that. With a status of an error it is the answer
+    /// whatever its id, since a server may not have read ours.
+    pub(super) fn answered(&self, message: &[u8], id: &Value) -> Option<(Vec<u8>, Answered)> {
+        let mut answered = wire::answered(message)?;
+        let its_own = answered.id == wire::key(id);
+        if !self.failed() {
+            return its_own.then(|| (message.to_vec(), answered));
+        }
+        answered.error.get_or_insert_with(|| self.silence());
+        answered.state = None;
+        Some((wire::with_id(message, id)?, answered))
+    }
+
+    /// Why there was no answer.
+    pub(super) fn silence(&self) -> String {
+        match self.status {
+            404 => "the tool's server knows nothing there, or this session is over: begin another one".to_owned(),
+            status if self.failed() => format!("the tool's server answered with status {status}"),
+            _ => "the tool's server ended before it answered".to_owned(),
+        }
+    }
+}
+
 impl App {
     /// Starts a server for an agent.
     pub(super) async fn start(&self, caller: &Caller, server: &str) -> Result<Arc<Pipe>, String> {
@@ -48,9 +78,7 @@ impl App {
         else {
             return Err("this server is behind HTTP".to_owned());
         };
-        if !self.sessions.has_room(&caller.owner) {
-            return Err("too many sessions are open: end one".to_owned());
-        }
+        self.sessions.room(&caller.owner)?;
         let mut all: Vec<_> = (variables.iter())
             .map(|(name, value)| (name.clone(), Zeroizing::new(value.clone())))
             .collect();
@@ -80,12 +108,25 @@ impl App {
             .await
     }
 
-    /// The header that a server behind HTTP wants its credential in: for a call by the call's own permit.
+    /// What a server behind HTTP is reached with for one call, by the permit of that call; nothing where it wants nothing, or
+    /// got it when it started.
+    pub(super) async fn released(&self, server: &str, permit: &str) -> Result<Option<Zeroizing<String>>, String> {
+        let need = (self.options.upstreams.get(server)).and_then(|upstream| upstream.need.as_ref());
+        let Some(need) = need.filter(|need| matches!(need.place, Place::Header(_))) else {
+            return Ok(None);
+        };
+        let broker = self.broker.as_ref();
+        let broker = broker.ok_or("the gateway has no key to get the credential of the tool's server with")?;
+        broker.release(permit, &need.credential).await.map(Some)
+    }
+
+    /// The header that a server behind HTTP wants its credential in: `value`, which a call got by its own permit, or what
+    /// everything else is reached with.
     async fn proof(
         &self,
         caller: &Caller,
         server: &str,
-        permit: Option<&str>,
+        value: Option<&Zeroizing<String>>,
     ) -> Result<Option<(String, String)>, String> {
         let need = self
             .options
@@ -93,13 +134,8 @@ impl App {
             .get(server)
             .and_then(|upstream| upstream.need.as_ref());
         let Some(need) = need else { return Ok(None) };
-        let value = match (permit, self.sessions.connected(&caller.owner, server)) {
-            (Some(permit), _) => {
-                let broker = self.broker.as_ref();
-                let broker = broker.ok_or("the gateway has no key to get the credential of the tool's server with")?;
-                broker.release(permit, &need.credential).await?
-            }
-            (None, Some(value)) => value,
+        let value = match (value.cloned(), self.sessions.connected(&caller.owner, server)) {
+            (Some(value), _) | (None, Some(value)) => value,
             (None, None) => {
                 let value = self.connection(caller, server).await?;
                 self.sessions.connect(&caller.owner, server, value.clone());
@@ -116,7 +152,7 @@ impl App {
         target: &Target,
         line: Vec<u8>,
         seen: &Seen,
-        permit: Option<&str>,
+        credential: Option<&Zeroizing<String>>,
     ) -> Result<Coming, String> {
         if let Some(pipe) = &target.pipe {
             let asked = pipe.ask(&line, seen).await;
@@ -128,7 +164,7 @@ impl App {
                 ours: Some(ours),
             });
         }
-        self.send(caller, target, Method::POST, Some(line), permit).await
+        self.send(caller, target, Method::POST, Some(line), credential).await
     }
 
     /// Sends anything to a server behind HTTP.
@@ -138,11 +174,11 @@ impl App {
         target: &Target,
         method: Method,
         body: Option<Vec<u8>>,
-        permit: Option<&str>,
+        credential: Option<&Zeroizing<String>>,
     ) -> Result<Coming, String> {
         let remote = self.remotes.get(&target.server).ok_or("there is no such server")?;
         let mut headers = target.headers.clone();
-        headers.extend(self.proof(caller, &target.server, permit).await?);
+        headers.extend(self.proof(caller, &target.server, credential).await?);
         let begun = remote.send(method, headers, body).await?;
         if matches!(begun.status, 401 | 403) {
             self.sessions.disconnect(&caller.owner, &target.server);
@@ -150,6 +186,10 @@ impl App {
                 "the tool's server does not let the gateway in (status {})",
                 begun.status
             ));
+        }
+        if let (404, Some(session)) = (begun.status, &target.session) {
+            // The server has forgotten it: the client is to begin another one.
+            self.sessions.end(session);
         }
         Ok(Coming {
             status: begun.status,

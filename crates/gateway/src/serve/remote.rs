@@ -10,14 +10,11 @@ use crate::wire;
 const LONGEST: usize = 32 * 1024 * 1024;
 /// Messages that may wait for a slow reader.
 const QUEUE: usize = 64;
-/// Headers of a client's request that go on to the server.
-pub(super) const ONWARD: [&str; 5] = [
-    "mcp-protocol-version",
-    "mcp-session-id",
-    "mcp-method",
-    "mcp-name",
-    "last-event-id",
-];
+/// The header that names a session.
+pub(super) const SESSION: &str = "mcp-session-id";
+/// Headers of a client's request that go on to the server. A session is not among them: it goes on once it is known whose it
+/// is.
+pub(super) const ONWARD: [&str; 4] = ["mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id"];
 
 /// A server of tools.
 pub(super) struct Remote {
@@ -56,7 +53,7 @@ impl Remote {
         all.push(("accept".to_owned(), "application/json, text/event-stream".to_owned()));
         let answer = self.http.send(method, &all, body).await;
         let answer = answer.map_err(|error| format!("the tool's server cannot be reached: {error}"))?;
-        let session = answer.header("mcp-session-id").map(str::to_owned);
+        let session = answer.header(SESSION).map(str::to_owned);
         let streams = answer
             .header("content-type")
             .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream"));
@@ -162,6 +159,22 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_an_address_says_besides_its_host_is_in_no_error() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let host = listener.local_addr().expect("an address");
+        drop(listener);
+        let http = Streaming::new(&format!("http://somebody:hidden@{host}/hidden?token=hidden")).expect("an address");
+        let sent = Remote::new(http, Vec::new()).send(Method::POST, Vec::new(), None).await;
+        let why = sent.err().expect("nobody listens there");
+        assert!(
+            why.contains(&format!("http://{host}:")) && !why.contains("hidden") && !why.contains("somebody"),
+            "{why}"
+        );
+        let wrong = Streaming::new("http://hidden:port/").err().expect("no address");
+        assert!(!wrong.to_string().contains("hidden"), "{wrong}");
+    }
 
     #[test]
     fn messages_come_out_of_events_however_these_are_cut_and_ended() {
