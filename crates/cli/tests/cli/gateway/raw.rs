@@ -141,10 +141,21 @@ fn another_agents_session_at_a_server_is_not_reached_by_naming_it() {
     let session = opened.header("mcp-session-id").expect("a session");
     let own = gateway.post("files", &shop.agent, Some(&session), &call(2, "note", json!({})));
     assert!(own.body.contains("noted"), "{}", own.body);
-    // Without a session in the body's era, and where one is opened.
-    let body = raw::call(3, "note", json!({}), None);
-    modern(&gateway, "files", &shop.agent, &[("Mcp-Session-Id", &session)], &body);
-    gateway.post("files", &shop.agent, Some(&session), &initialize());
+    let other = shop.as_person(&["agents", "add", "other", "--owner", "team:x", "--json"]);
+    let other = text(&serde_json::from_str(&other).expect("JSON"), "/key");
+    let bearer = format!("Bearer {other}");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("MCP-Protocol-Version", "2026-07-28"),
+        ("Mcp-Method", "tools/list"),
+        ("Mcp-Session-Id", &session),
+    ];
+    let meta = json!({ "io.modelcontextprotocol/protocolVersion": "2026-07-28" });
+    let list = json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/list", "params": { "_meta": meta } });
+    assert_eq!(gateway.send("POST", "/mcp/files", &headers, Some(&list)).status, 200);
+    // The server would give the same session out twice; it is the first agent's.
+    let taken = gateway.post("files", &other, Some(&session), &initialize());
+    assert_eq!((taken.status, taken.header("mcp-session-id")), (502, None));
     let named: Vec<_> = upstream
         .seen()
         .iter()
@@ -227,7 +238,7 @@ fn a_session_that_its_server_has_forgotten_is_over_and_the_servers_own_words_say
 }
 
 #[test]
-fn an_agent_has_32_sessions_behind_http_too() {
+fn an_agent_has_32_sessions_at_once_and_another_agent_has_its_own() {
     let shop = Shop::open();
     let gateway = Gateway::start(&shop, &commanded(&shop), &[]);
     for _ in 0..32 {
