@@ -122,13 +122,20 @@ impl Configuration {
         self.path.with_file_name(name)
     }
 
+    /// What was there before us, as far as it is kept.
+    pub(crate) fn kept(&self) -> Option<String> {
+        fs::read_to_string(self.before()).ok()
+    }
+
     fn keep_and_write(&self, new: &str) -> Result<()> {
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder).map_err(|error| Failure::io("make", folder, &error))?;
         }
-        // The first one is what was there before us; later ones hold our own changes.
+        // What has nothing of ours is what was there before us; later ones hold our own changes.
         let before = self.before();
-        if let Some(old) = self.text.as_deref().filter(|_| !before.exists()) {
+        if let Some(old) = self.text.as_deref()
+            && (!before.exists() || !install::has_ours(old))
+        {
             write(&before, old, &self.path)?;
             say(format_args!("kept what was there: {}", before.display()));
         }
@@ -139,8 +146,7 @@ impl Configuration {
 
     /// Where nothing else changed since, what was there comes back to the byte.
     fn restore(&self, new: &str) -> Result<()> {
-        let before = self.before();
-        let kept = fs::read_to_string(&before).ok();
+        let kept = self.kept();
         match &kept {
             None if install::is_empty(new) => {
                 fs::remove_file(&self.path).map_err(|error| Failure::io("remove", &self.path, &error))?;
@@ -148,14 +154,22 @@ impl Configuration {
                     "removed {}, which was not there before",
                     self.path.display()
                 ));
-                return Ok(());
             }
-            Some(kept) if kept == new || install::same(kept, new) => write(&self.path, kept, &self.path)?,
-            Some(_) | None => write(&self.path, new, &self.path)?,
-        }
-        say(format_args!("wrote {}", self.path.display()));
-        if kept.is_some() {
-            fs::remove_file(&before).map_err(|error| Failure::io("remove", &before, &error))?;
+            Some(kept) if kept == new || install::same(kept, new) => {
+                write(&self.path, kept, &self.path)?;
+                say(format_args!("wrote {}", self.path.display()));
+                let before = self.before();
+                fs::remove_file(&before).map_err(|error| Failure::io("remove", &before, &error))?;
+            }
+            Some(_) | None => {
+                write(&self.path, new, &self.path)?;
+                say(format_args!("wrote {}", self.path.display()));
+                // Others may need it on their way back, or a person who changed something since.
+                if kept.is_some() {
+                    let before = self.before();
+                    say(format_args!("kept {}: it says something else", before.display()));
+                }
+            }
         }
         Ok(())
     }

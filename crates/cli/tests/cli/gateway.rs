@@ -57,6 +57,10 @@ impl Gateway {
     fn send_text(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Got {
         let host = self.url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).expect("the gateway listens");
+        let patience = std::time::Duration::from_secs(60);
+        stream
+            .set_read_timeout(Some(patience))
+            .expect("an answer is waited for");
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
         head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
         for (name, value) in headers {

@@ -136,6 +136,42 @@ fn codex_is_told_to_wait_as_long_as_people_may_take() {
 }
 
 #[test]
+fn what_was_there_is_kept_until_everything_of_ours_is_out_and_comes_back_to_the_byte() {
+    let shop = at_home();
+    let place = "home/.gemini/settings.json";
+    let kept = format!("{place}.before-countersign");
+    let before = "{ // mine\n  \"mcpServers\": {\"a\": {\"command\": \"cat\"}, \"b\": {\"command\": \"cat\", \"timeout\": 7}}\n}\n";
+    std::fs::create_dir_all(shop.scene.path("home/.gemini")).expect("a folder");
+    shop.scene.write(place, before);
+    let reach = ["--at", &shop.server.url, "--agent-key", "agent.key"];
+    let change = |words: &[&str]| {
+        let ran = run(&shop, &[words, &["--client", "gemini", "--yes"], &reach[..]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    };
+    let install = ["mcp", "install", "--hold", "20m"];
+    change(&install);
+    change(&["hook", "install"]);
+    assert_eq!(shop.scene.read(place).matches("1215000").count(), 2);
+    change(&["hook", "install", "--uninstall"]);
+    assert_eq!(shop.scene.read(&kept), before);
+    change(&["mcp", "install", "--uninstall", "--server", "a"]);
+    assert_eq!(shop.scene.read(&kept), before);
+    change(&["mcp", "install", "--uninstall"]);
+    assert_eq!(shop.scene.read(place), before);
+    assert!(!shop.scene.path(&kept).exists());
+    // What somebody changed meanwhile stays, and so does what was there before; the next time begins with what is there.
+    change(&install);
+    let changed = shop.scene.read(place).replace("// mine", "\"theme\": \"dark\",");
+    shop.scene.write(place, &changed);
+    change(&["mcp", "install", "--uninstall"]);
+    assert_eq!(shop.scene.read(&kept), before);
+    let without = shop.scene.read(place);
+    assert!(without.contains("dark") && !without.contains("1215000"), "{without}");
+    change(&install);
+    assert_eq!(shop.scene.read(&kept), without);
+}
+
+#[test]
 fn nothing_is_written_unless_somebody_agreed() {
     let shop = at_home();
     let before = r#"{"mcpServers": {"shop": {"command": "cat"}}}"#;

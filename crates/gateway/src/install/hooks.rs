@@ -173,11 +173,14 @@ fn is_ours(entry: &CstObject) -> bool {
         let text = entry
             .get(name)
             .and_then(|field| field.value()?.as_string_lit()?.decoded_value().ok());
-        text.is_some_and(|command| {
-            let before = command.split_once(OURS).map(|(before, _)| before.trim_end());
-            before.is_some_and(|program| program.trim_end_matches(['\'', '"']).ends_with("countersign"))
-        })
+        text.is_some_and(|command| is_our_command(&command))
     })
+}
+
+/// Whether a command line answers a hook by us.
+pub(super) fn is_our_command(line: &str) -> bool {
+    let before = line.split_once(OURS).map(|(before, _)| before.trim_end());
+    before.is_some_and(|program| program.trim_end_matches(['\'', '"']).ends_with("countersign"))
 }
 
 #[cfg(test)]

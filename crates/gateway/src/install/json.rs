@@ -10,6 +10,9 @@ use serde_json::Value;
 use super::Unfit;
 use super::servers::{Change, Entry, Installed, Start};
 
+/// How long a client waits for a call, in milliseconds.
+const PATIENCE: &str = "timeout";
+
 /// What clients read: comments and trailing commas, and nothing else that is not JSON.
 fn options() -> ParseOptions {
     ParseOptions {
@@ -61,7 +64,7 @@ pub(super) fn edit_servers(
                 set(&fields, "args", start.args.into());
                 if let Some(patience) = start.patience {
                     let ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-                    set(&fields, "timeout", ms.into());
+                    set(&fields, PATIENCE, ms.into());
                 }
                 change
             }
@@ -77,6 +80,46 @@ pub(super) fn edit_servers(
     })
 }
 
+/// Gives unwrapped servers back what installing changed besides their commands: how long the client waits, and arguments
+/// where there were none. Nothing if there is nothing to give back.
+pub(super) fn restore_servers(text: &str, before: &str, key: &str, names: &[&str]) -> Option<String> {
+    let (root, object) = object(text).ok()?;
+    let servers = object.object_value(key)?;
+    let before = value(before)?;
+    for name in names {
+        let (Some(fields), Some(was)) = (servers.object_value(name), before.get(key)?.get(name)) else {
+            continue;
+        };
+        let now = fields.to_serde_value().unwrap_or_default();
+        if !rest_is_same(&now, was, PATIENCE) {
+            continue;
+        }
+        if let (Some(args), None) = (fields.get("args"), was.get("args")) {
+            args.remove();
+        }
+        match (fields.get(PATIENCE), was.get(PATIENCE)) {
+            (Some(field), None) => field.remove(),
+            (Some(field), Some(Value::Number(ms))) => field.set_value(CstInputValue::Number(ms.to_string())),
+            (Some(_) | None, _) => {}
+        }
+    }
+    Some(root.to_string())
+}
+
+/// Whether two servers say the same besides what installing changes: how long the client waits, and that there are no
+/// arguments.
+pub(super) fn rest_is_same(left: &Value, right: &Value, patience: &str) -> bool {
+    let rest = |server: &Value| {
+        let mut fields = server.as_object().cloned().unwrap_or_default();
+        fields.remove(patience);
+        if fields.get("args").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+            fields.remove("args");
+        }
+        fields
+    };
+    rest(left) == rest(right)
+}
+
 fn entry(name: String, fields: &CstObject) -> Entry {
     let field = |name: &str| fields.get(name)?.value()?.to_serde_value();
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -88,7 +131,7 @@ fn entry(name: String, fields: &CstObject) -> Entry {
         name,
         command: field("command").as_ref().and_then(text),
         args,
-        patience: field("timeout").and_then(|ms| ms.as_u64()).map(Duration::from_millis),
+        patience: field(PATIENCE).and_then(|ms| ms.as_u64()).map(Duration::from_millis),
     }
 }
 

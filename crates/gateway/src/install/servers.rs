@@ -78,6 +78,9 @@ pub(super) struct Start {
     pub(super) patience: Option<Duration>,
 }
 
+/// The wrapper's options that installing says, each time anew.
+const SAID: [&str; 6] = ["--server", "--at", "--agent-key", "--env", "--state", "--hold"];
+
 const BY_ADDRESS: &str = "it is reached by an address, not started by a command";
 const NO_TEXTS: &str = "its arguments are not a list of texts";
 const NOT_WRAPPED: &str = "it is not wrapped";
@@ -122,18 +125,35 @@ impl Client {
         Ok(installed)
     }
 
-    /// Makes every wrapped server what it was.
+    /// Makes every wrapped server what it was. What installing changed besides its command comes back from `before`, the
+    /// configuration before that, where the rest of the server is as it was there.
     ///
     /// # Errors
     /// The text is no configuration of this client.
-    pub fn uninstall(self, text: &str, only: &[String]) -> Result<Installed, Unfit> {
-        self.edit(text, |entry| {
+    pub fn uninstall(self, text: &str, only: &[String], before: Option<&str>) -> Result<Installed, Unfit> {
+        let mut edited = self.edit(text, |entry| {
             if !is_chosen(only, &entry.name) {
                 return Err(Change::Left(NOT_CHOSEN));
             }
             let inner = entry.inner().ok_or(Change::Left(NOT_WRAPPED))?;
             Ok((inner, Change::Unwrapped))
-        })
+        })?;
+        let unwrapped = edited
+            .changes
+            .iter()
+            .filter(|(_, change)| **change == Change::Unwrapped);
+        let names: Vec<&str> = unwrapped.map(|(name, _)| name.as_str()).collect();
+        let restored = before.and_then(|before| match self {
+            Client::Codex => toml::restore_servers(&edited.text, before, &names),
+            Client::Vscode => json::restore_servers(&edited.text, before, "servers", &names),
+            Client::Claude | Client::ClaudeDesktop | Client::Cursor | Client::Gemini => {
+                json::restore_servers(&edited.text, before, "mcpServers", &names)
+            }
+        });
+        if let Some(text) = restored {
+            edited.text = text;
+        }
+        Ok(edited)
     }
 
     fn edit(self, text: &str, turn: impl FnMut(&Entry) -> Result<(Start, Change), Change>) -> Result<Installed, Unfit> {
@@ -167,6 +187,7 @@ impl Client {
         names.entry(tools.clone()).or_default().push(entry.name.clone());
         let mut args = ["mcp", "wrap", "--server", &tools].map(str::to_owned).to_vec();
         args.extend(wrapper.options.iter().cloned());
+        args.extend(entry.added());
         args.extend(["--".to_owned(), inner.command]);
         args.extend(inner.args);
         if entry.command.as_deref() == Some(&wrapper.program) && entry.args.as_ref() == Some(&args) {
@@ -196,20 +217,45 @@ impl Client {
 impl Entry {
     /// What a wrapped server was before; nothing if it is not wrapped.
     fn inner(&self) -> Option<Start> {
-        let program = Path::new(self.command.as_deref()?).file_stem()?;
-        let args = self.args.as_ref()?;
-        let (wraps, rest) = (args.get(..2)?, args.get(2..)?);
-        if program != "countersign" || wraps != ["mcp", "wrap"] {
-            return None;
-        }
-        let at = rest.iter().position(|argument| argument == "--")?;
-        let (command, args) = rest.get(at + 1..)?.split_first()?;
+        let (_, inner) = wrapped(self.command.as_deref()?, self.args.as_ref()?)?;
+        let (command, args) = inner.split_first()?;
         Some(Start {
             command: command.clone(),
             args: args.to_vec(),
             patience: None,
         })
     }
+
+    /// What somebody added to the wrapper's options, such as a credential: installing does not say it, so it stays.
+    fn added(&self) -> Vec<String> {
+        let command = self.command.as_deref().unwrap_or_default();
+        let Some((mut options, _)) = wrapped(command, self.args.as_deref().unwrap_or_default()) else {
+            return Vec::new();
+        };
+        let mut added = Vec::new();
+        while let Some((option, rest)) = options.split_first() {
+            let has_value = !option.contains('=') && rest.first().is_some_and(|next| !next.starts_with("--"));
+            let (value, rest) = rest.split_at(usize::from(has_value));
+            let name = option.split_once('=').map_or(option.as_str(), |(name, _)| name);
+            if !SAID.contains(&name) {
+                added.push(option.clone());
+                added.extend(value.iter().cloned());
+            }
+            options = rest;
+        }
+        added
+    }
+}
+
+/// The wrapper's options and the command that it wraps, if a command is the wrapper.
+pub(super) fn wrapped<'a>(command: &str, args: &'a [String]) -> Option<(&'a [String], &'a [String])> {
+    let (wraps, rest) = (args.get(..2)?, args.get(2..)?);
+    if Path::new(command).file_stem()? != "countersign" || wraps != ["mcp", "wrap"] {
+        return None;
+    }
+    let at = rest.iter().position(|argument| argument == "--")?;
+    let inner = rest.get(at + 1..).filter(|inner| !inner.is_empty())?;
+    Some((rest.get(..at)?, inner))
 }
 
 fn is_chosen(only: &[String], name: &str) -> bool {

@@ -70,7 +70,7 @@ fn the_way_back_leads_to_what_was_there() {
     for (client, text) in [(Client::Cursor, CURSOR), (Client::Codex, CODEX)] {
         let installed = client.install(text, &wrapper()).unwrap();
         assert_ne!(installed.text, text);
-        let back = client.uninstall(&installed.text, &[]).unwrap();
+        let back = client.uninstall(&installed.text, &[], None).unwrap();
         assert_eq!(back.text, text, "{client:?}");
     }
 }
@@ -87,6 +87,80 @@ fn installing_twice_changes_nothing_and_other_options_replace_the_old_ones() {
         let moved = client.install(&once.text, &other).unwrap();
         assert!(moved.text.contains("http://localhost:1") && !moved.text.contains("7878"));
         assert_eq!(moved.text.matches("wrap").count(), 1);
+    }
+}
+
+#[test]
+fn options_that_somebody_added_stay_when_it_is_installed_again() {
+    for (client, text) in [(Client::Cursor, CURSOR), (Client::Codex, CODEX)] {
+        let once = client.install(text, &wrapper()).unwrap().text;
+        let added = r#""--agent-key", "/k", "--credential", "A=b", "--gateway-key=/g""#;
+        let by_hand = once.replace(r#""--agent-key", "/k""#, added);
+        assert_ne!(by_hand, once, "{once}");
+        let mut other = wrapper();
+        other.options = ["--at", "http://localhost:1", "--agent-key", "/other"]
+            .map(str::to_owned)
+            .to_vec();
+        let moved = client.install(&by_hand, &other).unwrap().text;
+        let options = r#""--agent-key", "/other", "--credential", "A=b", "--gateway-key=/g", "--""#;
+        assert!(
+            moved.contains(options) && !moved.contains("7878") && !moved.contains("\"/k\""),
+            "{moved}"
+        );
+        assert_eq!(client.uninstall(&moved, &[], None).unwrap().text, text);
+    }
+}
+
+const PATIENT: [(Client, &str); 2] = [
+    (
+        Client::Gemini,
+        r#"{"mcpServers": {"a": {"command": "x"}, "b": {"command": "y", "args": [], "timeout": 1500}}}"#,
+    ),
+    (
+        Client::Codex,
+        "[mcp_servers.a]\ncommand = \"x\"\n\n[mcp_servers.b]\ncommand = \"y\"\nargs = []\ntool_timeout_sec = 1.5\n",
+    ),
+];
+
+#[test]
+fn what_installing_changed_besides_the_command_comes_back_too() {
+    let patient = Wrapper {
+        hold: Duration::from_secs(900),
+        ..wrapper()
+    };
+    for (client, text) in PATIENT {
+        let installed = client.install(text, &patient).unwrap().text;
+        assert_eq!(installed.matches("915").count(), 2, "{installed}");
+        let back = client.uninstall(&installed, &[], Some(text)).unwrap().text;
+        assert!(super::super::same(&back, text), "{back}");
+        // One at a time.
+        let half = client
+            .uninstall(&installed, &["a".to_owned()], Some(text))
+            .unwrap()
+            .text;
+        assert!(
+            half.matches("915").count() == 1 && super::super::has_ours(&half),
+            "{half}"
+        );
+        let back = client.uninstall(&half, &[], Some(text)).unwrap().text;
+        assert!(
+            super::super::same(&back, text) && !super::super::has_ours(&back),
+            "{back}"
+        );
+    }
+}
+
+#[test]
+fn a_server_that_was_changed_since_keeps_what_it_has() {
+    let patient = Wrapper {
+        hold: Duration::from_secs(900),
+        ..wrapper()
+    };
+    for (client, text) in PATIENT {
+        let installed = client.install(text, &patient).unwrap().text;
+        let changed = installed.replace("\"x\"", "\"z\"");
+        let back = client.uninstall(&changed, &[], Some(text)).unwrap().text;
+        assert_eq!(back.matches("915").count(), 1, "{back}");
     }
 }
 

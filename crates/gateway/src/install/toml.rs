@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::Value;
 use toml_edit::{Array, DocumentMut, Item, TableLike, value};
 
-use super::Unfit;
 use super::servers::{Change, Entry, Installed, Start};
+use super::{Unfit, json};
+
+/// How long a client waits for a call, in seconds.
+const PATIENCE: &str = "tool_timeout_sec";
 
 /// Changes the servers below `mcp_servers`.
 pub(super) fn edit_servers(
@@ -32,7 +36,7 @@ pub(super) fn edit_servers(
                 set(fields, "args", value(start.args.into_iter().collect::<Array>()));
                 if let Some(patience) = start.patience {
                     let seconds = i64::try_from(patience.as_secs()).unwrap_or(i64::MAX);
-                    set(fields, "tool_timeout_sec", value(seconds));
+                    set(fields, PATIENCE, value(seconds));
                 }
                 change
             }
@@ -46,13 +50,66 @@ pub(super) fn edit_servers(
     })
 }
 
+/// As [`json::restore_servers`].
+pub(super) fn restore_servers(text: &str, before: &str, names: &[&str]) -> Option<String> {
+    let mut document: DocumentMut = text.parse().ok()?;
+    let before: DocumentMut = before.parse().ok()?;
+    let servers = document.get_mut("mcp_servers")?.as_table_like_mut()?;
+    let were = before.get("mcp_servers")?.as_table_like()?;
+    for name in names {
+        let (Some(now), Some(was)) = (servers.get_mut(name), were.get(name)) else {
+            continue;
+        };
+        let same = json::rest_is_same(&plain(now), &plain(was), PATIENCE);
+        let (Some(fields), Some(was), true) = (now.as_table_like_mut(), was.as_table_like(), same) else {
+            continue;
+        };
+        if was.get("args").is_none() {
+            fields.remove("args");
+        }
+        match was.get(PATIENCE) {
+            Some(seconds) => set(fields, PATIENCE, seconds.clone()),
+            None => drop(fields.remove(PATIENCE)),
+        }
+    }
+    Some(document.to_string())
+}
+
+/// What a text says, without its comments and its order.
+pub(super) fn said(text: &str) -> Option<Value> {
+    let document: DocumentMut = text.parse().ok()?;
+    Some(plain(document.as_item()))
+}
+
+fn plain(item: &Item) -> Value {
+    let table = |fields: &dyn TableLike| {
+        let fields = fields.iter().map(|(name, item)| (name.to_owned(), plain(item)));
+        Value::Object(fields.collect())
+    };
+    match item {
+        Item::None => Value::Null,
+        Item::Table(fields) => table(fields),
+        Item::ArrayOfTables(tables) => tables.iter().map(|fields| table(fields)).collect(),
+        Item::Value(toml_edit::Value::InlineTable(fields)) => table(fields),
+        Item::Value(toml_edit::Value::Array(items)) => {
+            let items = items.iter().map(|value| plain(&Item::Value(value.clone())));
+            items.collect()
+        }
+        Item::Value(toml_edit::Value::String(text)) => text.value().as_str().into(),
+        Item::Value(toml_edit::Value::Integer(number)) => (*number.value()).into(),
+        Item::Value(toml_edit::Value::Float(number)) => (*number.value()).into(),
+        Item::Value(toml_edit::Value::Boolean(flag)) => (*flag.value()).into(),
+        Item::Value(toml_edit::Value::Datetime(time)) => time.value().to_string().into(),
+    }
+}
+
 fn entry(name: String, fields: &dyn TableLike) -> Entry {
     let text = |item: &toml_edit::Value| item.as_str().map(str::to_owned);
     let args = match fields.get("args") {
         Some(args) => args.as_array().and_then(|args| args.iter().map(text).collect()),
         None => Some(Vec::new()),
     };
-    let seconds = fields.get("tool_timeout_sec");
+    let seconds = fields.get(PATIENCE);
     let seconds = seconds.and_then(|item| {
         item.as_integer()
             .or_else(|| item.as_float().map(|seconds| seconds as i64))

@@ -16,7 +16,7 @@ use crate::govern::Ruling;
 use crate::stdio::lock;
 use crate::waiting::fingerprint;
 use crate::wire::{Call, Seen};
-use crate::{answer, wire};
+use crate::answer;
 
 /// A call, where it comes from and where it goes.
 pub(super) struct Asked {

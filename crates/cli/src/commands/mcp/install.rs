@@ -60,7 +60,7 @@ impl Install {
                 .next("add an MCP server to the client first, or give --config FILE"));
         };
         let edited = if self.changing.uninstall {
-            client.uninstall(&text, &self.servers)
+            client.uninstall(&text, &self.servers, configuration.kept().as_deref())
         } else {
             client.install(&text, &self.wrapper()?)
         };
