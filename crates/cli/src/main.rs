@@ -22,6 +22,7 @@ mod place;
 mod policies;
 mod progress;
 mod replay;
+mod secret;
 mod sentences;
 mod signer_state;
 mod span;

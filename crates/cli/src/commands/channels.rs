@@ -1,7 +1,5 @@
 //! `countersign channels`: how people are told about requests.
 
-use std::path::Path;
-
 use clap::{Args, Subcommand};
 use countersign_client::segment;
 use serde_json::{Value, json};
@@ -9,6 +7,7 @@ use serde_json::{Value, json};
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, cell, table};
 use crate::failure::{Failure, Result};
+use crate::secret;
 
 #[derive(Args)]
 pub(super) struct Channels {
@@ -178,11 +177,11 @@ impl Add {
     async fn run(self, console: &Console) -> Result<()> {
         let (mut body, common) = match self.kind {
             Kind::Email(email) => (
-                json!({ "email": { "url": secret(&email.url_file)?, "from": email.from } }),
+                json!({ "email": { "url": secret::in_file(&email.url_file)?, "from": email.from } }),
                 email.common,
             ),
             Kind::Slack(slack) => {
-                let read = |file: &Option<std::path::PathBuf>| file.as_deref().map(secret).transpose();
+                let read = |file: &Option<std::path::PathBuf>| file.as_deref().map(secret::in_file).transpose();
                 let body = json!({ "slack": {
                     "token": read(&slack.token_file)?,
                     "channel": slack.channel,
@@ -213,12 +212,6 @@ impl Add {
         console.answer(&value, text);
         Ok(())
     }
-}
-
-/// A secret that a file holds: on a command line it would stand in the list of processes.
-fn secret(file: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::io("read", file, &error))?;
-    Ok(text.trim().to_owned())
 }
 
 fn quiet(hours: &str) -> Result<Value> {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, cell, table};
 use crate::failure::{Failure, Result};
+use crate::secret;
 
 #[derive(Args)]
 pub(super) struct Credentials {
@@ -134,22 +135,20 @@ impl Add {
 
     /// The value: on a command line it would stand in the list of processes.
     fn value(&self) -> Result<String> {
-        let text = match &self.file {
-            Some(file) => std::fs::read_to_string(file).map_err(|error| Failure::io("read", file, &error))?,
+        let value = match &self.file {
+            Some(file) => secret::in_file(file)?,
             None => {
                 let mut text = String::new();
                 let most = u64::try_from(LONGEST_SECRET).unwrap_or(u64::MAX) + 2;
                 let read = std::io::stdin().lock().take(most).read_to_string(&mut text);
                 read.map_err(|error| Failure::usage(format!("cannot read the value: {error}")))?;
-                text
+                secret::without_end(&text).to_owned()
             }
         };
-        let value = text.strip_suffix('\n').unwrap_or(&text);
-        let value = value.strip_suffix('\r').unwrap_or(value);
         if value.is_empty() || value.len() > LONGEST_SECRET {
             return Err(Failure::usage(format!("a value has 1 to {LONGEST_SECRET} bytes"))
                 .next("write it to standard input, or give --file FILE"));
         }
-        Ok(value.to_owned())
+        Ok(value)
     }
 }

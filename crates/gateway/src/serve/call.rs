@@ -11,12 +11,12 @@ use super::App;
 use super::caller::Caller;
 use super::reach::{Coming, Target};
 use super::sessions::Place;
+use crate::answer;
 use crate::calls::{self, PROGRESS, Round};
 use crate::govern::Ruling;
 use crate::stdio::lock;
 use crate::waiting::fingerprint;
 use crate::wire::{Call, Seen};
-use crate::answer;
 
 /// A call, where it comes from and where it goes.
 pub(super) struct Asked {
