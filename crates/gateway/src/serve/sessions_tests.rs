@@ -8,7 +8,7 @@ fn opened(sessions: &Sessions, owner: &str, id: &str) -> Result<String, String> 
 async fn a_call_whose_session_is_opened_again_is_still_held_and_cancelled_it_does_not_go_on() {
     let sessions = Sessions::default();
     assert!(opened(&sessions, "one", "s").is_ok());
-    let held = sessions.hold("s", "7").ok().expect("a place");
+    let held = sessions.hold("s", "7").expect("a place");
     let task = tokio::spawn(std::future::pending::<()>());
     assert!(held.dropped_by(task.abort_handle()));
     assert_eq!(opened(&sessions, "one", "s").as_deref(), Ok("s"));
@@ -19,7 +19,7 @@ async fn a_call_whose_session_is_opened_again_is_still_held_and_cancelled_it_doe
     assert!(sessions.abandon("s", "7"));
     assert!(task.await.is_err_and(|error| error.is_cancelled()));
     // A later call has the same id; what the first one still does is not about it.
-    let later = sessions.hold("s", "7").ok().expect("a place");
+    let later = sessions.hold("s", "7").expect("a place");
     assert!(!held.let_go());
     drop(held);
     assert_eq!(sessions.hold("s", "7").err(), Some(Unplaced::Busy));
@@ -34,7 +34,7 @@ async fn a_call_whose_session_is_opened_again_is_still_held_and_cancelled_it_doe
 fn a_call_does_not_go_on_once_its_session_is_over() {
     let sessions = Sessions::default();
     assert!(opened(&sessions, "one", "s").is_ok());
-    let held = sessions.hold("s", "7").ok().expect("a place");
+    let held = sessions.hold("s", "7").expect("a place");
     sessions.end("s");
     assert!(!held.let_go());
     assert_eq!(sessions.hold("s", "8").err(), Some(Unplaced::Gone));
