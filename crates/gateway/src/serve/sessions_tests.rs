@@ -1,3 +1,5 @@
+//! Tests of sessions: held calls, their places, and how many there may be.
+
 use super::*;
 
 fn opened(sessions: &Sessions, owner: &str, id: &str) -> Result<String, String> {
