@@ -15,7 +15,7 @@ const SCHEMA: &str = "countersign";
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// After so long without an answer to what was sent, the other end is taken for dead.
-const SILENCE: Duration = Duration::from_secs(15);
+pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 
 /// How a connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Connection, Row, SimpleQueryMessage, SimpleQueryRow, Socket, Statement};
 
-use crate::address::Address;
+use crate::address::{Address, SILENCE};
 use crate::error::{OpenError, Trouble};
 use crate::tls::{Stream, Tls};
 
@@ -48,7 +48,10 @@ impl Connector {
 
     /// A connection that somebody else has to drive, without any setting.
     pub(crate) async fn bare(&self) -> Result<(Client, Connection<Socket, Stream<Socket>>), Trouble> {
-        Ok(self.address.config.connect(self.tls.clone()).await?)
+        let config = &self.address.config;
+        // The driver looks at this time only until there is a line, not until we are let in.
+        let time = config.get_connect_timeout().copied().unwrap_or(SILENCE);
+        within(time, "let us in", async { Ok(config.connect(self.tls.clone()).await?) }).await
     }
 
     /// A connection on which durability can be relied.
@@ -70,12 +73,14 @@ impl Connector {
             task: driver.abort_handle(),
             refused,
         };
-        let time_ms = TURN_TIME.as_millis();
+        // What nobody waits for any more ends in the database as well.
+        let (time_ms, silence_ms) = (TURN_TIME.as_millis(), SILENCE.as_millis());
         // `on` is the least that makes a commit durable; where the server asks for more it keeps that.
         let setup = format!(
             "SET search_path = {schema};
              SET lock_timeout = {time_ms};
              SET idle_in_transaction_session_timeout = {time_ms};
+             SET statement_timeout = {silence_ms};
              SET default_transaction_isolation = 'read committed';
              SELECT set_config('synchronous_commit', 'on', false)
              WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
@@ -84,7 +89,7 @@ impl Connector {
                     pg_is_in_recovery() AS standby",
             schema = self.address.schema,
         );
-        let answers = conn.client.simple_query(&setup).await?;
+        let answers = answered(async { Ok(conn.client.simple_query(&setup).await?) }).await?;
         let last = answers.iter().rev().find_map(|answer| match answer {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
@@ -186,6 +191,12 @@ pub(crate) async fn pipelined<T>(mut steps: Vec<Step<'_, T>>) -> Vec<Result<T, T
     })
     .await;
     done.into_iter().flatten().collect()
+}
+
+/// `work`, or an error when the database keeps silent: an answer can be lost on a line that stays open, and then no error
+/// of the line ever comes.
+pub(crate) async fn answered<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    within(SILENCE, "answer", work).await
 }
 
 /// `work`, or an error when it takes longer than `time`.

@@ -38,7 +38,7 @@ pub use address::Address;
 pub use error::OpenError;
 pub use pool::{READERS, TURNS};
 
-use connect::{Conn, Connector};
+use connect::{Conn, Connector, answered};
 use error::Trouble;
 use home::Home;
 use ledger::fits;
@@ -105,12 +105,12 @@ impl PostgresStore {
         })
     }
 
-    /// Runs `read` on a connection; on a fresh one once more, if that one turns out to be broken.
+    /// Runs `read` on a connection; on a fresh one once more, if that one turns out to be broken or silent.
     fn read<T>(&self, read: impl AsyncFn(&Conn) -> Result<T, Trouble>) -> Result<T, ReadError> {
         let readers = &self.inner.readers;
         let work = async {
             let held = readers.take(READ_PATIENCE).await?;
-            match read(&held.conn).await {
+            match answered(read(&held.conn)).await {
                 Err(trouble) if trouble.is_broken() => drop(held),
                 outcome => {
                     held.give_back();
@@ -118,7 +118,7 @@ impl PostgresStore {
                 }
             }
             let held = readers.fresh(READ_PATIENCE).await?;
-            let found = read(&held.conn).await?;
+            let found = answered(read(&held.conn)).await?;
             held.give_back();
             Ok(found)
         };
@@ -129,7 +129,7 @@ impl PostgresStore {
     fn write<T>(&self, write: impl AsyncFn(&Conn) -> Result<T, Trouble>) -> Result<T, Trouble> {
         self.inner.home.wait(async {
             let held = self.inner.readers.take(READ_PATIENCE).await?;
-            let done = write(&held.conn).await?;
+            let done = answered(write(&held.conn)).await?;
             held.give_back();
             Ok(done)
         })

@@ -57,6 +57,7 @@ pub(crate) async fn migrate(conn: &Conn, schema: &str, migrations: &[Migration])
         conn.plain(&format!(
             "SET LOCAL lock_timeout = {wait_ms};
              SET LOCAL idle_in_transaction_session_timeout = {wait_ms};
+             SET LOCAL statement_timeout = 0;
              SELECT pg_advisory_xact_lock(hashtextextended('countersign schema {schema}', 0))"
         ))
         .await?;

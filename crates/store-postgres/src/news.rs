@@ -8,7 +8,7 @@ use std::time::Duration;
 use countersign_store::{Changes, Org, ReadError};
 use tokio_postgres::{AsyncMessage, Connection, Socket};
 
-use crate::connect::Connector;
+use crate::connect::{Connector, answered};
 use crate::error::Trouble;
 use crate::pool::{FIRST_PAUSE, LONGEST_PAUSE};
 use crate::tls::Stream;
@@ -117,9 +117,8 @@ pub(crate) async fn listen(connector: Arc<Connector>, news: Arc<News>) {
 async fn listen_once(connector: &Connector, news: &Arc<News>) -> Result<(), Trouble> {
     let (client, connection) = connector.bare().await?;
     let driver = tokio::spawn(hear(connection, Arc::clone(news)));
-    client
-        .batch_execute(&format!("LISTEN {}", connector.address.schema))
-        .await?;
+    let listen = format!("LISTEN {}", connector.address.schema);
+    answered(async { Ok(client.batch_execute(&listen).await?) }).await?;
     news.begin();
     // It can only fail by a panic, after which the connection is gone as well.
     let _ = driver.await;

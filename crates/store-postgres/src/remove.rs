@@ -1,26 +1,30 @@
 //! Removing an organization, and leases of work.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_store::AppendError;
 
 use crate::Inner;
 use crate::append::notify;
-use crate::connect::{Conn, TURN_TIME};
+use crate::connect::{Conn, TURN_TIME, answered, within};
 use crate::error::{Trouble, is_refusal};
+
+/// How long a ledger of many millions may take to go.
+const REMOVE_TIME: Duration = Duration::from_secs(900);
 
 /// Removes an organization with all that belongs to it.
 pub(crate) fn remove(inner: &Arc<Inner>, org: &str) -> Result<(), AppendError> {
     inner.home.wait(async {
         let held = inner.turns.take(TURN_TIME).await.map_err(Trouble::before_commit)?;
-        match fill(&held.conn, org).await {
+        match within(REMOVE_TIME, "remove an organization", fill(&held.conn, org)).await {
             Ok(()) => {}
             Err(trouble) => {
                 inner.roll_back(held);
                 return Err(trouble.before_commit());
             }
         }
-        match held.conn.plain("COMMIT").await {
+        match answered(held.conn.plain("COMMIT")).await {
             Ok(()) => {
                 held.give_back();
                 Ok(())
@@ -35,7 +39,7 @@ pub(crate) fn remove(inner: &Arc<Inner>, org: &str) -> Result<(), AppendError> {
 }
 
 async fn fill(conn: &Conn, org: &str) -> Result<(), Trouble> {
-    conn.plain("BEGIN").await?;
+    conn.plain("BEGIN; SET LOCAL statement_timeout = 0").await?;
     // The head first, as turns do; then what the search index holds on to.
     let locks = [
         "SELECT 1 FROM heads h JOIN organizations o ON o.id = h.org WHERE o.name = $1 FOR UPDATE OF h",

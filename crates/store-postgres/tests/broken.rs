@@ -124,6 +124,37 @@ fn a_read_and_a_turn_on_broken_connections_are_tried_on_fresh_ones() {
 }
 
 #[test]
+fn a_read_whose_answer_is_lost_on_a_line_that_stays_open_is_tried_on_a_fresh_one() {
+    let (cut, through, _) = behind_a_proxy();
+    let store = open(&through);
+    store.append(&[batch("acme", 0, 3, "a")]).unwrap();
+    assert_eq!(size(&store, "acme"), 3);
+    cut.mute();
+    let found = std::thread::scope(|scope| {
+        let read = scope.spawn(|| size(&store, "acme"));
+        // Long enough to have asked, and for the answer to be lost.
+        std::thread::sleep(Duration::from_secs(1));
+        cut.mend();
+        read.join().unwrap()
+    });
+    assert_eq!(found, 3);
+}
+
+#[test]
+fn who_is_never_let_in_is_told_so_and_may_try_again() {
+    let (cut, through, _) = behind_a_proxy();
+    let store = open(&through);
+    store.append(&[batch("acme", 0, 3, "a")]).unwrap();
+    // No connection is left: the next read makes one.
+    cut.now();
+    cut.mute();
+    let why = store.head("acme").unwrap_err().to_string();
+    assert!(why.contains("too long to let us in"), "{why}");
+    cut.mend();
+    assert_eq!(size(&store, "acme"), 3);
+}
+
+#[test]
 fn while_nobody_answers_nothing_is_appended_and_then_it_goes_on() {
     let (cut, through, _) = behind_a_proxy();
     let store = open(&through);
