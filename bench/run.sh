@@ -17,11 +17,8 @@ if ! ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1; then
   apt-get install --yes --no-install-recommends postgresql > /dev/null
 fi
 echo "bench: building countersign (release, ${target})"
-CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-cli
-CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-store-postgres --example turn_speed
-CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-core --example replay_speed
-CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-cli --example grow_ledger
-CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --package countersign-testkit --no-default-features --example guard_speed
+# The whole workspace at once: by themselves its packages would be built with other features, each anew.
+CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --workspace --bins --examples
 echo "bench: building the echo server, Cedar and regorus (release, ${bench_target}); the first time this takes some minutes"
 CARGO_TARGET_DIR="$bench_target" cargo build --release --locked --quiet --manifest-path bench/Cargo.toml
 exec python3 bench/measure.py "$target/release/countersign" "$bench_target/release" "${1:-full}"

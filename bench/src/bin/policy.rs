@@ -13,87 +13,13 @@ use cedar_policy::{
     Authorizer, Decision as CedarDecision, Effect, Entities, EntityUid, Policy, PolicyId, PolicySet, Request,
     RestrictedExpression,
 };
-use countersign_policy::{Action, Context, Decimal, Decision, Snapshot, Standing, Value};
 use regorus::languages::rego::compiler::Compiler;
 use regorus::rvm::vm::RegoVM;
 
-/// What is asked, as a caller has it.
-struct Ask {
-    tool: String,
-    env: &'static str,
-    cents: i64,
-    team: &'static str,
-    path: String,
-}
+#[path = "../ours.rs"]
+mod ours;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    Allow,
-    Approval,
-    Deny,
-}
-
-fn asks(tools: usize) -> Vec<(Ask, Answer)> {
-    (0..60)
-        .map(|n| {
-            let (cents, path, answer) = match n % 20 {
-                7 => (150_000, "/srv/a", Answer::Approval),
-                13 => (12_000, "/etc/passwd", Answer::Deny),
-                _ => (12_050, "/srv/data/report", Answer::Allow),
-            };
-            let tool = format!("tool-{:03}", (n * 7) % tools);
-            (
-                Ask {
-                    tool,
-                    env: "production",
-                    cents,
-                    team: "support",
-                    path: format!("{path}-{n}"),
-                },
-                answer,
-            )
-        })
-        .collect()
-}
-
-/// The rules of one tool: name, decision, condition in our language, in Cedar's, in Rego.
-const RULES: [(&str, Answer, &str, &str, &str); 5] = [
-    (
-        "amount",
-        Answer::Allow,
-        "has(amount) && amount <= 500 && has(env) && env == 'production'",
-        "context has amount && context.amount <= 50000 && context has env && context.env == \"production\"",
-        "input.amount <= 50000; input.env == \"production\"",
-    ),
-    (
-        "team",
-        Answer::Allow,
-        "has(labels) && has(labels.team) && labels.team in ['support', 'sales', 'finance']",
-        "context has team && [\"support\", \"sales\", \"finance\"].contains(context.team)",
-        "input.team in {\"support\", \"sales\", \"finance\"}",
-    ),
-    (
-        "large",
-        Answer::Approval,
-        "has(amount) && amount > 1000",
-        "context has amount && context.amount > 100000",
-        "input.amount > 100000",
-    ),
-    (
-        "path",
-        Answer::Deny,
-        "has(args.path) && args.path.startsWith('/etc/')",
-        "context has path && context.path like \"/etc/*\"",
-        "startswith(input.path, \"/etc/\")",
-    ),
-    (
-        "elsewhere",
-        Answer::Deny,
-        "has(env) && !(env in ['production', 'staging']) || has(amount) && amount > 10000",
-        "context has env && !([\"production\", \"staging\"].contains(context.env)) || context has amount && context.amount > 1000000",
-        "elsewhere(input)",
-    ),
-];
+use ours::{Answer, Ask, RULES, asks, ours};
 
 /// Nanoseconds a decision: the median of nine runs, after one to warm up.
 fn time(asks: &[(Ask, Answer)], mut decide: impl FnMut(&Ask) -> Answer) -> f64 {
@@ -120,76 +46,6 @@ fn time(asks: &[(Ask, Answer)], mut decide: impl FnMut(&Ask) -> Answer) -> f64 {
         .collect();
     runs.sort_by(f64::total_cmp);
     runs[runs.len() / 2]
-}
-
-fn ours(tools: usize) -> impl FnMut(&Ask) -> Answer {
-    let files: Vec<(String, Vec<u8>)> = (0..tools)
-        .map(|tool| {
-            let mut text = format!("name: gate-{tool:03}\non: [{{ tool: tool-{tool:03} }}]\nrules:\n");
-            for (_, answer, condition, _, _) in RULES {
-                let decision = match answer {
-                    Answer::Allow => "allow",
-                    Answer::Approval => "require_approval",
-                    Answer::Deny => "deny",
-                };
-                text.push_str(&format!("- condition: \"{condition}\"\n  decision: {decision}\n"));
-            }
-            (format!("{tool:03}.yaml"), text.into_bytes())
-        })
-        .collect();
-    let begin = Instant::now();
-    let (snapshot, _) = Snapshot::load(&files).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    println!(
-        "loaded {} {} {}",
-        "countersign",
-        tools * RULES.len(),
-        begin.elapsed().as_micros()
-    );
-    move |ask| {
-        let map = |key: &str, text: &str| Value::Map(BTreeMap::from([(key.to_owned(), Value::from(text))]));
-        let action = Action {
-            tool: Some(ask.tool.clone()),
-            action: "update".to_owned(),
-            args: map("path", &ask.path),
-            resource: None,
-            env: Some(ask.env.to_owned()),
-            access: None,
-            amount: Some(Decimal::new(ask.cents, 2)),
-            currency: None,
-            estimated_cost: None,
-            confidence: None,
-            evidence: None,
-            labels: Some(map("team", ask.team)),
-            principal: None,
-            run: None,
-            parent: None,
-            step: None,
-            delegation: None,
-            model: None,
-            conflicts: None,
-        };
-        let (agent, pii) = (map("id", "bot"), Value::List(Vec::new()));
-        let verdict = snapshot.evaluate(
-            &action,
-            &Context {
-                agent_id: "bot",
-                standing: Standing::Active,
-                agent: &agent,
-                chain: &[],
-                principal_verified: false,
-                pii: &pii,
-                counters: None,
-                now: 1_767_603_600_000_000,
-                currency: "USD",
-                accept_remedy: false,
-            },
-        );
-        match verdict.decision {
-            Decision::Allow => Answer::Allow,
-            Decision::RequireApproval => Answer::Approval,
-            _ => Answer::Deny,
-        }
-    }
 }
 
 fn cedar(tools: usize) -> impl FnMut(&Ask) -> Answer {

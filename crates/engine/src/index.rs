@@ -151,7 +151,8 @@ fn pruned(seq: u64) -> SearchRow {
     }
 }
 
-fn row(record: &Record) -> SearchRow {
+/// The line of a record.
+pub(crate) fn row(record: &Record) -> SearchRow {
     let mut row = SearchRow {
         kind: record.event.kind().to_owned(),
         seq: record.seq,

@@ -200,6 +200,40 @@ fn split(clear: &[u8], class: String) -> Result<Payload, EngineError> {
     })
 }
 
+/// What is left of the payload of a record.
+pub(crate) fn kept(
+    store: &dyn Store,
+    vault: &Vault,
+    org: &str,
+    seq: u64,
+    purpose: Purpose,
+) -> Result<Kept, EngineError> {
+    let Some(stored) = store.payload(org, seq)? else {
+        return Ok(Kept::Nothing);
+    };
+    let StoredPayload { class, key, sealed } = stored;
+    if key.is_empty() {
+        return split(&sealed, class).map(Kept::Whole);
+    }
+    let opened = match store.secret(org, KEY, &key)? {
+        Some(secret) => vault.open(org, KEY, &key, &secret),
+        None => match (store.secret(org, RESTRICTED, &key)?, purpose) {
+            (Some(secret), Purpose::Legal) => vault.open(org, RESTRICTED, &key, &secret),
+            (Some(_), Purpose::Work) => return Ok(Kept::Restricted),
+            (None, Purpose::Work | Purpose::Legal) => return Ok(Kept::Erased),
+        },
+    };
+    let opened = opened.map_err(EngineError::internal)?;
+    let damaged = || EngineError::internal(format!("the payload of record {seq} does not open with its key"));
+    let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES).ok_or_else(damaged)?;
+    let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| damaged())?;
+    let aad = place(org, &key, seq);
+    let text = cipher(&data_key(&opened)?)
+        .decrypt(&XNonce::from(nonce), Message { msg: sealed, aad: &aad })
+        .map_err(|_| damaged())?;
+    split(&Zeroizing::new(text), class).map(Kept::Whole)
+}
+
 impl Inner {
     /// The keys for the payloads of one ledger, none at hand yet.
     pub(crate) fn payload_keys(&self) -> PayloadKeys {
@@ -216,30 +250,7 @@ impl Inner {
 
     /// What is left of the payload of a record.
     pub(crate) fn kept(&self, org: &str, seq: u64, purpose: Purpose) -> Result<Kept, EngineError> {
-        let Some(stored) = self.store.payload(org, seq)? else {
-            return Ok(Kept::Nothing);
-        };
-        let StoredPayload { class, key, sealed } = stored;
-        if key.is_empty() {
-            return split(&sealed, class).map(Kept::Whole);
-        }
-        let opened = match self.store.secret(org, KEY, &key)? {
-            Some(secret) => self.vault.open(org, KEY, &key, &secret),
-            None => match (self.store.secret(org, RESTRICTED, &key)?, purpose) {
-                (Some(secret), Purpose::Legal) => self.vault.open(org, RESTRICTED, &key, &secret),
-                (Some(_), Purpose::Work) => return Ok(Kept::Restricted),
-                (None, Purpose::Work | Purpose::Legal) => return Ok(Kept::Erased),
-            },
-        };
-        let opened = opened.map_err(EngineError::internal)?;
-        let damaged = || EngineError::internal(format!("the payload of record {seq} does not open with its key"));
-        let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES).ok_or_else(damaged)?;
-        let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| damaged())?;
-        let aad = place(org, &key, seq);
-        let text = cipher(&data_key(&opened)?)
-            .decrypt(&XNonce::from(nonce), Message { msg: sealed, aad: &aad })
-            .map_err(|_| damaged())?;
-        split(&Zeroizing::new(text), class).map(Kept::Whole)
+        kept(&*self.store, &self.vault, org, seq, purpose)
     }
 
     /// Whom the payload of a record is about; `None` if nobody knows.

@@ -10,6 +10,7 @@ pub mod disk;
 mod ending;
 pub mod faults;
 mod frames;
+mod keeping;
 mod network;
 mod node;
 mod plan;
@@ -56,6 +57,8 @@ pub struct Summary {
     pub escalations: u64,
     /// How many decisions were made for a chain of agents and permitted.
     pub chains: u64,
+    /// How many erasures were carried out.
+    pub erasures: u64,
     /// How many notices came through.
     pub told: u64,
     /// Acknowledged records were lost through a disk that lied, and it was noticed.
@@ -135,6 +138,7 @@ impl World {
             reservations: self.trails.iter().map(|trail| trail.accounts.ended()).sum(),
             escalations: self.trails.iter().map(Trail::escalations).sum(),
             chains: self.trails.iter().map(Trail::chains).sum(),
+            erasures: self.trails.iter().map(Trail::erasures).sum(),
             told: self.telling.told(),
             lost: !self.lost.is_empty(),
             trace: self.trace(),

@@ -66,7 +66,7 @@ fn every_invariant_holds_in_every_world() {
     let summaries = run_seeds(seeds);
     let sum = |of: fn(&Summary) -> u64| summaries.iter().map(of).sum::<u64>();
     println!(
-        "{} worlds: {} steps, {} records, {} answers, {} permits used, {} reservations, {} escalations, {} chains, {} notices told, {} losses noticed; {:.1} s",
+        "{} worlds: {} steps, {} records, {} answers, {} permits used, {} reservations, {} escalations, {} chains, {} erasures, {} notices told, {} losses noticed; {:.1} s",
         summaries.len(),
         sum(|s| s.steps),
         sum(|s| s.records),
@@ -75,6 +75,7 @@ fn every_invariant_holds_in_every_world() {
         sum(|s| s.reservations),
         sum(|s| s.escalations),
         sum(|s| s.chains),
+        sum(|s| s.erasures),
         sum(|s| s.told),
         sum(|s| u64::from(s.lost)),
         started.elapsed().as_secs_f64(),

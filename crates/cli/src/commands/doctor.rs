@@ -5,11 +5,10 @@ use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
 use clap::Args;
-use countersign_core::{Record, Time};
-use countersign_engine::{Mark, Marks, Standing, Vault, log_vkey, standing, state_of};
+use countersign_core::Time;
+use countersign_engine::{Inspected, Mark, Marks, Standing, Vault, inspect, standing, state_of};
 use countersign_store::Store;
 use countersign_store_sqlite::SqliteStore;
-use countersign_tlog::{Checkpoint, Edge, Hash, VerifyingKey, leaf_hash};
 use serde_json::{Value, json};
 
 use crate::console::Console;
@@ -335,8 +334,8 @@ fn verify_all(store: &dyn Store, vault: Option<&Vault>, marks: Option<&Marks>, r
     let _progress = Progress::start("verifying records");
     for row in organizations {
         mark(store, marks, &row.name, findings);
-        match verify(store, vault, &row.name, records) {
-            Ok(what) => findings.ok("ledger", format!("{}: {what}", row.name)),
+        match inspect(store, vault, &row, records) {
+            Ok(looked) => findings.ok("ledger", format!("{}: {}", row.name, found(&looked))),
             Err(what) => {
                 let next = "stop using it, keep a copy of it, and compare with your latest export or backup";
                 findings.fail("ledger", format!("{}: {what}", row.name), next);
@@ -399,71 +398,11 @@ fn last_moved(marks: Option<&Marks>, mark: &Mark) -> String {
     }
 }
 
-/// Whether the checkpoint that was signed covers the leaf hashes as they lie in the store, all of them: who changes a record
-/// and its hash does not change what was signed.
-fn holds(store: &dyn Store, org: &str, checkpoint: &Checkpoint, edge: &[u8]) -> std::result::Result<(), String> {
-    let mut tree = Edge::new();
-    while tree.size() < checkpoint.size {
-        let to = checkpoint.size.min(tree.size() + 65_536);
-        let hashes = store
-            .leaf_hashes(org, tree.size(), to)
-            .map_err(|error| error.to_string())?;
-        if hashes.is_empty() {
-            return Err(format!("record {} has no hash", tree.size()));
-        }
-        hashes.into_iter().for_each(|hash| tree.push(Hash(hash.0)));
-    }
-    if tree.root() != checkpoint.root {
-        return Err("its records are not those that its checkpoint was signed for".to_owned());
-    }
-    if tree.to_bytes() != edge {
-        return Err("the edge of its tree is another than its records have".to_owned());
-    }
-    Ok(())
-}
-
-/// Reads the newest records of a ledger, hashes them again, and checks the checkpoint's signature.
-fn verify(store: &dyn Store, vault: Option<&Vault>, org: &str, count: u64) -> std::result::Result<String, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let head = store.head(org).map_err(|error| text(&error))?.ok_or("it has no end")?;
-    let vkey = log_vkey(store, org).map_err(|error| text(&error))?;
-    let key: VerifyingKey = vkey.parse().map_err(|error| format!("its key: {error}"))?;
-    let checkpoint = Checkpoint::open(&key, &head.checkpoint).map_err(|error| format!("its checkpoint: {error}"))?;
-    if checkpoint.size != head.size {
-        return Err(format!(
-            "its checkpoint covers {} records, it has {}",
-            checkpoint.size, head.size
-        ));
-    }
-    holds(store, org, &checkpoint, &head.edge)?;
-    let pruned = store.pruned(org).map_err(|error| text(&error))?;
-    let from = head.size.saturating_sub(count).max(pruned);
-    let mut next = from;
-    while next < head.size {
-        let page = store.records(org, next, 1000).map_err(|error| text(&error))?;
-        if page.is_empty() {
-            return Err(format!("record {next} is missing"));
-        }
-        for stored in page {
-            if stored.seq != next {
-                return Err(format!("record {next} is missing"));
-            }
-            if leaf_hash(&stored.leaf).to_string() != stored.leaf_hash.to_string() {
-                return Err(format!("record {next} does not have its hash"));
-            }
-            Record::decode(&stored.leaf).map_err(|error| text(&error))?;
-            next += 1;
-        }
-    }
-    if let Some(vault) = vault {
-        let sealed = store.secret(org, "key", "log").map_err(|error| text(&error))?;
-        if let Some(sealed) = sealed {
-            vault.open(org, "key", "log", &sealed).map_err(|error| text(&error))?;
-        }
-    }
-    Ok(format!(
-        "{} records, the newest {} read and hashed again, the checkpoint's signature holds",
-        head.size,
-        head.size - from
-    ))
+/// What was looked at and is as it should be.
+fn found(looked: &Inspected) -> String {
+    format!(
+        "{} records are those of its signed checkpoint; of the newest {}, bytes, {} payloads and {} lines of the search index \
+         are theirs; {} secrets open, {} policy snapshots have their hash",
+        looked.records, looked.read, looked.payloads, looked.lines, looked.secrets, looked.snapshots
+    )
 }

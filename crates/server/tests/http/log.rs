@@ -1,5 +1,6 @@
 //! The log as tiles, and what the operator at the machine does with it.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
@@ -46,6 +47,25 @@ assert [sha(b"\0" + entry) for entry in entries] == leaves, "another entry"
 print("fine", size)
 "#;
 
+/// Changes a byte of each tile, the first, the last and some between, and puts it back.
+fn each_changed_byte_is_found(folder: &Path, is_found: impl Fn() -> bool) {
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        if file.ends_with("checkpoint") {
+            continue;
+        }
+        let whole = std::fs::read(&file).unwrap();
+        let last = whole.len() - 1;
+        for place in [0, 1, last / 3, last / 2, last] {
+            let mut changed = whole.clone();
+            changed[place] ^= 1 << (place % 8);
+            std::fs::write(&file, changed).unwrap();
+            assert!(is_found(), "{} {place}", file.display());
+        }
+        std::fs::write(&file, whole).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_foreign_reader_gets_the_whole_log_from_tiles() {
     let acme = Acme::start().await;
@@ -78,12 +98,13 @@ async fn a_foreign_reader_gets_the_whole_log_from_tiles() {
         assert_eq!(tile.headers["content-type"], "application/octet-stream");
         std::fs::write(folder.join(path.replace('/', "_")), tile.body).unwrap();
     }
-    let read = Command::new("python3")
-        .args(["-c", READER])
-        .arg(&folder)
-        .output()
-        .unwrap();
-    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let read = || {
+        let reader = Command::new("python3").args(["-c", READER]).arg(&folder).output();
+        reader.unwrap()
+    };
+    let fine = read();
+    assert!(fine.status.success(), "{}", String::from_utf8_lossy(&fine.stderr));
+    each_changed_byte_is_found(&folder, || !read().status.success());
     std::fs::remove_dir_all(&folder).unwrap();
 
     // What is not there yet, and what is no path.

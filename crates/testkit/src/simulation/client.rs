@@ -2,12 +2,12 @@
 
 use countersign_core::digest::Digest;
 use countersign_core::event::{OutcomeStatus, Scope, Verb};
-use countersign_core::ids::{ActionId, ApprovalId};
+use countersign_core::ids::{ActionId, ApprovalId, HoldId};
 use countersign_core::policy::Value;
 use countersign_core::state::NewLease;
 use countersign_engine::{
-    Caller, Credential, Engine, EngineError, NewChannel, NewUser, NewWay, OutcomeReport, RedeemRequest, Request,
-    VoteRequest,
+    Caller, Credential, Engine, EngineError, HoldWanted, NewChannel, NewUser, NewWay, OutcomeReport, RedeemRequest,
+    Request, VoteRequest,
 };
 
 use super::scene;
@@ -49,6 +49,12 @@ pub enum Want {
     Move(usize, Vec<String>),
     /// A new agent with its key.
     Register(String),
+    /// To have what is kept about somebody erased, or to agree to it.
+    Erase(&'static str),
+    /// To keep what is kept about somebody whatever else is said.
+    Hold(&'static str),
+    /// To let go of a hold, or to agree to it.
+    LetGo(HoldId),
     /// The newest checkpoint.
     Checkpoint,
     /// An action.
@@ -66,6 +72,12 @@ impl Want {
             self,
             Want::Checkpoint | Want::Look(_) | Want::Consistency(..) | Want::State
         )
+    }
+
+    /// Whether its record carries the idempotency key. That of an erasure or of a hold would hold a hash of the request,
+    /// which names the person; both may be asked for again and again.
+    pub fn is_keyed(&self) -> bool {
+        !self.reads() && !matches!(self, Want::Erase(_) | Want::Hold(_))
     }
 }
 
@@ -259,6 +271,22 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
             activated.map(|_| done(None, None))
         }
         Want::RollBack => engine.roll_back_policy(&request, None).await.map(|_| done(None, None)),
+        Want::Erase(whom) => {
+            let erased = engine.erase_subject(&request, whom, None, "they asked").await;
+            erased.map(|_| done(None, None))
+        }
+        Want::Hold(whom) => {
+            let wanted = HoldWanted {
+                subject: Some((*whom).to_owned()),
+                ..HoldWanted::default()
+            };
+            let held = engine.place_hold(&request, wanted, "a claim").await;
+            held.map(|_| done(None, None))
+        }
+        Want::LetGo(hold) => {
+            let released = engine.release_hold(&request, *hold, "settled").await;
+            released.map(|_| done(None, None))
+        }
         Want::Revoke(kid) => engine
             .revoke_key(&request, kid.clone())
             .await

@@ -239,7 +239,10 @@ impl Pending {
             // A renewal leaves no record, and a late copy of it renews again.
             return None;
         }
-        let key = (!call.want.reads()).then(|| key_of(&kid_of(&call.credential), &call.route, &call.key));
+        let key = call
+            .want
+            .is_keyed()
+            .then(|| key_of(&kid_of(&call.credential), &call.route, &call.key));
         let (ended, saw) = match (self.done, self.read) {
             (Some((ended, Answer::Done { receipt, .. })), _) => {
                 let saw = match receipt {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_core::digest::Digest;
 use countersign_core::event::{OutcomeStatus, Scope, Verb};
-use countersign_core::ids::ActionId;
+use countersign_core::ids::{ActionId, HoldId};
 
 use super::client::{Call, Learned, Want, kid_of};
 use super::dice::Dice;
@@ -23,6 +23,8 @@ pub struct Known {
     pub actions: BTreeMap<ActionId, Learned>,
     /// Sizes of the ledger that checkpoints showed.
     pub sizes: BTreeSet<u64>,
+    /// Holds that stood when the ledger was last looked at.
+    pub holds: BTreeSet<HoldId>,
     /// What was stopped at some time.
     pub killed: BTreeSet<Scope>,
     /// How many calls were made.
@@ -38,7 +40,7 @@ impl Known {
 
 /// The next call.
 pub fn next(org: usize, known: &mut [Known], dice: &mut Dice) -> Option<Call> {
-    let weights = [26, 18, 16, 7, 3, 3, 3, 2, 4, 4, 2, 1, 2, 5, 8, 4, 3, 2, 1, 3, 2];
+    let weights = [26, 18, 16, 7, 3, 3, 3, 2, 4, 4, 2, 1, 2, 5, 8, 4, 3, 2, 1, 3, 2, 2];
     let kind = dice.weighted(&weights);
     let (credential, want) = match kind {
         0 => return Some(decide(org, known, dice)),
@@ -80,6 +82,9 @@ fn route(want: &Want) -> String {
         Want::Revoke(kid) => format!("DELETE /v1/keys/{kid}"),
         Want::Move(person, _) => format!("PUT /v1/users/{person}"),
         Want::Register(agent) => format!("POST /v1/agents {agent}"),
+        Want::Erase(whom) => format!("POST /v1/erasures {whom}"),
+        Want::Hold(whom) => format!("POST /v1/holds {whom}"),
+        Want::LetGo(hold) => format!("POST /v1/holds/{hold}/release"),
         Want::Checkpoint => "GET /v1/audit/checkpoint".into(),
         Want::Look(id) => format!("GET /v1/actions/{id}"),
         Want::Consistency(old, new) => format!("GET /v1/audit/consistency {old} {new}"),
@@ -186,8 +191,21 @@ fn wanted(kind: usize, known: &Known, dice: &mut Dice) -> Option<(String, Want)>
             )
         }
         20 => (admin, Want::Tell(format!("room-{}", dice.below(2)))),
+        21 => (admin, keeping(known, dice)),
         _rarely => rare(known, dice, admin)?,
     })
+}
+
+/// What becomes of what is kept about somebody.
+fn keeping(known: &Known, dice: &mut Dice) -> Want {
+    // Few of them, so that erasures meet holds and find a second person.
+    let whom = ["bot", "dana"][dice.place(2)];
+    let held = dice.one_of(&Vec::from_iter(&known.holds)).map(|hold| **hold);
+    match (dice.weighted(&[5, 1, 2]), held) {
+        (1, _) => Want::Hold(whom),
+        (2, Some(hold)) => Want::LetGo(hold),
+        _erase => Want::Erase(whom),
+    }
 }
 
 /// What changes who there is.

@@ -16,18 +16,21 @@ pub enum Sabotage {
     ForgetsKills,
     /// Whoever folds the ledger forgets that permits were used.
     ForgetsRedemptions,
+    /// Whoever folds the ledger forgets legal holds.
+    ForgetsHolds,
     /// What is noted as told was told to nobody.
     TellsNobody,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 6] = [
+    pub const ALL: [Sabotage; 7] = [
         Sabotage::AcknowledgesNothing,
         Sabotage::LosesSyncs,
         Sabotage::ForgetsReservations,
         Sabotage::ForgetsKills,
         Sabotage::ForgetsRedemptions,
+        Sabotage::ForgetsHolds,
         Sabotage::TellsNobody,
     ];
 
@@ -41,6 +44,7 @@ impl Sabotage {
             (Event::DecisionMade(e), Sabotage::ForgetsReservations) => e.reserved.clear(),
             (Event::ApprovalResolved(e), Sabotage::ForgetsReservations) => e.reserved.clear(),
             (Event::KillEngaged(_), Sabotage::ForgetsKills)
+            | (Event::HoldPlaced(_), Sabotage::ForgetsHolds)
             | (Event::PermitRedeemed(_), Sabotage::ForgetsRedemptions) => {
                 let command = record.event.kind().to_owned();
                 record.event = RequestNoted { command }.into();

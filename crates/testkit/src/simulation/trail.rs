@@ -11,6 +11,7 @@ use countersign_store::{Org, Store, StoredRecord};
 use countersign_tlog::{Checkpoint, Edge, Hash, VerifyingKey, leaf_hash};
 
 use super::accounts::Accounts;
+use super::keeping::Keeping;
 use super::rules;
 use crate::history::Line;
 
@@ -64,6 +65,8 @@ pub struct Trail {
     key: Option<VerifyingKey>,
     /// Budgets, added up from the records.
     pub accounts: Accounts,
+    /// Holds and erasures.
+    pub keeping: Keeping,
     /// Actions whose outcome is known.
     pub reported: BTreeSet<ActionId>,
     /// The clocks were right, or known to be wrong, all the time.
@@ -94,6 +97,7 @@ impl Trail {
             leaves: Vec::new(),
             key: None,
             accounts: Accounts::default(),
+            keeping: Keeping::default(),
             reported: BTreeSet::new(),
             clocks_are_known: true,
             arrived: BTreeMap::new(),
@@ -112,6 +116,11 @@ impl Trail {
             _other => false,
         };
         self.records.iter().filter(late).count() as u64
+    }
+
+    /// How many erasures were carried out.
+    pub fn erasures(&self) -> u64 {
+        self.keeping.erasures
     }
 
     /// How many decisions were permitted for a chain of agents.
@@ -148,6 +157,7 @@ impl Trail {
         for stored in stored.map_err(|error| error.to_string())? {
             self.take(&stored, now)?;
         }
+        (self.keeping.are_gone(&self.org, store)).map_err(|why| format!("invariant 27: `{}`: {why}", self.org))?;
         self.open(&head.checkpoint)?;
         if head.edge != self.edge.to_bytes() || head.ts != self.state.last_ts() {
             return Err("invariant 12: the head does not fit the records".into());
@@ -171,6 +181,8 @@ impl Trail {
         self.hold(&record)?;
         (self.accounts.take(&record))
             .map_err(|why| format!("invariants 9 and 10: record {} of `{}`: {why}", record.seq, self.org))?;
+        (self.keeping.take(&record))
+            .map_err(|why| format!("invariant 27: record {} of `{}`: {why}", record.seq, self.org))?;
         self.note(&record, now);
         self.state.apply(&record);
         self.edge.push(Hash(stored.leaf_hash.0));

@@ -376,8 +376,9 @@ impl World {
             return Ok(());
         }
         let (image, now) = (self.store.image(), self.timeline.now());
-        for trail in &mut self.trails {
+        for (trail, known) in self.trails.iter_mut().zip(&mut self.known) {
             trail.follow(&*image, now)?;
+            known.holds = trail.keeping.holds.keys().copied().collect();
         }
         if self.step % 64 == 63 {
             self.fold_anew()?;
