@@ -171,8 +171,10 @@ fn main() {
     for rules in [10, 100, 1000] {
         let tools = rules / RULES.len();
         let asks = asks(tools);
+        let (compiled, ours) = ours(tools);
+        println!("loaded countersign {rules} {}", compiled.as_micros());
         for (name, nanoseconds) in [
-            ("countersign", time(&asks, ours(tools))),
+            ("countersign", time(&asks, ours)),
             ("cedar", time(&asks, cedar(tools))),
             ("regorus", time(&asks, rego(tools))),
         ] {

@@ -10,9 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_core::record::Commitment;
 use countersign_core::view::subjects;
 use countersign_core::{Event, Record, Time};
-use countersign_policy::files_hash;
 use countersign_store::{OrganizationRow, Query, SearchRow, Store};
-use countersign_tlog::{Checkpoint, Edge, Hash, VerifyingKey, leaf_hash};
+use countersign_tlog::{Checkpoint, Edge, Hash, VerifyingKey, file_set_hash, leaf_hash};
 
 use crate::index::row;
 use crate::ledger::sealed_state;
@@ -78,18 +77,14 @@ pub fn inspect(
     let window = Window::read(store, name, from, head.size)?;
     looked.read = head.size - from;
     window.ends_at(head.ts)?;
-    looked.lines = window.lines(store, name, from)?;
+    looked.lines = window.lines(store, name, from, head.size)?;
     window.found_by_subject(store, name, from)?;
     if let Some(vault) = vault {
         looked.secrets = secrets(store, vault, name)?;
         looked.payloads = window.payloads(store, vault, name)?;
     }
     for hash in state.snapshots().keys() {
-        let files = store.snapshot(name, hash).map_err(said)?;
-        let files = files.ok_or_else(|| format!("the policy snapshot {hash} is missing"))?;
-        if files_hash(&files) != **hash {
-            return Err(format!("the policy snapshot {hash} does not have its hash"));
-        }
+        has_its_hash(store, name, hash)?;
         looked.snapshots += 1;
     }
     if store.state(name).map_err(said)?.is_some() && sealed_state(store, name).map_err(said)?.is_none() {
@@ -132,7 +127,10 @@ fn first_names(store: &dyn Store, org: &OrganizationRow) -> Result<(), String> {
     }
     let (_, log) = Record::decode(&leaf).map_err(said)?;
     if log != *org.origin {
-        return Err(format!("it is the ledger of `{log}`, and the store says `{}`", org.origin));
+        return Err(format!(
+            "it is the ledger of `{log}`, and the store says `{}`",
+            org.origin
+        ));
     }
     Ok(())
 }
@@ -207,8 +205,13 @@ impl Window {
 
     /// Holds the search index against the records: each line by itself, and what is found by any of its words. Gives how
     /// many lines there are; an index that lies behind is made up for by the next server.
-    fn lines(&self, store: &dyn Store, org: &str, from: u64) -> Result<u64, String> {
+    fn lines(&self, store: &dyn Store, org: &str, from: u64, size: u64) -> Result<u64, String> {
         let until = store.indexed(org).map_err(said)?;
+        if until > size {
+            return Err(format!(
+                "the search index covers {until} records, the ledger has {size}"
+            ));
+        }
         let covered: Vec<&SearchRow> = self.rows.iter().filter(|row| row.seq < until).collect();
         let mut words: BTreeSet<[Option<&str>; 4]> = BTreeSet::from([[None; 4]]);
         for row in &covered {

@@ -46,6 +46,6 @@ pub use facts::{Context, Facts, Member, OUTSIDE, Root, Standing};
 pub use hidden::Hidden;
 pub use problem::{Problem, Severity};
 pub use rust_decimal::Decimal;
-pub use snapshot::{FailOpen, Snapshot, TestResult, files_hash};
+pub use snapshot::{FailOpen, Snapshot, TestResult};
 pub use value::Value;
 pub use verdict::{Decision, Demand, Reason, Remedy, Verdict};

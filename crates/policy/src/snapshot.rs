@@ -433,11 +433,6 @@ fn last_part(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
-/// `sha256:…` of the snapshot that these files are, whether it loads or not.
-pub fn files_hash(files: &[(String, Vec<u8>)]) -> String {
-    hash_text(&hash(files))
-}
-
 fn hash(files: &[(String, Vec<u8>)]) -> [u8; 32] {
     let mut hashes: Vec<[u8; 32]> = files.iter().map(|(_, bytes)| Sha256::digest(bytes).into()).collect();
     hashes.sort_unstable();

@@ -7,7 +7,7 @@ mod ours;
 fn the_rules_of_the_bench_are_decided_as_it_expects() {
     for rules in [10, 100, 1000] {
         let tools = rules / ours::RULES.len();
-        let mut decide = ours::ours(tools);
+        let (_, mut decide) = ours::ours(tools);
         for (ask, wanted) in ours::asks(tools) {
             assert_eq!(
                 decide(&ask),

@@ -163,7 +163,7 @@ async fn what_is_erased_is_in_no_file_and_both_verifiers_pass() {
 
 /// A clock that a test sets.
 #[derive(Clone)]
-struct Hands(Arc<AtomicI64>);
+pub(crate) struct Hands(Arc<AtomicI64>);
 
 impl Clock for Hands {
     fn read(&self) -> Reading {
@@ -181,6 +181,29 @@ impl Clock for Hands {
 
 /// Makes a ledger of 300 decisions, half a year ago, and prunes it. Answers the log's key.
 pub(crate) async fn prune_an_old_ledger(data: &Path) -> String {
+    let (engine, hands, vkey) = old_ledger(data).await;
+    let caller = Caller::operator("acme".into());
+    hands.0.fetch_add(Span::days(100).0, Ordering::Relaxed);
+    engine.destroy_due(&caller.org).await.expect("payloads go");
+    let range = engine
+        .prune(&request(&caller, b"{}"), hands.read().now, "their time is over")
+        .await;
+    assert_eq!(range.expect("old records go"), (0, 256));
+    engine.stop();
+    vkey
+}
+
+fn request<'a>(caller: &'a Caller, body: &'a [u8]) -> Request<'a> {
+    Request {
+        caller,
+        route: "test",
+        idempotency_key: None,
+        body,
+    }
+}
+
+/// A ledger of 300 decisions, half a year ago: its engine, the hands of its clock, and the log's key.
+pub(crate) async fn old_ledger(data: &Path) -> (Engine, Hands, String) {
     let hands = Hands(Arc::new(AtomicI64::new(
         (SystemClock::default().read().now - Span::days(180)).0,
     )));
@@ -198,14 +221,6 @@ pub(crate) async fn prune_an_old_ledger(data: &Path) -> String {
         .await
         .expect("an organization");
     let caller = Caller::operator("acme".into());
-    fn request<'a>(caller: &'a Caller, body: &'a [u8]) -> Request<'a> {
-        Request {
-            caller,
-            route: "test",
-            idempotency_key: None,
-            body,
-        }
-    }
     let agent = AgentRegistered {
         agent: "bot".into(),
         labels: BTreeMap::new(),
@@ -238,14 +253,7 @@ pub(crate) async fn prune_an_old_ledger(data: &Path) -> String {
             .await
             .expect("a decision");
     }
-    hands.0.fetch_add(Span::days(100).0, Ordering::Relaxed);
-    engine.destroy_due(&caller.org).await.expect("payloads go");
-    let range = engine
-        .prune(&request(&caller, b"{}"), hands.read().now, "their time is over")
-        .await;
-    assert_eq!(range.expect("old records go"), (0, 256));
-    engine.stop();
-    opened.vkey
+    (engine, hands, opened.vkey)
 }
 
 /// A replay of a pruned bundle takes no decision for derived, and does not pass as a fine one.
