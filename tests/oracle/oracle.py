@@ -497,6 +497,7 @@ class Model:
         self.redeemed[data["action_id"]] = self.seq
         self.has_read(data["action_id"])
         self.recount(data["action_id"], data.get("counted", []))
+        self.try_out(data["action_id"], data.get("trials", []), permit["expires"])
 
     def on_credential_stored(self, record, data):
         before = self.credentials.get(data["credential"])

@@ -59,9 +59,9 @@ pub use self::ledger::{
     ClockConfirmed, ClockJumped, EpochEnd, EpochOpened, KeyRotated, LedgerOpened, MinReaderRaised, OrganizationClosed,
     RequestNoted, StateSealed,
 };
-pub use self::limit::{Counted, WindowRead};
+pub use self::limit::{CircuitClosed, CircuitOpened, CircuitRead, Counted, DepthRead, Trial, WindowRead};
 pub use self::organization::{AbsenceRecorded, AbsenceWithdrawn, OverrideRecorded, OverrideWithdrawn};
-pub use self::permit::{InARow, OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
+pub use self::permit::{Cause, InARow, OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
 pub use self::policy::{
     DeclinedBecause, SnapshotActivated, SnapshotDeclined, SnapshotJudged, SnapshotProposed, SnapshotUploaded,
 };
@@ -188,6 +188,10 @@ events! {
     ChannelRegistered = "channel.registered";
     /// A channel was removed.
     ChannelRemoved = "channel.removed";
+    /// What an open circuit is about works again, or a person says so.
+    CircuitClosed = "circuit.closed";
+    /// So much failed within a time that nothing more of it is let through for a while.
+    CircuitOpened = "circuit.opened";
     /// An operator confirmed the clock after a jump.
     ClockConfirmed = "clock.confirmed";
     /// The host's clock jumped; timers stand still.

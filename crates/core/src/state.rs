@@ -10,6 +10,7 @@ mod apply;
 mod autonomy;
 mod budget;
 mod caches;
+mod cause;
 mod chain;
 mod change;
 mod channels;
@@ -75,7 +76,7 @@ pub use self::glass::{Glass, Suspended};
 pub use self::handle::{Answer, Handled};
 pub use self::inventory::{Access, Readiness, UNUSED_SPAN, Uses};
 pub use self::lease::{LEASE_SECONDS, LEASE_SPAN, Lease, NewLease};
-pub use self::limit::{LimitStands, LookedFor, Window, WindowStands, Windows};
+pub use self::limit::{Circuit, CircuitStands, Circuits, LimitStands, LookedFor, Window, WindowStands, Windows};
 pub use self::open::{Key, Kill, OpenAlert, PendingDelivery, StoredSnapshot};
 use self::open::{RefusalWindow, Remembered};
 pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
@@ -351,6 +352,9 @@ pub struct State {
     /// Retention classes that payloads were given, besides the default.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     classes: BTreeSet<Arc<str>>,
+    /// Circuits that failures have opened.
+    #[serde(default, skip_serializing_if = "Circuits::is_empty")]
+    circuits: Circuits,
     closed: bool,
     /// Credentials of tools, without their values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

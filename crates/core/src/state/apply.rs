@@ -136,6 +136,8 @@ impl State {
             Event::CredentialStored(e) => self.credential_stored(record.ts, e),
             Event::NoticeAttempted(e) => self.notice_attempted(e, record.ts),
             Event::NoticeDue(e) => self.notice_due(e, record.ts),
+            Event::CircuitClosed(e) => self.circuit_closed(e),
+            Event::CircuitOpened(e) => self.circuit_opened(record.ts, e),
             Event::ClockConfirmed(_) => self.frozen = false,
             Event::ClockJumped(_) => self.frozen = true,
             Event::DecisionMade(e) => self.decided(record, e),
@@ -328,6 +330,8 @@ impl State {
         self.actions.insert(e.action_id, action);
         if !is_practice {
             self.counted_by(e);
+            self.tried_by(e.action_id, &e.trials);
+            self.lies_at(e);
         }
         if let Some(permit) = &e.permit {
             self.leaving.insert((leaves, e.action_id));

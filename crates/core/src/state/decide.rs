@@ -254,7 +254,7 @@ impl State {
             // People vote on what was asked for: what they have to look at the agent asks for by itself.
             ruling.offer();
         }
-        if !found.reserved.is_empty() || !found.counted.is_empty() {
+        if found.online || !found.reserved.is_empty() || !found.counted.is_empty() {
             // Whether the reservation still stands shows only when the permit is used here.
             ruling.permit_use = PermitUse::Redeem;
         }
@@ -337,6 +337,8 @@ impl State {
         let (counted, counts_later) = limit::split(&mut found, ruling.status);
         let mut facts = facts;
         facts.budgets = found.accounts;
+        facts.circuits = found.circuits;
+        facts.depth = found.depth;
         facts.windows = found.windows;
         let reserved = Some(found.reserved).filter(|_| ruling.status == Status::Permitted);
         let reserved = reserved.unwrap_or_default();
@@ -391,6 +393,9 @@ impl State {
             status: ruling.status,
             team: (self.agents.get(&submit.agent)).and_then(|agent| agent.team.clone()),
             tool: submit.shown.tool,
+            trials: (ruling.status == Status::Permitted)
+                .then_some(found.trials)
+                .unwrap_or_default(),
         };
         let summary = format!("{} was refused: {}", decision.action, first_message(&decision.reasons));
         events.push(Draft {

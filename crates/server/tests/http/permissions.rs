@@ -140,6 +140,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "acknowledge_alert",
         "pause_agent",
         "resume_agent",
+        "close_circuit",
         "register_callback",
         "remove_callback",
         "resend_delivery",

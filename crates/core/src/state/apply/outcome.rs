@@ -8,6 +8,7 @@ use crate::state::{Due, GRACE, OpenAction, State};
 impl State {
     pub(super) fn redeemed(&mut self, record: &Record, e: &PermitRedeemed) {
         self.counted_by_use(e);
+        self.tried_by(e.action_id, &e.trials);
         let Some(action) = self.actions.get_mut(&e.action_id) else {
             return;
         };
