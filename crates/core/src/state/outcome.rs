@@ -4,7 +4,7 @@ use countersign_policy::constraint;
 
 use super::autonomy::Acted;
 use super::budget::Reported;
-use super::{Ctx, Handled, State};
+use super::{Ctx, Handled, OpenAction, State};
 use crate::command::ReportOutcome;
 use crate::event::{Event, OutcomeReported, OutcomeStatus, Status};
 use crate::record::{Draft, Provenance};
@@ -113,7 +113,9 @@ impl State {
             (None, view) => view.and_then(|view| view.decision.attempt.as_ref()),
         };
         let (mut counted, mut circuits) = (Vec::new(), Vec::new());
-        if let Some(action) = open {
+        // What is about to leave the state is not known any more when the outcome is stored.
+        let stays = |action: &&OpenAction| action.leaves > ctx.now || action.outcome_due.is_some();
+        if let Some(action) = open.filter(stays) {
             counted = self.count_after_all(action, ctx.now);
             let spent = report.cost.as_ref().filter(|_| cost.is_some());
             if let Err(why) = self.count_cost(action, spent, &mut counted, ctx) {
