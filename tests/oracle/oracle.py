@@ -59,6 +59,7 @@ class Model:
         self.credentials, self.released = {}, set()
         self.windows, self.counting, self.limits = {}, {}, {}
         self.circuits = {}
+        self.sources = {}
         self.spent, self.held, self.holds, self.reserved = {}, {}, {}, {}
         self.runs = {}
         self.counts = {"decisions": 0, "permits": 0, "redemptions": 0, "outcomes": 0, "approvals": 0, "kills": 0, "reservations": 0, "counted": 0}
@@ -559,6 +560,17 @@ class Model:
             over = before is None or before in self.outcomes or (before not in self.redeemed and circuit["expires"] <= self.now)
             self.need(over, f"`{action}` tries a circuit that another action tries")
             circuit |= {"trial": action, "expires": expires}
+
+    # Calls that were seen elsewhere: what a source tells again counts once.
+
+    def on_calls_observed(self, record, data):
+        last = self.sources.get(data["source"])
+        # A batch that names much makes several records of the same place.
+        again = last is not None and last[0] == data["last"] and last[1] == self.seq - 1
+        self.need(last is None or again or data["last"] > last[0], f"`{data['source']}` tells what it has told")
+        self.sources[data["source"]] = (data["last"], self.seq)
+        days = [one["day"] for one in data["counts"]]
+        self.need(all(day > self.now // DAY - 30 for day in days), "calls are counted that are older than what is kept")
 
     def on_circuit_opened(self, record, data):
         key, action = (data["limit"], data["circuit"]), data["action_id"]

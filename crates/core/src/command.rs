@@ -1,6 +1,7 @@
 //! What can be asked of a ledger's state. Time and identifiers are inputs of [`State::handle`](crate::State::handle).
 
 mod circuit;
+mod observed;
 mod request;
 mod rota;
 mod run;
@@ -28,6 +29,7 @@ use crate::time::Time;
 use crate::view::ActionView;
 
 pub use self::circuit::AboutCircuit;
+pub use self::observed::{Observe, ObservedCall};
 pub use self::request::{BreakGlass, Edit, Practise, Revise, Viewing, Vote};
 pub use self::rota::{NewAbsence, NewOverride};
 pub use self::run::{AboutRun, EndRun, NewRun};
@@ -379,6 +381,8 @@ pub enum Command {
     NoteNotice(Box<NoticeAttempted>),
     /// Send a notice again.
     ResendNotice(NoticeId),
+    /// Take what a source says that was called elsewhere.
+    Observe(Box<Observe>),
     /// Begin a run.
     StartRun(Box<NewRun>),
     /// End a run.
@@ -472,6 +476,7 @@ impl Command {
             Command::ReleaseCredential(..) => "release_credential",
             Command::NoteNotice(..) => "note_notice",
             Command::ResendNotice(..) => "resend_notice",
+            Command::Observe(..) => "observe",
             Command::StartRun(..) => "start_run",
             Command::EndRun(..) => "end_run",
             Command::GiveInput(..) => "give_input",

@@ -16,6 +16,7 @@ mod inventory;
 mod lease;
 mod ledger;
 mod limit;
+mod observed;
 mod organization;
 mod permit;
 mod policy;
@@ -60,6 +61,7 @@ pub use self::ledger::{
     RequestNoted, StateSealed,
 };
 pub use self::limit::{CircuitClosed, CircuitOpened, CircuitRead, Counted, DepthRead, Trial, WindowRead};
+pub use self::observed::{CallsObserved, ObservedCalls};
 pub use self::organization::{AbsenceRecorded, AbsenceWithdrawn, OverrideRecorded, OverrideWithdrawn};
 pub use self::permit::{Cause, InARow, OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
 pub use self::policy::{
@@ -184,6 +186,8 @@ events! {
     CallbackRegistered = "callback.registered";
     /// A receiver of callbacks was removed.
     CallbackRemoved = "callback.removed";
+    /// A source told which calls it has seen.
+    CallsObserved = "calls.observed";
     /// A channel by which people are told about requests was registered.
     ChannelRegistered = "channel.registered";
     /// A channel was removed.

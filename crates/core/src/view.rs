@@ -453,6 +453,7 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::BudgetReached(_)
         | Event::CallbackRegistered(_)
         | Event::CallbackRemoved(_)
+        | Event::CallsObserved(_)
         | Event::ChannelRegistered(_)
         | Event::ChannelRemoved(_)
         | Event::ClockConfirmed(_)

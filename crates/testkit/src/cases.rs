@@ -404,6 +404,7 @@ impl Run {
                 "drawn" => (words(wanted), vec![self.drawn()]),
                 "suspended" => (words(wanted), self.suspended()),
                 "runs" => (words(wanted), self.open_runs()),
+                "coverage" => (words(wanted), self.coverage()),
                 "circuits" => (words(wanted), self.circuits()),
                 "barred" => (words(wanted), self.barred()),
                 "paused" => {

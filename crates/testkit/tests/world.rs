@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_core::command::{
-    AboutCircuit, AboutRun, CloseReview, EndRun, Envelope, NewAbsence, NewOverride, NewRun, Prune, SetMode,
+    AboutCircuit, AboutRun, CloseReview, EndRun, Envelope, NewAbsence, NewOverride, NewRun, Observe, ObservedCall,
+    Prune, SetMode,
 };
 use countersign_core::digest::Digest;
 use countersign_core::event::{
@@ -271,6 +272,7 @@ fn everything() -> World {
     fill_the_inventory(&mut world);
     live_a_run(&mut world);
     break_a_circuit(&mut world);
+    see_calls_elsewhere(&mut world);
     earn_autonomy(&mut world);
     draw_a_sample(&mut world);
     practise(&mut world);
@@ -322,6 +324,22 @@ fn everything() -> World {
     world.done(Command::Seal);
     world.done(Command::Close);
     world
+}
+
+/// A source tells which calls it has seen.
+fn see_calls_elsewhere(world: &mut World) {
+    let call = ObservedCall {
+        agent: "copilot".into(),
+        at: world.now,
+        count: 3,
+        id: 7,
+        tool: "read".into(),
+    };
+    let ask = Observe {
+        calls: vec![call],
+        source: "proxy".into(),
+    };
+    world.done(Command::Observe(Box::new(ask)));
 }
 
 /// What fails opens a circuit, a trial closes it, and so does a person.

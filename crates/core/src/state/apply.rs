@@ -67,11 +67,13 @@ impl State {
                 agent.labels = e.labels.clone();
                 agent.owner = e.owner.clone();
                 agent.quarantined = false;
+                agent.source = None;
                 agent.team = e.team.clone();
             }
             Event::AgentSighted(e) => {
-                self.agents
-                    .insert(e.agent.as_str().into(), Agent::first_known(record.ts));
+                let mut agent = Agent::first_known(record.ts);
+                agent.source.clone_from(&e.source);
+                self.agents.insert(e.agent.as_str().into(), agent);
             }
             Event::AgentActivated(e) => {
                 if let Some(agent) = self.agents.get_mut(&e.agent) {
@@ -127,6 +129,7 @@ impl State {
             Event::CallbackRemoved(e) => {
                 self.receivers.remove(&e.receiver);
             }
+            Event::CallsObserved(e) => self.calls_observed(record.ts, e),
             Event::ChannelRegistered(e) => self.channel_registered(e),
             Event::ChannelRemoved(e) => self.channel_removed(e),
             Event::CredentialReleased(e) => self.credential_released(record.ts, e),

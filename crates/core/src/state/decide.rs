@@ -78,9 +78,10 @@ impl State {
 
         let action_id = ActionId(ctx.ids.next(ctx.now));
         let mut events = Vec::with_capacity(2);
-        if !self.agents.contains_key(&submit.agent) && self.sighted() < SIGHTED_AT_MOST {
+        if !self.agents.contains_key(&submit.agent) && self.room_for_sighted() > 0 {
             events.push(Draft::observed(AgentSighted {
                 agent: submit.agent.to_string(),
+                source: None,
             }));
         }
         let mut ruling = ruling;
@@ -120,9 +121,10 @@ impl State {
         Handled::done(events)
     }
 
-    /// How many agents were sighted and never registered. Registered ones take nobody's place.
-    fn sighted(&self) -> usize {
-        self.agents.values().filter(|agent| agent.quarantined).count()
+    /// How many more agents that nobody registered are kept track of. Registered ones take nobody's place.
+    pub(super) fn room_for_sighted(&self) -> usize {
+        let sighted = self.agents.values().filter(|agent| agent.quarantined);
+        SIGHTED_AT_MOST.saturating_sub(sighted.count())
     }
 
     /// What would be decided. Nothing comes of it.

@@ -143,6 +143,7 @@ impl State {
             Command::ReleaseCredential(ask) => self.release_credential(*ask, ctx),
             Command::NoteNotice(noted) => self.note_notice(*noted, ctx),
             Command::ResendNotice(notice) => self.resend_notice(notice, ctx),
+            Command::Observe(ask) => self.observe(*ask, ctx),
             Command::StartRun(new) => self.start_run(*new, &actor, ctx),
             Command::EndRun(ask) => self.end_run(*ask),
             Command::GiveInput(ask) => self.give_input(*ask),
@@ -250,6 +251,7 @@ impl State {
             | Event::AlertRaised(_)
             | Event::BudgetReached(_)
             | Event::CallbackRegistered(_)
+            | Event::CallsObserved(_)
             | Event::CallbackRemoved(_)
             | Event::ChannelRegistered(_)
             | Event::ChannelRemoved(_)

@@ -141,6 +141,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "pause_agent",
         "resume_agent",
         "close_circuit",
+        "observe",
         "register_callback",
         "remove_callback",
         "resend_delivery",

@@ -1,18 +1,20 @@
-//! Steps about limits: circuits that failures have opened.
+//! Steps about circuits that failures have opened, and about calls that were seen elsewhere.
 
-use countersign_core::command::AboutCircuit;
+use countersign_core::command::{AboutCircuit, Observe, ObservedCall};
 use countersign_core::policy::Value;
 use countersign_core::record::ActorKind;
 use countersign_core::{Command, Refusal};
 
-use super::{Run, text};
+use super::{Run, list, plain, span, text};
 use crate::by;
 
 impl Run {
     /// Does what a word about limits says; `None` if it is none.
     pub(super) fn of_limits(&mut self, word: &str, value: &Value) -> Option<Result<(), Refusal>> {
-        if word != "close_circuit" {
-            return None;
+        match word {
+            "close_circuit" => {}
+            "observe" => return Some(self.observe(value)),
+            _ => return None,
         }
         let ask = AboutCircuit {
             circuit: text(value, "circuit").as_str().into(),
@@ -21,6 +23,36 @@ impl Run {
         let who = by(ActorKind::User, &text(value, "by"));
         let (answer, _) = self.world.give(who, Command::CloseCircuit(Box::new(ask), None));
         Some(crate::outcome_of(answer))
+    }
+
+    /// A source tells what it has seen.
+    fn observe(&mut self, value: &Value) -> Result<(), Refusal> {
+        let number = |call: &Value, word: &str| call.get(word).map(plain).and_then(|number| number.parse().ok());
+        let now = self.world.now;
+        let call = |call: &Value| ObservedCall {
+            agent: text(call, "agent").as_str().into(),
+            at: now - span(&text(call, "ago")).unwrap_or_default(),
+            count: number(call, "count").unwrap_or(1),
+            id: number(call, "id").expect("a call has a number"),
+            tool: text(call, "tool").as_str().into(),
+        };
+        let ask = Observe {
+            calls: list(value.get("calls")).iter().map(call).collect(),
+            source: text(value, "source").as_str().into(),
+        };
+        let (answer, _) = self
+            .world
+            .give(by(ActorKind::User, "alex"), Command::Observe(Box::new(ask)));
+        crate::outcome_of(answer)
+    }
+
+    /// What of the calls that were seen elsewhere is governed: `agent tool governed/observed`.
+    pub(super) fn coverage(&self) -> Vec<String> {
+        let coverage = self.world.state.coverage(self.world.now);
+        let pair = |pair: &countersign_core::state::Covered| {
+            format!("{} {} {}/{}", pair.agent, pair.tool, pair.governed, pair.observed)
+        };
+        coverage.pairs.iter().map(pair).collect()
     }
 
     /// Circuits that are not closed, as records name them.

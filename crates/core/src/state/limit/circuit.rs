@@ -77,6 +77,12 @@ impl Circuits {
         self.by_limit.get(limit).into_iter().flatten()
     }
 
+    /// All that are not closed: limit, and whose it is.
+    pub fn all(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        let of_limit = |(limit, open)| std::iter::repeat(limit).zip(BTreeMap::keys(open));
+        self.by_limit.iter().flat_map(of_limit)
+    }
+
     fn has_opened_all(&self, limit: &str) -> bool {
         self.by_limit
             .get(limit)
