@@ -40,6 +40,6 @@ impl Engine {
         let seen = self.look(&request.caller.org, move |state| {
             state.governance_health(live.as_deref(), now)
         });
-        Ok(seen.await?)
+        seen.await
     }
 }

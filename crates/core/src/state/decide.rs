@@ -344,6 +344,8 @@ impl State {
         facts.windows = found.windows;
         let reserved = Some(found.reserved).filter(|_| ruling.status == Status::Permitted);
         let reserved = reserved.unwrap_or_default();
+        let trials = Some(found.trials).filter(|_| ruling.status == Status::Permitted);
+        let trials = trials.unwrap_or_default();
         let told = self.tell_reached(&reserved, action_id, ctx);
         let permit = (ruling.status == Status::Permitted).then(|| Permit {
             audience: audience(offered.as_ref(), &submit.shown),
@@ -395,9 +397,7 @@ impl State {
             status: ruling.status,
             team: (self.agents.get(&submit.agent)).and_then(|agent| agent.team.clone()),
             tool: submit.shown.tool,
-            trials: (ruling.status == Status::Permitted)
-                .then_some(found.trials)
-                .unwrap_or_default(),
+            trials,
         };
         let summary = format!("{} was refused: {}", decision.action, first_message(&decision.reasons));
         events.push(Draft {
