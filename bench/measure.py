@@ -338,16 +338,18 @@ def report(results, before):
         "",
         f"PostgreSQL on the same {os.cpu_count()} cores and disk, durable as it comes; the same policies and requests as above, {nodes.CONNECTIONS} connections",
         "in all, spread over the nodes. *Release*: from sending a vote to one node until the agent that waits at another has its answer",
-        f"({nodes.VOTES} votes, no other load).",
+        f"({nodes.VOTES} votes, no other load). *Kill*: from the acknowledgement of a kill until the last node has refused a permit from before",
+        f"({nodes.KILLS} kills, the longest in brackets); none was let through.",
         "",
-        "| nodes | decisions/s | p50 | p99 | release p50 | p95 | longest |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| nodes | decisions/s | p50 | p99 | release p50 | p95 | longest | kill acknowledged | obeyed by all |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for count in nodes.NODES:
         n = results["nodes"][count]
         r = n["release"]
+        told, obeyed = (f"{k['p50_ms']:.1f} ms ({k['max_ms']:.1f})" for k in (n["kill"]["acknowledged"], n["kill"]["obeyed"]))
         out.append(
-            f"| {count} | {n['rate']:,.0f} | {n['p50_ms']:.1f} ms | {n['p99_ms']:.1f} ms | {r['p50_ms']:.1f} ms | {r['p95_ms']:.1f} ms | {r['max_ms']:.1f} ms |"
+            f"| {count} | {n['rate']:,.0f} | {n['p50_ms']:.1f} ms | {n['p99_ms']:.1f} ms | {r['p50_ms']:.1f} ms | {r['p95_ms']:.1f} ms | {r['max_ms']:.1f} ms | {told} | {obeyed} |"
         )
     slowest = max(results["nodes"][count]["release"]["p95_ms"] for count in nodes.NODES)
     out += [

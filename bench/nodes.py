@@ -1,4 +1,5 @@
-"""One, two and three servers over one PostgreSQL: decisions a second, and how soon a vote on one releases who waits on another.
+"""One, two and three servers over one PostgreSQL: decisions a second, how soon a vote on one releases who waits on another, and
+how soon a kill on one is obeyed by all.
 
 Started by measure.py, which gives it what it needs. PostgreSQL is Debian's, in a folder of its own on a free port, durable as
 it comes (fsync and synchronous_commit on), stopped at the end.
@@ -15,10 +16,12 @@ import statistics
 import subprocess
 import threading
 import time
+import urllib.error
 
 NODES = (1, 2, 3)
 CONNECTIONS = 96
 VOTES = 60
+KILLS = 20
 
 
 def free_port():
@@ -85,6 +88,37 @@ def release(call, addresses, agent, reviewer):
     return {"p50_ms": statistics.median(took), "p95_ms": took[int(len(took) * 0.95)], "max_ms": took[-1]}
 
 
+def refused(call, address, key, body):
+    """When a node refused a permit, and that it did so because of the kill."""
+    try:
+        call(address, key, "POST", "/v1/permits/redeem", body)
+    except urllib.error.HTTPError as error:
+        assert json.loads(error.read())["code"] == "killed", error
+        return time.perf_counter()
+    raise SystemExit(f"bench: {address} let a permit through after the kill was acknowledged")
+
+
+def kill(call, addresses, keys, admin):
+    """Milliseconds from the acknowledgement of a kill on one node until the last of them has refused a permit from before, and
+    those that the acknowledgement takes."""
+    acknowledged, obeyed = [], []
+    for place, key in enumerate(keys[:KILLS]):
+        permits = []
+        for at, address in enumerate(addresses):
+            action = {"tool": "tool-001", "action": "update", "env": "production", "amount": "1", "args": {"at": f"{place}-{at}"}}
+            decided = call(address, key, "POST", "/v1/actions", action)
+            permits.append((address, key, {"permit": decided["permit"], "action": action}))
+        begin = time.perf_counter()
+        call(addresses[place % len(addresses)], admin, "POST", "/v1/kill", {"scope": "agent", "name": f"bot-{place}"})
+        told = time.perf_counter()
+        with concurrent.futures.ThreadPoolExecutor(len(permits)) as pool:
+            last = max(pool.map(lambda permit: refused(call, *permit), permits))
+        acknowledged.append((told - begin) * 1e3)
+        obeyed.append((last - told) * 1e3)
+    spread = lambda took: {"p50_ms": statistics.median(took), "max_ms": max(took)}
+    return {"acknowledged": spread(acknowledged), "obeyed": spread(obeyed)}
+
+
 def measure(folder, tools):
     """`tools`: binary, policies, say, call, start, stop, wrk, agents, seconds. Gives what was measured, by number of nodes."""
     postgres = Postgres(folder / "postgres")
@@ -115,6 +149,7 @@ def measure(folder, tools):
             "p50_ms": statistics.median(run["p50_ms"] for run in runs),
             "p99_ms": max(run["p99_ms"] for run in runs),
             "release": release(tools.call, addresses, keys.read_text().split()[0], reviewer),
+            "kill": kill(tools.call, addresses, keys.read_text().split(), admin),
         }
         for process, _ in servers:
             tools.stop(process)

@@ -58,6 +58,8 @@ class Model:
         self.broken, self.suspended, self.barred = {}, set(), set()
         self.credentials, self.released = {}, set()
         self.windows, self.counting, self.limits = {}, {}, {}
+        self.circuits = {}
+        self.sources = {}
         self.spent, self.held, self.holds, self.reserved = {}, {}, {}, {}
         self.runs = {}
         self.counts = {"decisions": 0, "permits": 0, "redemptions": 0, "outcomes": 0, "approvals": 0, "kills": 0, "reservations": 0, "counted": 0}
@@ -168,6 +170,7 @@ class Model:
             self.mint(permit, action, data["agent"], scopes | scopes_of(data["agent"], tool, data["action"]))
         self.reserve(data)
         self.count(data)
+        self.try_out(action, data.get("trials", []), permit and instant(permit["expires"]))
         self.in_run(data, status)
 
     # Runs: who acts in one, and what has been read there.
@@ -497,6 +500,7 @@ class Model:
         self.redeemed[data["action_id"]] = self.seq
         self.has_read(data["action_id"])
         self.recount(data["action_id"], data.get("counted", []))
+        self.try_out(data["action_id"], data.get("trials", []), permit["expires"])
 
     def on_credential_stored(self, record, data):
         before = self.credentials.get(data["credential"])
@@ -540,7 +544,56 @@ class Model:
         self.settle(data)
         self.counting.pop(action, None)
         for one in data.get("counted", []):
+            entries = self.windows.setdefault((one["limit"], one["window"]), [])
+            entries[:] = [entry for entry in entries if entry["action"] != action]
             self.add_to(one, action, late=True)
+
+    # Circuits: nothing goes through an open one but one trial at a time, from the time on that the record states.
+
+    def try_out(self, action, trials, expires):
+        for one in trials:
+            circuit = self.circuits.get((one["limit"], one["circuit"]))
+            if not self.need_known(circuit):
+                continue
+            self.need(circuit["until"] <= self.now, f"`{action}` tries a circuit before its time")
+            before = circuit["trial"]
+            over = before is None or before in self.outcomes or (before not in self.redeemed and circuit["expires"] <= self.now)
+            self.need(over, f"`{action}` tries a circuit that another action tries")
+            circuit |= {"trial": action, "expires": expires}
+
+    # Calls that were seen elsewhere: what a source tells again counts once.
+
+    def on_calls_observed(self, record, data):
+        last = self.sources.get(data["source"])
+        # A batch that names much makes several records of the same place.
+        again = last is not None and last[0] == data["last"] and last[1] == self.seq - 1
+        self.need(last is None or again or data["last"] > last[0], f"`{data['source']}` tells what it has told")
+        self.sources[data["source"]] = (data["last"], self.seq)
+        days = [one["day"] for one in data["counts"]]
+        self.need(all(day > self.now // DAY - 30 for day in days), "calls are counted that are older than what is kept")
+
+    def on_circuit_opened(self, record, data):
+        key, action = (data["limit"], data["circuit"]), data["action_id"]
+        # What nobody tries for 30 days is forgotten when another one opens.
+        self.circuits = {at: one for at, one in self.circuits.items() if at[0] != key[0] or one["until"] + 30 * DAY > self.now}
+        known = self.circuits.get(key)
+        if data.get("trial"):
+            self.need(known and known["trial"] == action, "a circuit opens again by an action that did not try it")
+            self.need(self.outcomes.get(action) in ("failed", "unknown"), "a trial that did not fail opens a circuit")
+        else:
+            self.need(known is None, "an open circuit opens")
+            self.need(self.outcomes.get(action) == "failed", "what did not fail opens a circuit")
+            # The last failure opens it in place of being counted.
+            entries = self.windows.pop(key, [])
+            self.need(len(entries) >= data["failures"] - 1, f"{len(entries) + 1} failures open a circuit, and the record says {data['failures']}")
+        self.circuits[key] = {"until": instant(data["until"]), "trial": None, "expires": None}
+
+    def on_circuit_closed(self, record, data):
+        known = self.circuits.pop((data["limit"], data["circuit"]), None)
+        self.need(known is not None, "a closed circuit closes")
+        if "action_id" in data and known:
+            self.need(known["trial"] == data["action_id"], "a circuit closes by an action that did not try it")
+            self.need(self.outcomes.get(data["action_id"]) == "succeeded", "a trial that did not succeed closes a circuit")
 
     def end(self):
         if self.owed:

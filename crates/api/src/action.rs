@@ -281,6 +281,9 @@ pub struct RemedyBody {
 pub struct OutcomeBody {
     /// `succeeded`, `failed`, or `unknown` when nobody reported one in time.
     pub status: String,
+    /// Why it came to nothing good: `misunderstood_context`, `lost_access`, `conflicting_instructions`, `unhelpful_output`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// When it was reported.
     pub at: String,
     /// What it cost, a decimal string.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_core::event::Cause;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -196,6 +197,10 @@ pub struct CostBody {
 pub struct OutcomeRequestBody {
     /// How it ended.
     pub status: OutcomeWord,
+    /// Why it came to nothing good. `lost_access` pauses the agent, `conflicting_instructions` raises an alert, the others ask a
+    /// person to look at the action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// What it cost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<CostBody>,

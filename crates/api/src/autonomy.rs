@@ -130,7 +130,8 @@ pub struct PauseBody {
 pub struct PauseAnswer {
     /// The agent.
     pub agent: String,
-    /// Why it gets no permit until it is resumed: `rejections`, `review_overdue` or `requested`.
+    /// Why it gets no permit until it is resumed: `access`, `budget`, `limit`, `rejections`, `review_overdue` or
+    /// `requested`.
     pub paused: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 mod credentials;
 mod inventory;
 mod limits;
+mod observed;
 mod params;
 mod reader;
 mod review;
@@ -26,6 +27,7 @@ pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| {
         review::CALLS,
         inventory::CALLS,
         limits::CALLS,
+        observed::CALLS,
         reader::CALLS,
         credentials::CALLS,
         runs::CALLS,

@@ -104,6 +104,7 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
         redeemed_at: view.redeemed_at.map(|at| at.to_string()),
         outcome: view.outcome.as_ref().map(|(index, at, outcome)| OutcomeBody {
             status: word(&outcome.status),
+            cause: outcome.cause.map(|cause| cause.as_str().to_owned()),
             at: at.to_string(),
             cost: outcome.cost.clone(),
             currency: outcome.currency.clone(),

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::bounded::Text;
+
 /// What an action adds to a window of a limit, in its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LimitRead {
@@ -42,6 +44,44 @@ pub struct WindowAnswer {
     pub room_at: Option<String>,
 }
 
+/// A circuit that failures have opened.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CircuitAnswer {
+    /// Whose it is: `organization`, or what tells it apart, joined by `,`: `agent:…`, `team:…`, `tool:…`, `action:…`.
+    pub circuit: String,
+    /// How many failures opened it.
+    pub failures: u32,
+    /// The agent that failed last.
+    pub failed_by: String,
+    /// Since when it is open.
+    pub open_since: String,
+    /// From when on one action may try whether it works again.
+    pub try_at: String,
+    /// The action that tries it now; the others wait for its outcome.
+    pub trial: Option<String>,
+}
+
+/// A circuit that is to be closed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloseCircuitBody {
+    /// The limit that opened it.
+    pub limit: Text<512>,
+    /// Whose it is, as the limit shows it.
+    pub circuit: Text<1024>,
+    /// Why.
+    pub reason: Text<4096>,
+}
+
+/// A circuit that is closed now.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CloseCircuitAnswer {
+    /// The limit that had opened it.
+    pub limit: String,
+    /// Whose it is.
+    pub circuit: String,
+}
+
 /// A limit of the live policy as it stands.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct LimitAnswer {
@@ -57,8 +97,14 @@ pub struct LimitAnswer {
     pub unit: Option<String>,
     /// How long an action counts, in seconds: one at `t` counts until just before `t` and this.
     pub within_s: i64,
-    /// `actions`, `retries`, or `repetitions`.
+    /// `actions`, `retries`, `repetitions`, `failures`, `costs` or `depth`.
     pub counts: String,
+    /// Where it counts failures: for how many seconds so many of them open a circuit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_for_s: Option<i64>,
+    /// Circuits that are open, or wait for a trial; up to as many as windows are listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub circuits: Vec<CircuitAnswer>,
     /// `alert`, `ask`, `deny` or `pause`.
     pub at_cap: String,
     /// How many of its windows hold something now, of those that were asked for.

@@ -100,6 +100,9 @@ pub struct AgentAnswer {
     pub labels: BTreeMap<String, String>,
     /// Nobody registered it; everything it asks for is denied.
     pub quarantined: bool,
+    /// The source that saw it elsewhere, where nobody registered it and it never asked here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_by: Option<String>,
     /// When it was first known.
     pub since: String,
 }

@@ -1,5 +1,7 @@
 //! What can be asked of a ledger's state. Time and identifiers are inputs of [`State::handle`](crate::State::handle).
 
+mod circuit;
+mod observed;
 mod request;
 mod rota;
 mod run;
@@ -11,9 +13,9 @@ use countersign_policy::{Action, Decimal};
 
 use crate::digest::{ActionDigest, Digest};
 use crate::event::{
-    AgentDescribed, AgentRegistered, ChannelRegistered, CredentialStored, Delivery, EpochOpened, Finding, HoldScope,
-    KeyIssued, KeyRotated, LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded, ToolApproved,
-    ToolRegistered, UserAdded,
+    AgentDescribed, AgentRegistered, Cause, ChannelRegistered, CredentialStored, Delivery, EpochOpened, Finding,
+    HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded,
+    ToolApproved, ToolRegistered, UserAdded,
 };
 use crate::ids::{
     AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, OverrideId, PermitId, ReceiverId, ReviewId,
@@ -26,6 +28,8 @@ use crate::stored::Shown;
 use crate::time::Time;
 use crate::view::ActionView;
 
+pub use self::circuit::AboutCircuit;
+pub use self::observed::{Observe, ObservedCall};
 pub use self::request::{BreakGlass, Edit, Practise, Revise, Viewing, Vote};
 pub use self::rota::{NewAbsence, NewOverride};
 pub use self::run::{AboutRun, EndRun, NewRun};
@@ -125,6 +129,8 @@ pub struct ReportOutcome {
     pub action_id: ActionId,
     /// The agent that reports, unless a gateway does.
     pub agent: Option<Arc<str>>,
+    /// Why it came to nothing good, where somebody says so.
+    pub cause: Option<Cause>,
     /// How it ended.
     pub status: OutcomeStatus,
     /// What it cost, and in which currency.
@@ -242,6 +248,8 @@ pub enum Command {
     SetMode(Box<SetMode>),
     /// Say what was found about an action that has run.
     CloseReview(Box<CloseReview>),
+    /// Let through again what an open circuit is about; and why.
+    CloseCircuit(Box<AboutCircuit>, Option<Sealed>),
     /// Pause an agent, and why.
     PauseAgent(Arc<str>, Option<Sealed>),
     /// Let a paused agent go on, and why.
@@ -373,6 +381,8 @@ pub enum Command {
     NoteNotice(Box<NoticeAttempted>),
     /// Send a notice again.
     ResendNotice(NoticeId),
+    /// Take what a source says that was called elsewhere.
+    Observe(Box<Observe>),
     /// Begin a run.
     StartRun(Box<NewRun>),
     /// End a run.
@@ -423,6 +433,7 @@ impl Command {
             Command::ReportOutcome(..) => "report_outcome",
             Command::SetMode(..) => "set_mode",
             Command::CloseReview(..) => "close_review",
+            Command::CloseCircuit(..) => "close_circuit",
             Command::PauseAgent(..) => "pause_agent",
             Command::ResumeAgent(..) => "resume_agent",
             Command::RegisterAgent(..) => "register_agent",
@@ -465,6 +476,7 @@ impl Command {
             Command::ReleaseCredential(..) => "release_credential",
             Command::NoteNotice(..) => "note_notice",
             Command::ResendNotice(..) => "resend_notice",
+            Command::Observe(..) => "observe",
             Command::StartRun(..) => "start_run",
             Command::EndRun(..) => "end_run",
             Command::GiveInput(..) => "give_input",

@@ -16,6 +16,7 @@ mod inventory;
 mod lease;
 mod ledger;
 mod limit;
+mod observed;
 mod organization;
 mod permit;
 mod policy;
@@ -59,9 +60,10 @@ pub use self::ledger::{
     ClockConfirmed, ClockJumped, EpochEnd, EpochOpened, KeyRotated, LedgerOpened, MinReaderRaised, OrganizationClosed,
     RequestNoted, StateSealed,
 };
-pub use self::limit::{Counted, WindowRead};
+pub use self::limit::{CircuitClosed, CircuitOpened, CircuitRead, Counted, DepthRead, Trial, WindowRead};
+pub use self::observed::{CallsObserved, ObservedCalls};
 pub use self::organization::{AbsenceRecorded, AbsenceWithdrawn, OverrideRecorded, OverrideWithdrawn};
-pub use self::permit::{InARow, OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
+pub use self::permit::{Cause, InARow, OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
 pub use self::policy::{
     DeclinedBecause, SnapshotActivated, SnapshotDeclined, SnapshotJudged, SnapshotProposed, SnapshotUploaded,
 };
@@ -184,10 +186,16 @@ events! {
     CallbackRegistered = "callback.registered";
     /// A receiver of callbacks was removed.
     CallbackRemoved = "callback.removed";
+    /// A source told which calls it has seen.
+    CallsObserved = "calls.observed";
     /// A channel by which people are told about requests was registered.
     ChannelRegistered = "channel.registered";
     /// A channel was removed.
     ChannelRemoved = "channel.removed";
+    /// What an open circuit is about works again, or a person says so.
+    CircuitClosed = "circuit.closed";
+    /// So much failed within a time that nothing more of it is let through for a while.
+    CircuitOpened = "circuit.opened";
     /// An operator confirmed the clock after a jump.
     ClockConfirmed = "clock.confirmed";
     /// The host's clock jumped; timers stand still.

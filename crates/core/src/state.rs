@@ -10,6 +10,7 @@ mod apply;
 mod autonomy;
 mod budget;
 mod caches;
+mod cause;
 mod chain;
 mod change;
 mod channels;
@@ -22,12 +23,14 @@ mod failures;
 mod glass;
 mod guard;
 mod handle;
+mod health;
 mod inventory;
 mod lease;
 mod limit;
 mod log;
 mod matching;
 mod notices;
+mod observed;
 mod open;
 mod organization;
 mod outcome;
@@ -73,9 +76,11 @@ pub use self::facts::explain;
 pub(crate) use self::facts::judge;
 pub use self::glass::{Glass, Suspended};
 pub use self::handle::{Answer, Handled};
+pub use self::health::FailureMode;
 pub use self::inventory::{Access, Readiness, UNUSED_SPAN, Uses};
 pub use self::lease::{LEASE_SECONDS, LEASE_SPAN, Lease, NewLease};
-pub use self::limit::{LimitStands, LookedFor, Window, WindowStands, Windows};
+pub use self::limit::{Circuit, CircuitStands, Circuits, LimitStands, LookedFor, Window, WindowStands, Windows};
+pub use self::observed::{Coverage, Covered, DayCovered, OBSERVED_DAYS, Observed, Source, day_of, day_text};
 pub use self::open::{Key, Kill, OpenAlert, PendingDelivery, StoredSnapshot};
 use self::open::{RefusalWindow, Remembered};
 pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
@@ -152,6 +157,9 @@ pub struct Agent {
     pub review_overdue: bool,
     /// When it was first known.
     pub since: Time,
+    /// The source that saw it elsewhere, where it never asked here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// Its team.
     pub team: Option<String>,
     /// When it last used what.
@@ -351,6 +359,9 @@ pub struct State {
     /// Retention classes that payloads were given, besides the default.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     classes: BTreeSet<Arc<str>>,
+    /// Circuits that failures have opened.
+    #[serde(default, skip_serializing_if = "Circuits::is_empty")]
+    circuits: Circuits,
     closed: bool,
     /// Credentials of tools, without their values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -389,6 +400,9 @@ pub struct State {
     /// Notices that have not arrived.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     notices: BTreeMap<NoticeId, PendingNotice>,
+    /// What was called elsewhere.
+    #[serde(default, skip_serializing_if = "Observed::is_empty")]
+    observed: Observed,
     organization: String,
     /// Open requests that cannot come to anything.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -424,6 +424,8 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         Event::PermitRefused(e) => vec![e.action_id.0],
         Event::CredentialReleased(e) => vec![e.action_id.0],
         Event::OutcomeReported(e) => vec![e.action_id.0],
+        Event::CircuitClosed(e) => e.action_id.into_iter().map(|id| id.0).collect(),
+        Event::CircuitOpened(e) => vec![e.action_id.0],
         Event::CallbackDue(e) => vec![e.action_id.0, e.delivery.0],
         Event::CallbackAttempted(e) => vec![e.delivery.0],
         Event::NoticeDue(e) => vec![e.action_id.0, e.notice.0],
@@ -451,6 +453,7 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::BudgetReached(_)
         | Event::CallbackRegistered(_)
         | Event::CallbackRemoved(_)
+        | Event::CallsObserved(_)
         | Event::ChannelRegistered(_)
         | Event::ChannelRemoved(_)
         | Event::ClockConfirmed(_)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign_api::{ActionAnswer, Receipt};
 use countersign_core::command::{Redeem, ReportOutcome, Sealed};
 use countersign_core::digest::{Digest, action_digest};
-use countersign_core::event::{ApprovalState, OutcomeStatus, Status};
+use countersign_core::event::{ApprovalState, Cause, OutcomeStatus, Status};
 use countersign_core::ids::{ActionId, PermitId};
 use countersign_core::money::{is_currency, parse_decimal};
 use countersign_core::policy::Value;
@@ -35,6 +35,8 @@ pub enum RedeemRequest {
 
 /// What an outcome report says.
 pub struct OutcomeReport {
+    /// Why it came to nothing good, where the caller says so.
+    pub cause: Option<Cause>,
     /// How it ended.
     pub status: OutcomeStatus,
     /// What it cost: decimal text and currency.
@@ -276,6 +278,7 @@ impl Engine {
         let report = ReportOutcome {
             action_id: id,
             agent,
+            cause: report.cause,
             status: report.status,
             cost,
             duration_ms: report.duration_ms,

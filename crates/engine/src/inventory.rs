@@ -130,7 +130,7 @@ impl Engine {
         self.check_words(all.map(String::as_str), "invalid_label", "what is known of an agent")
     }
 
-    fn check_words<'w>(
+    pub(crate) fn check_words<'w>(
         &self,
         mut words: impl Iterator<Item = &'w str>,
         code: &'static str,

@@ -29,6 +29,7 @@ mod metrics;
 mod news;
 mod nodes;
 mod notices;
+mod observed;
 mod organizations;
 mod payload;
 mod policies;

@@ -214,6 +214,7 @@ impl Governor {
             } else {
                 OutcomeWord::Failed
             },
+            cause: None,
             cost: None,
             duration_ms: u64::try_from(took.as_millis()).ok().map(Whole),
             tokens: std::collections::BTreeMap::new(),

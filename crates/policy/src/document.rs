@@ -40,7 +40,7 @@ pub use autonomy::{AutonomyRules, Estimate, Threshold};
 pub use budget::{AtCap, Budget, Of, Per, Unit};
 pub use change_control::PolicyChanges;
 pub use glass::BreakGlass;
-pub use limit::{Key, Limit, as_compared};
+pub use limit::{Key, Limit, Measure, as_compared};
 pub use mandate::{Grant, Mandate};
 pub use mode::{ReviewMode, StatedMode};
 pub use organization::{DefaultRoute, Organization, TwoPerson};

@@ -36,9 +36,9 @@ pub use document::mandate_audit::{EVENTS as ALERT_EVENTS, REDACT_KINDS};
 pub use document::tools::is_read_label;
 pub use document::{
     Assurance, AtCap, AutonomyRules, BreakGlass, Budget, Calendar, Clarify, DefaultRoute, Edits, Estimate, Exhausted,
-    Grant, Hours, Key, Layer, Limit, Mandate, Of, Organization, Per, PolicyChanges, Rates, Response, ReviewMode, Route,
-    Schedule, Separation, StatedMode, Step, StepSlot, Theatre, Threshold, TwoPerson, Unit, When, as_compared,
-    is_time_zone, time_zone,
+    Grant, Hours, Key, Layer, Limit, Mandate, Measure, Of, Organization, Per, PolicyChanges, Rates, Response,
+    ReviewMode, Route, Schedule, Separation, StatedMode, Step, StepSlot, Theatre, Threshold, TwoPerson, Unit, When,
+    as_compared, is_time_zone, time_zone,
 };
 pub use evaluate::complete_evidence;
 pub use evaluate::explain::Trace;

@@ -300,6 +300,11 @@ impl Snapshot {
         self.mandates.values()
     }
 
+    /// Whether a document names a tool exactly: the catalogue, a selector, or a grant of a mandate.
+    pub fn names_tool(&self, tool: &str) -> bool {
+        self.known.holds(tool)
+    }
+
     /// The risk that the catalogue gives a tool, `R0` to `R4`.
     pub fn risk(&self, tool: &str) -> Option<&str> {
         match &self.tools.get(tool)?.fact {

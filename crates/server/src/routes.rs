@@ -17,6 +17,7 @@ mod keys;
 mod kill;
 mod limits;
 mod log;
+mod observed;
 mod organizations;
 mod permits;
 mod policies;
@@ -69,6 +70,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     kill::HANDLERS,
     limits::HANDLERS,
     log::HANDLERS,
+    observed::HANDLERS,
     organizations::HANDLERS,
     permits::HANDLERS,
     policies::HANDLERS,

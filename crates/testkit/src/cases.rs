@@ -4,6 +4,7 @@ mod agents;
 mod credentials;
 mod expect;
 mod given;
+mod limits;
 mod look;
 mod revise;
 mod runs;
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use countersign_core::command::SetMode;
-use countersign_core::event::{HoldScope, Mode, OutcomeStatus, Scope, Verb};
+use countersign_core::event::{Cause, HoldScope, Mode, OutcomeStatus, Scope, Verb};
 use countersign_core::ids::{ActionId, HoldId, RunId};
 use countersign_core::policy::{Value, json};
 use countersign_core::record::ActorKind;
@@ -160,7 +161,8 @@ impl Run {
                 ),
                 "expect" | "refused" | "told" | "hint" | "repeat" | "after" => {}
                 other => {
-                    result = match self.of_run(other, value).or_else(|| self.of_credentials(other, value)) {
+                    let done = self.of_run(other, value).or_else(|| self.of_credentials(other, value));
+                    result = match done.or_else(|| self.of_limits(other, value)) {
                         Some(result) => result,
                         None => self.of_inventory(other, value)?,
                     }
@@ -276,7 +278,15 @@ impl Run {
                 .map(|(kind, count)| Some((kind.clone(), plain(count).parse().ok()?)));
             tokens.extend(counted.flatten());
         }
-        self.world.report_tokens(action, status, cost.as_deref(), tokens)
+        let cause = value.get("cause").map(plain);
+        let cause = cause.map(|word| {
+            Cause::ALL
+                .into_iter()
+                .find(|cause| cause.as_str() == word)
+                .expect("a cause")
+        });
+        self.world
+            .report_because(action, status, cause, cost.as_deref(), tokens)
     }
 
     fn evidence(&mut self, value: &Value) -> Result<(), Refusal> {
@@ -394,6 +404,8 @@ impl Run {
                 "drawn" => (words(wanted), vec![self.drawn()]),
                 "suspended" => (words(wanted), self.suspended()),
                 "runs" => (words(wanted), self.open_runs()),
+                "coverage" => (words(wanted), self.coverage()),
+                "circuits" => (words(wanted), self.circuits()),
                 "barred" => (words(wanted), self.barred()),
                 "paused" => {
                     let paused = self

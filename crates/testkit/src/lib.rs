@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use countersign_core::command::{BreakGlass, Redeem, ReportOutcome, Vote};
 use countersign_core::digest::{Digest, DigestKey};
-use countersign_core::event::{AgentRegistered, LedgerOpened, OutcomeStatus, UserAdded, Verb};
+use countersign_core::event::{AgentRegistered, Cause, LedgerOpened, OutcomeStatus, UserAdded, Verb};
 use countersign_core::ids::{ActionId, ApprovalId, IdSource, PermitId};
 use countersign_core::policy::{Snapshot, Value};
 use countersign_core::record::{ActorKind, Payload};
@@ -402,11 +402,24 @@ impl World {
         cost: Option<&str>,
         tokens: BTreeMap<String, u64>,
     ) -> Result<(), Refusal> {
+        self.report_because(action, status, None, cost, tokens)
+    }
+
+    /// The same with why it came to nothing good.
+    pub fn report_because(
+        &mut self,
+        action: ActionId,
+        status: OutcomeStatus,
+        cause: Option<Cause>,
+        cost: Option<&str>,
+        tokens: BTreeMap<String, u64>,
+    ) -> Result<(), Refusal> {
         let view = self.view(action);
         let agent = view.decision.agent.clone();
         let report = ReportOutcome {
             action_id: action,
             agent: Some(agent.clone()),
+            cause,
             status,
             cost: cost.map(|cost| (cost.parse().expect("a decimal"), "USD".to_owned())),
             duration_ms: None,

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_core::command::{
-    AboutRun, CloseReview, EndRun, Envelope, NewAbsence, NewOverride, NewRun, Prune, SetMode,
+    AboutCircuit, AboutRun, CloseReview, EndRun, Envelope, NewAbsence, NewOverride, NewRun, Observe, ObservedCall,
+    Prune, SetMode,
 };
 use countersign_core::digest::Digest;
 use countersign_core::event::{
-    AgentDescribed, Boundary, ChannelKind, ChannelRegistered, Delivery, Description, EpochEnd, EpochOpened, Finding,
-    HoldScope, KeyIssued, KeyRotated, Mode, NoticeAttempted, NoticeResult, OutcomeStatus, PracticeKind, RunStatus,
-    Scope, ToolApproved, ToolRegistered, Trigger, Verb,
+    AgentDescribed, Boundary, Cause, ChannelKind, ChannelRegistered, Delivery, Description, EpochEnd, EpochOpened,
+    Finding, HoldScope, KeyIssued, KeyRotated, Mode, NoticeAttempted, NoticeResult, OutcomeStatus, PracticeKind,
+    RunStatus, Scope, ToolApproved, ToolRegistered, Trigger, Verb,
 };
 use countersign_core::ids::{ActionId, DeliveryId};
 use countersign_core::policy::Value;
@@ -270,6 +271,8 @@ fn everything() -> World {
     walk_a_route(&mut world);
     fill_the_inventory(&mut world);
     live_a_run(&mut world);
+    break_a_circuit(&mut world);
+    see_calls_elsewhere(&mut world);
     earn_autonomy(&mut world);
     draw_a_sample(&mut world);
     practise(&mut world);
@@ -321,6 +324,53 @@ fn everything() -> World {
     world.done(Command::Seal);
     world.done(Command::Close);
     world
+}
+
+/// A source tells which calls it has seen.
+fn see_calls_elsewhere(world: &mut World) {
+    let call = ObservedCall {
+        agent: "copilot".into(),
+        at: world.now,
+        count: 3,
+        id: 7,
+        tool: "read".into(),
+    };
+    let ask = Observe {
+        calls: vec![call],
+        source: "proxy".into(),
+    };
+    world.done(Command::Observe(Box::new(ask)));
+}
+
+/// What fails opens a circuit, a trial closes it, and so does a person.
+fn break_a_circuit(world: &mut World) {
+    let limits = "limits: [{ name: down, action: read, failures: 1, within: 1h, open_for: 1m }]";
+    world.policy(&[("gate.yaml", POLICY), ("limits.yaml", limits)]);
+    for (wait, status) in [
+        (0, OutcomeStatus::Failed),
+        (1, OutcomeStatus::Succeeded),
+        (0, OutcomeStatus::Failed),
+    ] {
+        world.pass(Span::minutes(wait));
+        let tried = world.submit("bot", r#"{"action":"read"}"#).unwrap().decision.action_id;
+        world.redeem(tried).unwrap();
+        world
+            .report_because(
+                tried,
+                status,
+                Some(Cause::ConflictingInstructions),
+                None,
+                Default::default(),
+            )
+            .unwrap();
+    }
+    let ask = AboutCircuit {
+        circuit: "agent:bot,tool:read".into(),
+        limit: "down".into(),
+    };
+    let closed = Command::CloseCircuit(Box::new(ask), None);
+    assert_eq!(world.give(by(ActorKind::User, "alex"), closed).0, Answer::Done);
+    world.policy(&[("gate.yaml", POLICY)]);
 }
 
 /// A run begins, a person speaks to its agent and notes something, and it ends.

@@ -1,12 +1,12 @@
 //! Calls about limits: budgets, and how often something may be done.
 
-use Method::Get;
+use Method::{Get, Post};
 
 use super::params::{id, path, query, with_slashes, word};
-use super::table::{READERS, people};
+use super::table::{READERS, RUNNERS, people};
 use super::{Call, Method, Param};
 use crate::budgets::{BudgetAnswer, BudgetsAnswer};
-use crate::limits::{LimitAnswer, LimitsAnswer};
+use crate::limits::{CloseCircuitAnswer, CloseCircuitBody, LimitAnswer, LimitsAnswer};
 
 pub(super) static CALLS: &[Call] = &[
     Call::new("budgets", Get, "/v1/budgets", people(READERS))
@@ -26,6 +26,14 @@ pub(super) static CALLS: &[Call] = &[
         .about("Shows a limit with its fullest windows.")
         .with(&[with_slashes(path("id", "The limit.", id)), AGENT, VALUE])
         .answers::<LimitAnswer>(),
+    Call::new("close_circuit", Post, "/v1/limits:close_circuit", people(RUNNERS))
+        .about("Closes a circuit that failures have opened: what it is about is let through again.")
+        .idempotent()
+        .takes::<CloseCircuitBody>(
+            r#"{"limit": "crm-down", "circuit": "agent:sales,tool:crm/read", "reason": "the vendor mended it"}"#,
+        )
+        .answers::<CloseCircuitAnswer>()
+        .problems(&[(404, "not_found")]),
 ];
 
 const AGENT: Param = query("agent", "Windows of this agent, and those that it opened.", word);

@@ -1,5 +1,6 @@
 //! `countersign agents`: register agents, list them, say and show what is known of them.
 
+mod coverage;
 mod inventory;
 
 use clap::{Args, Subcommand};
@@ -29,6 +30,12 @@ enum Command {
     Activate(One),
     /// Show what an agent's mandate grants, and what of it was not used for 30 days
     Access(One),
+    /// Show what of the calls that were seen elsewhere is governed
+    Coverage(List),
+    /// Tell calls that were seen elsewhere: a JSON file as `POST /v1/observed` takes it
+    Observe(Observe),
+    /// Show seven ways in which governance fails, and what there is of each now
+    Health(List),
     /// Write the inventory as CSV
     Export(List),
 }
@@ -75,6 +82,15 @@ struct Describe {
     connection: Connection,
 }
 
+#[derive(Args)]
+struct Observe {
+    /// The calls, as `POST /v1/observed` takes them
+    #[arg(long)]
+    file: std::path::PathBuf,
+    #[command(flatten)]
+    connection: Connection,
+}
+
 impl Agents {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         match self.command {
@@ -83,6 +99,9 @@ impl Agents {
             Command::Readiness(one) => one.readiness(console, false).await,
             Command::Activate(one) => one.readiness(console, true).await,
             Command::Access(one) => one.access(console).await,
+            Command::Coverage(list) => coverage::show(&list.connection, console).await,
+            Command::Observe(observe) => coverage::observe(&observe.connection, &observe.file, console).await,
+            Command::Health(list) => coverage::health(&list.connection, console).await,
             Command::Export(list) => inventory::export(&list.connection, console).await,
             Command::List(list) => {
                 let read = async |session: &Session| Ok(session.client.get::<Value>("/v1/agents").await?);

@@ -1,7 +1,9 @@
 //! `countersign limits`: how often something was done, and how often it may be.
 
+use std::fmt::Write as _;
+
 use clap::Args;
-use countersign_client::api::limits::{LimitAnswer, LimitsAnswer, WindowAnswer};
+use countersign_client::api::limits::{CloseCircuitAnswer, LimitAnswer, LimitsAnswer, WindowAnswer};
 use countersign_client::segment;
 use serde_json::json;
 
@@ -21,12 +23,29 @@ pub(super) struct Limits {
     /// Windows of this value, where one value of the actions tells them apart: a customer, an account
     #[arg(long)]
     value: Option<String>,
+    /// Close this circuit of the limit, as it is shown: what it is about is let through again
+    #[arg(long, value_name = "CIRCUIT", requires_all = ["id", "reason"], conflicts_with_all = ["agent", "value"])]
+    close: Option<String>,
+    /// Why the circuit is closed
+    #[arg(long, requires = "close")]
+    reason: Option<String>,
     #[command(flatten)]
     connection: Connection,
 }
 
 impl Limits {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
+        if let (Some(limit), Some(circuit), Some(reason)) = (&self.id, &self.close, &self.reason) {
+            let body = json!({ "limit": limit, "circuit": circuit, "reason": reason });
+            let path = "/v1/limits:close_circuit";
+            let call = async |session: &Session| Ok(session.client.post::<CloseCircuitAnswer>(path, &body).await?);
+            let closed = self.connection.with(About::Organization, call).await?;
+            console.answer(
+                &json!(closed),
+                format!("closed: {} of {}", closed.circuit, closed.limit),
+            );
+            return Ok(());
+        }
         let looked_for = [("agent", &self.agent), ("value", &self.value)];
         let asked: Vec<String> = (looked_for.iter())
             .filter_map(|(name, value)| Some(format!("{name}={}", segment(value.as_deref()?))))
@@ -68,11 +87,32 @@ fn in_words(limits: &[LimitAnswer]) -> String {
         }
         more += limit.windows_in_use.saturating_sub(limit.windows.len());
     }
-    let text = table(&COLUMNS, &rows);
+    let text = table(&COLUMNS, &rows) + &circuits(limits);
     match (limits.len(), more) {
         (1, more) if more > 0 => format!("{}\nand {more} more", text.trim_end()),
         _ => text,
     }
+}
+
+/// Circuits that are not closed, each in a line.
+fn circuits(limits: &[LimitAnswer]) -> String {
+    let mut lines = String::new();
+    for limit in limits {
+        for open in &limit.circuits {
+            let next = match &open.trial {
+                Some(trial) => format!("{trial} tries it"),
+                None => format!("it may be tried from {} on", open.try_at),
+            };
+            let (failures, circuit) = (open.failures, &open.circuit);
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                lines,
+                "{}: {failures} failures opened circuit {circuit}; {next}",
+                limit.id
+            );
+        }
+    }
+    lines
 }
 
 fn row(limit: &LimitAnswer, window: Option<&WindowAnswer>) -> Vec<String> {
@@ -89,7 +129,10 @@ fn row(limit: &LimitAnswer, window: Option<&WindowAnswer>) -> Vec<String> {
         limit.id.clone(),
         within(limit.within_s),
         window.map_or_else(|| "nobody yet".to_owned(), |window| window.whose.clone()),
-        of(Some(counted.to_string()), limit.count.map(|most| most.to_string())),
+        match limit.counts.as_str() {
+            "depth" => format!("up to {} deep", limit.count.unwrap_or_default()),
+            _ => of(Some(counted.to_string()), limit.count.map(|most| most.to_string())),
+        },
         of(sum.or_else(|| most.as_ref().map(|_| "0".to_owned())), most),
         window.and_then(|window| window.room_at.clone()).unwrap_or_default(),
         limit.at_cap.clone(),

@@ -8,7 +8,10 @@ use countersign_policy::{Decision, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountRead, ActsIn, BrokenLink, Counted, Link, Permit, Reservation, Spends, WindowRead, is_false};
+use super::{
+    AccountRead, ActsIn, BrokenLink, CircuitRead, Counted, DepthRead, Link, Permit, Reservation, Spends, Trial,
+    WindowRead, is_false,
+};
 use crate::digest::Digest;
 use crate::ids::{ActionId, ApprovalId, ReceiverId};
 use crate::time::Time;
@@ -53,12 +56,18 @@ pub struct DecisionFacts {
     /// What the guard of budgets read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<AccountRead>,
+    /// Circuits of limits that are not closed, as the guard of limits read them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub circuits: Vec<CircuitRead>,
     /// Who handed the action on, the first one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub delegation: Vec<Link>,
     /// The first link of the chain that is not proven.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegation_gap: Option<BrokenLink>,
+    /// Where the action lies in the tree of its run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<DepthRead>,
     /// How often the agent had failed at it, in a row.
     #[serde(default, skip_serializing_if = "is_none")]
     pub failures: u32,
@@ -221,6 +230,9 @@ pub struct DecisionMade {
     /// The tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    /// Circuits that it tries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<Trial>,
 }
 
 /// `refusals.repeated`

@@ -1,4 +1,4 @@
-//! What limits count.
+//! What limits count, and circuits that failures open.
 
 use std::sync::Arc;
 
@@ -64,4 +64,77 @@ pub struct Counted {
     pub until: Time,
     /// Whose window, as in what the decision read.
     pub window: Arc<str>,
+}
+
+/// What a decision read of a circuit that is not closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CircuitRead {
+    /// Whose circuit: `agent:ID` and the like, joined by `,`.
+    pub circuit: Arc<str>,
+    /// The limit that opened it.
+    pub limit: Arc<str>,
+    /// The action that tries whether it works again, as long as its outcome is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<ActionId>,
+    /// From when on one action may try.
+    pub until: Time,
+}
+
+/// Where an action lies in the tree of its run, where the live policy limits that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DepthRead {
+    /// What it lies below: the id of an action, or a keyed digest of run and step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above: Option<Arc<str>>,
+    /// How deep that lies; 0 where it lies below nothing.
+    pub level: u32,
+    /// What names it to those below it: a keyed digest of its run and step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<Arc<str>>,
+}
+
+/// A circuit that an action tries: what comes of it closes the circuit, or opens it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trial {
+    /// Whose circuit.
+    pub circuit: Arc<str>,
+    /// The limit that opened it.
+    pub limit: Arc<str>,
+}
+
+/// `circuit.opened`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CircuitOpened {
+    /// The action whose outcome opened it.
+    pub action_id: ActionId,
+    /// Whose action that was.
+    pub agent: Arc<str>,
+    /// Whose circuit.
+    pub circuit: Arc<str>,
+    /// How many failures there were within the time of the limit, the last one included; 1 where a trial failed.
+    pub failures: u32,
+    /// The limit.
+    pub limit: Arc<str>,
+    /// It was open, and the action tried whether it works again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub trial: bool,
+    /// From when on one action may try.
+    pub until: Time,
+}
+
+/// `circuit.closed`; the reason is the payload where a person did it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CircuitClosed {
+    /// The trial that succeeded, unless a person closed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_id: Option<ActionId>,
+    /// Whose circuit.
+    pub circuit: Arc<str>,
+    /// The limit that had opened it.
+    pub limit: Arc<str>,
 }

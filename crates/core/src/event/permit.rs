@@ -53,6 +53,9 @@ pub struct PermitRedeemed {
     /// Its tool, or the operation where there is none. Records of earlier versions do not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<Arc<str>>,
+    /// Circuits that it tries since people approved it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<super::Trial>,
 }
 
 /// `permit.refused`
@@ -90,6 +93,40 @@ impl OutcomeStatus {
     }
 }
 
+/// Why what an agent did came to nothing good, as it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The agent was told things that contradict each other.
+    ConflictingInstructions,
+    /// The agent cannot reach any more what it works with.
+    LostAccess,
+    /// The agent took its task for another one.
+    MisunderstoodContext,
+    /// It is right, and helps nobody.
+    UnhelpfulOutput,
+}
+
+impl Cause {
+    /// All of them, in alphabetical order.
+    pub const ALL: [Cause; 4] = [
+        Cause::ConflictingInstructions,
+        Cause::LostAccess,
+        Cause::MisunderstoodContext,
+        Cause::UnhelpfulOutput,
+    ];
+
+    /// The wire name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::ConflictingInstructions => "conflicting_instructions",
+            Cause::LostAccess => "lost_access",
+            Cause::MisunderstoodContext => "misunderstood_context",
+            Cause::UnhelpfulOutput => "unhelpful_output",
+        }
+    }
+}
+
 /// What an agent keeps failing at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -108,10 +145,14 @@ pub struct InARow {
 pub struct OutcomeReported {
     /// The action.
     pub action_id: ActionId,
+    /// Why it came to nothing good, where somebody says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// What it cost, decimal text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<String>,
-    /// What counts from now on: its permit had ended unused, and it ran all the same.
+    /// What counts from now on: its failure, its cost, and what its permit had counted where that had ended unused and it ran
+    /// all the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counted: Vec<super::Counted>,
     /// The cost's currency.

@@ -30,6 +30,9 @@ pub struct AgentRegistered {
 pub struct AgentSighted {
     /// The agent's claimed name.
     pub agent: String,
+    /// The source that saw it elsewhere, where it did not ask here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// `user.added`

@@ -28,6 +28,8 @@ impl Replay<'_> {
         facts.accept_remedy = decision.facts.accept_remedy;
         // What the guards read is derived with the decision, and compared with it.
         facts.budgets.clone_from(&decision.facts.budgets);
+        facts.circuits.clone_from(&decision.facts.circuits);
+        facts.depth.clone_from(&decision.facts.depth);
         facts.windows.clone_from(&decision.facts.windows);
         facts.policy_unavailable = decision.facts.policy_unavailable && self.state.live().is_some();
         compare::field("facts", &decision.facts, &facts, &mut differences);

@@ -134,6 +134,8 @@ impl Replay<'_> {
         let mut facts = self.state.facts_of_revision(action, submit);
         // What the guards read is derived with the decision, and compared with it.
         facts.budgets.clone_from(&e.facts.budgets);
+        facts.circuits.clone_from(&e.facts.circuits);
+        facts.depth.clone_from(&e.facts.depth);
         facts.windows.clone_from(&e.facts.windows);
         compare::field("facts", &e.facts, &facts, &mut differences);
         compare::field("snapshot", &record.snapshot, &self.state.live(), &mut differences);

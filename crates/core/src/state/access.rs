@@ -87,6 +87,11 @@ impl State {
         self.frozen
     }
 
+    /// Sources of calls that were seen elsewhere, by name.
+    pub fn observed(&self) -> &BTreeMap<Arc<str>, super::Source> {
+        self.observed.sources()
+    }
+
     /// The organization is closed.
     pub fn is_closed(&self) -> bool {
         self.closed

@@ -67,11 +67,13 @@ impl State {
                 agent.labels = e.labels.clone();
                 agent.owner = e.owner.clone();
                 agent.quarantined = false;
+                agent.source = None;
                 agent.team = e.team.clone();
             }
             Event::AgentSighted(e) => {
-                self.agents
-                    .insert(e.agent.as_str().into(), Agent::first_known(record.ts));
+                let mut agent = Agent::first_known(record.ts);
+                agent.source.clone_from(&e.source);
+                self.agents.insert(e.agent.as_str().into(), agent);
             }
             Event::AgentActivated(e) => {
                 if let Some(agent) = self.agents.get_mut(&e.agent) {
@@ -127,6 +129,7 @@ impl State {
             Event::CallbackRemoved(e) => {
                 self.receivers.remove(&e.receiver);
             }
+            Event::CallsObserved(e) => self.calls_observed(record.ts, e),
             Event::ChannelRegistered(e) => self.channel_registered(e),
             Event::ChannelRemoved(e) => self.channel_removed(e),
             Event::CredentialReleased(e) => self.credential_released(record.ts, e),
@@ -136,6 +139,8 @@ impl State {
             Event::CredentialStored(e) => self.credential_stored(record.ts, e),
             Event::NoticeAttempted(e) => self.notice_attempted(e, record.ts),
             Event::NoticeDue(e) => self.notice_due(e, record.ts),
+            Event::CircuitClosed(e) => self.circuit_closed(e),
+            Event::CircuitOpened(e) => self.circuit_opened(record.ts, e),
             Event::ClockConfirmed(_) => self.frozen = false,
             Event::ClockJumped(_) => self.frozen = true,
             Event::DecisionMade(e) => self.decided(record, e),
@@ -328,6 +333,8 @@ impl State {
         self.actions.insert(e.action_id, action);
         if !is_practice {
             self.counted_by(e);
+            self.tried_by(e.action_id, &e.trials);
+            self.lies_at(e);
         }
         if let Some(permit) = &e.permit {
             self.leaving.insert((leaves, e.action_id));

@@ -153,10 +153,8 @@ impl State {
             action.tool.as_deref().unwrap_or(&action.action),
             &live.classes(action, &[]),
         );
-        let owed = self.reviews_of_agent.get(agent).copied().unwrap_or_default();
-        let too_many = owed >= REVIEWS_PER_AGENT || self.reviews.len() + self.looks_drawn() >= REVIEWS_AT_MOST;
         let mode = match stated {
-            _ if too_many => Mode::PreAction,
+            _ if self.has_too_many_looks(agent) => Mode::PreAction,
             // What the document says holds as long as what was shown does not speak against it.
             Some(_) if shown.is_some_and(|shown| too_many_errors(shown, rules)) => Mode::PreAction,
             Some(stated) => mode_of(stated.mode),
@@ -173,6 +171,12 @@ impl State {
             stated: stated.is_some(),
             within_s: (mode != Mode::PreAction).then(|| Span(within).as_seconds()),
         })
+    }
+
+    /// Nobody can be asked to look at more of what an agent does.
+    pub(super) fn has_too_many_looks(&self, agent: &str) -> bool {
+        let owed = self.reviews_of_agent.get(agent).copied().unwrap_or_default();
+        owed >= REVIEWS_PER_AGENT || self.reviews.len() + self.looks_drawn() >= REVIEWS_AT_MOST
     }
 
     /// What an outcome teaches: the standing after it, and who looks at what has run.

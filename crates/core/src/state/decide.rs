@@ -78,9 +78,10 @@ impl State {
 
         let action_id = ActionId(ctx.ids.next(ctx.now));
         let mut events = Vec::with_capacity(2);
-        if !self.agents.contains_key(&submit.agent) && self.sighted() < SIGHTED_AT_MOST {
+        if !self.agents.contains_key(&submit.agent) && self.room_for_sighted() > 0 {
             events.push(Draft::observed(AgentSighted {
                 agent: submit.agent.to_string(),
+                source: None,
             }));
         }
         let mut ruling = ruling;
@@ -120,9 +121,10 @@ impl State {
         Handled::done(events)
     }
 
-    /// How many agents were sighted and never registered. Registered ones take nobody's place.
-    fn sighted(&self) -> usize {
-        self.agents.values().filter(|agent| agent.quarantined).count()
+    /// How many more agents that nobody registered are kept track of. Registered ones take nobody's place.
+    pub(super) fn room_for_sighted(&self) -> usize {
+        let sighted = self.agents.values().filter(|agent| agent.quarantined);
+        SIGHTED_AT_MOST.saturating_sub(sighted.count())
     }
 
     /// What would be decided. Nothing comes of it.
@@ -254,7 +256,7 @@ impl State {
             // People vote on what was asked for: what they have to look at the agent asks for by itself.
             ruling.offer();
         }
-        if !found.reserved.is_empty() || !found.counted.is_empty() {
+        if found.online || !found.reserved.is_empty() || !found.counted.is_empty() {
             // Whether the reservation still stands shows only when the permit is used here.
             ruling.permit_use = PermitUse::Redeem;
         }
@@ -337,9 +339,13 @@ impl State {
         let (counted, counts_later) = limit::split(&mut found, ruling.status);
         let mut facts = facts;
         facts.budgets = found.accounts;
+        facts.circuits = found.circuits;
+        facts.depth = found.depth;
         facts.windows = found.windows;
         let reserved = Some(found.reserved).filter(|_| ruling.status == Status::Permitted);
         let reserved = reserved.unwrap_or_default();
+        let trials = Some(found.trials).filter(|_| ruling.status == Status::Permitted);
+        let trials = trials.unwrap_or_default();
         let told = self.tell_reached(&reserved, action_id, ctx);
         let permit = (ruling.status == Status::Permitted).then(|| Permit {
             audience: audience(offered.as_ref(), &submit.shown),
@@ -391,6 +397,7 @@ impl State {
             status: ruling.status,
             team: (self.agents.get(&submit.agent)).and_then(|agent| agent.team.clone()),
             tool: submit.shown.tool,
+            trials,
         };
         let summary = format!("{} was refused: {}", decision.action, first_message(&decision.reasons));
         events.push(Draft {

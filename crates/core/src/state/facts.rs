@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_policy::{Action, Context, Hidden, Member, Snapshot, Standing, Value, Verdict};
 
-use super::{Agent, State};
+use super::{Agent, OpenAction, State};
 use crate::command::Submit;
 use crate::event::{DecisionFacts, DecisionMade, Link};
 use crate::time::Time;
@@ -46,6 +46,17 @@ impl State {
         facts
     }
 
+    /// What an evaluation of an action that was asked for before reads of things outside it now; `stated` are labels of what
+    /// its agent has read, as it says now.
+    pub(super) fn facts_of_open(&self, action: &OpenAction, pii: Vec<String>, stated: &[String]) -> DecisionFacts {
+        let attempt = action.attempt.as_deref().unwrap_or_default();
+        let mut facts = self.agent_facts(&action.agent, &action.identity, attempt, pii);
+        facts.delegation = action.delegation.iter().map(|handed| self.link(handed)).collect();
+        facts.reads = self.reads_of(action, stated);
+        facts.run = self.run_facts(action.run.as_deref());
+        facts
+    }
+
     pub(super) fn agent_facts(&self, agent: &str, identity: &str, attempt: &str, pii: Vec<String>) -> DecisionFacts {
         let known = self.agents.get(agent);
         let mut words = BTreeMap::from([("identity".to_owned(), identity.to_owned())]);
@@ -57,8 +68,10 @@ impl State {
             accept_remedy: false,
             agent: words,
             budgets: Vec::new(),
+            circuits: Vec::new(),
             delegation: Vec::new(),
             delegation_gap: None,
+            depth: None,
             failures: self.failures(agent, attempt),
             labels: known.map(|agent| agent.labels.clone()).unwrap_or_default(),
             pii,

@@ -12,7 +12,10 @@ use countersign_policy::{Action, Demand, Reason, Snapshot};
 
 use super::{Ctx, State};
 use crate::digest::DigestKey;
-use crate::event::{AccountRead, ActsIn, AgentPaused, Counted, DecisionFacts, Reservation, Spends, WindowRead};
+use crate::event::{
+    AccountRead, ActsIn, AgentPaused, CircuitRead, Counted, DecisionFacts, DepthRead, Reservation, Spends, Trial,
+    WindowRead,
+};
 use crate::ids::ActionId;
 use crate::record::Draft;
 use crate::redact::{Kinds, Redactor};
@@ -62,16 +65,24 @@ pub(super) struct Names<'a> {
 pub(super) struct Found {
     /// Accounts of budgets, as they were read.
     pub(super) accounts: Vec<AccountRead>,
+    /// Circuits of limits that are not closed, as they were read.
+    pub(super) circuits: Vec<CircuitRead>,
     /// What a permit would count in the windows of limits.
     pub(super) counted: Vec<Counted>,
+    /// Where the action lies in the tree of its run.
+    pub(super) depth: Option<DepthRead>,
     /// What tightens the answer. The last one is the reason that is shown first.
     pub(super) objections: Vec<Objection>,
     /// Budgets and limits that have no room.
     pub(super) no_room: Vec<NoRoom>,
+    /// Whether it may still run shows only when its permit is used here.
+    pub(super) online: bool,
     /// What a permit would reserve.
     pub(super) reserved: Vec<Reservation>,
     /// What is to be kept while people decide.
     pub(super) spends: Option<Spends>,
+    /// Circuits that a permit would try.
+    pub(super) trials: Vec<Trial>,
     /// Windows of limits, as they were read.
     pub(super) windows: Vec<WindowRead>,
 }

@@ -93,6 +93,7 @@ impl State {
             Command::ReportOutcome(report) => self.report_outcome(*report, ctx),
             Command::SetMode(ask) => self.set_mode(*ask, &actor, ctx),
             Command::CloseReview(ask) => self.close_review(*ask, ctx),
+            Command::CloseCircuit(ask, why) => self.close_circuit(*ask, why),
             Command::PauseAgent(agent, why) => self.pause_agent(agent, why),
             Command::ResumeAgent(agent, why) => self.resume_agent(agent, why),
             Command::RegisterAgent(agent, key) => self.register_agent(*agent, key, ctx),
@@ -142,6 +143,7 @@ impl State {
             Command::ReleaseCredential(ask) => self.release_credential(*ask, ctx),
             Command::NoteNotice(noted) => self.note_notice(*noted, ctx),
             Command::ResendNotice(notice) => self.resend_notice(notice, ctx),
+            Command::Observe(ask) => self.observe(*ask, ctx),
             Command::StartRun(new) => self.start_run(*new, &actor, ctx),
             Command::EndRun(ask) => self.end_run(*ask),
             Command::GiveInput(ask) => self.give_input(*ask),
@@ -231,6 +233,8 @@ impl State {
             Event::PracticeEnded(e) => of_action(e.action_id),
             Event::PracticeStarted(e) => of_action(e.action_id),
             Event::CallbackDue(e) => of_action(e.action_id),
+            Event::CircuitClosed(e) => e.action_id.and_then(of_action),
+            Event::CircuitOpened(e) => Some((e.agent.clone(), Some(e.action_id))),
             Event::PermitRedeemed(e) => of_action(e.action_id),
             Event::CredentialReleased(e) => of_action(e.action_id),
             Event::PermitRefused(e) => of_action(e.action_id),
@@ -247,6 +251,7 @@ impl State {
             | Event::AlertRaised(_)
             | Event::BudgetReached(_)
             | Event::CallbackRegistered(_)
+            | Event::CallsObserved(_)
             | Event::CallbackRemoved(_)
             | Event::ChannelRegistered(_)
             | Event::ChannelRemoved(_)

@@ -65,6 +65,7 @@ impl Agent {
             quarantined: true,
             review_overdue: false,
             since: now,
+            source: None,
             team: None,
             uses: Uses::new(),
         }

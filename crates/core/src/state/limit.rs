@@ -7,17 +7,20 @@
 //! An agent opens a bounded number of windows of one limit; what it does beyond that shares one window. Windows that many
 //! actions fill are kept in a thousand steps, each of which leaves with its last action: never too early.
 
+mod circuit;
 mod count;
+mod depth;
 mod show;
 mod window;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use countersign_policy::{Action, AtCap, Decimal, Decision, Key, Limit, Snapshot};
+use countersign_policy::{Action, AtCap, Decimal, Decision, Key, Limit, Measure, Snapshot};
 
+pub use self::circuit::{Circuit, Circuits};
 pub(super) use self::count::split;
-pub use self::show::{LimitStands, LookedFor, WindowStands};
+pub use self::show::{CircuitStands, LimitStands, LookedFor, WindowStands};
 use self::window::plus;
 pub use self::window::{Window, Windows};
 use super::State;
@@ -38,6 +41,7 @@ pub(super) fn guard(state: &State, wanted: &Wanted<'_>, found: &mut Found) {
     if wanted.live.limits().is_empty() {
         return;
     }
+    state.read_depth(wanted, found);
     let team = state.agents.get(wanted.agent).and_then(|agent| agent.team.as_deref());
     let limits = wanted
         .live
@@ -46,7 +50,17 @@ pub(super) fn guard(state: &State, wanted: &Wanted<'_>, found: &mut Found) {
         if limit.counts_retries() && wanted.facts.failures == 0 {
             continue;
         }
-        if let Err((code, why)) = state.look_into(limit, team, wanted, found) {
+        let looked = match limit.measure() {
+            Measure::Failures(_) => {
+                state.look_at_circuit(limit, &doing(team, wanted), wanted, found);
+                Ok(())
+            }
+            Measure::Depth => State::look_at_depth(limit, found),
+            Measure::Actions | Measure::Retries | Measure::Repetitions | Measure::Costs => {
+                state.look_into(limit, team, wanted, found)
+            }
+        };
+        if let Err((code, why)) = looked {
             found.objections.push(Objection {
                 reason: limit.reason(code, Decision::Deny, why),
                 stricter: Stricter::Deny,
@@ -64,20 +78,23 @@ pub(super) struct Doing<'a> {
     pub(super) tool: Option<&'a str>,
 }
 
+fn doing<'a>(team: Option<&'a str>, wanted: &Wanted<'a>) -> Doing<'a> {
+    Doing {
+        action: wanted.action,
+        agent: wanted.agent,
+        operation: wanted.names.operation,
+        team,
+        tool: wanted.names.tool,
+    }
+}
+
 /// The code of a refusal, and its sentence.
 type Why = (&'static str, String);
 
 impl State {
     /// What one limit says about an action.
     fn look_into(&self, limit: &Limit, team: Option<&str>, wanted: &Wanted<'_>, found: &mut Found) -> Result<(), Why> {
-        let doing = Doing {
-            action: wanted.action,
-            agent: wanted.agent,
-            operation: wanted.names.operation,
-            team,
-            tool: wanted.names.tool,
-        };
-        let window = self.window_of(limit, &doing, wanted.facts, wanted.digest_key)?;
+        let window = self.window_of(limit, &doing(team, wanted), wanted.facts, wanted.digest_key)?;
         let currency = self.currency_under(wanted.live);
         let kept = |amount: &Decimal| {
             let text = amount.to_string();
@@ -109,9 +126,11 @@ impl State {
         let more = takes.unwrap_or_default();
         let fits = |count: u32, sum: Decimal| {
             limit.count().is_none_or(|most| count < most)
-                && limit
-                    .sum()
-                    .is_none_or(|(most, _)| more.is_zero() || plus(sum, more) <= most)
+                && limit.sum().is_none_or(|(most, _)| match limit.measure() {
+                    // What it will have cost is not known yet.
+                    Measure::Costs => sum < most,
+                    _amounts => more.is_zero() || plus(sum, more) <= most,
+                })
         };
         let beyond = !fits(holds.count, holds.sum);
         let room = beyond.then(|| holds.room(fits)).flatten();
@@ -276,6 +295,9 @@ fn takes(
     let Some(to) = limit.unit(currency) else {
         return Ok(None);
     };
+    if limit.measure() == Measure::Costs {
+        return Ok(Some(Decimal::ZERO));
+    }
     let name = limit.name();
     let amount = amount.filter(|amount| !amount.is_sign_negative() || amount.is_zero());
     let amount = amount.ok_or_else(|| {
@@ -300,6 +322,7 @@ fn code(limit: &Limit, read: &WindowRead) -> &'static str {
     match () {
         () if limit.looks_for_repetitions() => "possible_duplicate",
         () if limit.counts_retries() && count_full => "retries",
+        () if limit.measure() == Measure::Costs => "cost",
         () if count_full => "rate",
         () => "velocity",
     }
@@ -314,7 +337,10 @@ fn full(limit: &Limit, found: &WindowRead) -> String {
     if let (Some(most), Some(sum), Some(takes)) = (&found.sum_at_most, &found.sum, &found.takes) {
         let unit = found.unit.as_deref().unwrap_or_default();
         let comma = if text.is_empty() { "" } else { ", " };
-        text = format!("{text}{comma}sum {sum} of {most} {unit}, and this takes {takes}");
+        text = match limit.measure() {
+            Measure::Costs => format!("{sum} of {most} {unit} were spent"),
+            _amounts => format!("{text}{comma}sum {sum} of {most} {unit}, and this takes {takes}"),
+        };
     }
     let mut told = limit.keys().iter().filter(|key| **key != Key::Agent).peekable();
     let whose = told.peek().is_some().then(|| {

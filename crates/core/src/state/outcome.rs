@@ -4,9 +4,9 @@ use countersign_policy::constraint;
 
 use super::autonomy::Acted;
 use super::budget::Reported;
-use super::{Ctx, Handled, State};
+use super::{Ctx, Handled, OpenAction, State};
 use crate::command::ReportOutcome;
-use crate::event::{OutcomeReported, OutcomeStatus, Status};
+use crate::event::{Event, OutcomeReported, OutcomeStatus, Status};
 use crate::record::{Draft, Provenance};
 use crate::redact::Kinds;
 use crate::refusal::Refusal;
@@ -103,7 +103,7 @@ impl State {
         let well = report.status == OutcomeStatus::Succeeded && violations.is_empty();
         let week = self.takes_part(acts_in, well, ctx);
         let learned = self.learn(&acted, report.status, !violations.is_empty(), ctx);
-        let stated = report.cost.map(|(amount, code)| (amount.to_string(), code));
+        let stated = (report.cost.as_ref()).map(|(amount, code)| (amount.to_string(), code.clone()));
         // Digits that are something that must not be kept are no cost that anybody needs.
         let kept =
             |(amount, _): &(String, String)| ctx.redactor.redact_text(amount, &Kinds::default()).found.is_empty();
@@ -112,12 +112,24 @@ impl State {
             (Some(action), _) => action.attempt.as_ref(),
             (None, view) => view.and_then(|view| view.decision.attempt.as_ref()),
         };
+        let (mut counted, mut circuits) = (Vec::new(), Vec::new());
+        // What is about to leave the state is not known any more when the outcome is stored.
+        let stays = |action: &&OpenAction| action.leaves > ctx.now || action.outcome_due.is_some();
+        if let Some(action) = open.filter(stays) {
+            counted = self.count_after_all(action, ctx.now);
+            let spent = report.cost.as_ref().filter(|_| cost.is_some());
+            if let Err(why) = self.count_cost(action, spent, &mut counted, ctx) {
+                events.extend(self.alert("cost_not_counted", why, Some(agent), Some(id), ctx));
+            }
+            let (failed, changed) = self.after_outcome(id, action, report.status, ctx);
+            counted.extend(failed);
+            circuits = changed;
+        }
         let outcome = OutcomeReported {
             action_id: id,
+            cause: report.cause,
             cost,
-            counted: open
-                .map(|action| self.count_after_all(action, ctx.now))
-                .unwrap_or_default(),
+            counted,
             currency,
             duration_ms: report.duration_ms,
             fell_short: if report.status == OutcomeStatus::Failed || !violations.is_empty() {
@@ -136,7 +148,14 @@ impl State {
         draft.prov = Provenance::Reported;
         draft.redact = report.redact;
         events.insert(0, draft);
+        events.extend(circuits);
+        let looked_at = learned
+            .iter()
+            .any(|draft| matches!(draft.event, Event::ReviewOpened(_)));
         events.extend(learned);
+        if let Some(cause) = report.cause {
+            events.extend(self.route(cause, &acted, well, looked_at, ctx));
+        }
         Handled::done(events)
     }
 }

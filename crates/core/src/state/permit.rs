@@ -47,7 +47,8 @@ impl State {
             return Err(Refusal::new(Category::Throttled, "repeated_refusal", detail).hint("ask for a new decision"));
         }
         let redeemable = self.redeemable(&redeem, action, permit, ctx);
-        let (reevaluated, counted) = match redeemable.and_then(|again| Ok((again, self.recount(action, ctx)?))) {
+        let with_limits = |again| Ok((again, self.recount(action, ctx)?, self.tries(action_id, action, ctx)?));
+        let (reevaluated, counted, trials) = match redeemable.and_then(with_limits) {
             Ok(redeemable) => redeemable,
             Err(refusal) => {
                 let refused = PermitRefused {
@@ -74,6 +75,7 @@ impl State {
             permit: redeem.permit,
             reevaluated: reevaluated.then(|| self.live.clone()).flatten(),
             tool: Some(action.tool.clone()),
+            trials,
         })
     }
 

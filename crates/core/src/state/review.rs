@@ -351,15 +351,7 @@ impl State {
                 "the policy has changed, and parts of the action were not kept, so it cannot be evaluated again".into(),
             );
         }
-        let mut facts = self.agent_facts(
-            &action.agent,
-            &action.identity,
-            action.attempt.as_deref().unwrap_or_default(),
-            Vec::new(),
-        );
-        facts.delegation = action.delegation.iter().map(|handed| self.link(handed)).collect();
-        facts.reads = self.reads_of(action, &[]);
-        facts.run = self.run_facts(action.run.as_deref());
+        let facts = self.facts_of_open(action, Vec::new(), &[]);
         let verdict = self.evaluate(live, &action.agent, stored, &facts, false, ctx.now, None);
         let granting = matches!(
             verdict.decision,

@@ -206,11 +206,7 @@ impl State {
     /// What the evaluation of a revision reads outside the action.
     pub(crate) fn facts_of_revision(&self, action: &OpenAction, submit: &Submit) -> DecisionFacts {
         let pii = submit.redact.keys().cloned().collect();
-        let mut facts = self.agent_facts(&submit.agent, &action.identity, &submit.attempt, pii);
-        facts.delegation = action.delegation.iter().map(|handed| self.link(handed)).collect();
-        facts.reads = self.reads_of(action, &submit.shown.reads);
-        facts.run = self.run_facts(action.run.as_deref());
-        facts
+        self.facts_of_open(action, pii, &submit.shown.reads)
     }
 
     /// The request about the changed action, if policy lets it go on.
@@ -263,6 +259,8 @@ impl State {
         // People were asked, whatever policy says of it now.
         let (counted, counts_later) = split(&mut ruling.found, Status::Pending);
         facts.budgets = ruling.found.accounts;
+        facts.circuits = ruling.found.circuits;
+        facts.depth = ruling.found.depth;
         facts.windows = ruling.found.windows;
         let revised = ApprovalRevised {
             action_id: approval.action_id,

@@ -35,6 +35,9 @@ pub struct OpenRun {
     pub idle_s: u32,
     /// When something was last heard of it.
     pub last: Time,
+    /// How deep its actions lie, where the live policy limits that: by id, and by keyed digest of their step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub levels: BTreeMap<Arc<str>, u32>,
     /// The open run that it is part of, as actions name it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Arc<str>>,
@@ -237,6 +240,7 @@ impl State {
             agents: e.agents.clone(),
             idle_s: e.idle_s,
             last: now,
+            levels: BTreeMap::new(),
             parent: e.parent.map(|parent| parent.to_string().into()),
             reads: e.reads.iter().map(|label| Arc::from(label.as_str())).collect(),
             since: now,

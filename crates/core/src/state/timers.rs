@@ -71,6 +71,7 @@ impl State {
                         fell_short: Vec::new(),
                         in_a_row: None,
                         action_id: id,
+                        cause: None,
                         cost: None,
                         counted: Vec::new(),
                         currency: None,
@@ -83,6 +84,7 @@ impl State {
                     }));
                     let agent = self.actions.get(&id).map(|action| action.agent.clone());
                     if let Some(action) = self.actions.get(&id) {
+                        events.extend(self.after_outcome(id, action, OutcomeStatus::Unknown, ctx).1);
                         let acted = Acted::of(id, action);
                         events.extend(self.learn(&acted, OutcomeStatus::Unknown, false, ctx));
                     }

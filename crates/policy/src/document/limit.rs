@@ -2,12 +2,15 @@
 //!
 //! `limits:` documents list them; `rate:` in the limits of a mandate is the same thing for one agent.
 
+mod measure;
+
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
+use self::measure::counts;
 use super::RuleId;
-use super::budget::{AT_CAP, AtCap, MOST};
+use super::budget::{AtCap, MOST};
 use super::field::{Fields, Reader, parse_duration};
 use super::rule::Approvers;
 use super::which::Which;
@@ -134,6 +137,37 @@ fn write(value: &Value, into: &mut String) {
     }
 }
 
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Actions, and what their amounts come to.
+    Actions,
+    /// What the agent has failed at before.
+    Retries,
+    /// Actions that repeat an earlier one.
+    Repetitions,
+    /// Outcomes that report a failure. So many of them open a circuit, for so many microseconds.
+    Failures(i64),
+    /// What outcomes say that actions cost.
+    Costs,
+    /// How deep an action lies in the tree of its run.
+    Depth,
+}
+
+impl Measure {
+    /// In a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Measure::Actions => "actions",
+            Measure::Retries => "retries",
+            Measure::Repetitions => "repetitions",
+            Measure::Failures(_) => "failures",
+            Measure::Costs => "costs",
+            Measure::Depth => "depth",
+        }
+    }
+}
+
 /// One limit.
 pub struct Limit {
     pub(crate) id: RuleId,
@@ -142,8 +176,7 @@ pub struct Limit {
     count: Option<u32>,
     sum: Option<(Decimal, Option<String>)>,
     within: i64,
-    same: bool,
-    retries: bool,
+    measure: Measure,
     at_cap: AtCap,
     pub(crate) approvers: Approvers,
 }
@@ -174,14 +207,19 @@ impl Limit {
         self.within
     }
 
+    /// What it counts.
+    pub fn measure(&self) -> Measure {
+        self.measure
+    }
+
     /// It looks for repetitions: the first one is shown, and one that waits for people counts as well.
     pub fn looks_for_repetitions(&self) -> bool {
-        self.same
+        self.measure == Measure::Repetitions
     }
 
     /// It counts only what the agent has failed at before.
     pub fn counts_retries(&self) -> bool {
-        self.retries
+        self.measure == Measure::Retries
     }
 
     /// What happens to an action for which there is no room.
@@ -241,19 +279,23 @@ fn limit(reader: &mut Reader<'_>, node: &Node) -> Option<Limit> {
     let name = fields.need(reader, "name").and_then(|node| reader.id(node));
     let which = Which::read(reader, &mut fields);
     let (same, per) = (fields.get("same"), fields.get("per"));
+    let counts = counts(reader, &mut fields, same);
+    let measure = counts.as_ref().map(|counts| counts.measure);
     let mut keys = match (per, same) {
         (Some(node), _) => keys(reader, node, true)?,
         (None, Some(_)) => Vec::new(),
-        (None, None) => vec![Key::Agent],
+        (None, None) => measure::usual_keys(measure),
     };
     if let Some(node) = same {
         keys.extend(self::keys(reader, node, false)?);
     }
-    let counts = counts(reader, &mut fields, same);
-    let within = within(reader, &mut fields, &keys);
-    let at_cap = fields.get("at_cap").and_then(|node| reader.word(node, &AT_CAP));
-    let usual = if same.is_some() { AtCap::Ask } else { AtCap::Deny };
-    let at_cap = at_cap.unwrap_or(usual);
+    measure::fits(reader, measure, per, &keys);
+    let within = match measure {
+        // Levels do not pass.
+        Some(Measure::Depth) => Some(RUN_WINDOW),
+        Some(_) | None => within(reader, &mut fields, &keys),
+    };
+    let at_cap = measure::at_cap(reader, &mut fields, measure);
     let approvers = Approvers::read(reader, &mut fields, at_cap == AtCap::Ask);
     fields.finish(reader);
     let counts = counts?;
@@ -269,51 +311,9 @@ fn limit(reader: &mut Reader<'_>, node: &Node) -> Option<Limit> {
         count: counts.count,
         sum: counts.sum,
         within: within?,
-        same: same.is_some(),
-        retries: counts.retries,
+        measure: counts.measure,
         at_cap,
         approvers: approvers?,
-    })
-}
-
-struct Counts {
-    count: Option<u32>,
-    sum: Option<(Decimal, Option<String>)>,
-    retries: bool,
-}
-
-/// `count`, `sum` and `retries`, of which one has to be there; `same` allows one action.
-fn counts(reader: &mut Reader<'_>, fields: &mut Fields<'_>, same: Option<&Node>) -> Option<Counts> {
-    let (count, sum, retries) = (fields.get("count"), fields.get("sum"), fields.get("retries"));
-    for (name, node) in [("count", count), ("sum", sum), ("retries", retries)] {
-        if let Some(node) = node.filter(|_| same.is_some()) {
-            let message = format!("`{name}` has no effect beside `same`: the second one is a repetition");
-            reader.error("no_effect", node.span.clone(), message, "write two limits");
-        }
-    }
-    if let (Some(node), Some(_)) = (retries, count) {
-        let help = "write two limits";
-        let message = "`count` counts every action, `retries` only those that failed before";
-        reader.error("contradiction", node.span.clone(), message, help);
-    }
-    if count.or(sum).or(retries).or(same).is_none() {
-        let help = "add `count: 10`, `sum: 4500.00 USD`, `retries: 3`, or `same: [args.order]`";
-        reader.error("missing_field", fields.head(), "the limit limits nothing", help);
-        return None;
-    }
-    let whole = |reader: &mut Reader<'_>, node: Option<&Node>| match node {
-        Some(node) => reader.whole(node, 1, MOST_COUNTED).map(Some),
-        None => Some(None),
-    };
-    let (counted, retried) = (whole(reader, count)?, whole(reader, retries)?);
-    let sum = match sum {
-        Some(node) => Some(amount(reader, node)?),
-        None => None,
-    };
-    Some(Counts {
-        count: same.map(|_| 1).or(counted).or(retried),
-        sum,
-        retries: retries.is_some(),
     })
 }
 
@@ -435,8 +435,7 @@ pub(crate) fn rates(
             count: Some(count),
             sum: None,
             within,
-            same: false,
-            retries: false,
+            measure: Measure::Actions,
             at_cap,
             approvers: approvers.clone(),
         });

@@ -25,6 +25,11 @@ impl Known {
         }
     }
 
+    /// Whether it is one of the names.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
     /// The known name that `name` could be taken for.
     pub(crate) fn mistaken(&self, name: &str) -> Option<&str> {
         if self.names.contains(name) {

@@ -78,6 +78,7 @@ async fn report_outcome(asked: Asked<Caller>) -> Answer {
         }
     }
     let report = OutcomeReport {
+        cause: typed.cause,
         status: match typed.status {
             OutcomeWord::Succeeded => OutcomeStatus::Succeeded,
             OutcomeWord::Failed => OutcomeStatus::Failed,

@@ -28,6 +28,7 @@ fn on_the_wire(id: &str, agent: &Agent) -> AgentAnswer {
         team: agent.team.clone(),
         labels: agent.labels.clone(),
         quarantined: agent.quarantined,
+        seen_by: agent.source.clone(),
         since: agent.since.to_string(),
     }
 }

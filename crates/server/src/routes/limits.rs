@@ -1,9 +1,11 @@
 //! Limits as they stand.
 
-use countersign_api::limits::{LimitAnswer, LimitsAnswer, WindowAnswer};
+use countersign_api::limits::{
+    CircuitAnswer, CloseCircuitAnswer, CloseCircuitBody, LimitAnswer, LimitsAnswer, WindowAnswer,
+};
 use countersign_core::digest::DigestKey;
-use countersign_core::policy::{Limit, Snapshot};
-use countersign_core::state::{LookedFor, WindowStands, amount_text};
+use countersign_core::policy::{Limit, Measure, Snapshot};
+use countersign_core::state::{CircuitStands, LookedFor, WindowStands, amount_text};
 use countersign_core::{State, Time};
 use countersign_engine::Caller;
 
@@ -19,6 +21,7 @@ const LISTED: usize = 100;
 handlers! {
     "limits" => Caller limits,
     "limit" => Caller limit,
+    "close_circuit" => Caller close_circuit,
 }
 
 fn window(stands: WindowStands) -> WindowAnswer {
@@ -47,7 +50,12 @@ fn on_the_wire(
         count: limit.count(),
         sum: limit.sum().map(|(sum, _)| amount_text(sum, unit)),
         within_s: limit.within() / 1_000_000,
-        counts: counted(limit).to_owned(),
+        counts: limit.measure().as_str().to_owned(),
+        open_for_s: match limit.measure() {
+            Measure::Failures(open_for) => Some(open_for / 1_000_000),
+            Measure::Actions | Measure::Retries | Measure::Repetitions | Measure::Costs | Measure::Depth => None,
+        },
+        circuits: stands.circuits.into_iter().map(circuit).collect(),
         at_cap: limit.at_cap().as_str().to_owned(),
         windows_in_use: stands.in_use,
         windows: stands.windows.into_iter().map(window).collect(),
@@ -55,13 +63,14 @@ fn on_the_wire(
     }
 }
 
-fn counted(limit: &Limit) -> &'static str {
-    if limit.looks_for_repetitions() {
-        "repetitions"
-    } else if limit.counts_retries() {
-        "retries"
-    } else {
-        "actions"
+fn circuit(stands: CircuitStands) -> CircuitAnswer {
+    CircuitAnswer {
+        circuit: stands.whose,
+        failures: stands.failures,
+        failed_by: stands.by,
+        open_since: stands.since.to_string(),
+        try_at: stands.until.to_string(),
+        trial: stands.trial.map(|trial| trial.to_string()),
     }
 }
 
@@ -88,7 +97,7 @@ async fn limits(asked: Asked<Caller>) -> Answer {
         let most = if some { LISTED } else { 1 };
         let one = |limit| on_the_wire(limit, state, live, now, &look, most);
         let all = live.limits().iter().map(one);
-        all.filter(|limit| !some || limit.windows_in_use > 0)
+        all.filter(|limit| !some || limit.windows_in_use > 0 || !limit.circuits.is_empty())
             .collect::<Vec<_>>()
     };
     let limits = asked.app.engine.limits(&asked.caller, read).await?;
@@ -105,4 +114,16 @@ async fn limit(asked: Asked<Caller>) -> Answer {
     };
     let found = asked.app.engine.limits(&asked.caller, read).await?.flatten();
     json(&found.ok_or_else(|| Problem::missing("limit", asked.param()))?)
+}
+
+async fn close_circuit(asked: Asked<Caller>) -> Answer {
+    let body: CloseCircuitBody = asked.body()?;
+    let (limit, circuit) = (body.limit.0, body.circuit.0);
+    let request = asked.request();
+    let closed = asked
+        .app
+        .engine
+        .close_circuit(&request, &limit, &circuit, &body.reason.0);
+    let replayed = closed.await?;
+    Ok(json(&CloseCircuitAnswer { limit, circuit })?.replayed(replayed))
 }

@@ -160,3 +160,37 @@ async fn people_see_where_every_limit_stands_and_find_an_agent_or_a_value() {
     server.get(admin, "/v1/limits/nope").await.problem(404);
     server.get(admin, "/v1/limits?who=bot").await.problem(422);
 }
+
+#[tokio::test]
+async fn an_open_circuit_is_shown_denies_and_is_closed_by_a_person_with_a_reason() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let limits = "limits: [{ name: crm-down, tool: crm/read, failures: 1, within: 1h, open_for: 1h }]\n";
+    let files = json!({ "gate.yaml": GATE, "limits.yaml": limits });
+    server.policy(admin, &files).await;
+    let read = json!({ "tool": "crm/read", "action": "read" });
+    let ran = acme.decide(&read).await;
+    let outcome = format!("/v1/actions/{}/outcome", ran["id"].as_str().unwrap());
+    let failed = json!({ "status": "failed", "cause": "conflicting_instructions" });
+    let told = server.post(&acme.agent, &outcome, &failed).await.good();
+    assert_eq!(told["outcome"]["cause"], "conflicting_instructions");
+
+    let refused = acme.decide(&read).await;
+    assert_eq!(refused["reasons"][0]["code"], "breaker_open");
+    let shown = server.get(admin, "/v1/limits/crm-down").await.good();
+    assert_eq!(
+        [&shown["counts"], &shown["open_for_s"], &shown["circuits"][0]["circuit"]],
+        [&json!("failures"), &json!(3600), &json!("agent:bot,tool:crm/read")]
+    );
+    let message = refused["reasons"][0]["message"].as_str().unwrap();
+    assert!(
+        message.ends_with(shown["circuits"][0]["try_at"].as_str().unwrap()),
+        "{message}"
+    );
+
+    let close = json!({ "limit": "crm-down", "circuit": "agent:bot,tool:crm/read", "reason": "the vendor mended it" });
+    server.post(admin, "/v1/limits:close_circuit", &close).await.good();
+    let again = server.post(admin, "/v1/limits:close_circuit", &close).await;
+    assert_eq!(again.problem(404), "not_found");
+    assert_eq!(acme.decide(&read).await["status"], "permitted");
+}

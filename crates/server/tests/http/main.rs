@@ -16,6 +16,7 @@ mod inventory;
 mod limits;
 mod log;
 mod logs;
+mod observed;
 mod operations;
 mod permissions;
 mod practice;

@@ -140,6 +140,8 @@ fn expected(call: &Call, who: &str) -> bool {
         "acknowledge_alert",
         "pause_agent",
         "resume_agent",
+        "close_circuit",
+        "observe",
         "register_callback",
         "remove_callback",
         "resend_delivery",

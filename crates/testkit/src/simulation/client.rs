@@ -204,6 +204,7 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
         }
         Want::Report(id, status, cost) => {
             let report = OutcomeReport {
+                cause: None,
                 status: *status,
                 cost: cost.clone().map(|cost| (cost, "USD".into())),
                 duration_ms: Some(10),

@@ -8,6 +8,11 @@ use crate::state::{Due, GRACE, OpenAction, State};
 impl State {
     pub(super) fn redeemed(&mut self, record: &Record, e: &PermitRedeemed) {
         self.counted_by_use(e);
+        self.tried_by(e.action_id, &e.trials);
+        if let Some(action) = self.actions.get(&e.action_id).filter(|action| !action.outcome) {
+            let (agent, tool) = (action.agent.clone(), action.tool.clone());
+            self.ran_here(&agent, &tool, record.ts);
+        }
         let Some(action) = self.actions.get_mut(&e.action_id) else {
             return;
         };
@@ -34,6 +39,11 @@ impl State {
         }
         if let Some(row) = &e.in_a_row {
             self.failed_in_a_row(record.ts, row);
+        }
+        // A permit that is checked offline leaves no other trace of having been used.
+        if let Some(action) = self.actions.get(&e.action_id).filter(|action| !action.redeemed) {
+            let (agent, tool) = (action.agent.clone(), action.tool.clone());
+            self.ran_here(&agent, &tool, record.ts);
         }
         match self.actions.get_mut(&e.action_id) {
             Some(action) => {

@@ -1,6 +1,6 @@
 //! What counts, from when on and until when: at decisions, approvals, uses and outcomes.
 
-use countersign_policy::{Action, AtCap};
+use countersign_policy::{Action, AtCap, Decimal, Measure};
 
 use super::window::{Holds, Seen};
 use super::{Doing, counted, full, takes, told};
@@ -58,8 +58,10 @@ impl State {
         let currency = self.currency_under(live);
         let mut counts = Vec::new();
         for limit in live.limits_of(&action.agent, team, tool, &action.operation) {
-            if limit.looks_for_repetitions() {
-                continue;
+            match limit.measure() {
+                Measure::Actions | Measure::Retries | Measure::Costs => {}
+                // They counted when it was asked for, or look at it again when its permit is used.
+                Measure::Repetitions | Measure::Depth | Measure::Failures(_) => continue,
             }
             let agreed = action.counts_later.iter().find(|later| *later.limit == *limit.name());
             let (window, amount, beyond) = match (agreed, stored) {
@@ -144,12 +146,58 @@ impl State {
         counted.map(again).collect()
     }
 
-    /// Counts what an outcome says that counts.
-    pub(in crate::state) fn counted_after_all(&mut self, e: &OutcomeReported) {
-        if let Some(action) = self.actions.get(&e.action_id) {
-            for counted in &e.counted {
-                self.windows.count(&action.agent, counted, None);
+    /// What an outcome has cost counts in the windows of limits on costs, in place of what its permit counted there. The
+    /// second is whether there is no rate for it.
+    pub(in crate::state) fn count_cost(
+        &self,
+        action: &OpenAction,
+        cost: Option<&(Decimal, String)>,
+        counted: &mut Vec<Counted>,
+        ctx: &Ctx<'_>,
+    ) -> Result<(), String> {
+        let (Some(live), Some((cost, from))) = (ctx.live, cost) else {
+            return Ok(());
+        };
+        let mut without_rate = Ok(());
+        for old in &action.counted {
+            let limit = live.limit(&old.limit).filter(|limit| limit.measure() == Measure::Costs);
+            let Some(to) = limit.and_then(|limit| limit.unit(self.currency_under(live))) else {
+                continue;
+            };
+            let converted = || live.rates().and_then(|rates| rates.convert(*cost, from, to));
+            let worth = if from == to { Some(*cost) } else { converted() };
+            let Some(worth) = worth.filter(|worth| !worth.is_sign_negative()) else {
+                without_rate = Err(format!(
+                    "limit `{}` is in {to}, and there is no rate for {from}",
+                    old.limit
+                ));
+                continue;
+            };
+            let amount = Some(super::written(worth, to));
+            match counted.iter_mut().find(|again| is_same(again, old)) {
+                Some(again) => again.amount = amount,
+                None => counted.push(Counted {
+                    amount,
+                    from: ctx.now,
+                    until: ctx.now + (old.until - old.from),
+                    ..old.clone()
+                }),
             }
+        }
+        without_rate
+    }
+
+    /// Counts what an outcome says that counts, in place of what counted before.
+    pub(in crate::state) fn counted_after_all(&mut self, e: &OutcomeReported) {
+        let Some(action) = self.actions.get(&e.action_id) else {
+            return;
+        };
+        for counted in &e.counted {
+            let old = action.counted.iter().find(|old| is_same(old, counted));
+            if let Some(old) = old.filter(|_| !action.uncounted) {
+                self.windows.uncount(e.action_id, old);
+            }
+            self.windows.count(&action.agent, counted, None);
         }
     }
 
@@ -237,6 +285,10 @@ impl State {
             self.windows.uncount(id, counted);
         }
     }
+}
+
+fn is_same(one: &Counted, other: &Counted) -> bool {
+    one.limit == other.limit && one.window == other.window
 }
 
 fn with_currency(amount: Option<&String>, currency: Option<&String>) -> Option<String> {

@@ -5,6 +5,7 @@ use countersign_policy::{Limit, Snapshot, as_compared};
 use super::State;
 use super::{Windows, written};
 use crate::digest::DigestKey;
+use crate::ids::ActionId;
 use crate::time::{Span, Time};
 
 /// One window of a limit as it stands.
@@ -22,9 +23,28 @@ pub struct WindowStands {
     pub whose: String,
 }
 
+/// A circuit that is not closed, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CircuitStands {
+    /// Who failed last.
+    pub by: String,
+    /// How many failures opened it.
+    pub failures: u32,
+    /// Since when it is open.
+    pub since: Time,
+    /// The action that tries it now.
+    pub trial: Option<ActionId>,
+    /// From when on one action may try.
+    pub until: Time,
+    /// Whose it is, as records name it.
+    pub whose: String,
+}
+
 /// A limit as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitStands {
+    /// Circuits that it has opened, those that may be tried last first.
+    pub circuits: Vec<CircuitStands>,
     /// How many of its windows hold something.
     pub in_use: usize,
     /// What a sum is counted in.
@@ -103,10 +123,30 @@ impl State {
         }
         keep(&mut windows, most);
         LimitStands {
+            circuits: self.circuits_stand(limit, now, look, most),
             in_use,
             unit,
             windows: windows.into_iter().map(|(_, _, stands)| stands).collect(),
         }
+    }
+}
+
+impl State {
+    fn circuits_stand(&self, limit: &Limit, now: Time, look: &LookedFor<'_>, most: usize) -> Vec<CircuitStands> {
+        let open = self.circuits.of(limit.name());
+        let open = open.filter(|(whose, circuit)| look.finds(limit, whose, &circuit.agent));
+        let stands = open.map(|(whose, circuit)| CircuitStands {
+            by: circuit.agent.to_string(),
+            failures: circuit.failures,
+            since: circuit.since,
+            trial: self.trial_of(circuit, now),
+            until: circuit.until,
+            whose: whose.to_string(),
+        });
+        let mut stands: Vec<CircuitStands> = stands.collect();
+        stands.sort_by(|a, b| b.until.cmp(&a.until).then_with(|| a.whose.cmp(&b.whose)));
+        stands.truncate(most);
+        stands
     }
 }
 

@@ -237,7 +237,8 @@ impl Windows {
         }
     }
 
-    fn close(&mut self, limit: &Arc<str>, whose: &Arc<str>) {
+    /// Nothing counts there any more.
+    pub(super) fn close(&mut self, limit: &Arc<str>, whose: &Arc<str>) {
         let Some(windows) = self.by_limit.get_mut(limit) else {
             return;
         };
