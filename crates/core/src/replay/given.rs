@@ -29,6 +29,7 @@ impl Replay<'_> {
         // What the guards read is derived with the decision, and compared with it.
         facts.budgets.clone_from(&decision.facts.budgets);
         facts.windows.clone_from(&decision.facts.windows);
+        facts.positions.clone_from(&decision.facts.positions);
         facts.policy_unavailable = decision.facts.policy_unavailable && self.state.live().is_some();
         compare::field("facts", &decision.facts, &facts, &mut differences);
         compare::field("snapshot", &record.snapshot, &self.state.live(), &mut differences);

@@ -135,6 +135,7 @@ impl Replay<'_> {
         // What the guards read is derived with the decision, and compared with it.
         facts.budgets.clone_from(&e.facts.budgets);
         facts.windows.clone_from(&e.facts.windows);
+        facts.positions.clone_from(&e.facts.positions);
         compare::field("facts", &e.facts, &facts, &mut differences);
         compare::field("snapshot", &record.snapshot, &self.state.live(), &mut differences);
         let author = e.edited_by.as_deref().unwrap_or(&action.agent);

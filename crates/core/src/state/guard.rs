@@ -12,15 +12,21 @@ use countersign_policy::{Action, Demand, Reason, Snapshot};
 
 use super::{Ctx, State};
 use crate::digest::DigestKey;
-use crate::event::{AccountRead, ActsIn, AgentPaused, Counted, DecisionFacts, Reservation, Spends, WindowRead};
+use crate::event::{
+    AccountRead, ActsIn, AgentPaused, Counted, DecisionFacts, Position, PositionsRead, Reservation, Spends, WindowRead,
+};
 use crate::ids::ActionId;
 use crate::record::Draft;
 use crate::redact::{Kinds, Redactor};
 use crate::time::Time;
 
 /// Every guard, in the order in which they look.
-const GUARDS: [fn(&State, &Wanted<'_>, &mut Found); 3] =
-    [super::autonomy::unproven, super::budget::guard, super::limit::guard];
+const GUARDS: [fn(&State, &Wanted<'_>, &mut Found); 4] = [
+    super::autonomy::unproven,
+    super::budget::guard,
+    super::limit::guard,
+    super::disagree::guard,
+];
 
 /// What is about to be granted.
 pub(super) struct Wanted<'a> {
@@ -68,12 +74,25 @@ pub(super) struct Found {
     pub(super) objections: Vec<Objection>,
     /// Budgets and limits that have no room.
     pub(super) no_room: Vec<NoRoom>,
+    /// What agents want of the same subjects.
+    pub(super) positions: FoundPositions,
     /// What a permit would reserve.
     pub(super) reserved: Vec<Reservation>,
     /// What is to be kept while people decide.
     pub(super) spends: Option<Spends>,
     /// Windows of limits, as they were read.
     pub(super) windows: Vec<WindowRead>,
+}
+
+/// What agents want of the same subjects.
+#[derive(Default)]
+pub(super) struct FoundPositions {
+    /// In a sentence: who wants the opposite, and who prevails.
+    pub(super) opposed: Vec<String>,
+    /// As they were read.
+    pub(super) read: Vec<PositionsRead>,
+    /// What the agent wants from now on.
+    pub(super) taken: Vec<Position>,
 }
 
 /// A budget or a limit that has no room for an action.
