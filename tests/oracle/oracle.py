@@ -60,6 +60,7 @@ class Model:
         self.windows, self.counting, self.limits = {}, {}, {}
         self.circuits = {}
         self.sources = {}
+        self.positions = {}
         self.spent, self.held, self.holds, self.reserved = {}, {}, {}, {}
         self.runs = {}
         self.counts = {"decisions": 0, "permits": 0, "redemptions": 0, "outcomes": 0, "approvals": 0, "kills": 0, "reservations": 0, "counted": 0}
@@ -172,6 +173,31 @@ class Model:
         self.count(data)
         self.try_out(action, data.get("trials", []), permit and instant(permit["expires"]))
         self.in_run(data, status)
+        self.say(data, data["agent"], data["action_id"], data.get("practice"))
+
+    # Disagreements: who wants what of which subject is counted again.
+
+    def say(self, data, agent, action, practice):
+        for read in data["facts"].get("positions", []):
+            subject = (read["rule"], read["subject"])
+            others = {who: said for who, said in self.positions.get(subject, {}).items() if who != agent and said["until"] > self.now}
+            counted = {"for": 0, "against": 0, read["side"]: 1}
+            for said in others.values():
+                counted[said["side"]] += 1
+            self.need((read["supporting"], read["against"]) == (counted["for"], counted["against"]), "others want something else than it says")
+            opposite = {said["action"] for said in others.values() if said["side"] != read["side"]}
+            self.need(bool(opposite) == bool(read.get("opposed_by")), "it says otherwise whether somebody wants the opposite")
+            self.need(not opposite or read.get("opposed_by") in opposite | {None}, "it names an action that wants no opposite")
+        taken = data.get("positions", [])
+        self.need({(one["rule"], one["subject"], one["side"]) for one in taken} == {(read["rule"], read["subject"], read["side"]) for read in data["facts"].get("positions", [])}, "it wants something else than what was looked at")
+        for one in taken if not practice else []:
+            said = {"side": one["side"], "until": instant(one["until"]), "action": action}
+            self.positions.setdefault((one["rule"], one["subject"]), {})[agent] = said
+
+    def unsay(self, action):
+        for agents in self.positions.values():
+            for agent in [agent for agent, said in agents.items() if said["action"] == action]:
+                del agents[agent]
 
     # Runs: who acts in one, and what has been read there.
 
@@ -325,7 +351,7 @@ class Model:
         decision = self.decisions.get(data["action_id"])
         self.need(decision and decision["data"].get("approval") == data["approval"], "no decision asked for it")
         self.need(instant(data["deadline"]) > self.now, "its deadline is over")
-        self.approvals[data["approval"]] = {"data": data, "yes": set(), "second": set(), "author": None, "revision": 1, "state": "open", "missing": set(data.get("missing", []))}
+        self.approvals[data["approval"]] = {"data": data, "yes": set(), "second": set(), "links": {}, "author": None, "revision": 1, "state": "open", "missing": set(data.get("missing", []))}
 
     def on_approval_answered(self, record, data):
         approval = self.approvals.get(data["approval"])
@@ -363,8 +389,22 @@ class Model:
         if data["approval"] not in self.practices:
             self.uncount(data["action_id"])
             self.count(data)
+        practice = data["approval"] in self.practices
+        if not practice:
+            self.unsay(data["action_id"])
+        self.say(data, decision["data"]["agent"], data["action_id"], practice)
         decision["digest"] = data["digest"]
         decision["data"] = {**decision["data"], "classes": data.get("classes", [])}
+
+    def on_approval_linked(self, record, data):
+        """A link decides once, for one person, and not for longer than the request is open."""
+        approval = self.approvals.get(data["approval"])
+        if not self.need_known(approval):
+            return
+        self.need(approval["state"] == "open", "a link for a request that has ended")
+        self.need(self.now < instant(data["until"]) <= instant(approval["data"]["deadline"]), "a link works after the deadline")
+        self.need(data["user"] in self.users, "a link for nobody")
+        approval["links"][data["link"]] = data
 
     def on_approval_voted(self, record, data):
         approval = self.approvals.get(data["approval"])
@@ -374,6 +414,10 @@ class Model:
             run = self.decisions[approval["data"]["action_id"]]["data"].get("run")
             self.runs.get(run, {"reads": set()})["reads"].discard("outside")
         opened = approval["data"]
+        if data.get("link"):
+            link = approval["links"].pop(data["link"], None)
+            self.need(link and link["user"] == data["user"] and self.now < instant(link["until"]), "a vote counts by a link that does not work")
+            self.need(data.get("channel") == (link or {}).get("channel"), "a vote by a link names another channel")
         self.need(approval["state"] == "open", "a vote counts on a request that has ended")
         self.need(data["digest"] == opened["digest"], "a vote for another action counts")
         self.need(self.now < instant(opened["deadline"]), "a vote after the deadline counts")
@@ -458,6 +502,8 @@ class Model:
         else:
             self.give_back(data["action_id"])
             self.uncount(data["action_id"])
+            if data.get("reason_code") in ("rejected", "cancelled"):
+                self.unsay(data["action_id"])
             for permit in self.permits.values():
                 permit["gone"] |= permit["action"] == data["action_id"]
         approval["state"] = data["state"]

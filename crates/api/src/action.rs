@@ -378,6 +378,9 @@ pub struct LinkBody {
 pub struct VoteBody {
     /// Who.
     pub user: String,
+    /// The channel that it came by, where it came by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
     /// What: `approve`, `reject`, `edit` and the others.
     pub verb: String,
     /// When.

@@ -3,6 +3,7 @@
 mod credentials;
 mod inventory;
 mod limits;
+mod links;
 mod observed;
 mod params;
 mod reader;
@@ -27,6 +28,7 @@ pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| {
         review::CALLS,
         inventory::CALLS,
         limits::CALLS,
+        links::CALLS,
         observed::CALLS,
         reader::CALLS,
         credentials::CALLS,
@@ -67,6 +69,8 @@ pub enum Permission {
     Anyone,
     /// Slack, by a signature of the whole request in place of a credential; the handler checks it.
     Slack,
+    /// Whoever holds a link of one use that a person was sent; the handler checks it.
+    Link,
     /// Whoever holds a good credential.
     Holder,
     /// The operator at the machine.
@@ -89,6 +93,7 @@ impl fmt::Display for Permission {
         match self {
             Permission::Anyone => f.write_str("anyone, without a key"),
             Permission::Slack => f.write_str("Slack, by its signature"),
+            Permission::Link => f.write_str("whoever holds a link that was sent to a person"),
             Permission::Holder => f.write_str("any key"),
             Permission::LocalOperator => f.write_str("the operator at the machine"),
             Permission::Voter => f.write_str("people with role reviewer or admin"),

@@ -181,6 +181,11 @@ pub fn approval_url(base_url: &str, approval: &str) -> String {
     format!("{base_url}/v1/approvals/{approval}")
 }
 
+/// Where a person decides by a link of one use.
+pub fn link_url(base_url: &str, link: &str, org: &str) -> String {
+    format!("{base_url}/v1/links/{link}/{org}")
+}
+
 fn summary(approval: &ApprovalView, base_url: &str) -> ApprovalSummary {
     let opened = &approval.opened;
     let mut approvers: Vec<String> = asked_slots(approval).flat_map(|slot| slot.names.clone()).collect();
@@ -327,6 +332,7 @@ pub fn approval(
         votes: (approval.votes.iter())
             .map(|cast| VoteBody {
                 user: cast.vote.user.clone(),
+                channel: cast.vote.channel.clone(),
                 verb: word(&cast.vote.verb),
                 at: cast.at.to_string(),
                 counted: cast.vote.counted,

@@ -12,6 +12,9 @@ pub struct ReviewShare {
     pub votes: u64,
     /// Those of them that reject.
     pub rejections: u64,
+    /// Those of them that approve less than was asked for.
+    #[serde(default)]
+    pub edits: u64,
     /// How long requests were read before these votes, milliseconds; of one reading fifteen minutes at most.
     pub reading_ms: i64,
     /// The share of all votes, basis points.
@@ -55,11 +58,17 @@ pub struct EconomicsAnswer {
     pub votes: u64,
     /// Those of them that reject.
     pub rejections: u64,
+    /// Those of them that approve less than was asked for.
+    #[serde(default)]
+    pub edits: u64,
     /// How long requests were read before these votes, milliseconds.
     pub reading_ms: i64,
     /// Rejections for each hour of reading, in hundredths; absent where nothing was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejections_per_100_hours: Option<u64>,
+    /// Edits for each hour of reading, in hundredths; absent where nothing was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edits_per_100_hours: Option<u64>,
     /// By name.
     pub reviewers: Vec<ReviewShare>,
     /// By votes, the most first; the first 200.

@@ -18,6 +18,7 @@ pub mod evidence_pack;
 pub mod glass;
 pub mod inventory;
 pub mod limits;
+pub mod links;
 pub mod observed;
 mod openapi;
 pub mod operations;

@@ -68,7 +68,7 @@ fn operation(call: &Call, taken: &mut SchemaGenerator, answered: &mut SchemaGene
         "summary": call.summary,
         "description": format!("For {}.", call.permission),
         "security": match call.permission {
-            Permission::Anyone | Permission::Slack => json!([]),
+            Permission::Anyone | Permission::Slack | Permission::Link => json!([]),
             Permission::Holder | Permission::LocalOperator | Permission::Voter | Permission::Those { .. } => {
                 json!([{ "bearer": [] }])
             }
@@ -134,6 +134,10 @@ fn responses(call: &Call, answered: &mut SchemaGenerator, problem: &Value) -> Va
             "description": format!("{}: {}", title(status), codes.join(", ")),
             "content": { "application/problem+json": { "schema": problem } },
         });
+        if call.permission == Permission::Link {
+            // Whoever follows a link reads what is wrong with it as a page.
+            response["content"][call.success.content] = json!({ "schema": { "type": "string" } });
+        }
         match status {
             401 => response["headers"] = json!({ "WWW-Authenticate": { "schema": { "type": "string" } } }),
             429 | 503 => response["headers"] = json!({ "Retry-After": { "schema": { "type": "integer" } } }),

@@ -13,9 +13,9 @@ use countersign_policy::{Action, Decimal};
 
 use crate::digest::{ActionDigest, Digest};
 use crate::event::{
-    AgentDescribed, AgentRegistered, Cause, ChannelRegistered, CredentialStored, Delivery, EpochOpened, Finding,
-    HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded,
-    ToolApproved, ToolRegistered, UserAdded,
+    AgentDescribed, AgentRegistered, ApprovalLinked, Cause, ChannelRegistered, CredentialStored, Delivery, EpochOpened,
+    Finding, HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope,
+    SnapshotUploaded, ToolApproved, ToolRegistered, UserAdded,
 };
 use crate::ids::{
     AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, OverrideId, PermitId, ReceiverId, ReviewId,
@@ -30,7 +30,7 @@ use crate::view::ActionView;
 
 pub use self::circuit::AboutCircuit;
 pub use self::observed::{Observe, ObservedCall};
-pub use self::request::{BreakGlass, Edit, Practise, Revise, Viewing, Vote};
+pub use self::request::{BreakGlass, Edit, Practise, Revise, Via, Viewing, Vote};
 pub use self::rota::{NewAbsence, NewOverride};
 pub use self::run::{AboutRun, EndRun, NewRun};
 
@@ -203,6 +203,8 @@ pub enum Command {
     Submit(Box<Submit>),
     /// Vote on a request.
     Vote(Box<Vote>),
+    /// A person is sent a link by which to decide.
+    Link(Box<ApprovalLinked>),
     /// Make a request that cannot come to anything.
     Practise(Box<Practise>),
     /// Let an action through that waits for others.
@@ -422,6 +424,7 @@ impl Command {
             Command::Open(..) => "open",
             Command::Submit(..) => "submit",
             Command::Vote(..) => "vote",
+            Command::Link(..) => "link",
             Command::Practise(..) => "practise",
             Command::BreakGlass(..) => "break_glass",
             Command::RestoreGlass { .. } => "restore_glass",

@@ -144,6 +144,12 @@ impl DigestKey {
         ];
         Digest::of(&mac(self, &text))
     }
+
+    /// What is kept of a link's secret: SHA-256 of `HMAC-SHA-256(key, "countersign-link-v1" ‖ 0 ‖ secret)`, of which the
+    /// first half is taken.
+    pub fn link(&self, secret: &[u8; 32]) -> Digest {
+        Digest::of(&mac(self, &[b"countersign-link-v1\0", secret]))
+    }
 }
 
 impl DigestKey {

@@ -11,6 +11,7 @@ mod channel;
 mod credential;
 mod decision;
 mod delegation;
+mod disagreement;
 mod glass;
 mod inventory;
 mod lease;
@@ -35,8 +36,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use self::approval::{
-    ApprovalAnswered, ApprovalOpened, ApprovalOverdue, ApprovalResolved, ApprovalState, ApprovalViewed, ApprovalVoted,
-    Excluded, OnCallAs, Slot, StandIn, Verb,
+    ApprovalAnswered, ApprovalLinked, ApprovalOpened, ApprovalOverdue, ApprovalResolved, ApprovalState, ApprovalViewed,
+    ApprovalVoted, Excluded, OnCallAs, Slot, StandIn, Verb,
 };
 pub use self::autonomy::{
     ActsIn, AgentPaused, AgentResumed, AutonomyChanged, Finding, Mode, ReviewClosed, ReviewKind, ReviewOpened,
@@ -50,6 +51,7 @@ pub use self::channel::{
 pub use self::credential::{CredentialReleased, CredentialRemoved, CredentialStored};
 pub use self::decision::{CallbackTo, DecisionFacts, DecisionMade, RefusalsRepeated, RemedyOffered, Status};
 pub use self::delegation::{BrokenLink, Link, Unproven};
+pub use self::disagreement::{Position, PositionsRead, Side};
 pub use self::glass::{GlassBroken, GlassRestored, GlassSuspended, SuspendedFor};
 pub use self::inventory::{
     AgentActivated, AgentDescribed, AgentReviewOverdue, Boundary, Description, ToolApproved, ToolChanged,
@@ -154,6 +156,8 @@ events! {
     ApprovalAnswered = "approval.answered";
     /// Every step let its time pass; the request waits for anybody who was asked.
     ApprovalHeld = "approval.held";
+    /// A person is sent a link by which to decide on a request, once.
+    ApprovalLinked = "approval.linked";
     /// A person is asked to decide.
     ApprovalOpened = "approval.opened";
     /// A request passed its target for an answer.

@@ -17,6 +17,7 @@ mod channels;
 mod coverage;
 mod credentials;
 mod decide;
+mod disagree;
 mod economics;
 mod facts;
 mod failures;
@@ -25,8 +26,10 @@ mod guard;
 mod handle;
 mod health;
 mod inventory;
+mod late;
 mod lease;
 mod limit;
+mod link;
 mod log;
 mod matching;
 mod notices;
@@ -71,6 +74,7 @@ pub use self::change::Proposal;
 pub use self::channels::{Channel, PendingNotice};
 pub use self::coverage::Unreachable;
 pub use self::credentials::ToolCredential;
+pub use self::disagree::Positions;
 pub use self::economics::{LEAST_DECIDED, Tally, could_be_loosened};
 pub use self::facts::explain;
 pub(crate) use self::facts::judge;
@@ -78,8 +82,10 @@ pub use self::glass::{Glass, Suspended};
 pub use self::handle::{Answer, Handled};
 pub use self::health::FailureMode;
 pub use self::inventory::{Access, Readiness, UNUSED_SPAN, Uses};
+pub use self::late::LateVotes;
 pub use self::lease::{LEASE_SECONDS, LEASE_SPAN, Lease, NewLease};
 pub use self::limit::{Circuit, CircuitStands, Circuits, LimitStands, LookedFor, Window, WindowStands, Windows};
+pub use self::link::OpenLink;
 pub use self::observed::{Coverage, Covered, DayCovered, OBSERVED_DAYS, Observed, Source, day_of, day_text};
 pub use self::open::{Key, Kill, OpenAlert, PendingDelivery, StoredSnapshot};
 use self::open::{RefusalWindow, Remembered};
@@ -97,7 +103,8 @@ pub use self::track::{AskedStep, OpenTrack};
 pub use self::transient::Transient;
 use crate::digest::{Digest, DigestKey};
 use crate::event::{
-    ActsIn, CallbackTo, Counted, Description, EpochOpened, KeyRotated, Reservation, Slot, Spends, Standing, Track,
+    ActsIn, CallbackTo, Counted, Description, EpochOpened, KeyRotated, Position, Reservation, Slot, Spends, Standing,
+    Track,
 };
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, NoticeId, ReceiverId, ReviewId};
 use crate::record::Half;
@@ -256,6 +263,9 @@ pub struct OpenAction {
     /// It is a practice: nobody did it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub practice: bool,
+    /// What its agent wants by it of subjects about which agents may disagree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<Position>,
     /// How often its permit was shown and refused.
     pub refused: u32,
     /// A credential was given out for it.
@@ -387,6 +397,9 @@ pub struct State {
     /// Index of the last kill of a scope, kept after its release: permits from before stay void.
     last_kill: BTreeMap<String, u64>,
     last_ts: Time,
+    /// Votes on requests that have ended, of late.
+    #[serde(default, skip_serializing_if = "LateVotes::is_empty")]
+    late: LateVotes,
     /// Leases of gateways, by holder and gateway.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     leases: BTreeMap<String, Lease>,
@@ -404,6 +417,9 @@ pub struct State {
     #[serde(default, skip_serializing_if = "Observed::is_empty")]
     observed: Observed,
     organization: String,
+    /// Who wants what of subjects about which agents may disagree.
+    #[serde(default, skip_serializing_if = "Positions::is_empty")]
+    positions: Positions,
     /// Open requests that cannot come to anything.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     practices: BTreeMap<ApprovalId, OpenPractice>,

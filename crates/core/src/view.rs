@@ -401,6 +401,7 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         Event::ApprovalOpened(e) => vec![e.action_id.0],
         Event::ApprovalAnswered(e) => vec![e.action_id.0],
         Event::ApprovalHeld(e) => vec![e.action_id.0],
+        Event::ApprovalLinked(e) => vec![e.action_id.0],
         Event::ApprovalOverdue(e) => vec![e.action_id.0],
         Event::ApprovalReminded(e) => vec![e.action_id.0],
         Event::ApprovalResumed(e) => vec![e.action_id.0],

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_api::ApprovalAnswer;
-use countersign_core::command::Vote;
+use countersign_core::command::{Via, Vote};
 use countersign_core::digest::Digest;
 use countersign_core::event::Verb;
 use countersign_core::ids::{ActionId, ApprovalId};
@@ -42,6 +42,8 @@ pub struct VoteRequest {
     pub presentation: Option<Digest>,
     /// What an edit makes of which places.
     pub set: Option<Places>,
+    /// By what it came, where that is not the API.
+    pub via: Option<Via>,
 }
 
 impl Engine {
@@ -139,6 +141,7 @@ impl Engine {
             action: action.map(Box::new),
             view: Some(Box::new(view)),
             edit,
+            via: vote.via,
         };
         let envelope = Envelope {
             idem: request.idempotency(item),

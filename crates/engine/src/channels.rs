@@ -139,13 +139,14 @@ impl Engine {
             .map(drop)
     }
 
-    /// Sends a notice again.
-    pub async fn resend_notice(&self, request: &Request<'_>, id: NoticeId) -> Result<(), EngineError> {
+    /// Sends a notice again. Answers whether that repeats an earlier answer.
+    pub async fn resend_notice(&self, request: &Request<'_>, id: NoticeId) -> Result<bool, EngineError> {
         let envelope = request.envelope(Command::ResendNotice(id));
-        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+        let done = self
+            .perform(Lane::Write, &request.caller.org, envelope, Beside::default())
             .await?;
         self.inner.effects_wanted.notify_one();
-        Ok(())
+        Ok(done.replayed.is_some())
     }
 }
 

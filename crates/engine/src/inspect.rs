@@ -125,12 +125,26 @@ fn first_names(store: &dyn Store, org: &OrganizationRow) -> Result<(), String> {
     if hashes.first().map(|hash| hash.0) != Some(leaf_hash(&leaf).0) {
         return Err("the first record that was kept is not the ledger's".to_owned());
     }
-    let (_, log) = Record::decode(&leaf).map_err(said)?;
+    let (first, log) = Record::decode(&leaf).map_err(said)?;
     if log != *org.origin {
         return Err(format!(
             "it is the ledger of `{log}`, and the store says `{}`",
             org.origin
         ));
+    }
+    match first.event {
+        Event::LedgerOpened(opened) => has_its_hash(store, &org.name, &format!("sha256:{}", opened.schemas)),
+        other => Err(format!("it begins with `{}`", other.kind())),
+    }
+}
+
+/// Whether the files of a set, a policy or the schemas of records, are those that its name says.
+fn has_its_hash(store: &dyn Store, org: &str, name: &str) -> Result<(), String> {
+    let files = store.snapshot(org, name).map_err(said)?;
+    let files = files.ok_or_else(|| format!("the files of {name} are missing"))?;
+    let hash = file_set_hash(files.iter().map(|(_, bytes)| bytes.as_slice()));
+    if format!("sha256:{hash}") != name {
+        return Err(format!("the files of {name} do not have that hash"));
     }
     Ok(())
 }

@@ -21,26 +21,26 @@ pub struct AgentReadiness {
 }
 
 impl Engine {
-    /// Says what is known of an agent.
-    pub async fn describe_agent(&self, request: &Request<'_>, described: AgentDescribed) -> Result<(), EngineError> {
+    /// Says what is known of an agent. Answers whether that repeats an earlier answer.
+    pub async fn describe_agent(&self, request: &Request<'_>, described: AgentDescribed) -> Result<bool, EngineError> {
         self.check_description(&described.description)?;
         self.carry_out(request, Command::DescribeAgent(Box::new(described)))
             .await
     }
 
-    /// Makes an agent active.
-    pub async fn activate_agent(&self, request: &Request<'_>, agent: &str) -> Result<(), EngineError> {
+    /// Makes an agent active. Answers whether that repeats an earlier answer.
+    pub async fn activate_agent(&self, request: &Request<'_>, agent: &str) -> Result<bool, EngineError> {
         self.carry_out(request, Command::ActivateAgent(agent.into())).await
     }
 
-    /// Says how a tool looks.
-    pub async fn register_tool(&self, request: &Request<'_>, tool: ToolRegistered) -> Result<(), EngineError> {
+    /// Says how a tool looks. Answers whether that repeats an earlier answer.
+    pub async fn register_tool(&self, request: &Request<'_>, tool: ToolRegistered) -> Result<bool, EngineError> {
         self.check_words([tool.tool.as_str()].into_iter(), "invalid_id", "the tool's name")?;
         self.carry_out(request, Command::RegisterTool(Box::new(tool))).await
     }
 
-    /// Approves a tool that changed.
-    pub async fn approve_tool(&self, request: &Request<'_>, approved: ToolApproved) -> Result<(), EngineError> {
+    /// Approves a tool that changed. Answers whether that repeats an earlier answer.
+    pub async fn approve_tool(&self, request: &Request<'_>, approved: ToolApproved) -> Result<bool, EngineError> {
         self.carry_out(request, Command::ApproveTool(Box::new(approved))).await
     }
 
@@ -60,7 +60,7 @@ impl Engine {
     }
 
     /// Gives a gateway's lease back.
-    pub async fn give_back_lease(&self, request: &Request<'_>, gateway: &str) -> Result<(), EngineError> {
+    pub async fn give_back_lease(&self, request: &Request<'_>, gateway: &str) -> Result<bool, EngineError> {
         self.carry_out(request, Command::GiveBackLease(gateway.to_owned()))
             .await
     }
@@ -95,11 +95,12 @@ impl Engine {
         found.ok_or_else(|| Refusal::missing("agent", agent).into())
     }
 
-    async fn carry_out(&self, request: &Request<'_>, command: Command) -> Result<(), EngineError> {
+    /// Carries a command out. Answers whether that repeats an earlier answer.
+    async fn carry_out(&self, request: &Request<'_>, command: Command) -> Result<bool, EngineError> {
         let envelope = request.envelope(command);
         self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
             .await
-            .map(drop)
+            .map(|done| done.replayed.is_some())
     }
 
     /// Descriptions are facts of the ledger, which cannot be erased: nothing personal may be in one.

@@ -186,14 +186,19 @@ impl Engine {
             return Ok(Tried::skipped("there is nothing to tell"));
         };
         let way = self.open_way(org, &first.pending.channel).await?;
+        let to = self.address_of(org, first.profile).await?;
         let mut notices = Vec::new();
         let mut approve = None;
         for due in together {
             let answer = self.approval_of_action(org, due.pending.action_id).await?;
             approve = due.open.then(|| approve_value(&answer)).flatten();
-            notices.push(self.notice(&due.id.to_string(), what(due.pending.kind), &answer));
+            let mut notice = self.notice(&due.id.to_string(), what(due.pending.kind), &answer);
+            if due.open && !ends(due.pending.kind) && matches!(way, Way::Email { .. }) && to.is_some() {
+                // Without one the person decides with a key; that the ledger does not grow now keeps nobody from knowing.
+                notice.decide = self.link_for(org, due.id, &due.pending).await.unwrap_or_default();
+            }
+            notices.push(notice);
         }
-        let to = self.address_of(org, first.profile).await?;
         if let (Way::Email { .. }, None) = (&way, &to) {
             let user = first.pending.user.as_deref().unwrap_or_default();
             return Ok(Tried::skipped(format!("`{user}` has no e-mail address")));
@@ -250,6 +255,7 @@ impl Engine {
                 Some(why) => format!("{}: {why}", answer.state),
                 None => answer.state.clone(),
             }),
+            decide: None,
             link: approval_url(&self.inner.settings.base_url, &answer.id),
         }
     }
@@ -280,6 +286,7 @@ impl Engine {
             said: Vec::new(),
             deadline: None,
             outcome: None,
+            decide: None,
             link: self.inner.settings.base_url.clone(),
         };
         let to = self.address_of(&org, profile).await?;
@@ -435,7 +442,7 @@ pub(crate) fn approve_value(answer: &ApprovalAnswer) -> Option<String> {
 }
 
 /// What the agent wants to do, in our words.
-fn sentence(answer: &ApprovalAnswer) -> String {
+pub fn sentence(answer: &ApprovalAnswer) -> String {
     let action = &answer.action;
     let text = |name: &str| answer.stored.get(name).and_then(|value| value.as_str());
     let mut sentence = format!("agent `{}` asks to run `{}`", action.agent, action.action);

@@ -110,6 +110,7 @@ impl Engine {
 
     /// Adds a person and issues a key for them.
     pub async fn add_user(&self, request: &Request<'_>, user: NewUser) -> Result<Registered, EngineError> {
+        self.check_slack_id(&request.caller.org, &user).await?;
         let (added, profile) = self.user(&request.caller.org, user)?;
         let (key, issued, secret) = self.new_key(request.caller, ActorKind::User, &added.user, &[], None)?;
         let command = Command::PutUser(Box::new(added), profile, Some(Box::new(issued)));
@@ -125,6 +126,7 @@ impl Engine {
         if !known {
             return Err(Refusal::missing("user", &user.id).into());
         }
+        self.check_slack_id(&caller.org, &user).await?;
         let (added, profile) = self.user(&request.caller.org, user)?;
         self.register(request, Command::PutUser(Box::new(added), profile, None), None)
             .await
@@ -343,7 +345,12 @@ impl Engine {
     }
 
     /// Releases a kill switch, or asks for it where two people are needed. `true` if it is released.
-    pub async fn release(&self, request: &Request<'_>, scope: Scope, reason: &str) -> Result<bool, EngineError> {
+    pub async fn release(
+        &self,
+        request: &Request<'_>,
+        scope: Scope,
+        reason: &str,
+    ) -> Result<(bool, bool), EngineError> {
         let Some(reason) = self.words(Some(reason)) else {
             return Err(Refusal::invalid("reason_required", "releasing a kill switch needs a reason").into());
         };
@@ -351,20 +358,22 @@ impl Engine {
             scope: scope.clone(),
             reason: Some(reason),
         });
-        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+        let done = self
+            .perform(Lane::Write, &request.caller.org, envelope, Beside::default())
             .await?;
         let released = self.look(&request.caller.org, move |state| {
             !state.kills().any(|kill| kill.scope == scope)
         });
-        released.await.map_err(EngineError::recorded)
+        let released = released.await.map_err(EngineError::recorded)?;
+        Ok((released, done.replayed.is_some()))
     }
 
-    /// Takes note of an alert.
-    pub async fn acknowledge(&self, request: &Request<'_>, alert: AlertId) -> Result<(), EngineError> {
+    /// Takes note of an alert. Answers whether that repeats an earlier answer.
+    pub async fn acknowledge(&self, request: &Request<'_>, alert: AlertId) -> Result<bool, EngineError> {
         let envelope = request.envelope(Command::AcknowledgeAlert(alert));
         self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
             .await
-            .map(drop)
+            .map(|done| done.replayed.is_some())
     }
 
     /// Registers a receiver of callbacks and answers its id and secret, which is shown once.
@@ -414,12 +423,13 @@ impl Engine {
     }
 
     /// Sends a callback again.
-    pub async fn resend(&self, request: &Request<'_>, id: DeliveryId) -> Result<(), EngineError> {
+    pub async fn resend(&self, request: &Request<'_>, id: DeliveryId) -> Result<bool, EngineError> {
         let envelope = request.envelope(Command::Resend(id));
-        self.perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+        let done = self
+            .perform(Lane::Write, &request.caller.org, envelope, Beside::default())
             .await?;
         self.inner.effects_wanted.notify_one();
-        Ok(())
+        Ok(done.replayed.is_some())
     }
 
     /// A person's profile, from beside the ledger.

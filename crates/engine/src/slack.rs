@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use countersign_api::ApprovalAnswer;
+use countersign_core::command::Via;
 use countersign_core::digest::Digest;
 use countersign_core::event::Verb;
 use countersign_core::ids::ApprovalId;
@@ -22,6 +23,7 @@ use crate::auth::Caller;
 use crate::channels::Way;
 use crate::error::EngineError;
 use crate::intake::Request;
+use crate::registry::NewUser;
 use crate::{Engine, blocking};
 
 /// A request that says that it is Slack's.
@@ -148,6 +150,10 @@ impl Engine {
             // A message is no reading of the request: what is risky is not approved from here.
             presentation: None,
             set: None,
+            via: Some(Via {
+                channel: request.channel.to_owned(),
+                link: None,
+            }),
         };
         Ok(match self.vote(&voting, shown.approval, vote).await {
             Ok((answer, _)) => self.after_vote(&caller, &answer),
@@ -175,8 +181,8 @@ impl Engine {
         slack::in_place(slack::message(&notice, approve.as_deref()))
     }
 
-    /// The person whose profile names this Slack account.
-    async fn person_of_slack(&self, org: &Org, slack_id: &str) -> Result<Option<Caller>, EngineError> {
+    /// People whose profiles name this Slack account, with their roles.
+    async fn people_of_slack(&self, org: &Org, slack_id: &str) -> Result<Vec<(String, Vec<String>)>, EngineError> {
         let people = self.look(org, |state| {
             let people = state.users().iter();
             people
@@ -185,16 +191,24 @@ impl Engine {
         });
         let (people, inner, name) = (people.await?, self.inner.clone(), org.clone());
         let slack_id = slack_id.to_owned();
-        let found = blocking(move || {
+        blocking(move || {
+            let mut found = Vec::new();
             for (id, profile, roles) in people {
                 let profile = inner.json_payload(&name, profile)?;
                 if profile.get("slack_id").and_then(Value::as_str) == Some(&slack_id) {
-                    return Ok(Some((id, roles)));
+                    found.push((id, roles));
                 }
             }
-            Ok(None)
-        });
-        Ok(found.await?.map(|(id, roles)| Caller {
+            Ok(found)
+        })
+        .await
+    }
+
+    /// The person whose profile names this Slack account. Of one that several people claim nobody can say whose it is.
+    async fn person_of_slack(&self, org: &Org, slack_id: &str) -> Result<Option<Caller>, EngineError> {
+        let mut found = self.people_of_slack(org, slack_id).await?;
+        let only = found.pop().filter(|_| found.is_empty());
+        Ok(only.map(|(id, roles)| Caller {
             org: org.clone(),
             actor: Actor {
                 auth: "slack".into(),
@@ -206,6 +220,21 @@ impl Engine {
             scopes: Arc::new([]),
             roles: roles.into(),
         }))
+    }
+
+    /// Whether a Slack account is free for a person: nobody else has it.
+    pub(crate) async fn check_slack_id(&self, org: &Org, user: &NewUser) -> Result<(), EngineError> {
+        let Some(slack_id) = &user.slack_id else { return Ok(()) };
+        let found = self.people_of_slack(org, slack_id).await?;
+        match found.iter().find(|(id, _)| *id != user.id) {
+            Some((other, _)) => {
+                let detail = format!("`{other}` has this Slack account already");
+                Err(Refusal::conflict("slack_id_taken", detail)
+                    .hint("take it from that person's profile first")
+                    .into())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether all routes of a request are content with the assurance that Slack gives.

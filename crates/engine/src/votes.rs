@@ -72,6 +72,7 @@ impl Engine {
                 snapshot,
                 presentation,
                 set: None,
+                via: None,
             };
             let cast = self.cast(request, id, vote, view, Some(batch), place as u64 + 1).await;
             decided.results.push(cast.map(|(answer, replayed)| {

@@ -173,6 +173,7 @@ async fn an_action_is_governed_end_to_end() {
         snapshot: pending.snapshot.clone().unwrap(),
         presentation: None,
         set: None,
+        via: None,
     };
     engine
         .vote(&request(&dana, b"{}", None), approval.id.parse().unwrap(), vote)
@@ -426,6 +427,7 @@ async fn a_person_does_not_decide_on_what_their_own_key_asked_for() {
         snapshot: pending.snapshot.clone().unwrap(),
         presentation: None,
         set: None,
+        via: None,
     };
     let approval = pending.approval.unwrap().id.parse().unwrap();
     let refused = engine.vote(&request(&dana, b"{}", None), approval, vote).await;

@@ -103,6 +103,7 @@ fn approve(pending: &ActionAnswer) -> VoteRequest {
         snapshot: pending.snapshot.clone().unwrap(),
         presentation: None,
         set: None,
+        via: None,
     }
 }
 

@@ -176,6 +176,9 @@ fn text_of(notices: &[Notice]) -> String {
             String::new(),
         ];
         lines.extend((notice.facts().iter()).map(|(label, text)| format!("{label}: {}", one_line(text))));
+        if let Some(decide) = &notice.decide {
+            lines.push(format!("Decide, once and as nobody else: {decide}"));
+        }
         lines.push(format!("Open: {}", notice.link));
         if let Some(words) = &notice.agent_says {
             lines.extend([String::new(), "The agent says, and nobody has checked:".to_owned()]);
@@ -202,10 +205,15 @@ fn html_of(notices: &[Notice]) -> String {
                 escaped(&clipped(words, AGENT_WORDS)).replace('\n', "<br>")
             )
         });
+        let decide = notice.decide.as_ref().map(|decide| {
+            let decide = escaped(decide);
+            format!("<p><a href=\"{decide}\">Read it and decide</a>: works once, and for you alone</p>")
+        });
         format!(
-            "<h2>{}</h2><p>{}</p><table>{facts}</table><p><a href=\"{}\">Open in Countersign</a></p>{}",
+            "<h2>{}</h2><p>{}</p><table>{facts}</table>{}<p><a href=\"{}\">Open in Countersign</a></p>{}",
             notice.what.headline(),
             escaped(&notice.sentence),
+            decide.unwrap_or_default(),
             escaped(&notice.link),
             words.unwrap_or_default(),
         )

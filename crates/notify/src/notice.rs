@@ -79,6 +79,9 @@ pub struct Notice {
     /// How it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
+    /// Where the person who is told decides without a key, once; it is for nobody else, so no other channel has it.
+    #[serde(skip)]
+    pub decide: Option<String>,
     /// Where a person reads all of it and decides.
     pub link: String,
 }

@@ -42,7 +42,7 @@ pub(crate) fn too_many_files(most: usize) -> Problem {
 
 /// A name that two documents (or tools) claim.
 pub(crate) fn twice(key: &str, id: &RuleId, other: &Place) -> Problem {
-    let name = if matches!(key, "budgets" | "limits" | "tools") {
+    let name = if matches!(key, "budgets" | "disagreements" | "limits" | "tools") {
         &id.rule
     } else {
         &id.document

@@ -12,8 +12,10 @@ use crate::yaml::{self, Source};
 pub(crate) mod autonomy;
 pub(crate) mod budget;
 pub(crate) mod change_control;
+pub(crate) mod channels;
 pub(crate) mod compliance;
 pub(crate) mod delegation;
+pub(crate) mod disagreement;
 pub(crate) mod editable;
 pub(crate) mod field;
 pub(crate) mod gate;
@@ -39,6 +41,7 @@ pub(crate) mod which;
 pub use autonomy::{AutonomyRules, Estimate, Threshold};
 pub use budget::{AtCap, Budget, Of, Per, Unit};
 pub use change_control::PolicyChanges;
+pub use disagreement::{Disagreement, Rank, Resolve, Side};
 pub use glass::BreakGlass;
 pub use limit::{Key, Limit, Measure, as_compared};
 pub use mandate::{Grant, Mandate};
@@ -99,6 +102,7 @@ pub(crate) enum Document {
     Tests(Vec<tests::Case>),
     Budgets(Vec<budget::Budget>),
     Limits(Vec<limit::Limit>),
+    Disagreements(Vec<disagreement::Disagreement>),
     Rates(rates::Rates),
 }
 
@@ -134,13 +138,14 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> (Option<Document>, Vec<Problem>)
 }
 
 /// The keys that tell the kinds apart, the most telling first.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "agent",
     "organization",
     "tools",
     "tests",
     "budgets",
     "limits",
+    "disagreements",
     "rates",
     "rules",
 ];
@@ -157,11 +162,13 @@ fn dispatch(reader: &mut Reader<'_>, root: &yaml::Node) -> Option<Document> {
         Some("tests") => tests::read(reader, fields).map(Document::Tests),
         Some("budgets") => budget::read(reader, fields).map(Document::Budgets),
         Some("limits") => limit::read(reader, fields).map(Document::Limits),
+        Some("disagreements") => disagreement::read(reader, fields).map(Document::Disagreements),
         Some("rates") => rates::read(reader, fields).map(Document::Rates),
         Some(_) => gate::read(reader, fields).map(|gate| Document::Gate(Box::new(gate))),
         None => {
             let help = "a mandate has `agent:`, a gate `name:` and `rules:`, an organization `organization:`, \
-                        a tool catalogue `tools:`, tests `tests:`, budgets `budgets:`, limits `limits:`, exchange rates `rates:`";
+                        a tool catalogue `tools:`, tests `tests:`, budgets `budgets:`, limits `limits:`, disagreements between agents \
+                        `disagreements:`, exchange rates `rates:`";
             reader.error(
                 "unknown_document",
                 root.span.clone(),

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::action::Action;
 use crate::check;
 use crate::document::budget::Budget;
+use crate::document::disagreement::Disagreement;
 use crate::document::gate::Gate;
 use crate::document::limit::Limit;
 use crate::document::rates::Rates;
@@ -55,6 +56,8 @@ pub struct Snapshot {
     pub(crate) limits: Vec<Limit>,
     /// The same of limits.
     limit_index: (BTreeMap<String, Vec<usize>>, Vec<usize>),
+    /// By name.
+    pub(crate) disagreements: Vec<Disagreement>,
     pub(crate) rates: Option<Rates>,
     pub(crate) tests: Vec<Case>,
     pub(crate) known: Known,
@@ -106,6 +109,7 @@ impl Snapshot {
             budget_index: Default::default(),
             limits: Vec::new(),
             limit_index: Default::default(),
+            disagreements: Vec::new(),
             rates: None,
             tests: Vec::new(),
             known: Known::default(),
@@ -129,6 +133,14 @@ impl Snapshot {
                 && first.id.rule == second.id.rule
             {
                 problems.push(check::twice("limits", &second.id, &first.id.place));
+            }
+        }
+        snapshot.disagreements.sort_by(|a, b| a.id.rule.cmp(&b.id.rule));
+        for pair in snapshot.disagreements.windows(2) {
+            if let [first, second] = pair
+                && first.id.rule == second.id.rule
+            {
+                problems.push(check::twice("disagreements", &second.id, &first.id.place));
             }
         }
         snapshot.gates.sort_by(|a, b| a.id.document.cmp(&b.id.document));
@@ -179,6 +191,7 @@ impl Snapshot {
             Document::Tests(tests) => self.tests.extend(tests),
             Document::Budgets(budgets) => self.budgets.extend(budgets),
             Document::Limits(limits) => self.limits.extend(limits),
+            Document::Disagreements(disagreements) => self.disagreements.extend(disagreements),
             Document::Rates(rates) => {
                 if let Some(other) = &self.rates {
                     problems.push(check::twice("rates", &rates.id, &other.id.place));
@@ -366,6 +379,18 @@ impl Snapshot {
         limits.filter(move |limit| limit.covers(agent, team, tool, action))
     }
 
+    /// Every rule about disagreements between agents, by name.
+    pub fn disagreements(&self) -> &[Disagreement] {
+        &self.disagreements
+    }
+
+    /// The rule about disagreements of a name.
+    pub fn disagreement(&self, name: &str) -> Option<&Disagreement> {
+        let rules = &self.disagreements;
+        let at = rules.binary_search_by(|rule| rule.name().cmp(name)).ok()?;
+        rules.get(at)
+    }
+
     /// Exchange rates.
     pub fn rates(&self) -> Option<&Rates> {
         self.rates.as_ref()
@@ -420,6 +445,7 @@ impl Snapshot {
             .chain(mandates.flat_map(|permission| &permission.approvers.places))
             .chain(budgets)
             .chain(limits)
+            .chain(self.disagreements.iter().flat_map(|rule| &rule.approvers.places))
     }
 }
 

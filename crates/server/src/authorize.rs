@@ -47,7 +47,7 @@ pub(crate) async fn admit(
     headers: &HeaderMap,
     client: IpAddr,
 ) -> Result<Admitted, Problem> {
-    if matches!(permission, Permission::Anyone | Permission::Slack) {
+    if matches!(permission, Permission::Anyone | Permission::Slack | Permission::Link) {
         return Ok(Admitted::Visitor(Visitor { _private: () }));
     }
     let Some(credential) = credential(headers) else {
@@ -146,7 +146,7 @@ fn has_role(caller: &Caller, roles: &[Role]) -> bool {
 /// Whether this caller may make a call with this permission.
 fn may(caller: &Caller, permission: &Permission) -> Result<(), Problem> {
     match permission {
-        Permission::Anyone | Permission::Slack | Permission::Holder => Ok(()),
+        Permission::Anyone | Permission::Slack | Permission::Link | Permission::Holder => Ok(()),
         Permission::LocalOperator => Err(forbidden("only the operator at the machine may do this")),
         Permission::Voter => may_vote(caller),
         Permission::Those { agents, roles, scope } => {

@@ -10,6 +10,7 @@ mod body;
 mod docs;
 mod linger;
 mod metrics;
+mod page;
 mod problem;
 mod query;
 mod reply;

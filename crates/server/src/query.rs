@@ -141,6 +141,13 @@ pub(crate) fn parse<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
     })
 }
 
+/// The fields of a form, which is written as a query is.
+pub(crate) fn form<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    let uri: Result<Uri, _> = format!("/?{text}").parse();
+    parse(&uri.map_err(|_| invalid("the body is not the fields of a form"))?)
+}
+
 /// The length of a wait such as `30s`.
 pub(crate) fn seconds(text: Option<&str>) -> Result<u64, Problem> {
     let Some(text) = text else { return Ok(0) };

@@ -121,6 +121,9 @@ fn of_reply(reply: Reply) -> Response<Body> {
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or_default();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content));
+    if reply.status == 401 {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     if reply.lasts {
         // Not for caches on the way: who may read it is asked each time.
         headers.insert(

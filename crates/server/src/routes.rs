@@ -16,6 +16,7 @@ mod inventory;
 mod keys;
 mod kill;
 mod limits;
+mod links;
 mod log;
 mod observed;
 mod organizations;
@@ -69,6 +70,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     keys::HANDLERS,
     kill::HANDLERS,
     limits::HANDLERS,
+    links::HANDLERS,
     log::HANDLERS,
     observed::HANDLERS,
     organizations::HANDLERS,
@@ -118,8 +120,10 @@ mod tests {
         for call in CALLS.iter() {
             let fits = matches!(
                 (handler(call.id).expect("each call has a handler"), call.permission),
-                (Handler::Visitor(_), Permission::Anyone | Permission::Slack)
-                    | (Handler::Operator(_), Permission::LocalOperator)
+                (
+                    Handler::Visitor(_),
+                    Permission::Anyone | Permission::Slack | Permission::Link
+                ) | (Handler::Operator(_), Permission::LocalOperator)
                     | (
                         Handler::Caller(_),
                         Permission::Holder | Permission::Voter | Permission::Those { .. }

@@ -152,8 +152,8 @@ async fn go(
         Method::Get | Method::Put | Method::Delete => None,
     };
     let body = if let Some(taken) = &call.body {
-        // What is signed is believed for its signature alone.
-        if call.permission != Permission::Slack {
+        // What is signed is believed for its signature alone, and what holds a link for that.
+        if !matches!(call.permission, Permission::Slack | Permission::Link) {
             body::check_type(&parts.headers, taken.content)?;
         }
         body::read(&parts.headers, body).await?

@@ -152,6 +152,7 @@ impl Run {
                 "practise" => result = self.practise(value),
                 "break_glass" => result = self.break_glass(value),
                 "view" => result = self.view_by(value),
+                "away" => result = self.away(value),
                 "restore_reviewer" => result = self.restore_reviewer(value),
                 "restore_glass" => result = self.restore_glass(value),
                 "pause_agent" => drop(self.world.done(Command::PauseAgent(plain(value).as_str().into(), None))),

@@ -4,6 +4,7 @@ pub mod cases;
 mod credentials;
 mod derive;
 pub mod history;
+mod links;
 mod practice;
 mod retention;
 mod revisions;
@@ -286,6 +287,7 @@ impl World {
             action: None,
             view: Some(Box::new(view)),
             edit: None,
+            via: None,
         };
         outcome_of(self.give(by(ActorKind::User, user), Command::Vote(Box::new(vote))).0)
     }
@@ -361,6 +363,7 @@ impl World {
             action,
             view: Some(Box::new(view)),
             edit: None,
+            via: None,
         };
         outcome_of(self.give(by(ActorKind::User, user), Command::Vote(Box::new(vote))).0)
     }

@@ -59,6 +59,7 @@ impl World {
             batch: None,
             action: Some(Box::new(before)),
             view: Some(Box::new(view)),
+            via: None,
             edit: Some(Box::new(Edit {
                 submit,
                 salt,

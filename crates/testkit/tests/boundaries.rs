@@ -562,6 +562,7 @@ fn a_vote_for_another_action_or_another_snapshot_does_not_count() {
             action: None,
             view: Some(Box::new(view.clone())),
             edit: None,
+            via: None,
         };
         let before = world.records.len();
         let answer = world.give(by(ActorKind::User, "dana"), Command::Vote(Box::new(vote))).0;
@@ -599,6 +600,7 @@ fn a_vote_counts_only_for_what_its_person_was_shown_last() {
         action: None,
         view: Some(Box::new(view.clone())),
         edit: None,
+        via: None,
     };
     for seen in [[1; 32], [3; 32]] {
         let answer = world

@@ -131,6 +131,18 @@ fn fill_the_inventory(world: &mut World) {
     assert!(world.state.leases().next().is_none());
 }
 
+/// A person is sent a link, and decides by it.
+fn decide_by_a_link(world: &mut World) {
+    let org = "organization: acme\nchannels: { post: { decide: low_risk } }\n";
+    world.policy(&[("gate.yaml", POLICY), ("org.yaml", org)]);
+    let pay = world.submit("bot", r#"{"action":"pay","amount":"6"}"#).unwrap();
+    let link = world.link("dana", pay.decision.action_id, "post", [7; 32]).unwrap();
+    world
+        .vote_by_link("dana", pay.decision.action_id, "post", link)
+        .unwrap();
+    world.policy(&[("gate.yaml", POLICY)]);
+}
+
 fn everything() -> World {
     let mut world = world();
     let receiver = match &world.done(Command::RegisterReceiver {
@@ -268,6 +280,7 @@ fn everything() -> World {
         assert_eq!(world.give(by(ActorKind::User, who), release).0, Answer::Done);
     }
     change_the_policy(&mut world);
+    decide_by_a_link(&mut world);
     walk_a_route(&mut world);
     fill_the_inventory(&mut world);
     live_a_run(&mut world);

@@ -42,6 +42,12 @@ pub(super) fn of(record: &Record, told: &Told<'_>) -> Option<String> {
             moment(e.due)
         ),
         Event::ApprovalOverdue(e) => format!("No decision had come by {}, when one was expected.", moment(e.sla_due)),
+        Event::ApprovalLinked(e) => format!(
+            "{} was sent a link by {}, to decide with once, until {}.",
+            capital(&named(&e.user)),
+            named(&e.channel),
+            moment(e.until)
+        ),
         Event::ApprovalViewed(e) => format!("{} was shown the request.", capital(&named(&e.user))),
         Event::ApprovalVoted(e) => voted(e, words),
         Event::GlassBroken(e) => broken(e, words),
@@ -307,12 +313,14 @@ pub(super) fn voted(e: &ApprovalVoted, words: Option<String>) -> String {
         (Some(why), verb) if verb != Verb::Comment => format!(" It does not count ({}).", one_line(why)),
         (Some(_) | None, _) => String::new(),
     };
+    let by = e.channel.as_ref().map(|channel| format!(" by {}", named(channel)));
+    let by = by.unwrap_or_default();
     let together = if e.batch.is_some() {
         ", together with others"
     } else {
         ""
     };
-    format!("{} {did}{to}{together}{said}.{until}{counted}", named(&e.user))
+    format!("{} {did}{to}{together}{by}{said}.{until}{counted}", named(&e.user))
 }
 
 /// That somebody let it through.

@@ -50,13 +50,17 @@ fn minutes(reading_ms: i64) -> String {
 }
 
 fn economics_in_words(all: &EconomicsAnswer) -> String {
-    let worth = all.rejections_per_100_hours.map_or_else(String::new, |worth| {
-        format!("; {}.{:02} rejections in an hour of reading", worth / 100, worth % 100)
+    let worth = all.rejections_per_100_hours.zip(all.edits_per_100_hours);
+    let worth = worth.map_or_else(String::new, |(no, less)| {
+        let hundredths = |count: u64| format!("{}.{:02}", count / 100, count % 100);
+        let (no, less) = (hundredths(no), hundredths(less));
+        format!("; {no} rejections and {less} edits in an hour of reading")
     });
     let head = format!(
-        "{} votes of seven days, {} of them no, after {} minutes of reading{worth}",
+        "{} votes of seven days, {} of them no and {} for less, after {} minutes of reading{worth}",
         all.votes,
         all.rejections,
+        all.edits,
         minutes(all.reading_ms)
     );
     let people: Vec<Vec<String>> = (all.reviewers.iter())

@@ -34,6 +34,17 @@ pub struct Vote {
     pub view: Option<Box<ActionView>>,
     /// What the person made of the action, where the vote is an edit of the stored form.
     pub edit: Option<Box<Edit>>,
+    /// By what it came, where that was not the API.
+    pub via: Option<Via>,
+}
+
+/// By what a vote came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Via {
+    /// The channel.
+    pub channel: String,
+    /// The link, which has to be open still.
+    pub link: Option<Digest>,
 }
 
 /// What a person made of an action.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Permit, Status, Track};
 use crate::digest::Digest;
-use crate::ids::{ActionId, ApprovalId};
+use crate::ids::{ActionId, ApprovalId, NoticeId};
 use crate::time::Time;
 
 /// Who has to approve, as it stood when the request was opened.
@@ -228,6 +228,9 @@ pub struct ApprovalVoted {
     /// What it was given together with: the same for every vote that the person gave at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Digest>,
+    /// The channel that it came by, where it came by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
     /// Until when nobody else decides, for a claim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Time>,
@@ -247,6 +250,9 @@ pub struct ApprovalVoted {
     /// The names as which the place was handed over: both people answer to them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub handed_as: Vec<String>,
+    /// The link that it came by; it works no more if the vote counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Digest>,
     /// Why it does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_counted: Option<String>,
@@ -281,6 +287,26 @@ pub struct ApprovalViewed {
     /// The hash of everything that was shown.
     pub presentation: Digest,
     /// Who.
+    pub user: String,
+}
+
+/// `approval.linked`: a link of one use was made, which a notice brings to one person. Its secret is in the notice alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalLinked {
+    /// The action.
+    pub action_id: ActionId,
+    /// The request.
+    pub approval: ApprovalId,
+    /// The channel that brings it.
+    pub channel: String,
+    /// A keyed digest of the link's secret, of which nothing else is kept.
+    pub link: Digest,
+    /// The notice that it stands in.
+    pub notice: NoticeId,
+    /// When it stops working: with the step that it asks for.
+    pub until: Time,
+    /// Who may decide with it.
     pub user: String,
 }
 

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountRead, ActsIn, BrokenLink, CircuitRead, Counted, DepthRead, Link, Permit, Reservation, Spends, Trial,
-    WindowRead, is_false,
+    AccountRead, ActsIn, BrokenLink, CircuitRead, Counted, DepthRead, Link, Permit, Position, PositionsRead,
+    Reservation, Spends, Trial, WindowRead, is_false,
 };
 use crate::digest::Digest;
 use crate::ids::{ActionId, ApprovalId, ReceiverId};
@@ -80,6 +80,9 @@ pub struct DecisionFacts {
     /// A snapshot was live and could not be had, so the decision was made without one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub policy_unavailable: bool,
+    /// What the guard of disagreements read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<PositionsRead>,
     /// The principal was proven.
     #[serde(default, skip_serializing_if = "is_false")]
     pub principal_verified: bool,
@@ -183,6 +186,9 @@ pub struct DecisionMade {
     /// The permit, if it is permitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permit: Option<Permit>,
+    /// What its agent wants from now on of subjects about which agents may disagree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<Position>,
     /// No agent wants it: a person made it to see what others do with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub practice: Option<super::PracticeKind>,

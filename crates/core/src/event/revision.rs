@@ -68,6 +68,9 @@ pub struct ApprovalRevised {
     /// Votes for what it was before stand.
     #[serde(default, skip_serializing_if = "is_false")]
     pub keeps_votes: bool,
+    /// What its agent wants from now on of subjects about which agents may disagree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<super::Position>,
     /// The action's digest before.
     pub previous: Digest,
     /// What matched and spoke for something.

@@ -31,6 +31,7 @@ impl Replay<'_> {
         facts.circuits.clone_from(&decision.facts.circuits);
         facts.depth.clone_from(&decision.facts.depth);
         facts.windows.clone_from(&decision.facts.windows);
+        facts.positions.clone_from(&decision.facts.positions);
         facts.policy_unavailable = decision.facts.policy_unavailable && self.state.live().is_some();
         compare::field("facts", &decision.facts, &facts, &mut differences);
         compare::field("snapshot", &record.snapshot, &self.state.live(), &mut differences);

@@ -137,6 +137,7 @@ impl Replay<'_> {
         facts.circuits.clone_from(&e.facts.circuits);
         facts.depth.clone_from(&e.facts.depth);
         facts.windows.clone_from(&e.facts.windows);
+        facts.positions.clone_from(&e.facts.positions);
         compare::field("facts", &e.facts, &facts, &mut differences);
         compare::field("snapshot", &record.snapshot, &self.state.live(), &mut differences);
         let author = e.edited_by.as_deref().unwrap_or(&action.agent);

@@ -93,6 +93,7 @@ impl State {
             Event::AlertRaised(e) => self.raise(record.ts, e),
             Event::ApprovalAnswered(e) => self.answered(record.ts, e),
             Event::ApprovalOpened(e) => self.opened(e),
+            Event::ApprovalLinked(e) => self.linked(e),
             Event::ApprovalHeld(e) => self.change_track(e.approval, e.track, |track| {
                 track.held = true;
                 track.stand_still();
@@ -270,6 +271,7 @@ impl State {
     }
 
     fn decided(&mut self, record: &Record, e: &DecisionMade) {
+        self.takes_positions(record, e);
         if e.status == Status::Refused {
             self.count_refusal(record.ts, e);
             return;
@@ -311,6 +313,7 @@ impl State {
             outcome_due: None,
             outcome: false,
             permit,
+            positions: if is_practice { Vec::new() } else { e.positions.clone() },
             practice: is_practice,
             reads: e.reads.clone(),
             redeemed: false,
@@ -373,6 +376,7 @@ impl State {
         }
         self.give_back(e.action_id);
         self.counted_by_end(e);
+        self.withdraws_positions(e);
         let Some(action) = self.actions.get_mut(&e.action_id) else {
             return;
         };

@@ -15,6 +15,8 @@ impl State {
         self.leave_budgets(now);
         self.leave_runs(now);
         self.windows.leave(now);
+        self.positions.leave(now);
+        self.late.leave(now);
         while let Some((at, id)) = self.leaving.first().copied() {
             if at > now {
                 break;
@@ -67,6 +69,8 @@ impl State {
         self.rebuild_budgets();
         self.runs.rebuild();
         self.windows.rebuild();
+        self.positions.rebuild();
+        self.late.rebuild();
         let approvals = std::mem::take(&mut self.approvals);
         self.approvals_of_agent.clear();
         self.due.clear();

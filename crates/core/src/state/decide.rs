@@ -256,8 +256,9 @@ impl State {
             // People vote on what was asked for: what they have to look at the agent asks for by itself.
             ruling.offer();
         }
-        if found.online || !found.reserved.is_empty() || !found.counted.is_empty() {
-            // Whether the reservation still stands shows only when the permit is used here.
+        let waits = found.online || !found.reserved.is_empty() || !found.counted.is_empty();
+        if waits || !found.positions.taken.is_empty() {
+            // Whether the reservation still stands, and what others want by then, shows only when the permit is used here.
             ruling.permit_use = PermitUse::Redeem;
         }
         ruling.found = found;
@@ -342,6 +343,7 @@ impl State {
         facts.circuits = found.circuits;
         facts.depth = found.depth;
         facts.windows = found.windows;
+        facts.positions = found.positions.read;
         let reserved = Some(found.reserved).filter(|_| ruling.status == Status::Permitted);
         let reserved = reserved.unwrap_or_default();
         let trials = Some(found.trials).filter(|_| ruling.status == Status::Permitted);
@@ -380,6 +382,7 @@ impl State {
             handed_reads: self.handed_reads(&facts),
             facts,
             permit,
+            positions: found.positions.taken,
             practice: None,
             reads,
             reason_code,
@@ -410,6 +413,9 @@ impl State {
         events.extend(told);
         let refused = ruling.status == Status::Refused;
         events.extend(self.tell_no_room(&submit.agent, &found.no_room, refused, action_id, ctx));
+        for why in found.positions.opposed {
+            events.extend(self.alert("agents_disagree", why, Some(&submit.agent), Some(action_id), ctx));
+        }
         for name in ruling.alerts {
             events.extend(self.alert(&name, summary.clone(), Some(&submit.agent), Some(action_id), ctx));
         }

@@ -76,6 +76,7 @@ impl State {
             labels: known.map(|agent| agent.labels.clone()).unwrap_or_default(),
             pii,
             policy_unavailable: false,
+            positions: Vec::new(),
             principal_verified: false,
             reads: Vec::new(),
             run: BTreeMap::new(),

@@ -119,6 +119,9 @@ impl State {
             return Err(Refusal::conflict("no_reviewer", detail)
                 .hint("add people who do not report to you to those who review what was let through"));
         }
+        self.may_be_approved(action, ctx.live, ctx.now).map_err(|why| {
+            Refusal::conflict("disagreement", why).hint("nobody gets past what the policy says of disagreements")
+        })?;
         let stored = ask.action.as_deref().filter(|_| action.snapshot != self.live);
         let reserved = self.reserve_approved(action, stored, ctx).map_err(|why| {
             Refusal::conflict("over_budget", why)

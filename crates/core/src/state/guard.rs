@@ -13,8 +13,8 @@ use countersign_policy::{Action, Demand, Reason, Snapshot};
 use super::{Ctx, State};
 use crate::digest::DigestKey;
 use crate::event::{
-    AccountRead, ActsIn, AgentPaused, CircuitRead, Counted, DecisionFacts, DepthRead, Reservation, Spends, Trial,
-    WindowRead,
+    AccountRead, ActsIn, AgentPaused, CircuitRead, Counted, DecisionFacts, DepthRead, Position, PositionsRead,
+    Reservation, Spends, Trial, WindowRead,
 };
 use crate::ids::ActionId;
 use crate::record::Draft;
@@ -22,8 +22,12 @@ use crate::redact::{Kinds, Redactor};
 use crate::time::Time;
 
 /// Every guard, in the order in which they look.
-const GUARDS: [fn(&State, &Wanted<'_>, &mut Found); 3] =
-    [super::autonomy::unproven, super::budget::guard, super::limit::guard];
+const GUARDS: [fn(&State, &Wanted<'_>, &mut Found); 4] = [
+    super::autonomy::unproven,
+    super::budget::guard,
+    super::limit::guard,
+    super::disagree::guard,
+];
 
 /// What is about to be granted.
 pub(super) struct Wanted<'a> {
@@ -77,6 +81,8 @@ pub(super) struct Found {
     pub(super) no_room: Vec<NoRoom>,
     /// Whether it may still run shows only when its permit is used here.
     pub(super) online: bool,
+    /// What agents want of the same subjects.
+    pub(super) positions: FoundPositions,
     /// What a permit would reserve.
     pub(super) reserved: Vec<Reservation>,
     /// What is to be kept while people decide.
@@ -85,6 +91,17 @@ pub(super) struct Found {
     pub(super) trials: Vec<Trial>,
     /// Windows of limits, as they were read.
     pub(super) windows: Vec<WindowRead>,
+}
+
+/// What agents want of the same subjects.
+#[derive(Default)]
+pub(super) struct FoundPositions {
+    /// In a sentence: who wants the opposite, and who prevails.
+    pub(super) opposed: Vec<String>,
+    /// As they were read.
+    pub(super) read: Vec<PositionsRead>,
+    /// What the agent wants from now on.
+    pub(super) taken: Vec<Position>,
 }
 
 /// A budget or a limit that has no room for an action.

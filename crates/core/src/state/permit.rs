@@ -138,7 +138,7 @@ impl State {
             let detail = format!("tool `{}` has changed after this permit was issued", action.tool);
             return Err(Refusal::conflict("tool_changed", detail).hint("ask for a new decision"));
         }
-        Ok(())
+        self.prevails(action, permit.issued, ctx.live, ctx.now)
     }
 
     /// Whether the policy that is live now still grants what another snapshot granted.

@@ -45,6 +45,9 @@ pub struct OpenApproval {
     /// Who has whose place, by the colleague.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub handed: BTreeMap<String, Handed>,
+    /// Links by which people may decide.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<super::OpenLink>,
     /// What evidence is missing.
     pub missing: Vec<String>,
     /// It passed its target.
@@ -186,6 +189,7 @@ impl OpenAction {
         if !self.practice {
             self.counted.clone_from(&e.counted);
             self.counts_later.clone_from(&e.counts_later);
+            self.positions.clone_from(&e.positions);
         }
         self.digest = e.digest;
         self.redacted = redacted;

@@ -55,6 +55,8 @@ struct Told {
     alerts: Vec<String>,
     summary: String,
     no_room: Vec<NoRoom>,
+    /// Who wants the opposite.
+    opposed: Vec<String>,
 }
 
 /// Why there is no request about the changed action.
@@ -225,6 +227,7 @@ impl State {
             alerts: std::mem::take(&mut ruling.alerts),
             summary: String::new(),
             no_room: std::mem::take(&mut ruling.found.no_room),
+            opposed: std::mem::take(&mut ruling.found.positions.opposed),
         };
         if ruling.status == Status::Refused {
             let why = ruling.reasons.first().map(|reason| reason.message.as_str());
@@ -262,6 +265,7 @@ impl State {
         facts.circuits = ruling.found.circuits;
         facts.depth = ruling.found.depth;
         facts.windows = ruling.found.windows;
+        facts.positions = ruling.found.positions.read;
         let revised = ApprovalRevised {
             action_id: approval.action_id,
             amount: submit.shown.amount.clone(),
@@ -280,6 +284,7 @@ impl State {
             excluded: joined.excluded,
             facts,
             keeps_votes: editable.is_some_and(|editable| editable.keeps_votes),
+            positions: ruling.found.positions.taken,
             previous: action.digest,
             reasons: super::decide::shortened(ruling.reasons, &submit.kinds, ctx),
             reported: ruling.reported,
@@ -410,6 +415,9 @@ impl State {
 
     fn tell(&self, told: &Told, submit: &Submit, refused: bool, id: ActionId, ctx: &mut Ctx<'_>) -> Vec<Draft> {
         let mut events = self.tell_no_room(&submit.agent, &told.no_room, refused, id, ctx);
+        for why in &told.opposed {
+            events.extend(self.alert("agents_disagree", why.clone(), Some(&submit.agent), Some(id), ctx));
+        }
         for name in &told.alerts {
             events.extend(self.alert(name, told.summary.clone(), Some(&submit.agent), Some(id), ctx));
         }

@@ -62,6 +62,9 @@ struct Given {
     approve: bool,
     at: Time,
     dwell_ms: i64,
+    /// It approves less than was asked for.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    edit: bool,
     #[serde(default, skip_serializing_if = "super::is_false")]
     too_fast: bool,
 }
@@ -73,6 +76,8 @@ pub struct Conduct {
     pub votes: u64,
     /// Those of them that approve.
     pub approvals: u64,
+    /// Those of them that approve less than was asked for.
+    pub edits: u64,
     /// Approvals sooner than the policy of their time took for reading.
     pub too_fast: u64,
     /// The most approvals in a row.
@@ -149,6 +154,7 @@ impl Reviewers {
             approve: e.verb.decision() == Verb::Approve,
             at: now,
             dwell_ms,
+            edit: e.verb == Verb::Edit,
             too_fast: e.too_fast,
         };
         let given = self.votes.entry(e.user.clone()).or_default();
@@ -221,6 +227,7 @@ impl Conduct {
             conduct.streak = conduct.streak.max(row);
             if vote.approve {
                 conduct.approvals += 1;
+                conduct.edits += u64::from(vote.edit);
                 conduct.too_fast += u64::from(vote.too_fast);
                 dwells.push(vote.dwell_ms);
             }
@@ -345,6 +352,7 @@ impl State {
             approve,
             at: ctx.now,
             dwell_ms: dwell.0 / 1000,
+            edit: vote.verb == Verb::Edit,
             too_fast,
         };
         let before: Vec<&Given> = self.reviewers.window(&vote.user, ctx.now).collect();

@@ -16,16 +16,15 @@ use crate::time::Span;
 
 /// How many votes on one request that do not count leave a record.
 const UNCOUNTED_PER_REQUEST: u32 = 100;
-/// How many votes of one person on a request that has ended leave a record.
-const LATE_PER_PERSON: usize = 3;
 /// How long whoever is on a request has it alone.
 pub(super) const CLAIM_SPAN: Span = Span::minutes(10);
 
 impl State {
     pub(super) fn vote(&self, mut vote: Vote, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
         let Some(approval) = self.approvals.get(&vote.approval) else {
-            return late_vote(vote);
+            return self.late_vote(vote);
         };
+        self.link_holds(&vote, approval, ctx)?;
         let cheap = matches!(vote.verb, Verb::Comment | Verb::Abstain | Verb::Claim | Verb::Release);
         if cheap && approval.uncounted >= UNCOUNTED_PER_REQUEST {
             let detail = format!("`{}` has {UNCOUNTED_PER_REQUEST} remarks and more", vote.approval);
@@ -136,6 +135,7 @@ impl State {
             action_id: approval.action_id,
             approval: vote.approval,
             batch: vote.batch,
+            channel: vote.via.as_ref().map(|via| via.channel.clone()),
             claimed_until: until(Verb::Claim, CLAIM_SPAN),
             clarify_due: until(Verb::Clarify, approval.questions_allowed().1),
             counted,
@@ -145,6 +145,7 @@ impl State {
             handed_as: (vote.to.as_ref().filter(|_| counted && vote.verb == Verb::HandOver))
                 .map(|to| self.shared_names(approval, &vote.user, to, ctx))
                 .unwrap_or_default(),
+            link: vote.via.as_ref().and_then(|via| via.link),
             not_counted: why_not.map(str::to_owned),
             presentation: vote.presentation,
             second: judged.second,
@@ -326,6 +327,9 @@ impl State {
         {
             return self.end_approval(vote.approval, ApprovalState::Invalidated, "invalidated", why, ctx);
         }
+        if let Err(why) = self.may_be_approved(action, ctx.live, ctx.now) {
+            return self.end_approval(vote.approval, ApprovalState::Invalidated, "disagreement", why, ctx);
+        }
         let stored = vote.action.as_deref().filter(|_| action.snapshot != self.live);
         let reserved = match self.reserve_approved(action, stored, ctx) {
             Ok(reserved) => reserved,
@@ -403,44 +407,4 @@ fn may_ask(vote: &Vote, approval: &OpenApproval) -> Result<(), Refusal> {
         return Err(Refusal::conflict("no_more_questions", detail).hint("decide on what is known"));
     }
     Ok(())
-}
-
-/// A vote on a request that has ended is recorded and does not count.
-fn late_vote(vote: Vote) -> Result<Handled, Refusal> {
-    let Some(view) = &vote.view else {
-        return Err(Refusal::missing("approval", vote.approval));
-    };
-    let refusal = Refusal::conflict(
-        "approval_closed",
-        format!("`{}` has ended; the vote does not count", vote.approval),
-    );
-    let votes = view.approval.iter().flat_map(|approval| &approval.votes);
-    let late = votes.filter(|cast| cast.vote.user == vote.user && cast.vote.not_counted.as_deref() == Some("late"));
-    if late.count() >= LATE_PER_PERSON {
-        // It is told, and leaves no more records: a loop must not fill the disk.
-        return Err(refusal);
-    }
-    let voted = ApprovalVoted {
-        action_id: view.decision.action_id,
-        approval: vote.approval,
-        batch: vote.batch,
-        claimed_until: None,
-        clarify_due: None,
-        counted: false,
-        digest: vote.digest,
-        dwell_ms: None,
-        flags: Vec::new(),
-        handed_as: Vec::new(),
-        not_counted: Some("late".into()),
-        presentation: vote.presentation,
-        second: false,
-        to: None,
-        too_fast: false,
-        user: vote.user,
-        verb: vote.verb,
-    };
-    let draft = Draft::observed(voted)
-        .with_payload(vote.comment)
-        .citing(view.snapshot.clone());
-    Handled::refused(vec![draft], refusal)
 }

@@ -5,6 +5,7 @@ use crate::notice::What;
 
 fn notice() -> Notice {
     Notice {
+        decide: Some("https://cs.example.com/v1/links/apr_1.00/acme".into()),
         id: "ntc_1".into(),
         what: What::StepStarted,
         approval: "apr_1".into(),

@@ -30,6 +30,7 @@ fn what_slack_signed_within_five_minutes_is_believed_and_nothing_else() {
 #[test]
 fn what_an_agent_writes_is_no_markup_and_is_marked() {
     let notice = Notice {
+        decide: Some("https://cs.example.com/v1/links/apr_1.00/acme".into()),
         id: "ntc_1".into(),
         what: What::Opened,
         approval: "apr_1".into(),

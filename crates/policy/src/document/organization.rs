@@ -1,6 +1,6 @@
 //! The organization's document: names, defaults, and the strict rules that are switched on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::autonomy::{self, AutonomyRules};
@@ -11,7 +11,7 @@ use super::glass::{self, BreakGlass};
 use super::route::Route;
 use super::schedule::{Calendar, Schedule};
 use super::theatre::{self, Theatre};
-use super::{Place, RuleId, mandate_audit, route, schedule};
+use super::{Place, RuleId, channels, mandate_audit, route, schedule};
 use crate::yaml::Node;
 
 /// What the bundle says about the organization.
@@ -31,6 +31,8 @@ pub struct Organization {
     autonomy: Option<AutonomyRules>,
     break_glass: Option<BreakGlass>,
     policy_changes: Option<PolicyChanges>,
+    /// Channels over which people may decide on what is of low risk.
+    decides: BTreeSet<String>,
     theatre: Option<Theatre>,
     compliance: Vec<Pack>,
     retention: Option<String>,
@@ -111,6 +113,11 @@ impl Organization {
     /// `change_control: policies:`, who agrees to another policy.
     pub fn policy_changes(&self) -> Option<&PolicyChanges> {
         self.policy_changes.as_ref()
+    }
+
+    /// `channels:`, whether people may decide on what is of low risk by a link that they get over a channel.
+    pub fn decides_over(&self, channel: &str) -> bool {
+        self.decides.contains(channel)
     }
 
     /// `theatre:`, when votes look like no review.
@@ -264,6 +271,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
     let policy_changes = fields
         .get("change_control")
         .and_then(|node| change_control::read(reader, node));
+    let decides = fields.get("channels").and_then(|node| channels::read(reader, node));
     let theatre = fields.get("theatre").and_then(|node| theatre::read(reader, node));
     let mut compliance = Vec::new();
     if let Some(node) = fields.get("compliance") {
@@ -317,6 +325,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         autonomy,
         break_glass,
         policy_changes,
+        decides: decides.unwrap_or_default(),
         theatre,
         compliance,
         retention,

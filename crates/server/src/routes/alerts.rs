@@ -31,6 +31,6 @@ async fn alerts(asked: Asked<Caller>) -> Answer {
 
 async fn acknowledge(asked: Asked<Caller>) -> Answer {
     let alert = id("open alert", asked.param())?;
-    asked.app.engine.acknowledge(&asked.request(), alert).await?;
-    json(&DoneAnswer { done: true })
+    let replayed = asked.app.engine.acknowledge(&asked.request(), alert).await?;
+    Ok(json(&DoneAnswer { done: true })?.replayed(replayed))
 }

@@ -80,6 +80,7 @@ async fn vote(asked: Asked<Caller>) -> Answer {
         snapshot: body.snapshot.0,
         presentation,
         set: members.remove("set").map(places).transpose()?,
+        via: None,
     };
     let (answer, replayed) = asked.app.engine.vote(&asked.request(), id, vote).await?;
     Ok(json(&answer)?.replayed(replayed))

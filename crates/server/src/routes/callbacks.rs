@@ -73,6 +73,6 @@ async fn deliveries(asked: Asked<Caller>) -> Answer {
 
 async fn resend(asked: Asked<Caller>) -> Answer {
     let delivery = id("callback", asked.param())?;
-    asked.app.engine.resend(&asked.request(), delivery).await?;
-    json(&DoneAnswer { done: true })
+    let replayed = asked.app.engine.resend(&asked.request(), delivery).await?;
+    Ok(json(&DoneAnswer { done: true })?.replayed(replayed))
 }

@@ -136,8 +136,8 @@ async fn from_slack(asked: Asked<Visitor>) -> Answer {
 
 async fn resend(asked: Asked<Caller>) -> Answer {
     let notice = id("notice", asked.param())?;
-    asked.app.engine.resend_notice(&asked.request(), notice).await?;
-    json(&DoneAnswer { done: true })
+    let replayed = asked.app.engine.resend_notice(&asked.request(), notice).await?;
+    Ok(json(&DoneAnswer { done: true })?.replayed(replayed))
 }
 
 /// Notices that have not arrived, oldest first.

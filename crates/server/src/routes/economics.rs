@@ -32,6 +32,8 @@ fn of(state: &State, now: Time) -> EconomicsAnswer {
     let approvals: u64 = people.iter().map(|(_, conduct)| conduct.approvals).sum();
     let reading_ms: i64 = people.iter().map(|(_, conduct)| conduct.reading_ms).sum();
     let rejections = votes - approvals;
+    let edits: u64 = people.iter().map(|(_, conduct)| conduct.edits).sum();
+    let per_hour = |count: u64| (count * 360_000_000).checked_div(reading_ms.unsigned_abs());
     let mut pairs: Vec<ReviewPair> = (people.iter())
         .flat_map(|(user, conduct)| {
             conduct.agents.iter().map(|(agent, (votes, approvals))| ReviewPair {
@@ -47,13 +49,16 @@ fn of(state: &State, now: Time) -> EconomicsAnswer {
     EconomicsAnswer {
         votes,
         rejections,
+        edits,
         reading_ms,
-        rejections_per_100_hours: (rejections * 360_000_000).checked_div(reading_ms.unsigned_abs()),
+        rejections_per_100_hours: per_hour(rejections),
+        edits_per_100_hours: per_hour(edits),
         reviewers: (people.iter())
             .map(|(user, conduct)| ReviewShare {
                 user: (*user).clone(),
                 votes: conduct.votes,
                 rejections: conduct.votes - conduct.approvals,
+                edits: conduct.edits,
                 reading_ms: conduct.reading_ms,
                 share: conduct.votes * 10_000 / votes.max(1),
             })

@@ -117,8 +117,8 @@ async fn describe(asked: Asked<Caller>) -> Answer {
 }
 
 async fn activate(asked: Asked<Caller>) -> Answer {
-    asked.app.engine.activate_agent(&asked.request(), asked.param()).await?;
-    readiness(asked).await
+    let replayed = asked.app.engine.activate_agent(&asked.request(), asked.param()).await?;
+    Ok(readiness(asked).await?.replayed(replayed))
 }
 
 async fn readiness(asked: Asked<Caller>) -> Answer {
@@ -193,8 +193,8 @@ async fn register_tool(asked: Asked<Caller>) -> Answer {
         schema: digest(&body.schema)?,
         tool: body.tool.0.clone(),
     };
-    asked.app.engine.register_tool(&asked.request(), tool).await?;
-    known_tool(&asked, body.tool.0).await
+    let replayed = asked.app.engine.register_tool(&asked.request(), tool).await?;
+    Ok(known_tool(&asked, body.tool.0).await?.replayed(replayed))
 }
 
 async fn approve_tool(asked: Asked<Caller>) -> Answer {
@@ -203,8 +203,8 @@ async fn approve_tool(asked: Asked<Caller>) -> Answer {
         schema: digest(&body.schema)?,
         tool: body.tool.0.clone(),
     };
-    asked.app.engine.approve_tool(&asked.request(), approved).await?;
-    known_tool(&asked, body.tool.0).await
+    let replayed = asked.app.engine.approve_tool(&asked.request(), approved).await?;
+    Ok(known_tool(&asked, body.tool.0).await?.replayed(replayed))
 }
 
 fn open_on_the_wire(open: &[FailOpen]) -> Vec<FailOpenItem> {

@@ -72,11 +72,7 @@ async fn kill(asked: Asked<Caller>) -> Answer {
 async fn release(asked: Asked<Caller>) -> Answer {
     let body: ReleaseBody = asked.body()?;
     let scope = scope(body.scope, body.name)?;
-    json(&ReleaseAnswer {
-        released: asked
-            .app
-            .engine
-            .release(&asked.request(), scope, &body.reason.0)
-            .await?,
-    })
+    let engine = &asked.app.engine;
+    let (released, replayed) = engine.release(&asked.request(), scope, &body.reason.0).await?;
+    Ok(json(&ReleaseAnswer { released })?.replayed(replayed))
 }

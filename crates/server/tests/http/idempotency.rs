@@ -156,3 +156,31 @@ async fn a_repeated_activation_and_upload_say_that_they_are() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_only_says_that_it_is_done_says_when_it_is_repeated() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    server
+        .post(admin, "/v1/kill", &json!({ "scope": "tool", "name": "shell" }))
+        .await
+        .good();
+    let tool = json!({ "tool": "wiki/search", "schema": "0".repeat(64) }).to_string();
+    let release = json!({ "scope": "tool", "name": "shell", "reason": "it was a false alarm" }).to_string();
+    let policy = "agent: bot\npermissions: [{ action: wipe, allowed: false }]\naudit: { alert_on: wipe_attempt }\n";
+    server.policy(admin, &json!({ "bot.yaml": policy })).await;
+    acme.decide(&json!({ "action": "wipe" })).await;
+    let alerts = server.get(admin, "/v1/alerts").await.good();
+    let acknowledge = format!("/v1/alerts/{}/acknowledge", alerts["alerts"][0]["id"].as_str().unwrap());
+    let calls = [
+        ("/v1/kill/release", release),
+        ("/v1/tools", tool),
+        (acknowledge.as_str(), "{}".to_owned()),
+    ];
+    for (path, body) in &calls {
+        let first = server.repeatable(admin, "done", path, body.as_bytes()).await;
+        let again = server.repeatable(admin, "done", path, body.as_bytes()).await;
+        assert!(!first.is_replayed() && again.is_replayed(), "{path}: {again:?}");
+        assert_eq!(first.good(), again.good(), "{path}");
+    }
+}

@@ -14,6 +14,7 @@ mod glass;
 mod idempotency;
 mod inventory;
 mod limits;
+mod links;
 mod log;
 mod logs;
 mod observed;

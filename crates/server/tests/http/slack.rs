@@ -138,9 +138,10 @@ async fn a_press_that_slack_signed_is_the_vote_of_the_person_whose_account_it_is
         .await;
     let text = found.good().to_string();
     assert!(
-        text.contains("\"auth\":\"slack\""),
-        "the record says how the person was known: {text}"
+        text.contains("\"auth\":\"slack\"") && text.contains("\"channel\":\"room\""),
+        "the record says how the person was known, and by what the vote came: {text}"
     );
+    assert_eq!(cast[0]["channel"], "room");
 
     // Slack sends it again, because it was not answered in time: it is one vote.
     let again = press(&acme, "ULEA", &value_of(&action), "t1").await.good();
@@ -279,4 +280,22 @@ async fn channels_show_no_secret_and_go_only_where_they_may() {
         press(&acme, "ULEA", &value_of(&action), "t1").await.problem(401),
         "unauthenticated"
     );
+}
+
+#[tokio::test]
+async fn a_slack_account_belongs_to_one_person() {
+    let acme = with_slack().await;
+    let Acme { server, admin, .. } = &acme;
+    let mallory = json!({ "id": "mallory", "roles": ["reviewer"], "slack_id": "ULEA" });
+    let refused = server.post(admin, "/v1/users", &mallory).await;
+    assert_eq!(refused.problem(409), "slack_id_taken");
+    let vic = json!({ "roles": ["reviewer"], "slack_id": "ULEA" });
+    let refused = server.call(admin, "PUT", "/v1/users/vic", Some(&vic)).await;
+    assert_eq!(refused.problem(409), "slack_id_taken");
+    // Whoever has it may keep it, and once it is free somebody else may have it.
+    let lea = json!({ "roles": ["reviewer"], "teams": ["leads"], "slack_id": "ULEA" });
+    server.call(admin, "PUT", "/v1/users/lea", Some(&lea)).await.good();
+    let lea = json!({ "roles": ["reviewer"], "teams": ["leads"], "slack_id": "UNEW" });
+    server.call(admin, "PUT", "/v1/users/lea", Some(&lea)).await.good();
+    server.call(admin, "PUT", "/v1/users/vic", Some(&vic)).await.good();
 }

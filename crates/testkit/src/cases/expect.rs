@@ -134,6 +134,13 @@ pub(super) fn said(records: &[Record], word: &str) -> Option<Vec<String>> {
     let of = |say: fn(&Event) -> Option<String>| Some(records.iter().filter_map(|record| say(&record.event)).collect());
     match word {
         "records" => of(|event| Some(event.kind().to_owned())),
+        "ended" => of(|event| match event {
+            Event::ApprovalResolved(e) => {
+                let code = e.reason_code.as_deref().unwrap_or_default();
+                Some(format!("{}: {code}", e.state.as_str()))
+            }
+            _ => None,
+        }),
         "alerts" => of(|event| match event {
             Event::AlertRaised(alert) => Some(alert.name.clone()),
             _ => None,

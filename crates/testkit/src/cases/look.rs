@@ -1,6 +1,6 @@
 //! The words of cases about looks at what has run, and about what was let through at once.
 
-use countersign_core::command::{CloseReview, Sealed};
+use countersign_core::command::{CloseReview, NewAbsence, Sealed};
 use countersign_core::event::{Finding, PracticeKind};
 use countersign_core::policy::{Value, json};
 use countersign_core::record::ActorKind;
@@ -8,7 +8,7 @@ use countersign_core::redact::Redactor;
 use countersign_core::stored::store_value;
 use countersign_core::{Command, Refusal};
 
-use super::{Run, plain, text};
+use super::{Run, plain, span, text};
 use crate::by;
 
 /// Words of a person, as they are kept.
@@ -42,6 +42,19 @@ impl Run {
         };
         let who = by(kind, &text(value, "by"));
         self.world.break_glass(who, action, &text(value, "incident"))
+    }
+
+    /// Somebody is not there from now on, for a while.
+    pub(super) fn away(&mut self, value: &Value) -> Result<(), Refusal> {
+        let from = self.world.now;
+        let span = span(&text(value, "during")).expect("a span is a number and `s`, `m`, `h` or `d`");
+        let new = NewAbsence {
+            user: text(value, "user"),
+            from,
+            to: from + span,
+            delegate: value.get("delegate").map(plain),
+        };
+        self.give(&text(value, "by"), Command::RecordAbsence(Box::new(new)))
     }
 
     /// Somebody makes a drill or a canary in an agent's name.

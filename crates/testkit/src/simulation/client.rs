@@ -198,6 +198,7 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
                 snapshot: snapshot.clone(),
                 presentation: None,
                 set: None,
+                via: None,
             };
             let (answer, _) = engine.vote(&request, *id, vote).await?;
             Ok(done(None, learned(&answer.action)))
@@ -248,7 +249,7 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
         }
         Want::GiveBackLease(gateway) => {
             let returned = engine.give_back_lease(&request, gateway).await;
-            returned.map(|()| done(None, None))
+            returned.map(|_| done(None, None))
         }
         Want::Tell(name) => {
             let channel = NewChannel {

@@ -1,7 +1,9 @@
 //! Random histories, derived again and held against a second model.
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
+mod disagreements;
 mod ended;
 mod oracle;
 mod replay;
+mod revised;
 mod steps;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::steps::{play, step};
 
 /// What the model says of these records, one a line.
-fn judged(lines: &[String]) -> (bool, String) {
+pub(crate) fn judged(lines: &[String]) -> (bool, String) {
     let name = format!(
         "countersign-oracle-{}-{:?}.jsonl",
         std::process::id(),
@@ -31,7 +31,7 @@ fn judged(lines: &[String]) -> (bool, String) {
     (output.status.success(), said)
 }
 
-fn lines(world: &World) -> Vec<String> {
+pub(crate) fn lines(world: &World) -> Vec<String> {
     let encoded = world.records.iter().map(|record| record.encode(ORIGIN).unwrap());
     encoded.map(|leaf| String::from_utf8(leaf).unwrap()).collect()
 }
@@ -117,9 +117,9 @@ fn life() -> Vec<Value> {
 }
 
 /// Changes a ledger, and gives what the model has to say about it.
-type Tampering = (&'static str, fn(&mut Vec<Value>), &'static str);
+pub(crate) type Tampering = (&'static str, fn(&mut Vec<Value>), &'static str);
 
-fn place(records: &[Value], kind: &str, nth: usize) -> usize {
+pub(crate) fn place(records: &[Value], kind: &str, nth: usize) -> usize {
     let mut places = (0..records.len()).filter(|place| records[*place]["type"] == kind);
     places.nth(nth).unwrap_or_else(|| panic!("no {kind} {nth}"))
 }

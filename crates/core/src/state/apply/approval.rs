@@ -1,11 +1,14 @@
 //! Storing what a record says about an open request.
 
-use crate::event::{ApprovalAnswered, ApprovalOpened, ApprovalRevised, ApprovalViewed, ApprovalVoted, Verb};
+use crate::event::{
+    ApprovalAnswered, ApprovalLinked, ApprovalOpened, ApprovalRevised, ApprovalViewed, ApprovalVoted, Verb,
+};
 use crate::ids::ApprovalId;
 use crate::record::Record;
+use crate::state::link::LINKS_PER_PERSON;
 use crate::state::request::{Claim, Handed, OpenApproval, Question};
 use crate::state::vote::CLAIM_SPAN;
-use crate::state::{OpenTrack, State};
+use crate::state::{OpenLink, OpenTrack, State};
 use crate::time::Time;
 
 impl State {
@@ -21,6 +24,7 @@ impl State {
             excluded: e.excluded.clone(),
             first_viewed: Default::default(),
             handed: Default::default(),
+            links: Vec::new(),
             missing: e.missing.clone(),
             overdue: false,
             question: None,
@@ -80,10 +84,29 @@ impl State {
 
     pub(super) fn revised(&mut self, record: &Record, e: &ApprovalRevised) {
         self.counted_by_revision(e);
+        self.revises_positions(record, e);
         if let Some(action) = self.actions.get_mut(&e.action_id) {
             action.revise(e, record.snapshot.clone(), !record.redact.is_empty());
         }
         self.change(e.approval, |approval| approval.revise(record.ts, e));
+    }
+
+    /// Stores that a link works.
+    pub(super) fn linked(&mut self, e: &ApprovalLinked) {
+        self.change(e.approval, |approval| {
+            let of_person = |open: &OpenLink| open.user == e.user;
+            if approval.links.iter().filter(|open| of_person(open)).count() >= LINKS_PER_PERSON
+                && let Some(oldest) = approval.links.iter().position(of_person)
+            {
+                approval.links.remove(oldest);
+            }
+            approval.links.push(OpenLink {
+                channel: e.channel.clone(),
+                link: e.link,
+                until: e.until,
+                user: e.user.clone(),
+            });
+        });
     }
 
     pub(super) fn viewed(&mut self, now: Time, e: &ApprovalViewed) {
@@ -94,6 +117,7 @@ impl State {
     }
 
     pub(super) fn voted(&mut self, now: Time, e: &ApprovalVoted) {
+        self.late.cast(now, e);
         if let Some(action) = self.actions.get(&e.action_id) {
             self.reviewers.voted(now, &action.agent, e);
         }
@@ -104,6 +128,8 @@ impl State {
             }
             match e.verb {
                 Verb::Approve | Verb::Reject | Verb::Edit => {
+                    // Whoever has decided needs no link any more: each works once.
+                    approval.links.retain(|link| link.user != e.user);
                     let says = if e.verb == Verb::Reject {
                         Verb::Reject
                     } else {

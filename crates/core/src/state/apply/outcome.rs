@@ -77,6 +77,7 @@ impl State {
                     outcome_due: None,
                     outcome: true,
                     permit: None,
+                    positions: Vec::new(),
                     reads: Vec::new(),
                     redeemed: true,
                     redacted: false,

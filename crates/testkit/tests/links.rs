@@ -1,0 +1,155 @@
+//! Links of one use: whoever has one decides as the person it was made for, once, and only where policy lets that be enough.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+use countersign_core::Span;
+use countersign_core::event::{Event, Verb};
+use countersign_core::ids::ActionId;
+use countersign_testkit::World;
+
+const GATE: &str = "name: gate
+rules:
+  - { condition: \"action == 'pay'\", decision: require_approval, approvers: [desk] }
+  - { condition: \"action == 'wipe'\", decision: require_approval, approvers: [leads] }
+";
+const TOOLS: &str = "tools: [{ tool: wipe, risk: R3 }, { tool: pay, risk: R2 }]\n";
+
+fn organization(channels: &str) -> String {
+    format!(
+        "organization: acme
+teams: [leads]
+{channels}
+routes:
+  desk:
+    steps: [{{ to: [leads], within: 10m }}, {{ to: [leads], within: 10m }}]
+    deadline: 1h
+"
+    )
+}
+
+const LOW: &str = "channels: { mail: { decide: low_risk } }";
+
+fn world() -> World {
+    let mut world = World::new();
+    for user in ["dana", "erin"] {
+        world.user(user, &["reviewer"], &["leads"], &[]);
+    }
+    world.agent("bot", "team:ops");
+    world.policy(&[
+        ("gate.yaml", GATE),
+        ("tools.yaml", TOOLS),
+        ("org.yaml", &organization(LOW)),
+    ]);
+    world
+}
+
+fn ask(world: &mut World, what: &str) -> ActionId {
+    let action = format!(r#"{{"action":"{what}","tool":"{what}"}}"#);
+    world.submit("bot", &action).unwrap().decision.action_id
+}
+
+fn code<T: std::fmt::Debug>(result: Result<T, countersign_core::Refusal>) -> &'static str {
+    result.unwrap_err().code
+}
+
+#[test]
+fn a_link_decides_once_and_the_record_says_by_what() {
+    let mut world = world();
+    let pay = ask(&mut world, "pay");
+    let link = world.link("dana", pay, "mail", [1; 32]).unwrap();
+    assert_ne!(link.0, [1; 32]);
+    world.vote_by_link("dana", pay, "mail", link).unwrap();
+    let voted = world.records.iter().rev().find_map(|record| match &record.event {
+        Event::ApprovalVoted(voted) => Some(voted.clone()),
+        _other => None,
+    });
+    let voted = voted.unwrap();
+    assert_eq!(
+        (voted.channel.as_deref(), voted.link, voted.counted),
+        (Some("mail"), Some(link), true)
+    );
+    assert_eq!(code(world.vote_by_link("dana", pay, "mail", link)), "approval_closed");
+}
+
+#[test]
+fn a_link_is_worth_nothing_to_anybody_else_nor_for_another_request() {
+    let mut world = world();
+    let (pay, other) = (ask(&mut world, "pay"), ask(&mut world, "pay"));
+    let link = world.link("dana", pay, "mail", [1; 32]).unwrap();
+    assert_eq!(code(world.vote_by_link("erin", pay, "mail", link)), "link_over");
+    assert_eq!(code(world.vote_by_link("dana", other, "mail", link)), "link_over");
+    world.vote_by_link("dana", pay, "mail", link).unwrap();
+}
+
+#[test]
+fn a_link_ends_with_the_step_that_it_asks_for() {
+    let mut world = world();
+    let pay = ask(&mut world, "pay");
+    let link = world.link("dana", pay, "mail", [1; 32]).unwrap();
+    world.pass(Span::minutes(10));
+    assert_eq!(code(world.vote_by_link("dana", pay, "mail", link)), "link_over");
+    // The next step has a link of its own, which ends with that.
+    let second = world.link("dana", pay, "mail", [2; 32]).unwrap();
+    assert_eq!(code(world.vote_by_link("dana", pay, "mail", link)), "link_over");
+    world.vote_by_link("dana", pay, "mail", second).unwrap();
+}
+
+#[test]
+fn only_the_last_four_links_of_a_person_work() {
+    let mut world = world();
+    let pay = ask(&mut world, "pay");
+    let links: Vec<_> = (0..5)
+        .map(|n| world.link("dana", pay, "mail", [n; 32]).unwrap())
+        .collect();
+    assert_eq!(code(world.vote_by_link("dana", pay, "mail", links[0])), "link_over");
+    world.vote_by_link("dana", pay, "mail", links[1]).unwrap();
+}
+
+#[test]
+fn nothing_of_high_risk_is_decided_by_a_link_nor_over_another_channel() {
+    let mut world = world();
+    let (pay, wipe) = (ask(&mut world, "pay"), ask(&mut world, "wipe"));
+    assert_eq!(code(world.link("dana", wipe, "mail", [1; 32])), "not_by_link");
+    assert_eq!(code(world.link("dana", pay, "pager", [1; 32])), "not_by_link");
+}
+
+#[test]
+fn a_link_ends_when_policy_does_not_want_it_any_more_or_the_tool_becomes_risky() {
+    let risky = "tools: [{ tool: pay, risk: R4 }]\n";
+    for (channels, tools) in [("", TOOLS), (LOW, risky)] {
+        let mut world = world();
+        let pay = ask(&mut world, "pay");
+        let link = world.link("dana", pay, "mail", [1; 32]).unwrap();
+        world.policy(&[
+            ("gate.yaml", GATE),
+            ("tools.yaml", tools),
+            ("org.yaml", &organization(channels)),
+        ]);
+        assert_eq!(
+            code(world.vote_by_link("dana", pay, "mail", link)),
+            "not_by_link",
+            "{tools}"
+        );
+    }
+}
+
+#[test]
+fn a_link_ends_with_the_right_to_decide() {
+    let mut world = world();
+    let pay = ask(&mut world, "pay");
+    let link = world.link("dana", pay, "mail", [1; 32]).unwrap();
+    world.user("dana", &["viewer"], &["leads"], &[]);
+    assert_eq!(code(world.vote_by_link("dana", pay, "mail", link)), "not_eligible");
+    world.user("dana", &["reviewer"], &[], &[]);
+    assert_eq!(code(world.vote_by_link("dana", pay, "mail", link)), "not_eligible");
+}
+
+#[test]
+fn whoever_has_voted_by_a_key_has_no_link_left() {
+    let mut world = world();
+    let organization = organization(LOW).replace("within: 10m }, {", "within: 10m, quorum: 2 }, {");
+    world.policy(&[("gate.yaml", GATE), ("tools.yaml", TOOLS), ("org.yaml", &organization)]);
+    let pay = ask(&mut world, "pay");
+    let link = world.link("dana", pay, "mail", [1; 32]).unwrap();
+    world.vote("dana", pay, Verb::Approve, None).unwrap();
+    assert_eq!(code(world.vote_by_link("dana", pay, "mail", link)), "link_over");
+}
