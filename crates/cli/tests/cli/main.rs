@@ -14,6 +14,7 @@ mod gateway;
 mod hooks;
 mod install;
 mod life;
+mod local;
 mod mcp;
 mod newer;
 mod packages;
