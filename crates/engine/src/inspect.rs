@@ -132,7 +132,10 @@ fn first_names(store: &dyn Store, org: &OrganizationRow) -> Result<(), String> {
     }
     let (_, log) = Record::decode(&leaf).map_err(said)?;
     if log != *org.origin {
-        return Err(format!("it is the ledger of `{log}`, and the store says `{}`", org.origin));
+        return Err(format!(
+            "it is the ledger of `{log}`, and the store says `{}`",
+            org.origin
+        ));
     }
     Ok(())
 }
