@@ -146,7 +146,7 @@ fn every_client_is_governed_over_http_as_over_a_pipe() {
             direct.begin(&list);
             governed.begin(&list);
             assert_eq!(direct.result(), governed.result(), "{case}");
-            let mut spared = Driver::start(&shop, &program, &vec![format!("{}/mcp/shop", hiding.url)]);
+            let mut spared = Driver::start(&shop, &program, &[format!("{}/mcp/shop", hiding.url)]);
             spared.begin(&list);
             assert_eq!(spared.result(), json!({ "tools": ["look_up", "refund"] }), "{case}");
             let order = json!({ "order": "4521" });
