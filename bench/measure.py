@@ -16,6 +16,7 @@ import types
 import urllib.request
 
 import approvals
+import gateway
 import nodes
 import sizes
 
@@ -179,6 +180,7 @@ def several(folder, results):
     results["nodes"] = nodes.measure(folder, tools)
     results["approvals"] = approvals.measure(folder, tools)
     results["sizes"] = sizes.measure(folder, tools)
+    results["gateway"] = gateway.measure(folder, tools)
 
 
 def replay(results):
@@ -369,6 +371,7 @@ def report(results, before):
     ]
     out += approvals.report(results["approvals"])
     out += sizes.report(results["sizes"])
+    out += gateway.report(results["gateway"])
     (ROOT / "bench/results.md").write_text("\n".join(out))
     say("wrote bench/results.md")
 

@@ -399,6 +399,9 @@ pub struct VoteBody {
     /// It is for what the request was about before a revision, and does not stand for what it is about now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub outdated: bool,
+    /// Whoever says yes owns the agent that asks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub self_approved: bool,
     /// Where it is in the ledger.
     pub index: u64,
 }

@@ -341,6 +341,7 @@ pub fn approval(
                 comment: comments.get(&cast.seq).cloned(),
                 batch: cast.vote.batch.map(|batch| batch.to_string()),
                 outdated: cast.outdated,
+                self_approved: cast.vote.self_approved,
                 index: cast.seq,
             })
             .collect(),

@@ -4,6 +4,7 @@
 //! sortable. What an answer does not have is `null`.
 
 pub mod action;
+pub mod always_denied;
 pub mod approvals;
 pub mod audit;
 pub mod autonomy;

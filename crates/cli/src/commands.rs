@@ -21,6 +21,7 @@ mod keys;
 mod kill;
 mod ledger;
 mod limits;
+mod local;
 mod mcp;
 mod org;
 mod policy;
@@ -108,6 +109,8 @@ enum Command {
     Clock(clock::Clock),
     /// Run an MCP server with every call of its tools decided first
     Mcp(mcp::Mcp),
+    /// The server in the background for wrappers and hooks that name none: start, stop, status
+    Local(local::LocalMode),
     /// Answer the hook of a coding agent
     Hook(Box<hook::Hook>),
     /// Check a configuration file
@@ -143,6 +146,7 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Demo(demo) => block(demo.run(console)),
         Command::Mcp(mcp) => block(mcp.run()),
         Command::Hook(hook) => block(hook.run()),
+        Command::Local(local) => block(local.run(console)),
         Command::Init(init) => done(block(init.run(console))),
         Command::Serve(serve) => done(block(serve.run(console))),
         Command::Policy(policy) => done(block(policy.run(console))),

@@ -7,6 +7,7 @@ use clap::Args;
 use countersign_client::{Client, Credential};
 use serde::Deserialize;
 
+use crate::background::Background;
 use crate::failure::{Failure, Result};
 use crate::folder::{Folder, Taken};
 use crate::host::Hosted;
@@ -120,8 +121,9 @@ impl Connection {
                     Place::Folder(folder) => self.folder(&folder, about).await,
                 }
             }
+            (None, _, _) if self.key.is_none() && at_a_terminal() && Background::there().is_some() => local_mode(),
             (None, _, _) => Err(Failure::usage("no server and no data folder is named").next(
-                "name one with --server URL and --key KEY, or with --data DIR, or with --database-url URL and --key-file FILE (or COUNTERSIGN_SERVER, COUNTERSIGN_KEY, COUNTERSIGN_DATA, COUNTERSIGN_DATABASE_URL, COUNTERSIGN_KEY_FILE)",
+                "name one with --server URL and --key KEY, or with --data DIR, or with --database-url URL and --key-file FILE (or COUNTERSIGN_SERVER, COUNTERSIGN_KEY, COUNTERSIGN_DATA, COUNTERSIGN_DATABASE_URL, COUNTERSIGN_KEY_FILE); at a terminal the server of `countersign local` needs no name",
             )),
         }
     }
@@ -185,6 +187,23 @@ impl Connection {
             hosted,
         })
     }
+}
+
+/// Whether a person sits there. What an agent starts has no terminal, unless it takes pains.
+fn at_a_terminal() -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stdin().is_terminal() && variable("COUNTERSIGN_KEY").is_none()
+}
+
+/// The person's session with the server of local mode.
+fn local_mode() -> Result<Session> {
+    let background = Background::find()?;
+    let address = background.reach()?;
+    let key = crate::secret::in_file(&background.person_key())?;
+    Ok(Session {
+        client: Client::new(&address, &Credential::Key(key))?,
+        hosted: None,
+    })
 }
 
 /// Where the folder's owner is reached.

@@ -6,6 +6,7 @@ use clap::Args;
 use countersign_client::{Client, Credential};
 use countersign_gateway::{Governor, place};
 
+use crate::background::Background;
 use crate::failure::{Failure, Result};
 use crate::install::whole;
 
@@ -61,28 +62,39 @@ pub(crate) struct Ready {
 impl Governing {
     /// What asks the server.
     pub(crate) fn ready(&self) -> Result<Ready> {
-        let at = self.deciding.address()?;
-        let key = match &self.agent_key {
-            Some(path) => key_in(path)?,
-            None => variable("COUNTERSIGN_KEY").ok_or_else(|| {
-                Failure::usage("the agent's key is missing").next("set COUNTERSIGN_KEY, or give --agent-key FILE")
-            })?,
+        let local = self.names_nothing();
+        let (at, key) = if local {
+            let background = Background::find()?;
+            (background.reach()?, key_in(&background.agent_key())?)
+        } else {
+            (self.deciding.address()?, self.key()?)
         };
         let key = key.trim();
-        let folder = place(&self.deciding.state_folder()?, &at, key);
+        // The server of local mode may listen elsewhere next time, and what waits there waits on.
+        let server = if local { "local" } else { &at };
+        let folder = place(&self.deciding.state_folder()?, server, key);
         let client = Client::new(&at, &Credential::Key(key.to_owned())).map_err(Failure::from)?;
         let governor = Governor::new(client, &folder);
         Ok(Ready { governor, folder })
     }
 
+    /// Neither a server nor a key is named: then it is local mode.
+    fn names_nothing(&self) -> bool {
+        self.deciding.stated().is_none() && self.agent_key.is_none() && variable("COUNTERSIGN_KEY").is_none()
+    }
+
+    fn key(&self) -> Result<String> {
+        match &self.agent_key {
+            Some(path) => key_in(path),
+            None => variable("COUNTERSIGN_KEY").ok_or_else(|| {
+                Failure::usage("the agent's key is missing").next("set COUNTERSIGN_KEY, or give --agent-key FILE")
+            }),
+        }
+    }
+
     /// The same, as words of a command in a configuration: a client starts it in a folder and with an environment of its own.
     pub(crate) fn options(&self) -> Result<Vec<String>> {
-        let key = self.agent_key.as_ref().ok_or_else(|| {
-            Failure::usage("the agent's key is missing")
-                .next("give --agent-key FILE: a key itself does not belong into a configuration")
-        })?;
-        let mut words = vec!["--at".to_owned(), self.deciding.address()?];
-        words.extend(["--agent-key".to_owned(), whole(key)?]);
+        let mut words = self.reaching()?;
         if let Some(env) = &self.deciding.env {
             words.extend(["--env".to_owned(), env.clone()]);
         }
@@ -90,6 +102,24 @@ impl Governing {
             words.extend(["--state".to_owned(), whole(state)?]);
         }
         Ok(words)
+    }
+
+    /// Server and key, as words; none in local mode, where the wrapper finds both.
+    fn reaching(&self) -> Result<Vec<String>> {
+        if self.names_nothing() {
+            return Ok(Vec::new());
+        }
+        let key = self.agent_key.as_ref().ok_or_else(|| {
+            Failure::usage("the agent's key is missing")
+                .next("give --agent-key FILE: a key itself does not belong into a configuration")
+        })?;
+        let key = whole(key)?;
+        Ok(vec![
+            "--at".to_owned(),
+            self.deciding.address()?,
+            "--agent-key".to_owned(),
+            key,
+        ])
     }
 }
 
@@ -109,12 +139,14 @@ impl GatewayKey {
 impl Deciding {
     /// The address of the server that decides.
     pub(crate) fn address(&self) -> Result<String> {
-        self.at
-            .clone()
-            .or_else(|| variable("COUNTERSIGN_SERVER"))
-            .ok_or_else(|| {
-                Failure::usage("no server that decides is named").next("set COUNTERSIGN_SERVER, or give --at URL")
-            })
+        self.stated().ok_or_else(|| {
+            Failure::usage("no server that decides is named")
+                .next("set COUNTERSIGN_SERVER, or give --at URL; a wrapper or hook without a key uses local mode")
+        })
+    }
+
+    fn stated(&self) -> Option<String> {
+        self.at.clone().or_else(|| variable("COUNTERSIGN_SERVER"))
     }
 
     /// Where is kept what waits.

@@ -1,5 +1,6 @@
 //! The countersign binary: the only composition root.
 
+mod background;
 mod bundle;
 mod commands;
 mod config;

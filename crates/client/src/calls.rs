@@ -1,5 +1,6 @@
 //! The calls that agents, gateways and reviewers make. Everything else goes through [`Client::get`] and its like.
 
+use countersign_api::always_denied::{AlwaysDeniedAnswer, AlwaysDeniedBody};
 use countersign_api::approvals::{ApprovalsAnswer, OutcomeRequestBody, RedeemAnswer, RedeemBody, VoteRequestBody};
 use countersign_api::credentials::{ReleaseCredentialBody, ReleasedCredentialAnswer};
 use countersign_api::{ActionAnswer, ActionBody, ApprovalAnswer};
@@ -30,6 +31,14 @@ impl Client {
     /// As [`Client::send`].
     pub async fn dry_run(&self, action: &ActionBody) -> Result<ActionAnswer, ClientError> {
         self.post("/v1/actions:dry_run", action).await
+    }
+
+    /// Which operations the agent is denied whatever else it says.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn always_denied(&self, ask: &AlwaysDeniedBody) -> Result<AlwaysDeniedAnswer, ClientError> {
+        self.post("/v1/tools:always_denied", ask).await
     }
 
     /// An action as it stands; the server waits up to `wait_s` seconds for a final status.

@@ -1,10 +1,12 @@
 //! What the inventory knows of agents, tools that change, and leases of gateways.
 
 use countersign_core::event::{AgentDescribed, Description, ToolApproved, ToolRegistered};
+use countersign_core::policy::Action;
 use countersign_core::state::{Access, NewLease, Readiness};
 use countersign_core::{Command, Refusal, Time};
 
 use crate::Engine;
+use crate::auth::Caller;
 use crate::error::EngineError;
 use crate::inbox::Lane;
 use crate::intake::Request;
@@ -93,6 +95,21 @@ impl Engine {
         });
         let found = found.await?;
         found.ok_or_else(|| Refusal::missing("agent", agent).into())
+    }
+
+    /// Which operations the live policy denies to an agent whatever else it says, and the hash of that policy; nothing where
+    /// none is live. Of the actions only tool, operation and environment are looked at.
+    pub async fn always_denied(
+        &self,
+        caller: &Caller,
+        operations: &[Action],
+    ) -> Result<Option<(String, Vec<bool>)>, EngineError> {
+        let agent = caller.actor.id.as_str();
+        let live = self.live_policy(caller).await?;
+        Ok(live.map(|live| {
+            let denied = operations.iter().map(|operation| live.always_denies(agent, operation));
+            (live.hash_text().to_owned(), denied.collect())
+        }))
     }
 
     /// Carries a command out. Answers whether that repeats an earlier answer.

@@ -1,6 +1,6 @@
 //! What we answer in place of a tool's server: lines of JSON-RPC.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Where programs find the decision in a result.
 const DECISION_KEY: &str = "dev.countersign/decision";
@@ -24,6 +24,12 @@ pub(crate) fn told(id: &Value, modern: bool, sentence: &str, decision: &Value) -
         result.insert("resultType".to_owned(), "complete".into());
     }
     line(&json!({ "jsonrpc": "2.0", "id": id, "result": result }))
+}
+
+/// A result of the stateless era.
+pub(crate) fn result(id: &Value, mut members: Map<String, Value>) -> Vec<u8> {
+    members.entry("resultType").or_insert_with(|| "complete".into());
+    line(&json!({ "jsonrpc": "2.0", "id": id, "result": members }))
 }
 
 /// An error of the protocol.
@@ -60,4 +66,9 @@ pub(crate) fn cancelled(id: &Value, reason: &str) -> Vec<u8> {
         "method": "notifications/cancelled",
         "params": { "requestId": id, "reason": reason },
     }))
+}
+
+/// Tells a client with a session that its list of tools is another one now.
+pub(crate) fn list_changed() -> Vec<u8> {
+    line(&json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" }))
 }

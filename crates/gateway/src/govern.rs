@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use countersign_api::always_denied::{AlwaysDeniedAnswer, AlwaysDeniedBody};
 use countersign_api::approvals::{OutcomeRequestBody, OutcomeWord, RedeemBody};
 use countersign_api::bounded::{Text, Whole};
 use countersign_api::{ActionAnswer, ActionBody};
@@ -35,6 +36,17 @@ pub enum Ruling {
     },
     /// A person has to decide, and has not yet.
     Waiting(Waiting),
+}
+
+impl Ruling {
+    /// The decision, for programs.
+    pub(crate) fn decision(&self) -> &Value {
+        match self {
+            Ruling::Go(go) => &go.decision,
+            Ruling::Refused { decision, .. } => decision,
+            Ruling::Waiting(waiting) => &waiting.decision,
+        }
+    }
 }
 
 /// An action that runs.
@@ -203,6 +215,14 @@ impl Governor {
             Ruling::Refused { sentence, .. } if answer.status == "refused" => Ok(Some(sentence)),
             Ruling::Refused { .. } | Ruling::Go(_) | Ruling::Waiting(_) => Ok(None),
         }
+    }
+
+    /// Which operations are denied to the agent whatever else it says.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub(crate) async fn always_denied(&self, ask: &AlwaysDeniedBody) -> Result<AlwaysDeniedAnswer, ClientError> {
+        self.client.always_denied(ask).await
     }
 
     /// Reports what came of an action. A report that does not arrive is missed by the server after its time; the agent

@@ -9,6 +9,7 @@ mod answer;
 mod broker;
 mod calls;
 mod govern;
+mod hide;
 pub mod hook;
 pub mod install;
 mod lines;

@@ -86,6 +86,8 @@ pub struct Options {
     pub hold: Duration,
     /// Where is kept what waits for people.
     pub state: PathBuf,
+    /// Tools that policy always denies to an agent are not shown to it.
+    pub hide: bool,
 }
 
 struct App {

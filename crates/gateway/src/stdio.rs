@@ -4,8 +4,11 @@
 //! a task of its own, so others overtake it. Once the client has hung up, or has cancelled a call, nothing runs by it any more:
 //! whether it still waits is looked at under the same lock under which it is handed on.
 
+mod tasks;
+
 use std::collections::BTreeMap;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,8 +19,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+use self::tasks::Tasks;
 use crate::calls::{self, PROGRESS, Round, Unfinished};
 use crate::govern::{Governor, Ruling};
+use crate::hide::Hiding;
 use crate::lines::{feed, next_line, write};
 use crate::waiting::fingerprint;
 use crate::wire::{Answered, Call, Message};
@@ -43,6 +48,8 @@ pub struct Options {
     pub run: Option<String>,
     /// How long a call is held for people before the agent is told to come back.
     pub hold: Duration,
+    /// Tools that policy always denies are not shown.
+    pub hide: bool,
 }
 
 /// A variable of the server's environment, with a value that is a secret.
@@ -64,6 +71,8 @@ struct Calls {
     running: BTreeMap<String, Running>,
     /// What the server asked the client to come back with.
     unfinished: Unfinished,
+    /// Requests for lists of tools that are not answered yet, and whether their client has a session.
+    lists: BTreeMap<String, bool>,
     /// The client has hung up.
     closed: bool,
 }
@@ -74,6 +83,10 @@ struct Wrapper {
     calls: Mutex<Calls>,
     to_client: mpsc::Sender<Vec<u8>>,
     reports: Mutex<JoinSet<()>>,
+    hiding: Option<Hiding>,
+    tasks: Mutex<Tasks>,
+    /// The client has a session in which it may be told that its list of tools changed.
+    told: AtomicBool,
 }
 
 /// Runs the server behind the wrapper until one of both sides ends. The result is the server's exit code.
@@ -103,7 +116,13 @@ pub async fn wrap(
     };
     let (to_client, for_client) = mpsc::channel(QUEUE);
     let (to_server, for_server) = mpsc::channel(QUEUE);
+    let hiding = options
+        .hide
+        .then(|| Hiding::new(&options.server, options.env.as_deref()));
     let wrapper = Arc::new(Wrapper {
+        hiding,
+        tasks: Mutex::default(),
+        told: AtomicBool::new(false),
         governor,
         options,
         calls: Mutex::default(),
@@ -185,7 +204,7 @@ impl Wrapper {
                     }
                 }
                 Message::Other => {
-                    if to_server.send(line).await.is_err() {
+                    if !self.is_ours(&line, &to_server) && to_server.send(line).await.is_err() {
                         break;
                     }
                 }
@@ -201,9 +220,58 @@ impl Wrapper {
         let mut output = BufReader::new(stdout);
         while let Some(line) = next_line(&mut output).await {
             if let Some(answered) = wire::answered(&line) {
+                let session = lock(&self.calls).lists.remove(&answered.id);
+                if let Some(session) = session {
+                    self.told.fetch_or(session, Ordering::Relaxed);
+                    tokio::spawn(Arc::clone(&self).show(line));
+                    continue;
+                }
+                let id = serde_json::from_str(&answered.id).unwrap_or_default();
                 self.finish(answered);
+                self.hand_back(&id, line).await;
+                continue;
             }
             self.print(line).await;
+        }
+    }
+
+    /// An answer gets to whoever asked: to the client, or to the task that the call is.
+    async fn hand_back(&self, id: &Value, line: Vec<u8>) {
+        if !lock(&self.tasks).end(id, &line) {
+            self.print(line).await;
+        }
+    }
+
+    /// Whether a request is for us alone. One for a list of tools is remembered, for when it is answered.
+    fn is_ours(self: &Arc<Self>, line: &[u8], to_server: &mpsc::Sender<Vec<u8>>) -> bool {
+        let seen = wire::look(line);
+        if let (Some("tools/list"), Some(id), Some(_)) = (seen.method.as_deref(), &seen.id, &self.hiding) {
+            lock(&self.calls).lists.insert(wire::key(id), seen.version.is_none());
+        }
+        let ours = tasks::is_about_ours(&seen);
+        if ours {
+            tokio::spawn(Arc::clone(self).asked_of_a_task(seen, to_server.clone()));
+        }
+        ours
+    }
+
+    /// Shows a list of tools without those that are hidden.
+    async fn show(self: Arc<Self>, line: Vec<u8>) {
+        let line = match &self.hiding {
+            Some(hiding) => hiding.filtered(&self.governor, line).await,
+            None => line,
+        };
+        self.print(line).await;
+    }
+
+    /// A decision was made by a policy: where that hides other tools than before, the client is told.
+    async fn notice_policy(&self, decision: &Value) {
+        let snapshot = decision.get("snapshot").and_then(Value::as_str);
+        if let (Some(hiding), Some(snapshot)) = (&self.hiding, snapshot)
+            && self.told.load(Ordering::Relaxed)
+            && hiding.differs(&self.governor, snapshot).await
+        {
+            self.print(answer::list_changed()).await;
         }
     }
 
@@ -235,15 +303,30 @@ impl Wrapper {
         if let Some(round) = resumed {
             return self.hand_on(&call, line, round, name, &to_server).await;
         }
-        let until = Instant::now() + self.options.hold;
+        // Who takes a task is not kept waiting for the answer.
+        let hold = if call.tasks { Duration::ZERO } else { self.options.hold };
+        let until = Instant::now() + hold;
         let ruling = self.rule_with_progress(&call, &action, until).await;
+        let decision = self.hiding.as_ref().map(|_| ruling.decision().clone());
         match ruling {
             Ruling::Go(go) => self.hand_on(&call, line, Round::first(*go), name, &to_server).await,
             Ruling::Refused { sentence, decision } => {
                 self.reply(&call, answer::told(&call.id, call.modern, &sentence, &decision))
                     .await;
             }
-            Ruling::Waiting(waiting) => self.reply(&call, calls::put_off(&call, &waiting)).await,
+            Ruling::Waiting(waiting) => {
+                let task = if call.tasks {
+                    self.task_of(&call, &line, &waiting)
+                } else {
+                    None
+                };
+                let told = task.unwrap_or_else(|| calls::put_off(&call, &waiting));
+                self.reply(&call, told).await;
+            }
+        }
+        drop(to_server);
+        if let Some(decision) = decision {
+            self.notice_policy(&decision).await;
         }
     }
 
@@ -267,7 +350,7 @@ impl Wrapper {
 
     async fn reply(&self, call: &Call, line: Vec<u8>) {
         if lock(&self.calls).held.remove(&wire::key(&call.id)).is_some() {
-            self.print(line).await;
+            self.hand_back(&call.id, line).await;
         }
     }
 
@@ -318,7 +401,7 @@ impl Wrapper {
             };
             let why = running.round.too_long();
             let told = answer::told(&id, modern, &format!("Ended: {why}."), &Value::Null);
-            wrapper.print(told).await;
+            wrapper.hand_back(&id, told).await;
             if let Some(to_server) = to_server.upgrade() {
                 let _ = to_server.send(answer::cancelled(&id, &why)).await;
             }

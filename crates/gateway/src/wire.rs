@@ -13,6 +13,10 @@ use serde_json::{Map, Value};
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 /// The first version without sessions.
 pub(crate) const MODERN: &str = "2026-07-28";
+/// The key of what a client is able to, in a request of the stateless era.
+pub(crate) const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
+/// The extension by which a client takes a task in place of a result.
+pub(crate) const TASKS_KEY: &str = "io.modelcontextprotocol/tasks";
 /// Where a client may put evidence for reviewers.
 pub(crate) const EVIDENCE_KEY: &str = "dev.countersign/evidence";
 
@@ -39,6 +43,7 @@ pub(crate) enum Message {
 }
 
 /// A call of a tool.
+#[derive(Clone)]
 pub(crate) struct Call {
     /// The request's id.
     pub(crate) id: Value,
@@ -50,6 +55,8 @@ pub(crate) struct Call {
     pub(crate) evidence: Option<Map<String, Value>>,
     /// The client knows results that ask for another round.
     pub(crate) modern: bool,
+    /// The client takes a task in place of a result.
+    pub(crate) tasks: bool,
     /// Where progress may be told.
     pub(crate) progress: Option<Value>,
     /// What an earlier round gave the client to bring back.
@@ -218,8 +225,11 @@ fn call(line: &[u8], members: &Members<'_>, id: Value) -> Message {
         .get(VERSION_KEY)
         .and_then(Value::as_str)
         .is_some_and(|version| version >= MODERN);
+    let able = meta.get(CAPABILITIES_KEY).and_then(|able| able.get("extensions"));
+    let tasks = able.is_some_and(|extensions| extensions.get(TASKS_KEY).is_some());
     Message::Call(Box::new(Call {
         id,
+        tasks: modern && tasks && params.state.is_none(),
         name: params.name,
         arguments: params.arguments.unwrap_or_default(),
         evidence: meta.get(EVIDENCE_KEY).and_then(Value::as_object).cloned(),

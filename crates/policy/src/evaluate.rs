@@ -10,6 +10,7 @@ use crate::hidden::Hidden;
 use crate::snapshot::Snapshot;
 use crate::verdict::{Decision, Remedy, Verdict};
 
+pub(crate) mod always;
 mod chain;
 mod data;
 pub(crate) mod explain;
@@ -283,6 +284,23 @@ fn general(scene: &Scene<'_>, tally: &mut Tally) {
     if negative(action.estimated_cost) {
         tally.deny(None, "negative_amount", "the estimated cost is negative");
     }
+    by_name(scene, tally);
+    if let Some(tool) = scene.tool {
+        let wrong = tool.schema.as_ref().and_then(|schema| {
+            if let Some(hidden) = scene.hidden {
+                schema.watch(&action.args, "args", hidden);
+            }
+            schema.check(&action.args, "args")
+        });
+        if let Some(wrong) = wrong {
+            tally.deny(Some(&tool.id), "schema", wrong);
+        }
+    }
+}
+
+/// What the names of the action alone settle.
+fn by_name(scene: &Scene<'_>, tally: &mut Tally) {
+    let action = scene.action;
     let names = [
         ("action", Some(action.action.as_str())),
         ("tool", action.tool.as_deref()),
@@ -295,17 +313,6 @@ fn general(scene: &Scene<'_>, tally: &mut Tally) {
         {
             let message = format!("the {what} can be mistaken for `{known}` and is not it");
             tally.deny(None, "lookalike", message);
-        }
-    }
-    if let Some(tool) = scene.tool {
-        let wrong = tool.schema.as_ref().and_then(|schema| {
-            if let Some(hidden) = scene.hidden {
-                schema.watch(&action.args, "args", hidden);
-            }
-            schema.check(&action.args, "args")
-        });
-        if let Some(wrong) = wrong {
-            tally.deny(Some(&tool.id), "schema", wrong);
         }
     }
     if let Some((tool, wanted)) = scene.tool.and_then(|tool| Some((tool, tool.clearance?))) {

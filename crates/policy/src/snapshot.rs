@@ -271,6 +271,12 @@ impl Snapshot {
         evaluate::evaluate(self, action, ctx, Some(hidden))
     }
 
+    /// Whether every action of the agent with tool, operation and environment of this one is denied, whatever else it says:
+    /// nothing else of it is looked at. Where this is true, [`Snapshot::evaluate`] denies; where it is not, it may deny as well.
+    pub fn always_denies(&self, agent: &str, action: &Action) -> bool {
+        evaluate::always::denies(self, agent, action)
+    }
+
     /// Every rule that was looked at, whether it matched and why; in the order of document and place.
     ///
     /// Holds values of the action as it was received: redact before storing or showing them.

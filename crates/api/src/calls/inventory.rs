@@ -4,8 +4,9 @@ use Method::{Delete, Get, Post, Put};
 use Permission::Those;
 
 use super::params::{id, path, with_slashes};
-use super::table::{AGENT, READERS, RUNNERS, people};
+use super::table::{AGENT, READERS, RUNNERS, agents_or, people};
 use super::{Call, Method, Param, Permission};
+use crate::always_denied::{AlwaysDeniedAnswer, AlwaysDeniedBody};
 use crate::inventory::{
     AccessReviewAnswer, ApproveToolBody, DescriptionBody, LeaseAnswer, LeaseBody, LeasesAnswer, ReadinessAnswer,
     ToolAnswer, ToolBody, ToolsAnswer,
@@ -67,6 +68,10 @@ pub(super) static CALLS: &[Call] = &[
         )
         .answers::<ToolAnswer>()
         .problems(&[(409, "schema_mismatch")]),
+    Call::new("always_denied", Post, "/v1/tools:always_denied", agents_or(&[]))
+        .about("Says which operations policy denies to the agent whatever else it says. Nothing is recorded.")
+        .takes::<AlwaysDeniedBody>(r#"{"operations": [{"tool": "files/delete_file", "action": "delete_file"}]}"#)
+        .answers::<AlwaysDeniedAnswer>(),
     Call::new("leases", Get, "/v1/leases", people(READERS))
         .about("Lists leases of gateways.")
         .answers::<LeasesAnswer>(),

@@ -320,7 +320,12 @@ pub(super) fn voted(e: &ApprovalVoted, words: Option<String>) -> String {
     } else {
         ""
     };
-    format!("{} {did}{to}{together}{by}{said}.{until}{counted}", named(&e.user))
+    let own = if e.self_approved {
+        " It is the approval of whoever owns the agent."
+    } else {
+        ""
+    };
+    format!("{} {did}{to}{together}{by}{said}.{own}{until}{counted}", named(&e.user))
 }
 
 /// That somebody let it through.

@@ -77,6 +77,7 @@ fn vote(user: &str, verb: Verb) -> ApprovalVoted {
         not_counted: None,
         presentation: None,
         second: false,
+        self_approved: false,
         to: None,
         too_fast: false,
         user: user.to_owned(),

@@ -38,6 +38,9 @@ struct Wrap {
     /// How long a call is held for people before the agent is told to come back, such as `45s`
     #[arg(long, default_value = "45s", value_name = "TIME", value_parser = span)]
     hold: Duration,
+    /// Do not show the agent tools that policy denies to it whatever it says
+    #[arg(long)]
+    hide_denied: bool,
     /// A variable of the server's environment and the credential in Countersign that it gets: VARIABLE=NAME
     #[arg(long, value_name = "VARIABLE=NAME")]
     credential: Option<String>,
@@ -70,6 +73,7 @@ impl Wrap {
             env: self.governing.deciding.env,
             run: Some(run_id()?),
             hold: self.hold,
+            hide: self.hide_denied,
         };
         let Some((program, arguments)) = self.command.split_first() else {
             return Err(Failure::usage("the command of the MCP server is missing"));

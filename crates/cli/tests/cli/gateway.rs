@@ -1,5 +1,6 @@
 //! The gateway over HTTP: real clients of MCP in front of it, servers behind it, and requests that nobody should send.
 
+mod passing;
 mod raw;
 mod upstream;
 
@@ -134,6 +135,7 @@ fn every_client_is_governed_over_http_as_over_a_pipe() {
     for (era, command) in servers(&log) {
         let server = json!({ "shop": { "command": command[0], "args": command[1..] } });
         let gateway = Gateway::start(&shop, &server, &["--hold", "30s"]);
+        let hiding = Gateway::start(&shop, &server, &["--hide-denied"]);
         let url = vec![format!("{}/mcp/shop", gateway.url)];
         for (client, program) in clients() {
             let case = format!("{client}, a server {era}");
@@ -144,6 +146,9 @@ fn every_client_is_governed_over_http_as_over_a_pipe() {
             direct.begin(&list);
             governed.begin(&list);
             assert_eq!(direct.result(), governed.result(), "{case}");
+            let mut spared = Driver::start(&shop, &program, &[format!("{}/mcp/shop", hiding.url)]);
+            spared.begin(&list);
+            assert_eq!(spared.result(), json!({ "tools": ["look_up", "refund"] }), "{case}");
             let order = json!({ "order": "4521" });
             let (plain, decided) = (direct.call("look_up", order.clone()), governed.call("look_up", order));
             assert_eq!(plain, decided, "{case}: an allowed call is as without us");

@@ -15,6 +15,7 @@ mod hooks;
 mod install;
 mod life;
 mod links;
+mod local;
 mod mcp;
 mod newer;
 mod packages;

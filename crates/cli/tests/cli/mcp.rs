@@ -1,6 +1,9 @@
 //! Real clients of MCP drive real servers through the wrapper.
 
+mod edited;
+mod hiding;
 pub(crate) mod raw;
+mod tasks;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
@@ -103,8 +106,20 @@ impl Shop {
         ran.out
     }
 
+    /// As a person: makes a document part of the live policy.
+    pub(crate) fn activate(&self, name: &str, document: &str) {
+        self.scene.write(name, document);
+        self.as_person(&["policy", "upload", "p", "--activate"]);
+    }
+
     /// As a person: waits for the one request, and approves it.
     pub(crate) fn approve_the_one(&self) {
+        let id = self.the_one();
+        self.as_person(&["approvals", "approve", &id, "--comment", "looked at"]);
+    }
+
+    /// As a person: waits for the one request.
+    pub(crate) fn the_one(&self) -> String {
         let end = Instant::now() + Duration::from_secs(30);
         let waiting = loop {
             let waiting = self.waiting();
@@ -116,7 +131,7 @@ impl Shop {
         let [id] = waiting.as_slice() else {
             panic!("{waiting:?}")
         };
-        self.as_person(&["approvals", "approve", id, "--comment", "looked at"]);
+        id.clone()
     }
 
     /// What the tools ran, a line each.

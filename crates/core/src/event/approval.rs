@@ -262,6 +262,9 @@ pub struct ApprovalVoted {
     /// It takes one more person, as the person's votes were conspicuous before.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub second: bool,
+    /// Whoever says yes owns the agent that asks.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub self_approved: bool,
     /// The colleague who has the place now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,

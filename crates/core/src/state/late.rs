@@ -114,6 +114,7 @@ impl State {
             not_counted: Some(LATE.into()),
             presentation: vote.presentation,
             second: false,
+            self_approved: false,
             to: None,
             too_fast: false,
             user: vote.user,

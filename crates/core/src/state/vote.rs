@@ -149,6 +149,7 @@ impl State {
             not_counted: why_not.map(str::to_owned),
             presentation: vote.presentation,
             second: judged.second,
+            self_approved: counted && vote.verb.decision() == Verb::Approve && self.owns(&vote.user, approval),
             // A name that nobody has is no part of a record.
             to: vote.to.clone().filter(|to| self.users.contains_key(to)),
             too_fast: judged.too_fast,
@@ -162,6 +163,13 @@ impl State {
         Draft::observed(voted)
             .with_payload(vote.comment.clone())
             .citing(snapshot)
+    }
+
+    /// Whether the person answers for the agent that asks.
+    fn owns(&self, user: &str, approval: &OpenApproval) -> bool {
+        let action = self.actions.get(&approval.action_id);
+        let agent = action.and_then(|action| self.agents.get(&action.agent));
+        agent.is_some_and(|agent| agent.owner.strip_prefix("user:").unwrap_or(&agent.owner) == user)
     }
 
     /// Names of the places that `user` has, to which `to` answers as well.

@@ -15,6 +15,7 @@ use super::reach::Target;
 use super::remote::{ONWARD, SESSION};
 use super::sessions::Unplaced;
 use super::{App, Way, call, reply};
+use crate::hide::Hiding;
 use crate::wire::{self, MODERN, Message, Seen};
 
 /// The largest message of a client.
@@ -338,6 +339,13 @@ impl Door<'_> {
         {
             return reply::error(502, id.as_ref(), -32603, &why);
         }
+        let answer = match seen.method.as_deref() {
+            Some("tools/list") if app.options.hide => {
+                let hiding = Hiding::new(self.server, app.options.env.as_deref());
+                hiding.filtered(&self.caller.governor, answer).await
+            }
+            Some(_) | None => answer,
+        };
         let mut session = target.session.clone();
         if target.pipe.is_none() && seen.method.as_deref() == Some("initialize") && !coming.failed() {
             // The server's session is this agent's alone.

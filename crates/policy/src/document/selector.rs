@@ -126,6 +126,15 @@ impl Selector {
         self.mismatch(subject).is_none()
     }
 
+    /// Whether it matches for anything that the action may be about.
+    pub(crate) fn may_match(&self, subject: &Subject<'_>) -> bool {
+        let rest = Selector {
+            resource: None,
+            ..self.clone()
+        };
+        rest.matches(subject)
+    }
+
     /// The first key that does not match.
     pub(crate) fn mismatch(&self, subject: &Subject<'_>) -> Option<&'static str> {
         let miss = |pattern: &Option<Pattern>, value: Option<&str>| match (pattern, value) {

@@ -69,7 +69,7 @@ pub(super) fn applies(
 }
 
 /// Tier and environments, which hold whatever grants.
-fn ceiling(scene: &Scene<'_>, mandate: &Mandate, tally: &mut Tally) {
+pub(super) fn ceiling(scene: &Scene<'_>, mandate: &Mandate, tally: &mut Tally) {
     let wanted = scene.tool.and_then(|tool| tool.tier);
     if let (Some(tier), Some(wanted)) = (mandate.tier, wanted)
         && tier < wanted

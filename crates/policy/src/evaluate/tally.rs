@@ -141,6 +141,11 @@ impl Tally {
         }
     }
 
+    /// Whether any rule has spoken.
+    pub(super) fn has_spoken(&self) -> bool {
+        !self.reasons.is_empty()
+    }
+
     pub(super) fn decision(&self) -> Decision {
         self.reasons
             .iter()

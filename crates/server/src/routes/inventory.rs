@@ -1,5 +1,6 @@
 //! What the inventory knows of agents, tools that change, and leases of gateways.
 
+use countersign_api::always_denied::{AlwaysDeniedAnswer, AlwaysDeniedBody, OPERATIONS_AT_MOST, OperationBody};
 use countersign_api::bounded::{Hex64, Id, Moment, Text};
 use countersign_api::inventory::{
     AccessItem, AccessReviewAnswer, ApproveToolBody, BoundaryBody, DescriptionBody, FailOpenItem, GuardBody,
@@ -10,6 +11,7 @@ use countersign_api::operations::DoneAnswer;
 use countersign_core::Time;
 use countersign_core::digest::Digest;
 use countersign_core::event::{AgentDescribed, Boundary, Description, FailOpen, ToolApproved, ToolRegistered};
+use countersign_core::policy::Action;
 use countersign_core::state::{KnownTool, Lease, NewLease};
 use countersign_engine::Caller;
 
@@ -28,6 +30,7 @@ handlers! {
     "tools" => Caller tools,
     "register_tool" => Caller register_tool,
     "approve_tool" => Caller approve_tool,
+    "always_denied" => Caller always_denied,
     "leases" => Caller leases,
     "take_lease" => Caller take_lease,
     "give_back_lease" => Caller give_back_lease,
@@ -205,6 +208,30 @@ async fn approve_tool(asked: Asked<Caller>) -> Answer {
     };
     let replayed = asked.app.engine.approve_tool(&asked.request(), approved).await?;
     Ok(known_tool(&asked, body.tool.0).await?.replayed(replayed))
+}
+
+async fn always_denied(asked: Asked<Caller>) -> Answer {
+    let body: AlwaysDeniedBody = asked.body()?;
+    if body.operations.is_empty() || body.operations.len() > OPERATIONS_AT_MOST {
+        let detail = format!("a question is about 1 to {OPERATIONS_AT_MOST} operations");
+        return Err(Problem::invalid("invalid_value", detail));
+    }
+    let env = body.env.map(|env| env.0);
+    let operation = |named: OperationBody| Action {
+        tool: named.tool.map(|tool| tool.0),
+        env: env.clone(),
+        ..Action::of(&named.action.0)
+    };
+    let operations: Vec<Action> = body.operations.into_iter().map(operation).collect();
+    let found = asked.app.engine.always_denied(&asked.caller, &operations).await?;
+    let (snapshot, always_denied) = match found {
+        Some((snapshot, denied)) => (Some(snapshot), denied),
+        None => (None, vec![false; operations.len()]),
+    };
+    json(&AlwaysDeniedAnswer {
+        always_denied,
+        snapshot,
+    })
 }
 
 fn open_on_the_wire(open: &[FailOpen]) -> Vec<FailOpenItem> {

@@ -155,3 +155,39 @@ async fn every_scope_of_a_kill_switch_is_engaged_listed_and_released() {
         "permitted"
     );
 }
+
+#[tokio::test]
+async fn an_agent_is_told_which_operations_policy_always_denies_to_it() {
+    let acme = Acme::start().await;
+    let Acme {
+        server, admin, agent, ..
+    } = &acme;
+    let files = json!({
+        "bot.yaml": concat!(
+            "agent: bot\nenvironments: [test]\npermissions:\n",
+            "  - { tool: 'fs/*', allowed: true }\n  - { action: drop, allowed: false }\n",
+            "  - { action: wipe, allowed: false, where: \"has(args.all)\" }\n"
+        ),
+    });
+    server.policy(admin, &files).await;
+    let ask = async |env: Option<&str>, names: &[&str]| {
+        let operation = |name: &&str| json!({ "tool": format!("fs/{name}"), "action": name });
+        let mut body = json!({ "operations": names.iter().map(operation).collect::<Vec<_>>() });
+        if let Some(env) = env {
+            body["env"] = env.into();
+        }
+        server.post(agent, "/v1/tools:always_denied", &body).await
+    };
+    let answer = ask(Some("test"), &["read", "drop", "wipe"]).await.good();
+    assert_eq!(answer["always_denied"], json!([false, true, false]));
+    assert!(answer["snapshot"].as_str().unwrap().starts_with("sha256:"));
+    // Where the mandate does not reach, nothing does.
+    assert_eq!(
+        ask(Some("prod"), &["read"]).await.good()["always_denied"],
+        json!([true])
+    );
+    assert_eq!(ask(None, &["read"]).await.good()["always_denied"], json!([true]));
+    for size in [0, 201] {
+        assert_eq!(ask(None, &vec!["read"; size]).await.problem(422), "invalid_value");
+    }
+}

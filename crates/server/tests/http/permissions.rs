@@ -157,6 +157,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "decide",
         "dry_run",
         "decide_batch",
+        "always_denied",
         "report_outcome",
         "answer_approval",
         "revise_approval",

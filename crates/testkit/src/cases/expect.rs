@@ -157,6 +157,10 @@ pub(super) fn said(records: &[Record], word: &str) -> Option<Vec<String>> {
             Event::ApprovalVoted(vote) => vote.too_fast.then(|| vote.user.clone()),
             _ => None,
         }),
+        "self_approved" => of(|event| match event {
+            Event::ApprovalVoted(vote) => vote.self_approved.then(|| vote.user.clone()),
+            _ => None,
+        }),
         "answered" => Some(practised(records, |ended| {
             (ended.answers.iter())
                 .map(|answer| {

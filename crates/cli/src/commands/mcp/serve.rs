@@ -39,6 +39,9 @@ pub(super) struct Serve {
     /// gateway's key is then one of a person with the role `operator`
     #[arg(long)]
     pin: bool,
+    /// Do not show an agent tools that policy denies to it whatever it says
+    #[arg(long)]
+    hide_denied: bool,
     #[command(flatten)]
     deciding: Deciding,
     #[command(flatten)]
@@ -120,6 +123,7 @@ impl Serve {
             origins: self.origins,
             env: self.deciding.env.clone(),
             hold: self.hold,
+            hide: self.hide_denied,
             state: self.deciding.state_folder()?,
             decides,
         };
