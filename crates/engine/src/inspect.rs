@@ -63,9 +63,11 @@ pub fn inspect(
     }
     holds(store, name, &checkpoint, &head.edge)?;
     first_names(store, org)?;
-    let pruned = store.pruned(name).map_err(said)?;
+    let before = store.pruned(name).map_err(said)?;
     let state = state_of(store, name).map_err(said)?;
-    if state.pruned() != pruned {
+    // A server may prune meanwhile: what the records say is between what the store said before them and after them.
+    let pruned = store.pruned(name).map_err(said)?;
+    if state.pruned() < before || state.pruned() > pruned {
         let (says, lacks) = (state.pruned(), pruned);
         return Err(format!("records before {says} were pruned, and the store says {lacks}"));
     }
@@ -74,7 +76,7 @@ pub fn inspect(
         ..Inspected::default()
     };
     let from = head.size.saturating_sub(newest).max(pruned);
-    let window = Window::read(store, name, from, head.size)?;
+    let mut window = Window::read(store, name, from, head.size)?;
     looked.read = head.size - from;
     window.ends_at(head.ts)?;
     looked.lines = window.lines(store, name, from, head.size)?;
@@ -155,6 +157,8 @@ struct Window {
     erased: BTreeSet<String>,
     /// Classes of payloads that were destroyed, and of which records.
     gone: Vec<(String, std::ops::Range<u64>)>,
+    /// Index of the record after the last that was read.
+    next: u64,
     /// What payloads must be.
     payloads: BTreeMap<u64, Commitment>,
     /// Their lines of the search index, in order.
@@ -169,6 +173,7 @@ impl Window {
         let mut window = Window {
             erased: BTreeSet::new(),
             gone: Vec::new(),
+            next: from,
             payloads: BTreeMap::new(),
             rows: Vec::new(),
             subjects: BTreeMap::new(),
@@ -199,13 +204,18 @@ impl Window {
         for subject in subjects(&record.event) {
             self.subjects.entry(subject).or_default().insert(record.seq);
         }
-        match record.event {
+        self.next = record.seq + 1;
+        if let Some(commitment) = record.payload {
+            self.payloads.insert(record.seq, commitment);
+        }
+        self.destroyed_by(record.event);
+    }
+
+    fn destroyed_by(&mut self, event: Event) {
+        match event {
             Event::PayloadsDestroyed(e) => self.gone.push((e.class, e.from..e.to)),
             Event::SubjectErased(e) => self.erased.extend(e.keys),
             _other => {}
-        }
-        if let Some(commitment) = record.payload {
-            self.payloads.insert(record.seq, commitment);
         }
     }
 
@@ -220,12 +230,14 @@ impl Window {
     /// Holds the search index against the records: each line by itself, and what is found by any of its words. Gives how
     /// many lines there are; an index that lies behind is made up for by the next server.
     fn lines(&self, store: &dyn Store, org: &str, from: u64, size: u64) -> Result<u64, String> {
-        let until = store.indexed(org).map_err(said)?;
-        if until > size {
+        let covers = store.indexed(org).map_err(said)?;
+        let now = store.head(org).map_err(said)?.map_or(0, |head| head.size);
+        if covers > now {
             return Err(format!(
-                "the search index covers {until} records, the ledger has {size}"
+                "the search index covers {covers} records, the ledger has {now}"
             ));
         }
+        let until = covers.min(size);
         let covered: Vec<&SearchRow> = self.rows.iter().filter(|row| row.seq < until).collect();
         let mut words: BTreeSet<[Option<&str>; 4]> = BTreeSet::from([[None; 4]]);
         for row in &covered {
@@ -301,34 +313,60 @@ impl Window {
     }
 
     /// Opens the payloads. Gives how many there are.
-    fn payloads(&self, store: &dyn Store, vault: &Vault, org: &str) -> Result<u64, String> {
+    fn payloads(&mut self, store: &dyn Store, vault: &Vault, org: &str) -> Result<u64, String> {
         let mut opened = 0;
-        for (seq, commitment) in &self.payloads {
-            let destroyed = || {
-                let mut gone = self.gone.iter();
-                gone.any(|(class, records)| *class == commitment.class && records.contains(seq))
-            };
-            match kept(store, vault, org, *seq, Purpose::Legal).map_err(said)? {
-                Kept::Whole(payload) if payload.commitment() == *commitment => opened += 1,
+        for (seq, commitment) in std::mem::take(&mut self.payloads) {
+            match kept(store, vault, org, seq, Purpose::Legal).map_err(said)? {
+                Kept::Whole(payload) if payload.commitment() == commitment => opened += 1,
                 Kept::Whole(_) => return Err(format!("the payload of record {seq} is not the one that it commits to")),
-                Kept::Nothing if !destroyed() => {
-                    return Err(format!(
-                        "the payload of record {seq} is missing, and no record says that it was destroyed"
-                    ));
-                }
-                Kept::Erased if !destroyed() => {
-                    let stored = store.payload(org, *seq).map_err(said)?;
-                    let erased = stored.is_none_or(|stored| self.erased.contains(&stored.key));
-                    if !erased {
+                Kept::Restricted => {}
+                left @ (Kept::Nothing | Kept::Erased) => {
+                    let gone = self.may_be_gone(store, org, seq, &commitment.class, &left)?;
+                    // A server may have destroyed it meanwhile, and said so.
+                    if !gone
+                        && !(self.go_on(store, org)? && self.may_be_gone(store, org, seq, &commitment.class, &left)?)
+                    {
+                        let what = if matches!(left, Kept::Erased) { "its key" } else { "it" };
                         return Err(format!(
-                            "the key of record {seq}'s payload is missing, and no record says that it was destroyed"
+                            "the payload of record {seq} cannot be read: {what} is missing, and no record says that it was destroyed"
                         ));
                     }
                 }
-                Kept::Nothing | Kept::Erased | Kept::Restricted => {}
             }
         }
         Ok(opened)
+    }
+
+    /// Whether a record says that a payload, or the key to it, was destroyed.
+    fn may_be_gone(&self, store: &dyn Store, org: &str, seq: u64, class: &str, left: &Kept) -> Result<bool, String> {
+        if self
+            .gone
+            .iter()
+            .any(|(gone, records)| gone == class && records.contains(&seq))
+        {
+            return Ok(true);
+        }
+        if !matches!(left, Kept::Erased) {
+            return Ok(false);
+        }
+        let stored = store.payload(org, seq).map_err(said)?;
+        Ok(stored.is_none_or(|stored| self.erased.contains(&stored.key)))
+    }
+
+    /// Reads what was destroyed since the last record that was read. `false` if there is no further record.
+    fn go_on(&mut self, store: &dyn Store, org: &str) -> Result<bool, String> {
+        let from = self.next;
+        loop {
+            let page = store.records(org, self.next, PAGE).map_err(said)?;
+            if page.is_empty() {
+                return Ok(self.next > from);
+            }
+            for stored in page {
+                let (record, _) = Record::decode(&stored.leaf).map_err(said)?;
+                self.next = record.seq + 1;
+                self.destroyed_by(record.event);
+            }
+        }
     }
 }
 

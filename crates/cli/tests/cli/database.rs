@@ -129,7 +129,7 @@ fn a_database_is_made_once_and_wants_its_own_key() {
     );
     let looked = scene.run(&[&["doctor"], &flags[..], &["instance.key"]].concat());
     assert!(
-        looked.code == 0 && looked.out.contains("hashed again"),
+        looked.code == 0 && looked.out.contains("are those of its signed checkpoint"),
         "{}{}",
         looked.out,
         looked.err

@@ -75,7 +75,9 @@ if len(sys.argv) == 2:
             print(table, column[1], rows.fetchone()[0])
 else:
     table, column, seed = sys.argv[2], sys.argv[3], int(sys.argv[4])
-    rows = store.execute(f"SELECT DISTINCT {column} FROM {table} WHERE length({column}) > 0 ORDER BY {column}").fetchall()
+    # The shape of a line with a single word is never read.
+    only = {"lines": "agent IS NOT NULL", "shapes": "agent != 0"}.get(table, "true")
+    rows = store.execute(f"SELECT DISTINCT {column} FROM {table} WHERE length({column}) > 0 AND {only} ORDER BY {column}").fetchall()
     value = rows[seed * 7 % len(rows)][0]
     if isinstance(value, int):
         changed = value + 1
@@ -95,7 +97,7 @@ async fn the_first_record_that_is_kept_of_a_pruned_ledger_is_held_against_it() {
     let change = r#"
 import sqlite3, sys
 store = sqlite3.connect(sys.argv[1])
-store.execute("UPDATE snapshot_files SET bytes = replace(bytes, 'USD', 'EUR') WHERE hash = 'ledger.opened'")
+store.execute("UPDATE snapshot_files SET bytes = CAST(replace(CAST(bytes AS TEXT), 'USD', 'EUR') AS BLOB) WHERE hash = 'ledger.opened'")
 store.commit()
 "#;
     python(change, &[scene.path("data/ledger.db").to_str().expect("a path")]);
@@ -113,6 +115,11 @@ const NOT_FOUND: &[(&str, &str, &str)] = &[
         "covered",
         "org",
         "the index covers nothing of the ledger then, and is made anew from the records",
+    ),
+    (
+        "covered",
+        "size",
+        "the hash beside it is of another record then, and the index is made anew",
     ),
     (
         "covered",
