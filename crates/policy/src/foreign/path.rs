@@ -1,0 +1,58 @@
+//! Whether a path is below a folder, by its text alone.
+
+use super::{Unsure, plain, shown, unsure};
+
+/// Whether `path` is `folder` or below it, once `.`, `..` and doubled slashes are taken out. A relative path starts from
+/// `base`.
+///
+/// Nothing is looked up: a symbolic link may lead elsewhere, and a file system may not tell letters' cases apart.
+///
+/// # Errors
+/// Where the place cannot be told: a relative path without a base, `~`, variables at the beginning, paths of Windows,
+/// control characters; or a folder or base that is not absolute.
+pub fn within(path: &str, folder: &str, base: Option<&str>) -> Result<bool, Unsure> {
+    let folder = absolute(folder)?;
+    if path.starts_with('/') {
+        return Ok(absolute(path)?.starts_with(&folder));
+    }
+    relative(path)?;
+    let Some(base) = base else {
+        return unsure(format!("{} is relative, and it is not said to what", shown(path)));
+    };
+    absolute(base)?;
+    let joined = format!("{base}/{path}");
+    Ok(absolute(&joined)?.starts_with(&folder))
+}
+
+/// The parts of an absolute path.
+fn absolute(path: &str) -> Result<Vec<&str>, Unsure> {
+    plain(path)?;
+    if !path.starts_with('/') {
+        return unsure(format!("{} is not an absolute path", shown(path)));
+    }
+    if path.chars().any(|c| c == '\\' || c.is_control()) {
+        return unsure(format!("{} has a backslash or a control character", shown(path)));
+    }
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    Ok(parts)
+}
+
+/// Refuses relative paths that somebody may expand to absolute ones.
+fn relative(path: &str) -> Result<(), Unsure> {
+    if path.is_empty() {
+        return unsure("it is empty");
+    }
+    if path.starts_with(['~', '$', '%', '`']) || path.contains(':') {
+        return unsure(format!("where {} leads is only known where it is used", shown(path)));
+    }
+    Ok(())
+}
