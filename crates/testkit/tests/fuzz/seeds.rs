@@ -129,11 +129,32 @@ pub fn conditions() -> Vec<Vec<u8>> {
         "'card' in pii && !(agent.id.contains('support'))",
         "has(labels) && labels == {'team': 'support'} || size(pii) == 0",
         "has(args.list) && args.list[0] == 1 && [1, 2] + [3] == args.list",
+        "shell.commands(action).all(c, c == action) && sql.verbs(action).size() < 3 && shell.writes(action) == []",
+        "url.host('https://' + action) == 'x' || email.domain(action) != 'x' || path.within(action, '/a', '/' + agent.id)",
         "agent.id.upperAscii() == 'X' ? now - now == duration('0s') : action + 'x' == 'y'",
     ])
     .into_iter()
     .filter(|source| crate::targets::condition(source))
     .collect()
+}
+
+/// Command lines, addresses, paths, SQL.
+pub fn texts() -> Vec<Vec<u8>> {
+    owned(&[
+        "cd /x && FOO=1 sudo -u root rm -rf \"$HOME/y\" | xargs -0 -n 1 grep 'a b' > out 2>&1",
+        "git commit -m \"$(cat <<'EOF'\nit's \"fine\"\nEOF\n)\" && (ls; echo `pwd`) &",
+        "if [ -f a ]; then b; elif ! c; then d; else e; fi; for x in 1 2; do f ${x%.c} $((1 + 2)); done",
+        "case $x in a|b*) rm y;; (c) ls ;; esac; f() { g; }; while read -r l; do h <(i); done < j",
+        "cat <<A <<-'B'\n$(x) ${y:-z}\nA\n\tb\n\tB\nbash -lc 'find . -exec env A=1 rm {} \\;'; eval 'a' b; trap 'c' EXIT",
+        "https://user:pass@Example.com.:8443/a?b#c",
+        "http://[::1]:80/",
+        "ssh://git@host.example/repo",
+        "Ann Smith <ann+tag@b\u{fc}cher.example>",
+        "/srv/project/./a/../b",
+        "../project/a",
+        "WITH x AS (DELETE FROM t RETURNING *) SELECT 'it''s', \"a\", `b`, [c], x.d /* e */ FROM x; -- f\nDROP TABLE t",
+        "INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = replace(b, 'c', $1) -- d",
+    ])
 }
 
 /// JSON of every kind.
