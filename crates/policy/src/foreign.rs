@@ -23,6 +23,8 @@ pub const MAX_BYTES: usize = 65_536;
 pub const MAX_NAMES: usize = 500;
 
 /// Why a text does not say for sure what was asked.
+///
+/// The reason never has a part of the text in it: it goes into records, which keep nothing of what is to be redacted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unsure(pub String);
@@ -40,16 +42,6 @@ fn plain(text: &str) -> Result<(), Unsure> {
         return unsure("it has a zero byte");
     }
     Ok(())
-}
-
-/// A part of the text for a message: short, on one line.
-fn shown(text: &str) -> String {
-    let line: String = text
-        .chars()
-        .take(40)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    format!("`{line}{}`", if text.chars().count() > 40 { "…" } else { "" })
 }
 
 /// Takes a name into a list of different ones.

@@ -403,6 +403,43 @@ fn the_domain_of_one_mail_address_is_read_and_everything_else_refused() {
 }
 
 #[test]
+fn the_reason_of_a_refusal_has_nothing_of_the_text_in_it() {
+    let secret = "hunter2hunter2";
+    let texts = [
+        "$hunter2hunter2",
+        "hunter2hunter2\u{e9}",
+        "sudo --hunter2hunter2 x",
+        "env $hunter2hunter2",
+        "LD_hunter2hunter2=1 x",
+        "for hunter2hunter2- in x",
+        "find $hunter2hunter2",
+        "bash -hunter2hunter2",
+        "export hunter2hunter2[x]",
+        "~hunter2hunter2",
+        "hunter2hunter2 'x",
+        "hunter2hunter2@x@y",
+        "hunter2hunter2://",
+        "hunter2hunter2",
+        "https://a..hunter2hunter2",
+        "'hunter2hunter2",
+    ];
+    for text in texts {
+        let reasons = [
+            commands(text).err(),
+            writes(text).err(),
+            host(text).err(),
+            domain(text).err(),
+            verbs(text).err(),
+            within(text, "/", None).err(),
+            within("/", text, Some(text)).err(),
+        ];
+        for reason in reasons.into_iter().flatten() {
+            assert!(!reason.0.contains(secret), "{text:?}: {reason}");
+        }
+    }
+}
+
+#[test]
 fn hostile_texts_are_refused_without_filling_the_stack_or_the_clock() {
     let began = std::time::Instant::now();
     let megabyte = "a".repeat(1 << 20);

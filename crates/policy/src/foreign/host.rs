@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use super::{Unsure, plain, shown, unsure};
+use super::{Unsure, plain, unsure};
 
 /// The host of `text`, in lower case and ASCII (punycode), without a dot at its end; addresses of IPv6 in brackets.
 ///
@@ -17,11 +17,11 @@ pub fn host(text: &str) -> Result<String, Unsure> {
         return unsure("it has a backslash, a space or a control character, which programs read differently");
     }
     let Some((scheme, rest)) = text.split_once("://") else {
-        return unsure(format!("{} does not begin with a scheme and `://`", shown(text)));
+        return unsure("it does not begin with a scheme and `://`");
     };
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
     if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.chars().all(valid) {
-        return unsure(format!("{} is not a scheme", shown(scheme)));
+        return unsure("what stands before `://` is not a scheme");
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let (user, place) = authority.rsplit_once('@').unwrap_or(("", authority));
@@ -31,15 +31,15 @@ pub fn host(text: &str) -> Result<String, Unsure> {
     if place.is_empty() || place.contains('%') {
         return unsure("it has no host, or one with escapes");
     }
-    let url = Url::parse(text).map_err(|error| Unsure(format!("{} is no address: {error}", shown(text))))?;
+    let url = Url::parse(text).map_err(|error| Unsure(format!("it is no address: {error}")))?;
     let Some(host) = url.host_str().filter(|host| !host.contains('%')) else {
-        return unsure(format!("{} has no host that can be read", shown(text)));
+        return unsure("it has no host that can be read");
     };
     // Once more as a host of the web: schemes that browsers do not know keep theirs as it is written.
     match Host::parse(host) {
         Ok(Host::Domain(name)) => tidy(&name),
         Ok(address @ (Host::Ipv4(_) | Host::Ipv6(_))) => Ok(address.to_string()),
-        Err(error) => unsure(format!("{} is not a host: {error}", shown(host))),
+        Err(error) => unsure(format!("its host cannot be read: {error}")),
     }
 }
 
@@ -47,7 +47,7 @@ pub fn host(text: &str) -> Result<String, Unsure> {
 fn tidy(name: &str) -> Result<String, Unsure> {
     let name = name.strip_suffix('.').unwrap_or(name);
     if name.is_empty() || !name.is_ascii() || name.split('.').any(str::is_empty) {
-        return unsure(format!("{} is not the name of a host", shown(name)));
+        return unsure("it does not name a host");
     }
     Ok(name.to_ascii_lowercase())
 }
@@ -56,8 +56,6 @@ fn tidy(name: &str) -> Result<String, Unsure> {
 pub(super) fn name(text: &str) -> Result<String, Unsure> {
     match Host::parse(text) {
         Ok(Host::Domain(name)) if !text.contains('%') => tidy(&name),
-        Ok(Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_)) | Err(_) => {
-            unsure(format!("{} is not the name of a host", shown(text)))
-        }
+        Ok(Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_)) | Err(_) => unsure("it does not name a host"),
     }
 }

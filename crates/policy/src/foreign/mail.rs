@@ -1,6 +1,6 @@
 //! The domain of one mail address.
 
-use super::{Unsure, host, plain, shown, unsure};
+use super::{Unsure, host, plain, unsure};
 
 /// The domain of `someone@domain` or `Some One <someone@domain>`, in lower case and ASCII, without a dot at its end.
 ///
@@ -13,18 +13,18 @@ pub fn domain(text: &str) -> Result<String, Unsure> {
         None => whole,
         Some((name, rest)) => {
             let Some(address) = rest.strip_suffix('>') else {
-                return unsure(format!("{} is not one mail address", shown(text)));
+                return unsure("it is not one mail address");
             };
             let plain =
                 |c: char| !c.is_control() && !matches!(c, '@' | '<' | '>' | ',' | ';' | ':' | '"' | '\\' | '(' | ')');
             if !name.chars().all(plain) {
-                return unsure(format!("{} is not the plain name of one person", shown(name)));
+                return unsure("what stands before `<` is not the plain name of one person");
             }
             address
         }
     };
     let Some((local, domain)) = address.split_once('@') else {
-        return unsure(format!("{} is not a mail address", shown(text)));
+        return unsure("it is not a mail address");
     };
     // What RFC 5321 calls a dot-string, without the two signs that old servers route by.
     let atom = |c: char| {
@@ -33,10 +33,10 @@ pub fn domain(text: &str) -> Result<String, Unsure> {
             || !c.is_ascii() && c.is_alphanumeric()
     };
     if local.is_empty() || !local.chars().all(atom) {
-        return unsure(format!("{} is not a plain name before the `@`", shown(local)));
+        return unsure("what stands before the `@` is not a plain name");
     }
     if domain.contains(['@', ',', ';', ' ', '[', ']', '(', ')', '<', '>', ':', '/', '\\']) {
-        return unsure(format!("{} is not one mail address", shown(text)));
+        return unsure("it is not one mail address");
     }
     host::name(domain)
 }

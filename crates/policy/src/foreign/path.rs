@@ -1,6 +1,6 @@
 //! Whether a path is below a folder, by its text alone.
 
-use super::{Unsure, plain, shown, unsure};
+use super::{Unsure, plain, unsure};
 
 /// Whether `path` is `folder` or below it, once `.`, `..` and doubled slashes are taken out. A relative path starts from
 /// `base`.
@@ -17,7 +17,7 @@ pub fn within(path: &str, folder: &str, base: Option<&str>) -> Result<bool, Unsu
     }
     relative(path)?;
     let Some(base) = base else {
-        return unsure(format!("{} is relative, and it is not said to what", shown(path)));
+        return unsure("it is relative, and it is not said to what");
     };
     absolute(base)?;
     let joined = format!("{base}/{path}");
@@ -28,10 +28,10 @@ pub fn within(path: &str, folder: &str, base: Option<&str>) -> Result<bool, Unsu
 fn absolute(path: &str) -> Result<Vec<&str>, Unsure> {
     plain(path)?;
     if !path.starts_with('/') {
-        return unsure(format!("{} is not an absolute path", shown(path)));
+        return unsure("it is not an absolute path");
     }
     if path.chars().any(|c| c == '\\' || c.is_control()) {
-        return unsure(format!("{} has a backslash or a control character", shown(path)));
+        return unsure("it has a backslash or a control character");
     }
     let mut parts = Vec::new();
     for part in path.split('/') {
@@ -52,7 +52,7 @@ fn relative(path: &str) -> Result<(), Unsure> {
         return unsure("it is empty");
     }
     if path.starts_with(['~', '$', '%', '`']) || path.contains(':') {
-        return unsure(format!("where {} leads is only known where it is used", shown(path)));
+        return unsure("where it leads is only known where it is used");
     }
     Ok(())
 }

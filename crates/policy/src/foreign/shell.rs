@@ -7,7 +7,7 @@
 mod program;
 mod word;
 
-use super::{Unsure, note, plain, shown, unsure};
+use super::{Unsure, note, plain, unsure};
 use program::{Program, forbidden};
 use word::Word;
 
@@ -59,7 +59,7 @@ impl Found {
         if file.sure() {
             return note(&mut self.writes, &file.text);
         }
-        let why = format!("the name of a file is made when the line runs: {}", shown(&file.text));
+        let why = "the name of a file is made when the line runs".to_owned();
         self.unsure_write.get_or_insert(why);
         Ok(())
     }
@@ -260,7 +260,7 @@ impl<'t> Reader<'t> {
         self.blanks();
         let name = self.word(found)?;
         if !name.sure() || !word::is_name(&name.text) || forbidden(&name.text) {
-            return unsure(format!("a loop over {} cannot be read", shown(&name.text)));
+            return unsure("a loop's variable cannot be read");
         }
         self.blanks();
         if !self.rest().starts_with("in ") && !self.rest().starts_with("in\t") {

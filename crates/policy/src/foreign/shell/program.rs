@@ -6,7 +6,7 @@
 
 use super::word::{Word, is_name};
 use super::{Found, Reader, Until};
-use crate::foreign::{Unsure, shown, unsure};
+use crate::foreign::{Unsure, unsure};
 
 /// A program that runs the command behind its options.
 struct Runner {
@@ -251,28 +251,22 @@ impl<'f> Program<'f> {
     /// Notes a name, if it is one for sure.
     fn name(&mut self, word: &Word) -> Result<(), Unsure> {
         if !word.sure() {
-            return unsure(format!(
-                "the name of a command is made when the line runs: {}",
-                shown(&word.text)
-            ));
+            return unsure("the name of a command is made when the line runs");
         }
         let name = word.text.as_str();
         if name.is_empty() || name.ends_with('/') || name.starts_with(['-', '+']) {
-            return unsure(format!("{} is not the name of a command", shown(name)));
+            return unsure("what stands where a command is called is no name");
         }
         if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return unsure(format!(
-                "the name of a command has signs outside of ASCII, or a space: {}",
-                shown(name)
-            ));
+            return unsure("the name of a command has signs outside of ASCII, or a space");
         }
         self.found.command(name)
     }
 
     /// Commands in the text of words.
     fn text(&mut self, words: &[Word]) -> Result<(), Unsure> {
-        if let Some(word) = words.iter().find(|word| !word.sure()) {
-            return unsure(format!("commands are made when the line runs: {}", shown(&word.text)));
+        if words.iter().any(|word| !word.sure()) {
+            return unsure("commands are made when the line runs");
         }
         let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
         let text = texts.join(" ");
@@ -302,10 +296,7 @@ impl<'f> Program<'f> {
                     };
                 }
                 (_, Some(_)) => {
-                    return unsure(format!(
-                        "{} is an option of a shell that is not read",
-                        shown(&word.text)
-                    ));
+                    return unsure("an option of a shell is not read");
                 }
                 (_, None) => break,
             }
@@ -334,10 +325,7 @@ impl<'f> Program<'f> {
             }
             if !word.sure() {
                 // What it becomes may be an option, a value, or nothing.
-                return unsure(format!(
-                    "what `{name}` runs is made when the line runs: {}",
-                    shown(&word.text)
-                ));
+                return unsure(format!("what `{name}` runs is made when the line runs"));
             }
             if word.text == "--" {
                 at += 1;
@@ -370,13 +358,10 @@ impl<'f> Program<'f> {
             match assigned {
                 Some(variable) if runner.assignments && is_name(variable) => {
                     if !word.sure() && word.many {
-                        return unsure(format!(
-                            "what `{name}` runs is made when the line runs: {}",
-                            shown(&word.text)
-                        ));
+                        return unsure(format!("what `{name}` runs is made when the line runs"));
                     }
                     if forbidden(variable) {
-                        return unsure(format!("`{variable}` changes what is run"));
+                        return unsure("a variable that changes what is run is set");
                     }
                 }
                 _ if left > 0 && word.sure() => left -= 1,
@@ -402,14 +387,11 @@ impl<'f> Program<'f> {
         if self.appended {
             return unsure("what `find` is told comes from an input");
         }
-        if let Some(word) = words
+        if words
             .iter()
-            .find(|word| word.many || (!word.sure() && word.prefix().is_empty()))
+            .any(|word| word.many || (!word.sure() && word.prefix().is_empty()))
         {
-            return unsure(format!(
-                "what `find` is told is made when the line runs: {}",
-                shown(&word.text)
-            ));
+            return unsure("what `find` is told is made when the line runs");
         }
         let mut rest = words;
         while let Some((word, after)) = rest.split_first() {
@@ -447,13 +429,7 @@ enum Value<'w> {
 
 /// The option in a word, and where its value is.
 fn option<'w>(runner: &Runner, text: &'w str) -> Result<(char, Value<'w>), Unsure> {
-    let unknown = || {
-        Unsure(format!(
-            "{} is an option of `{}` that is not read",
-            shown(text),
-            runner.name
-        ))
-    };
+    let unknown = || Unsure(format!("an option of `{}` is not read", runner.name));
     if let Some(long) = text.strip_prefix("--") {
         let (name, value) = long
             .split_once('=')
@@ -517,10 +493,7 @@ fn variables(builtin: &str, words: &[Word]) -> Result<(), Unsure> {
             || forbidden(name)
             || (name.starts_with('-') && name.contains('i'))
         {
-            return unsure(format!(
-                "`{builtin}` may set a variable that changes what runs: {}",
-                shown(&word.text)
-            ));
+            return unsure(format!("`{builtin}` may set a variable that changes what runs"));
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::program::forbidden;
 use super::{Found, MAX_DEPTH, Reader};
-use crate::foreign::{Unsure, shown, unsure};
+use crate::foreign::{Unsure, unsure};
 
 /// A word, as far as it is known before the line runs.
 #[derive(Clone, Default)]
@@ -77,7 +77,7 @@ impl Reader<'_> {
             return Ok(false);
         }
         if forbidden(name) {
-            return unsure(format!("`{name}` changes what is run"));
+            return unsure("a variable that changes what is run is set");
         }
         self.at += length + sign;
         self.word(found)?;
@@ -319,7 +319,7 @@ impl Reader<'_> {
         }
         let places = self.take(":") && !self.rest().starts_with(['-', '=', '?', '+']);
         if self.rest().starts_with('@') || (self.rest().starts_with('=') && forbidden(name)) {
-            return unsure(format!("an expansion of {} can change what runs", shown(name)));
+            return unsure("an expansion can change what runs");
         }
         let mut made = Word::default();
         loop {
