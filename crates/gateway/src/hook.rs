@@ -320,4 +320,6 @@ fn server_tool(server: &str, tool: &str) -> Result<(String, String), String> {
 }
 
 #[cfg(test)]
+mod normal_tests;
+#[cfg(test)]
 mod tests;

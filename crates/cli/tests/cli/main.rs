@@ -12,6 +12,7 @@ mod figures;
 mod folder;
 mod gateway;
 mod hooks;
+mod hooks_served;
 mod install;
 mod life;
 mod links;
