@@ -138,7 +138,7 @@ impl Dialect {
             Dialect::Cursor => cursor::read(input),
             Dialect::Gemini => gemini::read(input),
         }?;
-        let cwd = text(input, "cwd");
+        let cwd = text(input, "cwd").or_else(|| text(input, "workingDirectory"));
         Ok(match event {
             Event::Before(used) => Event::Before(normal::normal(used, cwd)?),
             Event::Asking(used) => Event::Asking(normal::normal(used, cwd)?),

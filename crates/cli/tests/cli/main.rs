@@ -11,6 +11,7 @@ mod export;
 mod figures;
 mod folder;
 mod gateway;
+mod hook_types;
 mod hooks;
 mod hooks_served;
 mod install;

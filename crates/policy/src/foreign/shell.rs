@@ -5,6 +5,7 @@
 //! finds the same commands or more, and refuses what shells read differently or make only when they run.
 
 mod program;
+mod runner;
 mod word;
 
 use super::{Unsure, note, plain, unsure};
