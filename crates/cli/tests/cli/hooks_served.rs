@@ -170,7 +170,7 @@ fn notes(shop: &Shop) -> Vec<Value> {
 
 #[test]
 fn looking_on_notes_what_would_be_decided_and_stops_and_records_nothing() {
-    let mut shop = Shop::open();
+    let shop = Shop::open();
     let hooks = Hooks::start(&shop, &["--observe"]);
     for dialect in DIALECTS {
         for (tool, input) in [
