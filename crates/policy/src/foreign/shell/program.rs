@@ -66,29 +66,15 @@ const SHELLS: &[&str] = &["ash", "bash", "dash", "ksh", "rbash", "sh", "zsh"];
 
 /// Variables that decide which program a name stands for, or that are run themselves.
 pub(super) fn forbidden(name: &str) -> bool {
+    #[rustfmt::skip]
     const NAMES: &[&str] = &[
-        "BASH_ENV",
-        "BASHOPTS",
-        "EDITOR",
-        "ENV",
-        "FPATH",
-        "GIT_EDITOR",
-        "GIT_PAGER",
-        "GIT_SSH",
-        "GIT_SSH_COMMAND",
-        "IFS",
-        "MANPAGER",
-        "PAGER",
-        "PATH",
-        "PROMPT_COMMAND",
-        "PS1",
-        "PS4",
-        "SHELLOPTS",
-        "VISUAL",
-        "ZDOTDIR",
+        "BASHOPTS", "BASH_ENV", "BROWSER", "EDITOR", "ENV", "FPATH", "HOME", "IFS", "LESSCLOSE", "LESSOPEN", "MAKEFLAGS",
+        "MANPAGER", "NODE_OPTIONS", "PAGER", "PATH", "PERL5LIB", "PERL5OPT", "PROMPT_COMMAND", "PS1", "PS4", "PYTHONPATH",
+        "PYTHONSTARTUP", "RUBYLIB", "RUBYOPT", "SHELL", "SHELLOPTS", "SSH_ASKPASS", "SUDO_ASKPASS", "SUDO_EDITOR", "VISUAL",
+        "ZDOTDIR", "fpath", "path",
     ];
-    let own = ["LD_", "DYLD_", "BASH_FUNC", "GIT_CONFIG"];
-    NAMES.contains(&name) || name == "path" || name == "fpath" || own.iter().any(|prefix| name.starts_with(prefix))
+    const PREFIXES: &[&str] = &["BASH_FUNC", "DYLD_", "GIT_", "LD_"];
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Reads simple commands of one line.
