@@ -4,223 +4,37 @@
 use countersign_policy::condition::{Condition, Declarations};
 use countersign_policy::foreign::{commands, domain, host, verbs, within, writes};
 
-/// Lines with the programs that they run; `?` where that cannot be told.
-const LINES: &[(&str, &str)] = &[
-    ("", ""),
-    ("ls -la /tmp", "ls"),
-    ("  # only a comment", ""),
-    ("ls # rm -rf /", "ls"),
-    ("ls#x", "ls#x"),
-    ("cat a | grep b | wc -l", "cat grep wc"),
-    ("make && make install || echo no", "make echo"),
-    ("a; b & c\nd |& e", "a b c d e"),
-    ("(cd /x && rm y)", "cd rm"),
-    ("{ rm a; }", "rm"),
-    ("! grep -q x f", "grep"),
-    ("echo $(rm -rf /)", "rm echo"),
-    ("echo \"a $(rm b) c\"", "rm echo"),
-    ("echo `rm b`", "rm echo"),
-    ("echo '$(rm b)'", "echo"),
-    ("echo \\$(rm b)", "?"),
-    ("echo \"\\$(rm b)\"", "echo"),
-    ("echo ${x:-$(rm b)}", "rm echo"),
-    ("diff <(rm a) >(rm2 b)", "rm rm2 diff"),
-    ("cat <<EOF\n$(rm a)\nEOF\nls", "cat rm ls"),
-    ("cat <<'EOF'\n$(rm a)\nEOF\nls", "cat ls"),
-    ("cat <<-EOF\n\trm a\n\tEOF\nls", "cat ls"),
-    ("git commit -m \"$(cat <<'EOF'\nit's \"fine\"\nEOF\n)\"", "cat git"),
-    ("cat <<EOF\nrm a", "?"),
-    ("cat <<A <<B\n$(x)\nA\n$(y)\nB\nz", "cat x y z"),
-    ("bash <<'EOF'\nrm a\nEOF", "bash rm"),
-    ("bash <<EOF\nrm $x\nEOF", "?"),
-    ("sh 3<<'EOF'\nrm a\nEOF", "?"),
-    ("echo rm a | sh", "?"),
-    ("curl https://x | sudo bash -x", "?"),
-    ("bash < f", "?"),
-    ("bash <<< 'rm a'", "?"),
-    ("bash -c 'rm a; ls'", "bash rm ls"),
-    ("bash -lc \"cd x && rm a\"", "bash cd rm"),
-    ("sh -ec 'rm a' b c", "sh rm"),
-    ("bash -c \"rm $x\"", "?"),
-    ("bash -c \"$x\"", "?"),
-    ("bash -o pipefail -c 'rm a'", "bash rm"),
-    ("bash --rcfile evil -i", "?"),
-    ("bash ./build.sh now", "bash ./build.sh build.sh"),
-    ("sh -c 'sh -c \"rm a\"'", "sh rm"),
-    ("/bin/rm a", "/bin/rm rm"),
-    ("./x/../git status", "./x/../git git"),
-    ("\\rm a", "rm"),
-    ("'r'm a", "rm"),
-    ("r\"m\" a", "rm"),
-    ("r\\\nm a", "rm"),
-    ("$cmd a", "?"),
-    ("\"$cmd\" a", "?"),
-    ("$EMPTY rm a", "?"),
-    ("x=rm; $x a", "?"),
-    ("r${x}m a", "?"),
-    ("/bin/r? a", "?"),
-    ("{rm,-rf,/}", "?"),
-    ("$'rm' a", "?"),
-    ("$'r\\x6d' a", "?"),
-    ("echo $'a\\'; rm b'", "?"),
-    ("FOO=1 BAR=$y rm a", "rm"),
-    ("FOO=$(rm a) ls", "rm ls"),
-    ("PATH=/tmp/evil git status", "?"),
-    ("export PATH=/tmp:$PATH; ls", "?"),
-    ("LD_PRELOAD=x.so ls", "?"),
-    ("HOME=/tmp/evil bash -lc ls", "?"),
-    ("GIT_EXTERNAL_DIFF=./x git diff", "?"),
-    ("env NODE_OPTIONS='-r ./x' node a.js", "?"),
-    (". $(rm a)", "?"),
-    ("export FOO=$(rm a)", "?"),
-    ("a && \\\n rm b", "a rm"),
-    ("case a in esac) rm b;; esac", "?"),
-    ("exec -a ls rm a", "exec rm"),
-    ("f() rm a", "rm"),
-    ("xargs -P4 -n1 sh -c 'rm \"$@\"' _", "xargs sh rm"),
-    ("GIT_SSH_COMMAND='rm a' git fetch", "?"),
-    ("export FOO=\"$BAR\"; ls", "export ls"),
-    ("export $x; ls", "?"),
-    ("read PATH < f; ls", "?"),
-    ("alias ls='rm -rf /'", "?"),
-    ("ls() { rm -rf /; }; ls", "rm ls"),
-    ("function f { rm a; }; f", "rm f"),
-    ("rm >f() x", "?"),
-    ("sudo rm a", "sudo rm"),
-    ("sudo -u root -E rm a", "sudo rm"),
-    ("sudo -uroot FOO=1 rm a", "sudo rm"),
-    ("sudo --user=root -- rm a", "sudo rm"),
-    ("sudo -Z rm a", "?"),
-    ("sudo -i rm a", "?"),
-    ("sudo $opts rm a", "?"),
-    ("sudo -l", "sudo"),
-    ("env -i FOO=1 rm a", "env rm"),
-    ("env FOO=\"$x\" rm a", "env rm"),
-    ("env FOO=$x rm a", "?"),
-    ("env PATH=/x rm a", "?"),
-    ("env -S 'rm a'", "?"),
-    ("nice -n 5 nohup timeout -s KILL 5 rm a", "nice nohup timeout rm"),
-    ("timeout $t rm a", "?"),
-    ("time rm a", "rm"),
-    ("time -f x rm a", "?"),
-    ("/usr/bin/time -p rm a", "/usr/bin/time time rm"),
-    ("command rm a", "command rm"),
-    ("command -v rm", "command"),
-    ("exec rm a", "exec rm"),
-    ("exec 2>/dev/null", "exec"),
-    ("busybox sh -c 'rm a'", "busybox sh rm"),
-    ("eval 'rm a' ';' ls", "eval rm ls"),
-    ("eval \"$x\"", "?"),
-    ("trap 'rm a' EXIT; ls", "trap rm ls"),
-    ("trap - EXIT", "trap"),
-    ("find . -name '*.o' -exec rm {} \\;", "find rm"),
-    ("find . -exec sh -c 'rm a' {} + -print", "find sh rm"),
-    ("find . -exec sh -c 'rm {}' \\;", "?"),
-    ("find . -exec {} \\;", "?"),
-    ("find $d -name x", "?"),
-    ("find . -exec rm {}", "?"),
-    ("ls | xargs rm", "ls xargs rm"),
-    ("ls | xargs -0 -n 1 rm -f", "ls xargs rm"),
-    ("ls | xargs -I{} sh -c 'rm {}'", "?"),
-    ("ls | xargs -I{} rm {}", "ls xargs rm"),
-    ("ls | xargs sh", "?"),
-    ("ls | xargs sh -c", "?"),
-    ("ls | xargs env", "?"),
-    ("ls | xargs sudo -n", "?"),
-    ("ls | xargs find", "?"),
-    ("ls | xargs", "ls xargs"),
-    ("ls | parallel rm", "?"),
-    ("su -c 'rm a'", "?"),
-    ("if test -f a; then rm a; elif b; then c; else d; fi", "test rm b c d"),
-    ("while read -r l; do rm \"$l\"; done < f", "read rm"),
-    ("for f in a b $(c); do rm $f; done", "c rm"),
-    ("for PATH in /x; do ls; done", "?"),
-    ("case $x in a|b) rm a;; *) ls;; esac; c", "rm ls c"),
-    ("case $(d) in (a) rm a\nesac", "d rm"),
-    ("[ -f a ] && rm a", "[ rm"),
-    ("[ \"$x\" \"$y\" ] && ls", "?"),
-    ("[[ -f $(a) && b =~ ^(c|d)$ ]] && rm a", "a rm"),
-    ("[[ $x -eq 1 ]]", "?"),
-    ("test -v 'a[$(rm b)]'", "?"),
-    ("echo $((1 + 2))", "echo"),
-    ("echo $((x))", "?"),
-    ("((x = 1))", "?"),
-    ("echo ${x@P}", "?"),
-    ("echo ${!x}", "?"),
-    ("echo ${a[$(rm b)]}", "?"),
-    ("echo ${x:0:2} ${#x} ${x%.c} ${a[@]}", "echo"),
-    ("echo ${x:y}", "?"),
-    ("source ./env.sh && ls", "source ./env.sh env.sh ls"),
-    (". $x", "?"),
-    ("ls > /dev/null 2>&1 &>> log", "ls"),
-    ("rm\u{a0}-rf", "?"),
-    ("\u{440}m a", "?"),
-    ("r\rm a", "?"),
-    ("ls\r\nrm a", "?"),
-    ("echo \u{440} '日本'", "echo"),
-    ("ls *(e:'rm a':)", "?"),
-    ("=rm a", "?"),
-    ("- rm a", "?"),
-    ("~/bin/tool x", "~/bin/tool tool"),
-    ("~ x", "?"),
-    ("ls 'a", "?"),
-    ("ls \"a", "?"),
-    ("ls $(a", "?"),
-    ("ls )", "?"),
-    ("ls \\", "?"),
-    ("python3 -c 'import os'", "python3"),
-];
-
 #[test]
-fn every_program_of_a_line_is_found_or_the_line_is_refused() {
-    for (line, wanted) in LINES {
-        let found = commands(line);
-        match *wanted {
-            "?" => assert!(found.is_err(), "{line:?}: {found:?}"),
-            wanted => {
-                let found = found.unwrap_or_else(|why| panic!("{line:?} is refused: {why}"));
-                assert_eq!(found.join(" "), wanted, "{line:?}");
-            }
-        }
-    }
-}
-
-#[test]
-fn files_that_a_line_writes_by_redirection_are_found_or_the_line_is_refused() {
-    let lines = [
-        ("ls", ""),
-        ("ls > a 2>> 'b c' >| d", "a|b c|d"),
-        ("ls &> a; (b <> c)", "a|c"),
-        ("ls 2>&1 >&2 < in", ""),
-        ("ls >& a", "a"),
-        ("cat > \"$(dirname x)/f\" <<'EOF'\nEOF", "?"),
-        ("ls > $x", "?"),
-        ("ls > ~/x", "~/x"),
-        ("$x > a", "?"),
-        ("sh -c 'ls > a'", "a"),
-    ];
-    for (line, wanted) in lines {
-        let found = writes(line);
-        match wanted {
-            "?" => assert!(found.is_err(), "{line:?}: {found:?}"),
-            wanted => assert_eq!(found.unwrap().join("|"), wanted, "{line:?}"),
-        }
-    }
-}
-
-#[test]
-fn hosts_are_read_as_browsers_read_them_and_refused_where_others_differ() {
+fn hosts_are_read_where_all_readers_of_addresses_see_the_same_one() {
     let addresses = [
         ("https://example.com/a?b#c", "example.com"),
         ("HTTPS://EXAMPLE.COM.:8443", "example.com"),
         ("https://example.com@evil.example/", "evil.example"),
         ("https://user:pass@example.com", "example.com"),
-        ("https://bücher.example", "xn--bcher-kva.example"),
-        ("https://ｅxample.com", "example.com"),
+        ("https://xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("https://bücher.example", "?"),
+        ("https://ｅxample.com", "?"),
+        ("https://a;b.example", "?"),
+        ("https://a&b.example", "?"),
+        ("https://a,b", "?"),
+        ("https://a.example;@b.example", "?"),
+        ("https://-a.example", "?"),
+        ("ssh://-oProxyCommand=x/", "?"),
+        ("https://a_b-c.example:443", "a_b-c.example"),
+        ("https://a.example:x", "?"),
+        ("http://127.0.0.1:80/", "127.0.0.1"),
+        ("http://127.1/", "?"),
+        ("http://010.0.0.1/", "?"),
+        ("data://a.example/", "?"),
+        ("about://a.example/", "?"),
+        ("blob://a.example/", "?"),
+        ("blob:https://a.example/", "?"),
+        ("file://a.example/x", "?"),
+        ("gopher://a.example/x", "?"),
         ("http://[::1]:80/", "[::1]"),
         ("http://[::ffff:127.0.0.1]/", "[::ffff:7f00:1]"),
-        ("http://2130706433/", "127.0.0.1"),
-        ("http://0x7f.1/", "127.0.0.1"),
+        ("http://2130706433/", "?"),
+        ("http://0x7f.1/", "?"),
         ("ssh://git@Host.example/repo", "host.example"),
         ("https://good.example\\@evil.example", "?"),
         ("https://a@b@c.example", "?"),
@@ -239,7 +53,7 @@ fn hosts_are_read_as_browsers_read_them_and_refused_where_others_differ() {
         ("https://a..b", "?"),
         ("mailto:a@b.example", "?"),
         ("file:///etc/passwd", "?"),
-        ("javascript://example.com/%0aalert(1)", "example.com"),
+        ("javascript://example.com/%0aalert(1)", "?"),
         ("", "?"),
     ];
     for (address, wanted) in addresses {
@@ -284,6 +98,8 @@ fn a_path_is_within_a_folder_by_its_parts_and_refused_where_its_place_is_not_kno
         "$HOME/a",
         "C:/a",
         "C:\\a",
+        "//srv/project/x",
+        "///srv/project/x",
         "file:///srv/project/a",
         "/srv/project\\..\\a",
         "/srv/project/a\nb",
@@ -296,38 +112,58 @@ fn a_path_is_within_a_folder_by_its_parts_and_refused_where_its_place_is_not_kno
         ("../a", "/srv/project", false),
         ("../a", "/srv/project/b", true),
         (".", "/srv", false),
+        ("srv/project", "/", true),
     ] {
         assert_eq!(inside(path, Some(base)), Ok(wanted), "{path} from {base}");
     }
     for (path, base) in [
         ("~/a", "/srv/project"),
         ("a", "srv"),
+        ("a", "//srv/project"),
+        ("a\\..\\b", "/srv/project"),
+        ("C:a", "/srv/project"),
         ("$x/a", "/srv/project"),
         ("a", ""),
     ] {
         assert!(inside(path, Some(base)).is_err(), "{path} from {base}");
     }
     assert!(within("/a", "project", None).is_err());
+    assert!(within("/a", "//a", None).is_err());
     assert_eq!(within("/a", "/", None), Ok(true));
 }
 
 #[test]
-fn verbs_of_sql_are_found_wherever_they_stand_or_the_text_is_refused() {
+fn verbs_of_sql_are_found_wherever_they_stand() {
     let texts = [
         ("", ""),
         ("select 1", "SELECT"),
-        ("SELECT 1; -- done\nDELETE FROM t", "SELECT DELETE"),
+        ("SELECT 1;\nDELETE FROM t", "SELECT DELETE"),
         (" (select 1) union (select 2) ", "SELECT"),
         (
             "WITH gone AS (DELETE FROM t RETURNING *) SELECT * FROM gone",
             "DELETE SELECT",
         ),
         ("EXPLAIN ANALYZE DELETE FROM t", "EXPLAIN DELETE"),
-        ("SELECT * INTO copy FROM t", "SELECT SELECT INTO"),
+        ("EXPLAIN ANALYZE REFRESH MATERIALIZED VIEW v", "EXPLAIN REFRESH"),
+        ("SELECT * INTO copied FROM t", "SELECT SELECT INTO"),
+        (
+            "INSERT INTO t VALUES (1) SELECT * INTO copied FROM t",
+            "INSERT SELECT SELECT INTO",
+        ),
         ("SELECT 1 INTO OUTFILE '/tmp/x'", "SELECT SELECT INTO"),
         ("INSERT INTO t SELECT * FROM u", "INSERT SELECT"),
         ("SELECT * FROM t FOR UPDATE", "SELECT"),
-        ("SELECT * FROM t FOR NO KEY UPDATE", "SELECT"),
+        ("SELECT * FROM t FOR NO KEY UPDATE SKIP LOCKED", "SELECT"),
+        ("SELECT * FROM t FOR UPDATE t SET a = 1", "SELECT UPDATE"),
+        (
+            "SET STATEMENT max_statement_time = 1 FOR UPDATE t SET a = 1",
+            "SET UPDATE",
+        ),
+        ("SET NOCOUNT ON DELETE FROM t", "SET DELETE"),
+        ("SET NOCOUNT ON DELETE CASCADE", "SET DELETE"),
+        ("SELECT 1 SET IDENTITY_INSERT t ON", "SELECT SET"),
+        ("UPDATE t SET a = 1", "UPDATE"),
+        ("CREATE TABLE t (a int REFERENCES u ON DELETE CASCADE)", "CREATE DELETE"),
         (
             "INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = 1",
             "INSERT UPDATE",
@@ -344,39 +180,44 @@ fn verbs_of_sql_are_found_wherever_they_stand_or_the_text_is_refused() {
         ("SELECT 1 EXEC xp_cmdshell 'x'", "SELECT EXEC"),
         ("SELECT 'DROP TABLE t; --', \"delete\", `drop`, [drop]", "SELECT DROP"),
         ("SELECT 'it''s; DROP TABLE t'", "SELECT"),
-        ("SELECT /* drop */ 1 /*+ hint */", "SELECT"),
         ("COPY t TO PROGRAM 'x'; VACUUM", "COPY VACUUM"),
         ("DeLeTe FROM t", "DELETE"),
-        ("DE/**/LETE FROM t", "DE"),
-        ("SELECT '\\'; DROP TABLE t; -- '", "?"),
-        ("SELECT '\\\\'; DROP TABLE t", "SELECT DROP"),
-        ("SELECT 1--1; DROP TABLE t", "?"),
-        ("SELECT /*!50000 1; DROP TABLE t */", "?"),
-        ("SELECT /* /* */ DROP TABLE t; */ 1", "?"),
-        ("SELECT 1 # ; DROP TABLE t", "?"),
-        ("SELECT $$; DROP TABLE t; $$", "?"),
-        ("SELECT $1, @x", "SELECT"),
-        ("SELECT ['] ; DROP TABLE t; --']", "?"),
-        ("SELECT q'[']'; DROP TABLE t; --]'", "?"),
-        ("SELECT E'\\''", "?"),
-        ("SELECT 'x", "?"),
-        ("SELECT /* x", "?"),
-        ("SELECT\u{a0}1", "?"),
-        (".shell rm a", "?"),
-        ("\\! rm a", "?"),
+        (
+            "SELECT $1, @x, @@version, :name, ?, a::int, 'é' FROM t WHERE a >= 1.5 AND b != 2",
+            "SELECT",
+        ),
+        ("SELECT a[1], ARRAY[1, 2] FROM [my table]", "SELECT"),
         ("; ;", ""),
-        ("1 = 1", "1"),
-        ("= 1", "?"),
     ];
     for (text, wanted) in texts {
-        let found = verbs(text);
-        match wanted {
-            "?" => assert!(found.is_err(), "{text:?}: {found:?}"),
-            wanted => {
-                let found = found.unwrap_or_else(|why| panic!("{text:?} is refused: {why}"));
-                assert_eq!(found.join(" "), wanted, "{text:?}");
-            }
-        }
+        let found = verbs(text).unwrap_or_else(|why| panic!("{text:?} is refused: {why}"));
+        assert_eq!(found.join(" "), wanted, "{text:?}");
+    }
+}
+
+#[test]
+fn sql_that_databases_or_their_consoles_read_differently_is_refused() {
+    #[rustfmt::skip]
+    let texts = [
+        "SELECT @a(');DELETE FROM t;--')", "SELECT :a(');DELETE FROM t;--')", "SELECT $a(');DELETE FROM t;--')",
+        "SELECT $1(');DELETE FROM t;--')", "SELECT ?1(');DELETE FROM t;--')", "SELECT @a::b(');DELETE FROM t;--')",
+        "SELECT x::b(');DELETE FROM t;--')", "SELECT #a(');DELETE FROM t;--')", "SELECT a@b", "SELECT @'x'",
+        "SELECT a$b$", "SELECT 1\ngo\n.shell touch p", "SELECT 1\n GO \nDROP TABLE t", "SELECT 'a\ngo 5\nb'",
+        "SELECT 1\n/\nDROP TABLE t", "SELECT 1\n/ 2", "SELECT 1\n.shell touch p", "SELECT 1\n!! touch p",
+        "SELECT 1\n:r x", "SELECT 1\nDELIMITER x", "@evil.sql", "SELECT [a]]']; DROP TABLE t; --']", "SELECT [a]]",
+        "SELECT [a", "SELECT a]", "SELECT [[a]", "SELECT [a;b]", "SELECT ['] ; DROP TABLE t; --']",
+        "SELECT 1.DELETE FROM t", "SELECT 1DELETE FROM t", "SELECT 1INTO x", "SELECT 0x1F", "SELECT 1e5",
+        "SELECT 1.5.delete", "SELECT 'a'.delete", "SELECT (a).delete", "SELECT a. delete",
+        "SELECT 1 // ' \n; DROP TABLE t; // '", "SELECT '''a'; DROP TABLE t; '''",
+        "SELECT \"\"\"a\"; DROP TABLE t; \"\"\"", "SELECT /*+ hint ' */ 1", "SELECT /* drop */ 1", "SELECT 1 -- done",
+        "SELECT 1--1; DROP TABLE t", "SELECT /*!50000 1; DROP TABLE t */", "SELECT 1 # ; DROP TABLE t",
+        "DE/**/LETE FROM t", "SELECT '\\'; DROP TABLE t; -- '", "SELECT '\\\\'; DROP TABLE t",
+        "SELECT $$; DROP TABLE t; $$", "SELECT q'[']'; DROP TABLE t; --]'", "SELECT E'\\''", "SELECT N'x'",
+        "SELECT `a'b`", "SELECT `a``b`", "SELECT 'x", "SELECT\u{a0}1", "SELECT é", "SELECT 1\rDROP TABLE t",
+        "SELECT '\r'", "SELECT {fn x}", ".shell rm a", "\\! rm a", "1 = 1", "= 1",
+    ];
+    for text in texts {
+        assert!(verbs(text).is_err(), "{text:?}: {:?}", verbs(text));
     }
 }
 

@@ -1,14 +1,18 @@
-//! The host of an address, as the WHATWG URL standard reads it, where others read it likewise.
+//! The host of an address, where all readers of addresses see the same one.
 
 use url::{Host, Url};
 
 use super::{Unsure, plain, unsure};
 
-/// The host of `text`, in lower case and ASCII (punycode), without a dot at its end; addresses of IPv6 in brackets.
+/// Schemes whose addresses have a host that is contacted.
+const SCHEMES: [&str; 7] = ["ftp", "git", "http", "https", "ssh", "ws", "wss"];
+
+/// The host of `text`, in lower case, without a dot at its end; addresses of IPv6 in brackets.
 ///
 /// # Errors
-/// Where the text is no absolute address with a host, or where readers of addresses disagree about it: backslashes, spaces,
-/// control characters, several `@`, escapes in the host, another number of slashes than two.
+/// Where the scheme is not one of http, https, ws, wss, ftp, ssh, git, or where readers of addresses may disagree: other
+/// signs than letters, digits, `-`, `_` and `.` in the host, addresses of IPv4 in another form than four decimal numbers,
+/// backslashes, spaces, control characters, several `@`, another number of slashes than two.
 ///
 /// <https://url.spec.whatwg.org/#host-parsing>
 pub fn host(text: &str) -> Result<String, Unsure> {
@@ -19,26 +23,26 @@ pub fn host(text: &str) -> Result<String, Unsure> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return unsure("it does not begin with a scheme and `://`");
     };
-    let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !scheme.chars().all(valid) {
-        return unsure("what stands before `://` is not a scheme");
+    if !SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return unsure(format!("its scheme is none of {}", SCHEMES.join(", ")));
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let (user, place) = authority.rsplit_once('@').unwrap_or(("", authority));
-    if user.contains('@') {
-        return unsure("it has several `@` before its host");
+    if !user.chars().all(|c| c.is_ascii_alphanumeric() || "%+-.:_~".contains(c)) {
+        return unsure("what stands before its host has signs that programs read differently");
     }
-    if place.is_empty() || place.contains('%') {
-        return unsure("it has no host, or one with escapes");
+    if let Err(error) = Url::parse(text) {
+        return unsure(format!("it is no address: {error}"));
     }
-    let url = Url::parse(text).map_err(|error| Unsure(format!("it is no address: {error}")))?;
-    let Some(host) = url.host_str().filter(|host| !host.contains('%')) else {
-        return unsure("it has no host that can be read");
+    let host = match place.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => place,
     };
-    // Once more as a host of the web: schemes that browsers do not know keep theirs as it is written.
     match Host::parse(host) {
-        Ok(Host::Domain(name)) => tidy(&name),
-        Ok(address @ (Host::Ipv4(_) | Host::Ipv6(_))) => Ok(address.to_string()),
+        Ok(Host::Domain(_)) => tidy(host),
+        Ok(Host::Ipv4(address)) if address.to_string() == host => Ok(address.to_string()),
+        Ok(Host::Ipv4(_)) => unsure("its host is a number that programs read differently"),
+        Ok(address @ Host::Ipv6(_)) => Ok(address.to_string()),
         Err(error) => unsure(format!("its host cannot be read: {error}")),
     }
 }
@@ -46,8 +50,9 @@ pub fn host(text: &str) -> Result<String, Unsure> {
 /// A name of a host without the dot at its end.
 fn tidy(name: &str) -> Result<String, Unsure> {
     let name = name.strip_suffix('.').unwrap_or(name);
-    if name.is_empty() || !name.is_ascii() || name.split('.').any(str::is_empty) {
-        return unsure("it does not name a host");
+    let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if !name.chars().all(valid) || name.starts_with('-') || name.split('.').any(str::is_empty) {
+        return unsure("it does not name a host by letters, digits, `-`, `_` and `.`");
     }
     Ok(name.to_ascii_lowercase())
 }

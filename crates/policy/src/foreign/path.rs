@@ -8,8 +8,9 @@ use super::{Unsure, plain, unsure};
 /// Nothing is looked up: a symbolic link may lead elsewhere, and a file system may not tell letters' cases apart.
 ///
 /// # Errors
-/// Where the place cannot be told: a relative path without a base, `~`, variables at the beginning, paths of Windows,
-/// control characters; or a folder or base that is not absolute.
+/// Where the place cannot be told: a relative path without a base, `~`, variables at the beginning, colons in relative paths
+/// (drives, addresses), two slashes at the beginning, backslashes, control characters; or a folder or base that is not
+/// absolute.
 pub fn within(path: &str, folder: &str, base: Option<&str>) -> Result<bool, Unsure> {
     let folder = absolute(folder)?;
     if path.starts_with('/') {
@@ -19,21 +20,26 @@ pub fn within(path: &str, folder: &str, base: Option<&str>) -> Result<bool, Unsu
     let Some(base) = base else {
         return unsure("it is relative, and it is not said to what");
     };
-    absolute(base)?;
-    let joined = format!("{base}/{path}");
-    Ok(absolute(&joined)?.starts_with(&folder))
+    Ok(follow(absolute(base)?, path)?.starts_with(&folder))
 }
 
 /// The parts of an absolute path.
 fn absolute(path: &str) -> Result<Vec<&str>, Unsure> {
-    plain(path)?;
     if !path.starts_with('/') {
         return unsure("it is not an absolute path");
     }
+    if path.starts_with("//") {
+        return unsure("it begins with two slashes, which name another machine in some systems");
+    }
+    follow(Vec::new(), path)
+}
+
+/// The parts of a path that goes on from others.
+fn follow<'p>(mut parts: Vec<&'p str>, path: &'p str) -> Result<Vec<&'p str>, Unsure> {
+    plain(path)?;
     if path.chars().any(|c| c == '\\' || c.is_control()) {
         return unsure("it has a backslash or a control character");
     }
-    let mut parts = Vec::new();
     for part in path.split('/') {
         match part {
             "" | "." => {}

@@ -1,65 +1,59 @@
 //! The verbs of SQL: what the statements of a text do, without a grammar of any one database.
 //!
-//! Databases differ in what ends a string or a comment, and so in where a statement begins. Where such a difference would
-//! matter the text is refused. What is left reads the same everywhere, as words, strings, names in quotes and signs.
+//! Databases and their consoles differ in what ends a string, a name or a comment, and so in where a statement begins. Only
+//! words, numbers, plain strings and names in quotes, and a few signs are read; everything else is an error.
 
 use super::{Unsure, note, plain, unsure};
 
 /// Words that do something wherever they stand: within `WITH`, behind `EXPLAIN`, in a statement that nothing separates from
 /// the one before, as SQL Server takes it.
-const STRONG: [&str; 23] = [
-    "ALTER",
-    "BACKUP",
-    "BULK",
-    "CALL",
-    "CREATE",
-    "DBCC",
-    "DELETE",
-    "DENY",
-    "DROP",
-    "EXEC",
-    "EXECUTE",
-    "GRANT",
-    "INSERT",
-    "KILL",
-    "MERGE",
-    "RECONFIGURE",
-    "REPLACE",
-    "RESTORE",
-    "REVOKE",
-    "SELECT",
-    "SHUTDOWN",
-    "TRUNCATE",
-    "UPDATE",
+#[rustfmt::skip]
+const STRONG: &[&str] = &[
+    "ALTER", "ATTACH", "BACKUP", "BEGIN", "BULK", "CALL", "CHECKPOINT", "COMMIT", "CONVERSATION", "COPY", "CREATE", "DBCC",
+    "DECLARE", "DELETE", "DENY", "DETACH", "DISABLE", "DROP", "ENABLE", "EXEC", "EXECUTE", "GRANT", "HANDLER", "IMPORT",
+    "INSERT", "INSTALL", "KILL", "LOAD", "LOCK", "MERGE", "PRAGMA", "PREPARE", "RAISERROR", "RECEIVE", "RECONFIGURE",
+    "REFRESH", "REINDEX", "RENAME", "REPLACE", "RESTORE", "REVERT", "REVOKE", "ROLLBACK", "SELECT", "SEND", "SETUSER",
+    "SHUTDOWN", "SIGNATURE", "TRUNCATE", "UNDROP", "UNLOAD", "UPDATE", "UPDATETEXT", "UPSERT", "USE", "VACUUM", "WAITFOR",
+    "WRITETEXT",
 ];
 /// Strong words that are also functions, told by the bracket behind them.
 const FUNCTIONS: [&str; 3] = ["INSERT", "REPLACE", "TRUNCATE"];
+/// Strong words that have a part which begins with `SET`.
+const SETTING: [&str; 5] = ["ALTER", "INSERT", "MERGE", "REPLACE", "UPDATE"];
+/// What consoles read as an order to themselves, at the beginning of a line.
+const CONSOLE: [&str; 6] = ["delimiter", "ed", "exit", "go", "quit", "reset"];
 
 enum Token {
     /// A word outside of quotes, in upper case.
     Word(String),
-    /// A string or a name in quotes.
+    /// A name in quotes, which is a string in some databases.
     Quoted,
-    Sign(u8),
+    /// A string, a number, or the place of a parameter.
+    Value,
+    Sign(char),
 }
 
 /// The verbs of all statements, in upper case, in the order in which they first stand in the text: the word that each
 /// statement begins with, verbs inside it, and `SELECT INTO` where a selection writes a table or a file.
 ///
 /// # Errors
-/// Where databases read the text differently, a string or comment does not end, or a statement begins with no word.
+/// Where the text has anything that is not read: comments, backslashes, strings with a prefix or between dollar signs,
+/// numbers with letters, lines for a console; or where a statement begins with no word.
 pub fn verbs(text: &str) -> Result<Vec<String>, Unsure> {
     plain(text)?;
-    let tokens = tokens(text)?;
+    consoles(text)?;
+    let tokens = Reader { rest: text }.tokens()?;
     let mut found: Vec<String> = Vec::new();
-    for statement in tokens.split(|token| matches!(token, Token::Sign(b';'))) {
-        let first = statement.iter().find(|token| !matches!(token, Token::Sign(b'(')));
+    for statement in tokens.split(|token| matches!(token, Token::Sign(';'))) {
+        let first = statement.iter().find(|token| !matches!(token, Token::Sign('(')));
         let word = match first {
             None if statement.is_empty() => continue,
             Some(Token::Word(word)) => word,
-            None | Some(Token::Quoted | Token::Sign(_)) => return unsure("a statement does not begin with a word"),
+            None | Some(Token::Quoted | Token::Value | Token::Sign(_)) => {
+                return unsure("a statement does not begin with a word");
+            }
         };
-        let inside = inside(statement);
+        let inside = inside(statement, word);
         if word != "WITH" || inside.is_empty() {
             note(&mut found, word)?;
         }
@@ -70,158 +64,217 @@ pub fn verbs(text: &str) -> Result<Vec<String>, Unsure> {
     Ok(found)
 }
 
-/// The strong words of one statement.
-fn inside(statement: &[Token]) -> Vec<&str> {
-    let word = |at: Option<usize>| match at.and_then(|at| statement.get(at)) {
-        Some(Token::Word(word)) => word.as_str(),
-        Some(Token::Quoted | Token::Sign(_)) | None => "",
-    };
-    let mut verbs = Vec::new();
-    let (mut into, mut writes) = (false, false);
-    for (at, token) in statement.iter().enumerate() {
-        let Token::Word(found) = token else { continue };
-        let before = word(at.checked_sub(1));
-        let earlier = word(at.checked_sub(2));
-        let of_table = matches!(statement.get(at.wrapping_sub(1)), Some(Token::Sign(b'.')));
-        let called = matches!(statement.get(at + 1), Some(Token::Sign(b'('))) && FUNCTIONS.contains(&found.as_str());
-        // `FOR UPDATE`, `FOR NO KEY UPDATE`, `ON DELETE CASCADE`
-        let clause = match found.as_str() {
-            "UPDATE" => matches!(before, "FOR" | "ON") || (before == "KEY" && earlier == "NO"),
-            "DELETE" => before == "ON",
-            _ => false,
-        };
-        into |= found == "INTO";
-        if STRONG.contains(&found.as_str()) && !clause && !called && !of_table {
-            writes |= matches!(found.as_str(), "INSERT" | "MERGE" | "REPLACE");
-            verbs.push(found.as_str());
+/// Refuses lines that a console may take for itself, in strings too: some cut the text there.
+fn consoles(text: &str) -> Result<(), Unsure> {
+    for line in text.lines().map(str::trim_start) {
+        let word = line
+            .split(|c: char| !c.is_ascii_alphanumeric())
+            .next()
+            .unwrap_or_default();
+        if line.starts_with(['.', '/', '\\', '!', ':', '@', '#', '$', '?'])
+            || CONSOLE.iter().any(|order| word.eq_ignore_ascii_case(order))
+        {
+            return unsure("a line begins with what consoles take for an order to themselves");
         }
     }
-    if into && !writes {
-        verbs.push("SELECT INTO");
+    Ok(())
+}
+
+/// The strong words of a statement that begins with `first`.
+fn inside<'t>(statement: &'t [Token], first: &str) -> Vec<&'t str> {
+    let word = |at: usize| match statement.get(at) {
+        Some(Token::Word(word)) => word.as_str(),
+        Some(Token::Quoted | Token::Value | Token::Sign(_)) | None => "",
+    };
+    let mut verbs = Vec::new();
+    for (at, token) in statement.iter().enumerate() {
+        let Token::Word(found) = token else { continue };
+        let before = word(at.wrapping_sub(1));
+        let of_table = matches!(statement.get(at.wrapping_sub(1)), Some(Token::Sign('.')));
+        let called = matches!(statement.get(at + 1), Some(Token::Sign('('))) && FUNCTIONS.contains(&found.as_str());
+        // `SELECT … FOR UPDATE`, `FOR NO KEY UPDATE`, at the end of a selection alone.
+        let lock = found == "UPDATE"
+            && matches!(first, "SELECT" | "WITH")
+            && (before == "FOR" || before == "KEY" && word(at.wrapping_sub(2)) == "NO")
+            && (statement.len() == at + 1 || matches!(word(at + 1), "NOWAIT" | "SKIP"));
+        if of_table || called || lock {
+            continue;
+        }
+        let sets = found == "SET" && !verbs.iter().any(|verb| SETTING.contains(verb));
+        if STRONG.contains(&found.as_str()) || sets {
+            verbs.push(found.as_str());
+        } else if found == "INTO" && !matches!(before, "INSERT" | "MERGE" | "REPLACE") {
+            verbs.push("SELECT INTO");
+        }
     }
     verbs
 }
 
-fn tokens(text: &str) -> Result<Vec<Token>, Unsure> {
-    let bytes = text.as_bytes();
-    let (mut tokens, mut at, mut brackets) = (Vec::new(), 0, 0_usize);
-    while let Some(byte) = bytes.get(at).copied() {
-        let next = bytes.get(at + 1).copied();
-        match byte {
-            b' ' | b'\t' | b'\n' | b'\r' => at += 1,
-            b'-' if next == Some(b'-') => at = line_comment(text, at, brackets)?,
-            b'/' if next == Some(b'*') => at = comment(text, at, brackets)?,
-            b'\'' | b'"' | b'`' => {
-                at = quoted(text, at, byte, brackets)?;
-                tokens.push(Token::Quoted);
-            }
-            b'$' if !next.is_some_and(|next| next.is_ascii_digit()) => {
-                return unsure("what stands between dollar signs is a string in some databases only");
-            }
-            b'#' | b'\\' => {
-                return unsure(format!(
-                    "`{}` means something else in other databases",
-                    char::from(byte)
-                ));
-            }
-            _ if word_byte(byte) => {
-                let end = word_end(bytes, at);
-                let word = text.get(at..end).unwrap_or_default();
-                if word.chars().any(|c| !c.is_ascii() && !c.is_alphanumeric()) {
-                    return unsure("it has signs that some databases take for spaces");
+struct Reader<'t> {
+    rest: &'t str,
+}
+
+impl<'t> Reader<'t> {
+    fn tokens(mut self) -> Result<Vec<Token>, Unsure> {
+        if self.rest.contains("'''") || self.rest.contains("\"\"\"") {
+            return unsure("three quotes begin another string in some databases");
+        }
+        let mut tokens = Vec::new();
+        let mut bracket = false;
+        while let Some(c) = self.rest.chars().next() {
+            let after = self.rest.get(c.len_utf8()..).unwrap_or_default();
+            match c {
+                ' ' | '\t' | '\n' => self.rest = after,
+                '\'' | '"' | '`' => {
+                    self.quoted(after, c)?;
+                    tokens.push(if c == '\'' { Token::Value } else { Token::Quoted });
                 }
-                let prefix = ["Q", "NQ", "U", "E"]
-                    .iter()
-                    .any(|prefix| word.eq_ignore_ascii_case(prefix));
-                if prefix && matches!(bytes.get(end), Some(b'\'' | b'&')) {
-                    return unsure("a string with letters before it ends elsewhere in other databases");
+                c if c.is_ascii_alphabetic() || c == '_' => tokens.push(Token::Word(self.word()?.to_ascii_uppercase())),
+                c if c.is_ascii_digit() => {
+                    self.number()?;
+                    tokens.push(Token::Value);
                 }
-                tokens.push(Token::Word(word.to_ascii_uppercase()));
-                at = end;
-            }
-            _ if byte.is_ascii_control() => return unsure("it has a control character"),
-            _ => {
-                match byte {
-                    b'[' => brackets += 1,
-                    b']' => brackets = brackets.saturating_sub(1),
-                    _ => {}
+                '@' | '$' | '?' => {
+                    self.parameter(c)?;
+                    tokens.push(Token::Value);
                 }
-                tokens.push(Token::Sign(byte));
-                at += 1;
+                ':' => {
+                    self.colon()?;
+                    tokens.push(Token::Value);
+                }
+                '[' | ']' => {
+                    let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | ',');
+                    let closes = after.trim_start_matches(name).starts_with(']') && !bracket;
+                    let closed = bracket && !after.starts_with(']');
+                    if !(if c == '[' { closes } else { closed }) {
+                        return unsure("brackets hold more than a name or a number, or are not closed");
+                    }
+                    bracket = c == '[';
+                    tokens.push(Token::Sign(c));
+                    self.rest = after;
+                }
+                c => {
+                    self.sign(c, after, tokens.last())?;
+                    tokens.push(Token::Sign(c));
+                    self.rest = after;
+                }
             }
         }
+        Ok(tokens)
     }
-    Ok(tokens)
-}
 
-fn word_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'@' | b'$') || !byte.is_ascii()
-}
+    /// Takes the letters, digits and `_` that come here.
+    fn letters(&mut self) -> &'t str {
+        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let (letters, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        self.rest = rest;
+        letters
+    }
 
-fn word_end(bytes: &[u8], from: usize) -> usize {
-    let rest = bytes.get(from..).unwrap_or_default();
-    from + rest.iter().position(|byte| !word_byte(*byte)).unwrap_or(rest.len())
-}
+    fn word(&mut self) -> Result<&'t str, Unsure> {
+        let word = self.letters();
+        match self.rest.starts_with(['\'', '"', '`', '@', '$']) {
+            true => unsure("a word has a sign behind it that some databases take for a part of it"),
+            false => Ok(word),
+        }
+    }
 
-/// The end of a string or a name in quotes that begins at `from`. A doubled quote is one of the text.
-fn quoted(text: &str, from: usize, quote: u8, brackets: usize) -> Result<usize, Unsure> {
-    let bytes = text.as_bytes();
-    let (mut at, mut slashes) = (from + 1, 0_usize);
-    loop {
-        let Some(byte) = bytes.get(at).copied() else {
-            return unsure("a string or a name in quotes does not end");
+    /// Digits, and a dot with digits behind it.
+    fn number(&mut self) -> Result<(), Unsure> {
+        let whole = self.letters();
+        let part = match self.rest.strip_prefix('.') {
+            Some(rest) => {
+                self.rest = rest;
+                self.letters()
+            }
+            None => "0",
         };
-        if byte == quote {
-            if slashes % 2 == 1 {
-                return unsure("a backslash before a quote ends the string in some databases only");
-            }
-            if bytes.get(at + 1) != Some(&quote) {
-                break;
-            }
-            at += 1;
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        match digits(whole) && digits(part) && self.ends() {
+            true => Ok(()),
+            false => unsure("a number is not one of digits alone"),
         }
-        slashes = if byte == b'\\' { slashes + 1 } else { 0 };
-        at += 1;
     }
-    let inner = text.get(from + 1..at).unwrap_or_default();
-    // A name in brackets of SQL Server would end there, and one in backticks is no name in every database.
-    if brackets > 0 && inner.contains(']') {
-        return unsure("a string in brackets has a bracket in it, where a name ends in some databases");
-    }
-    if quote == b'`' && inner.contains([';', '\'', '"', '-', '/', '*', '#', '\\']) {
-        return unsure("a name in backticks has signs in it that end it in some databases");
-    }
-    Ok(at + 1)
-}
 
-fn line_comment(text: &str, from: usize, brackets: usize) -> Result<usize, Unsure> {
-    let rest = text.get(from + 2..).unwrap_or_default();
-    if rest.starts_with(|c: char| !matches!(c, ' ' | '\t' | '\n' | '\r')) || brackets > 0 {
-        return unsure(
-            "`--` begins a comment in some databases only, unless a space follows it and no bracket is open",
-        );
+    /// Whether a value ends here for every database.
+    fn ends(&self) -> bool {
+        self.rest.is_empty()
+            || self.rest.starts_with([
+                ' ', '\t', '\n', ',', ';', ')', ']', '=', '<', '>', '+', '-', '*', '/', '%', '|',
+            ])
+            || self.rest.starts_with("::")
     }
-    let end = rest.find('\n').unwrap_or(rest.len());
-    if rest
-        .get(..end)
-        .is_some_and(|line| line.trim_end_matches('\r').contains('\r'))
-    {
-        return unsure("a comment has a carriage return, which ends it in some databases");
-    }
-    Ok(from + 2 + end)
-}
 
-fn comment(text: &str, from: usize, brackets: usize) -> Result<usize, Unsure> {
-    let rest = text.get(from + 2..).unwrap_or_default();
-    if rest.starts_with('!') || rest.starts_with("M!") {
-        return unsure("some databases run what stands in this comment");
+    /// `@name`, `@@name`, `$1`, `?`.
+    fn parameter(&mut self, sign: char) -> Result<(), Unsure> {
+        self.rest = self.rest.trim_start_matches(sign);
+        let name = self.letters();
+        let fine = match sign {
+            '@' => name.starts_with(|c: char| c.is_ascii_alphabetic()),
+            '$' => !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()),
+            _ => name.is_empty(),
+        };
+        match fine && self.ends() && !self.rest.starts_with(':') {
+            true => Ok(()),
+            false => unsure("a parameter is read differently by databases"),
+        }
     }
-    let Some(end) = rest.find("*/") else {
-        return unsure("a comment does not end");
-    };
-    let inner = rest.get(..end).unwrap_or_default();
-    if inner.contains("/*") || inner.ends_with('/') || brackets > 0 {
-        return unsure("comments within comments or brackets end elsewhere in other databases");
+
+    /// `:name`, or `::type` behind a value.
+    fn colon(&mut self) -> Result<(), Unsure> {
+        let colons = self.rest.len() - self.rest.trim_start_matches(':').len();
+        self.rest = self.rest.trim_start_matches(':');
+        let name = self.letters();
+        let fine = colons <= 2 && name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        match fine && self.ends() && !self.rest.starts_with(':') {
+            true => Ok(()),
+            false => unsure("a colon is read differently by databases"),
+        }
     }
-    Ok(from + 2 + end + 2)
+
+    /// A string or a name in quotes. A doubled quote is one of the text.
+    fn quoted(&mut self, mut rest: &'t str, quote: char) -> Result<(), Unsure> {
+        loop {
+            let Some((inner, after)) = rest.split_once(quote) else {
+                return unsure("a string or a name in quotes does not end");
+            };
+            let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | '.');
+            if quote == '`' && !inner.chars().all(name) {
+                return unsure("a name in backticks has other signs than letters, digits, `_` and `.`");
+            }
+            if inner
+                .chars()
+                .any(|c| c == '\\' || c.is_control() && !matches!(c, '\t' | '\n'))
+            {
+                return unsure("a backslash or a control character in quotes ends them in some databases only");
+            }
+            self.rest = after;
+            match after.strip_prefix(quote) {
+                Some(after) if quote != '`' => rest = after,
+                Some(_) => return unsure("a name in backticks has a backtick in it"),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Refuses signs, and pairs of them, that databases read differently.
+    fn sign(&self, c: char, after: &str, before: Option<&Token>) -> Result<(), Unsure> {
+        let fine = match c {
+            '(' | ')' | ',' | ';' | '=' | '<' | '>' | '+' | '%' | '|' => true,
+            '*' => !after.starts_with('/'),
+            '-' => !after.starts_with('-'),
+            '/' => !after.starts_with(['/', '*']),
+            '!' => after.starts_with('='),
+            // Between the parts of a name alone: `1.DELETE` is two words.
+            '.' => {
+                matches!(before, Some(Token::Word(_) | Token::Quoted | Token::Sign(']')))
+                    && after.starts_with(|c: char| c.is_ascii_alphabetic() || "_\"`[*".contains(c))
+            }
+            _ => false,
+        };
+        match fine {
+            true => Ok(()),
+            false => unsure("it has a comment, or a sign that databases read differently"),
+        }
+    }
 }

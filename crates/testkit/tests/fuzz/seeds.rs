@@ -141,19 +141,19 @@ pub fn conditions() -> Vec<Vec<u8>> {
 /// Command lines, addresses, paths, SQL.
 pub fn texts() -> Vec<Vec<u8>> {
     owned(&[
-        "cd /x && FOO=1 sudo -u root rm -rf \"$HOME/y\" | xargs -0 -n 1 grep 'a b' > out 2>&1",
-        "git commit -m \"$(cat <<'EOF'\nit's \"fine\"\nEOF\n)\" && (ls; echo `pwd`) &",
-        "if [ -f a ]; then b; elif ! c; then d; else e; fi; for x in 1 2; do f ${x%.c} $((1 + 2)); done",
-        "case $x in a|b*) rm y;; (c) ls ;; esac; f() { g; }; while read -r l; do h <(i); done < j",
-        "cat <<A <<-'B'\n$(x) ${y:-z}\nA\n\tb\n\tB\nbash -lc 'find . -exec env A=1 rm {} \\;'; eval 'a' b; trap 'c' EXIT",
+        "cd /x && sudo rm -rf \"$HOME/y\" | xargs -0 -n 1 grep 'a b' > /tmp/out 2>&1",
+        "git commit -m \"it's ${fine}\" && ls *.rs ~/a 2>> b || exit 1\nnohup timeout 5 c < d &",
+        "bash -lc 'find . -name x -type f; env make'; set -euo pipefail; printf '%s\\n' a\\;b",
+        "echo 'if [ -f a ]; then b; fi; f() { g; }; A=b c <(d) $(e) `f` $((1)) ${x:-y} {g,h} # i' > \"j\"",
+        "ls 'cat <<A\n$(x)\nA\neval b; ls >| d 3> e &> f <&- >&g; printf %d x[$(y)] ! ^ \u{e4}' && k \"$l\"",
         "https://user:pass@Example.com.:8443/a?b#c",
         "http://[::1]:80/",
         "ssh://git@host.example/repo",
         "Ann Smith <ann+tag@b\u{fc}cher.example>",
         "/srv/project/./a/../b",
         "../project/a",
-        "WITH x AS (DELETE FROM t RETURNING *) SELECT 'it''s', \"a\", `b`, [c], x.d /* e */ FROM x; -- f\nDROP TABLE t",
-        "INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = replace(b, 'c', $1) -- d",
+        "WITH x AS (DELETE FROM t RETURNING *) SELECT 'it''s', \"a\", `b`, [c], x.d FROM x;\nDROP TABLE t",
+        "INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = replace(b, 'c', $1), d = @e, f = 1.5::int",
     ])
 }
 
