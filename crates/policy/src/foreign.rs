@@ -1,8 +1,9 @@
 //! Texts in languages of others that stand in arguments: command lines, addresses, paths, SQL.
 //!
-//! Each reader takes out the one thing that a condition asks for, or says why it cannot be told for sure. Programs differ
-//! in how they read such texts, and an agent may choose the text so that they do: what two of them would read differently
-//! is refused, and the rule that asked denies. Readers are total, and bounded in size and depth.
+//! Programs differ in how they read such texts, and an agent may choose the text so that they do. Therefore each reader knows
+//! a small part of its language, the one that all programs are known to read alike, and takes out of it the one thing that
+//! a condition asks for. Everything else is refused, dangerous or not, and the rule that asked denies. Readers are total, and
+//! bounded in size and depth.
 
 mod host;
 mod mail;

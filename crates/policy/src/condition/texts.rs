@@ -1,5 +1,5 @@
 //! Functions on texts in languages of others: `shell.commands(x)`, `url.host(x)` and so on. [`crate::foreign`] reads the
-//! texts; what cannot be told for sure is an error of the condition, so its rule denies.
+//! the part of each language that programs read alike; everything else is an error of the condition, so its rule denies.
 
 use std::ops::Range;
 use std::sync::Arc;
