@@ -1,4 +1,4 @@
-//! Functions on texts in languages of others: `shell.commands(x)`, `url.host(x)` and so on. [`crate::foreign`] reads the
+//! Functions on texts in languages of others: `shell.commands(x)`, `url.host(x)` and so on. [`crate::foreign`] reads
 //! the part of each language that programs read alike; everything else is an error of the condition, so its rule denies.
 
 use std::ops::Range;
