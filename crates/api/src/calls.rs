@@ -1,5 +1,6 @@
 //! Every call of the API, in one table: the document, the router, the authorization and the docs page are made from it.
 
+mod access;
 mod credentials;
 mod inventory;
 mod limits;
@@ -33,6 +34,7 @@ pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| {
         reader::CALLS,
         credentials::CALLS,
         runs::CALLS,
+        access::CALLS,
     ]
     .concat()
 });
@@ -193,6 +195,15 @@ pub struct Call {
     pub problems: &'static [(u16, &'static str)],
 }
 
+/// The HTTP status by which AuthZEN says what is wrong with a request: everything about its form is 400.
+#[must_use]
+pub fn authzen_status(status: u16) -> u16 {
+    match status {
+        415 | 422 => 400,
+        other => other,
+    }
+}
+
 fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
@@ -288,6 +299,11 @@ impl Call {
         }
     }
 
+    /// Whether it is a call of AuthZEN's, which has statuses of its own and repeats the caller's request id.
+    pub fn is_authzen(&self) -> bool {
+        self.path.starts_with("/access/")
+    }
+
     /// Every problem that this call may answer, by status: its own and those that all calls of its kind share.
     pub fn all_problems(&self) -> Vec<(u16, Vec<&'static str>)> {
         let mut all: Vec<(u16, &'static str)> = vec![(500, "internal")];
@@ -337,6 +353,11 @@ impl Call {
             all.push((422, "idempotency_key_reused"));
         }
         all.extend(self.problems);
+        if self.is_authzen() {
+            for (status, _) in &mut all {
+                *status = authzen_status(*status);
+            }
+        }
         all.sort_unstable();
         all.dedup();
         let mut by_status: Vec<(u16, Vec<&'static str>)> = Vec::new();

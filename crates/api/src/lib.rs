@@ -7,6 +7,7 @@ pub mod action;
 pub mod always_denied;
 pub mod approvals;
 pub mod audit;
+pub mod authzen;
 pub mod autonomy;
 pub mod bounded;
 pub mod budgets;

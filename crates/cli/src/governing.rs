@@ -7,6 +7,7 @@ use countersign_client::{Client, Credential};
 use countersign_gateway::{Governor, place};
 
 use crate::background::Background;
+use crate::console::note;
 use crate::failure::{Failure, Result};
 use crate::install::whole;
 
@@ -32,6 +33,9 @@ pub(crate) struct Governing {
     /// A file with the agent's API key [env, the key itself: COUNTERSIGN_KEY]
     #[arg(long, value_name = "FILE")]
     agent_key: Option<PathBuf>,
+    /// Only look on: note what would be decided, and let everything run
+    #[arg(long)]
+    pub(crate) observe: bool,
 }
 
 /// The key that gets credentials.
@@ -74,7 +78,15 @@ impl Governing {
         let server = if local { "local" } else { &at };
         let folder = place(&self.deciding.state_folder()?, server, key);
         let client = Client::new(&at, &Credential::Key(key.to_owned())).map_err(Failure::from)?;
-        let governor = Governor::new(client, &folder);
+        let mut governor = Governor::new(client, &folder);
+        if self.observe {
+            let notes = folder.join("observed.jsonl");
+            note(format_args!(
+                "countersign only looks on: nothing is enforced; what would be decided is noted in {}",
+                notes.display()
+            ));
+            governor = governor.observing(&folder);
+        }
         Ok(Ready { governor, folder })
     }
 
@@ -97,6 +109,9 @@ impl Governing {
         let mut words = self.reaching()?;
         if let Some(env) = &self.deciding.env {
             words.extend(["--env".to_owned(), env.clone()]);
+        }
+        if self.observe {
+            words.push("--observe".to_owned());
         }
         if let Some(state) = &self.deciding.state {
             words.extend(["--state".to_owned(), whole(state)?]);

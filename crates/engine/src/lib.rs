@@ -174,6 +174,11 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// The address that others reach this server by, without a slash at its end.
+    pub fn base_url(&self) -> &str {
+        self.inner.settings.base_url.trim_end_matches('/')
+    }
+
     /// Starts an engine over a store.
     pub fn start(
         store: Arc<dyn Store>,

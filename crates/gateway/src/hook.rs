@@ -1,4 +1,5 @@
-//! The hooks of coding agents: what a host asks before it runs a tool, and what it is told.
+//! The hooks of coding agents: what a host asks before it runs a tool, by a command or over HTTP ([`served`]), and what it
+//! is told.
 //!
 //! Most hosts let a tool run when a hook crashes, is late, or says what they do not understand. So every way out of here is
 //! an explicit answer in the host's own words, and the answer is there before the host's time is over: without a
@@ -9,6 +10,8 @@ mod codex;
 mod copilot;
 mod cursor;
 mod gemini;
+mod normal;
+pub mod served;
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +24,9 @@ use crate::waiting::Folder;
 
 /// The most that a host may send.
 pub const INPUT: u64 = 4 * 1024 * 1024;
+
+/// What is left of the host's time when we answer at the latest.
+pub const MARGIN: Duration = Duration::from_secs(3);
 
 /// Whose hook it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +70,14 @@ struct Use {
     id: Option<String>,
     /// `server/tool`; the host's own tools are on a server with the host's name.
     tool: String,
-    /// The operation.
+    /// The operation; of the host's own tools the one that all hosts share, where there is one.
     action: String,
     /// Its arguments.
     arguments: Map<String, Value>,
     /// The session.
     session: Option<String>,
+    /// The arguments that are there beside what the host said.
+    added: Vec<normal::Added>,
 }
 
 /// What the host is told.
@@ -101,6 +109,18 @@ pub struct Options {
 }
 
 impl Dialect {
+    /// The one of this name, in small letters.
+    pub fn named(name: &str) -> Option<Dialect> {
+        Some(match name {
+            "claude" => Dialect::Claude,
+            "codex" => Dialect::Codex,
+            "copilot" => Dialect::Copilot,
+            "cursor" => Dialect::Cursor,
+            "gemini" => Dialect::Gemini,
+            _ => return None,
+        })
+    }
+
     /// How long a host waits for a hook, as it comes; then most of them go on without it.
     pub fn patience(self) -> Duration {
         Duration::from_secs(match self {
@@ -111,13 +131,19 @@ impl Dialect {
     }
 
     fn read(self, input: &Value) -> Result<Event, String> {
-        match self {
+        let event = match self {
             Dialect::Claude => claude::read(input, "claude"),
             Dialect::Codex => claude::read(input, "codex"),
             Dialect::Copilot => copilot::read(input),
             Dialect::Cursor => cursor::read(input),
             Dialect::Gemini => gemini::read(input),
-        }
+        }?;
+        let cwd = text(input, "cwd").or_else(|| text(input, "workingDirectory"));
+        Ok(match event {
+            Event::Before(used) => Event::Before(normal::normal(used, cwd)?),
+            Event::Asking(used) => Event::Asking(normal::normal(used, cwd)?),
+            other @ (Event::After { .. } | Event::Other) => other,
+        })
     }
 
     /// The answer in the host's words: what goes to the standard output, with exit code 0. Empty where silence is how the
@@ -132,33 +158,47 @@ impl Dialect {
         }
     }
 
+    /// What lets the host go on as it would without the hook.
+    pub fn go_on(self) -> String {
+        self.write(self.before(), &Verdict::Proceed { changed: None }, false)
+    }
+
+    /// How the host calls the event before a tool runs.
+    fn before(self) -> &'static str {
+        match self {
+            Dialect::Claude | Dialect::Codex => "PreToolUse",
+            Dialect::Copilot | Dialect::Cursor => "preToolUse",
+            Dialect::Gemini => "BeforeTool",
+        }
+    }
+
     /// The denial that is right whatever the host asked, for when its question was not understood.
     pub fn deny(self, reason: &str) -> String {
-        let event = match self {
-            Dialect::Claude | Dialect::Codex => "PreToolUse",
-            Dialect::Copilot => "preToolUse",
-            Dialect::Cursor => "preToolUse",
-            Dialect::Gemini => "BeforeTool",
-        };
         let verdict = Verdict::Deny {
             reason: reason.to_owned(),
         };
-        self.write(event, &verdict, false)
+        self.write(self.before(), &verdict, false)
     }
 }
 
 /// Answers one hook: the text for the standard output.
 pub async fn answer(governor: &Governor, folder: &std::path::Path, options: &Options, input: &[u8]) -> String {
     let dialect = options.dialect;
+    // Where nothing is enforced, what was not understood is noted, and the host goes on.
+    let refuse = |why: &str| match governor.observer() {
+        Some(observer) => {
+            observer.failed(why);
+            dialect.go_on()
+        }
+        None => dialect.deny(&format!("Not decided: {why}. Nothing was run.")),
+    };
     let strict = countersign_policy::json::Limits {
         bytes: input.len(),
         depth: 64,
         ..countersign_policy::json::Limits::default()
     };
     if let Err(error) = countersign_policy::json::parse(input, &strict) {
-        return dialect.deny(&format!(
-            "Not decided: the hook's input can be read in more than one way: {error}. Nothing was run."
-        ));
+        return refuse(&format!("the hook's input can be read in more than one way: {error}"));
     }
     let event = serde_json::from_slice(input)
         .map_err(|error| error.to_string())
@@ -176,9 +216,7 @@ pub async fn answer(governor: &Governor, folder: &std::path::Path, options: &Opt
             String::new()
         }
         Ok(Event::Other) => String::new(),
-        Err(why) => dialect.deny(&format!(
-            "Not decided: the hook's input is not understood: {why}. Nothing was run."
-        )),
+        Err(why) => refuse(&format!("the hook's input is not understood: {why}")),
     }
 }
 
@@ -198,7 +236,7 @@ async fn before_tool(governor: &Governor, uses: &Folder, options: &Options, used
     let until = Instant::now() + options.hold;
     let verdict = match governor.rule(&action(options, used), used.id.as_deref(), until).await {
         Ruling::Go(go) => {
-            if let Some(id) = &used.id {
+            if let Some(id) = used.id.as_ref().filter(|_| !go.id.is_empty()) {
                 // Without it the outcome is not reported, and is unknown to the server after its time.
                 let _ = uses.keep(&hex(id.as_bytes()), &go.id);
             }
@@ -206,8 +244,13 @@ async fn before_tool(governor: &Governor, uses: &Folder, options: &Options, used
                 Some((tool, _)) if tool != used.tool && tool != used.action => Verdict::Deny {
                     reason: format!("Policy puts `{tool}` in place of this tool. Nothing was run; use that one."),
                 },
-                Some((_, arguments)) => Verdict::Proceed {
-                    changed: Some(arguments),
+                Some((_, arguments)) => match normal::back(used, arguments) {
+                    Ok(arguments) => Verdict::Proceed {
+                        changed: Some(arguments),
+                    },
+                    Err(why) => Verdict::Deny {
+                        reason: format!("Policy changes this call, but {why}. Nothing was run."),
+                    },
                 },
                 None => Verdict::Proceed { changed: None },
             }
@@ -255,13 +298,28 @@ fn arguments(value: Option<&Value>) -> Result<Map<String, Value>, String> {
 }
 
 /// `mcp__server__tool` or `mcp_server_tool` as `server/tool`; everything else is a tool of the host.
-fn tool_name(host: &str, name: &str, separator: &str) -> (String, String) {
+fn tool_name(host: &str, name: &str, separator: &str) -> Result<(String, String), String> {
     let prefix = format!("mcp{separator}");
     match name.strip_prefix(&prefix).and_then(|rest| rest.split_once(separator)) {
-        Some((server, tool)) if !server.is_empty() && !tool.is_empty() => (format!("{server}/{tool}"), tool.to_owned()),
-        _ => (format!("{host}/{name}"), name.to_owned()),
+        Some((server, tool)) if !server.is_empty() && !tool.is_empty() => server_tool(server, tool),
+        _ => Ok((format!("{host}/{name}"), name.to_owned())),
     }
 }
 
+/// A tool of an MCP server. One that is called like a host could pass for the host's own tools.
+fn server_tool(server: &str, tool: &str) -> Result<(String, String), String> {
+    let host = ["claude", "codex", "copilot", "cursor", "gemini"]
+        .iter()
+        .any(|host| server.eq_ignore_ascii_case(host));
+    if host || server.contains('/') {
+        return Err(format!(
+            "an MCP server must not be called `{server}`, as the tools of a host are"
+        ));
+    }
+    Ok((format!("{server}/{tool}"), tool.to_owned()))
+}
+
+#[cfg(test)]
+mod normal_tests;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ mod hide;
 pub mod hook;
 pub mod install;
 mod lines;
+mod observe;
 pub mod serve;
 pub mod stdio;
 mod waiting;

@@ -4,7 +4,8 @@
 //! `!=` `in` `&&` `||` `?:`; `a.b`, `a['b']`, `list[0]`; `has(a.b)`, `size(x)`, `timestamp('…')`, `duration('…')`; the methods `size`,
 //! `startsWith`, `endsWith`, `contains`, `lowerAscii`, `upperAscii`, and of timestamps, in UTC, `getFullYear`, `getMonth`, `getDate`,
 //! `getDayOfMonth`, `getDayOfWeek`, `getDayOfYear`, `getHours`, `getMinutes`, `getSeconds`; the macros `all`, `exists`, `exists_one`,
-//! `filter`, `map`. No `matches`: a regular expression is one dependency and one cost bound more than a policy needs.
+//! `filter`, `map`; of texts in other languages `shell.commands(x)`, `shell.writes(x)`, `url.host(x)`, `path.within(x, folder)`,
+//! `sql.verbs(x)`, `email.domain(x)`. No `matches`: a regular expression is one dependency and one cost bound more than a policy needs.
 //!
 //! Where it differs from CEL, it fails closed where CEL would be silently false:
 //!
@@ -37,6 +38,7 @@ mod lex;
 mod node;
 mod operate;
 mod syntax;
+mod texts;
 mod time;
 
 pub use declare::{Declarations, Field, Record, Type};

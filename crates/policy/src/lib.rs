@@ -22,6 +22,7 @@ pub mod constraint;
 mod document;
 mod evaluate;
 pub mod facts;
+pub mod foreign;
 mod hidden;
 pub mod json;
 pub mod problem;

@@ -1,5 +1,6 @@
 //! Handlers, by resource. Each is found by the id of its call.
 
+mod access;
 mod actions;
 mod agents;
 mod alerts;
@@ -54,6 +55,7 @@ macro_rules! handlers {
 use handlers;
 
 const ALL: &[&[(&str, Handler)]] = &[
+    access::HANDLERS,
     actions::HANDLERS,
     agents::HANDLERS,
     alerts::HANDLERS,

@@ -15,7 +15,7 @@ use axum::extract::{RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, Uri};
 use countersign_api::CALLS;
-use countersign_api::calls::{Call, Method, Permission};
+use countersign_api::calls::{Call, Method, Permission, authzen_status};
 use countersign_engine::{Caller, Request as EngineRequest};
 use hyper::body::Bytes;
 use serde::de::DeserializeOwned;
@@ -111,12 +111,17 @@ pub(crate) async fn take(
     request: Request,
 ) -> Response<Body> {
     let started = Instant::now();
-    let request_id = app.ids.next();
     let (parts, body) = request.into_parts();
+    let request_id = own_request_id(call, &parts.headers).unwrap_or_else(|| app.ids.next());
     let from = client(&parts.extensions, &parts.headers, &app.settings.behind_proxy);
     let mut org = None;
     let going = go(&app, call, handler, params, parts, body, from, &mut org);
-    let answer = contained(Box::pin(going)).await;
+    let mut answer = contained(Box::pin(going)).await;
+    if let Err(problem) = &mut answer
+        && call.is_authzen()
+    {
+        problem.status = authzen_status(problem.status);
+    }
     finish(
         &app,
         &Line {
@@ -220,6 +225,13 @@ async fn go(
             call.id
         ))),
     }
+}
+
+/// AuthZEN's calls answer with the request id that the caller gave.
+fn own_request_id(call: &Call, headers: &HeaderMap) -> Option<String> {
+    let id = headers.get("x-request-id")?.to_str().ok()?;
+    let fine = call.is_authzen() && (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    fine.then(|| id.to_owned())
 }
 
 fn idempotency_key(parts: &Parts) -> Result<Option<String>, Problem> {

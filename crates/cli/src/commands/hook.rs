@@ -3,6 +3,7 @@
 //! Whatever happens here, the host gets an explicit answer within its time: most hosts let a tool run when a hook fails.
 
 mod install;
+mod serve;
 
 use std::io::Read as _;
 use std::process::ExitCode;
@@ -11,13 +12,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use countersign_gateway::hook::{self, Dialect};
 
-use crate::console::say;
+use crate::console::{note, say};
 use crate::failure::{Failure, Result};
 use crate::governing::{Governing, Ready};
 use crate::span::span;
-
-/// What is left of the host's time when we answer at the latest.
-const MARGIN: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Host {
@@ -76,23 +74,28 @@ pub(super) struct Hook {
 enum Command {
     /// Put the hook into a coding agent's configuration, or take it out again
     Install(Box<install::Install>),
+    /// Answer hooks over HTTP, for hosts that call an address in place of a command
+    Serve(Box<serve::Serve>),
 }
 
 impl Hook {
     pub(super) async fn run(mut self) -> Result<ExitCode> {
-        if let Some(Command::Install(install)) = self.command.take() {
-            return install.run();
+        match self.command.take() {
+            Some(Command::Install(install)) => return install.run(),
+            Some(Command::Serve(serve)) => return serve.run().await,
+            None => {}
         }
         let dialect = self.dialect.map(Host::dialect);
         let dialect = dialect.ok_or_else(|| Failure::usage("`--dialect` is missing"))?;
         let patience = self.within.unwrap_or_else(|| dialect.patience());
-        let limit = patience.saturating_sub(MARGIN).max(Duration::from_secs(1));
+        let limit = patience.saturating_sub(hook::MARGIN).max(Duration::from_secs(1));
+        let observe = self.governing.observe;
         // A task of its own: if it panics, that is an answer too.
         let work = tokio::spawn(self.answer(dialect, limit));
         let answer = match tokio::time::timeout(limit, work).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => dialect.deny("Not decided: the hook failed. Nothing was run."),
-            Err(_) => dialect.deny("Not decided in the time that the host gives. Nothing was run."),
+            Ok(Err(_)) => refused(dialect, observe, "the hook failed"),
+            Err(_) => refused(dialect, observe, "it took longer than the host waits"),
         };
         if !answer.is_empty() {
             say(&answer);
@@ -111,16 +114,16 @@ impl Hook {
         });
         let input = match read.await {
             Ok(Ok(input)) if u64::try_from(input.len()).is_ok_and(|length| length <= hook::INPUT) => input,
-            Ok(Ok(_)) => return dialect.deny("Not decided: the hook's input is too long. Nothing was run."),
+            Ok(Ok(_)) => return refused(dialect, self.governing.observe, "the hook's input is too long"),
             Ok(Err(_)) | Err(_) => {
-                return dialect.deny("Not decided: the hook's input cannot be read. Nothing was run.");
+                return refused(dialect, self.governing.observe, "the hook's input cannot be read");
             }
         };
         let Ready { governor, folder } = match self.governing.ready() {
             Ok(ready) => ready,
             Err(failure) => {
                 let next = failure.next.map(|next| format!("; {next}")).unwrap_or_default();
-                return dialect.deny(&format!("Not decided: {}{next}. Nothing was run.", failure.what));
+                return refused(dialect, self.governing.observe, &format!("{}{next}", failure.what));
             }
         };
         let options = hook::Options {
@@ -131,4 +134,13 @@ impl Hook {
         };
         hook::answer(&governor, &folder, &options, &input).await
     }
+}
+
+/// The answer without a decision: a denial, unless we only look on.
+fn refused(dialect: Dialect, observe: bool, why: &str) -> String {
+    if observe {
+        note(format_args!("not decided: {why}"));
+        return dialect.go_on();
+    }
+    dialect.deny(&format!("Not decided: {why}. Nothing was run."))
 }

@@ -92,6 +92,12 @@ impl Wrap {
         let Some(wanted) = &self.credential else {
             return Ok(None);
         };
+        if self.governing.observe {
+            return Err(Failure::usage(
+                "a credential is given out for what is decided, and `--observe` decides nothing",
+            )
+            .next("leave `--credential` out while you look on"));
+        }
         let (variable, name) = wanted.split_once('=').ok_or_else(|| {
             Failure::usage(format!("`{wanted}` names no credential")).next("write it as VARIABLE=NAME")
         })?;

@@ -53,7 +53,13 @@ fn policy_test_says_which_example_got_another_decision() {
 #[test]
 fn the_policies_of_the_examples_pass_their_tests_without_a_warning() {
     let scene = Scene::new();
-    for name in ["laptop", "support-refunds", "production-change-gate", "sales-outreach"] {
+    for name in [
+        "laptop",
+        "support-refunds",
+        "production-change-gate",
+        "sales-outreach",
+        "coding-agent",
+    ] {
         let folder = repository().join("examples").join(name).join("policies");
         let tested = scene.run(&["policy", "test", &folder.display().to_string()]);
         assert!(

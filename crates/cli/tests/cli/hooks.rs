@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::mcp::Shop;
 use crate::scene::BINARY;
 
-const DIALECTS: [&str; 5] = ["claude", "codex", "copilot", "cursor", "gemini"];
+pub(crate) const DIALECTS: [&str; 5] = ["claude", "codex", "copilot", "cursor", "gemini"];
 
 /// The same use of a tool, as each host asks about it.
-fn question(dialect: &str, tool: &str, input: &Value) -> Value {
+pub(crate) fn question(dialect: &str, tool: &str, input: &Value) -> Value {
     match dialect {
         "copilot" => json!({
             "sessionId": "s", "timestamp": 1, "cwd": "/", "toolName": format!("mcp__shop__{tool}"),
@@ -37,7 +37,7 @@ fn question(dialect: &str, tool: &str, input: &Value) -> Value {
 }
 
 /// What a host makes of an answer: `None` if it lets the tool run, else the reason that it shows.
-fn refusal(dialect: &str, answer: &str) -> Option<String> {
+pub(crate) fn refusal(dialect: &str, answer: &str) -> Option<String> {
     if answer.is_empty() {
         // Silence is how these are told to go on; the others always get a word.
         assert!(
@@ -76,7 +76,7 @@ fn refusal(dialect: &str, answer: &str) -> Option<String> {
     }
 }
 
-fn ask(shop: &Shop, dialect: &str, more: &[&str], input: &[u8]) -> String {
+pub(crate) fn ask(shop: &Shop, dialect: &str, more: &[&str], input: &[u8]) -> String {
     let mut command = Command::new(BINARY);
     command.args(["hook", "--dialect", dialect]).args(more);
     let mut child = shop

@@ -39,6 +39,31 @@ pub(crate) fn npm(name: &str, list: &str) -> PathBuf {
     place
 }
 
+/// A folder with the contents of the packages of npm that `list` names, each in a folder of its name without `@` and with `-`
+/// for `/`; what they depend on is not there. In `target/NAME`.
+pub(crate) fn tarballs(name: &str, list: &str) -> PathBuf {
+    let place = repository().join("target").join(name);
+    let wanted = repository().join("tests").join(list);
+    once(&place, &wanted, || {
+        for package in std::fs::read_to_string(&wanted).expect("a list").lines() {
+            let (name, version) = package.rsplit_once('@').expect("a name and a version");
+            let plain = name.trim_start_matches('@').replace('/', "-");
+            run(Command::new("npm")
+                .args(["pack", "--silent", package])
+                .current_dir(&place));
+            let folder = place.join(&plain);
+            std::fs::create_dir_all(&folder).expect("a folder");
+            let file = place.join(format!("{plain}-{version}.tgz"));
+            run(Command::new("tar")
+                .args(["--strip-components=1", "-xzf"])
+                .arg(file)
+                .arg("-C")
+                .arg(folder));
+        }
+    });
+    place
+}
+
 #[expect(clippy::print_stdout, reason = "what is installed is said")]
 fn once(place: &Path, wanted: &Path, install: impl FnOnce()) {
     std::fs::create_dir_all(place).expect("a folder");

@@ -8,7 +8,7 @@ pub(super) fn read(input: &Value, host: &str) -> Result<Event, String> {
     let event = needed(input, "hook_event_name")?;
     match event {
         "PreToolUse" | "PermissionRequest" => {
-            let (tool, action) = tool_name(host, needed(input, "tool_name")?, "__");
+            let (tool, action) = tool_name(host, needed(input, "tool_name")?, "__")?;
             let used = Use {
                 event: event.to_owned(),
                 id: text(input, "tool_use_id").map(str::to_owned),
@@ -16,6 +16,7 @@ pub(super) fn read(input: &Value, host: &str) -> Result<Event, String> {
                 action,
                 arguments: arguments(input.get("tool_input"))?,
                 session: text(input, "session_id").map(str::to_owned),
+                added: Vec::new(),
             };
             Ok(if event == "PreToolUse" {
                 Event::Before(used)

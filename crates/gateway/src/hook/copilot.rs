@@ -24,7 +24,7 @@ pub(super) fn read(input: &Value) -> Result<Event, String> {
 }
 
 fn used(input: &Value, event: &str, tool: &str, args: &str, session: &str) -> Result<Event, String> {
-    let (tool, action) = tool_name("copilot", needed(input, tool)?, "__");
+    let (tool, action) = tool_name("copilot", needed(input, tool)?, "__")?;
     let used = Use {
         event: event.to_owned(),
         id: text(input, "tool_use_id")
@@ -34,6 +34,7 @@ fn used(input: &Value, event: &str, tool: &str, args: &str, session: &str) -> Re
         action,
         arguments: arguments(input.get(args))?,
         session: text(input, session).map(str::to_owned),
+        added: Vec::new(),
     };
     Ok(if event.eq_ignore_ascii_case("PermissionRequest") {
         Event::Asking(used)

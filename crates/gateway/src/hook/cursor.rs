@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Event, Use, Verdict, arguments, needed, text};
+use super::{Event, Use, Verdict, arguments, needed, server_tool, text};
 
 pub(super) fn read(input: &Value) -> Result<Event, String> {
     let event = needed(input, "hook_event_name")?;
@@ -23,11 +23,8 @@ pub(super) fn read(input: &Value) -> Result<Event, String> {
         "beforeMCPExecution" => {
             let name = needed(input, "tool_name")?;
             let server = text(input, "server_name").unwrap_or("mcp");
-            (
-                format!("{server}/{name}"),
-                name.to_owned(),
-                arguments(input.get("tool_input"))?,
-            )
+            let (tool, action) = server_tool(server, name)?;
+            (tool, action, arguments(input.get("tool_input"))?)
         }
         "preToolUse" => {
             let name = needed(input, "tool_name")?;
@@ -46,6 +43,7 @@ pub(super) fn read(input: &Value) -> Result<Event, String> {
         action,
         arguments,
         session: text(input, "conversation_id").map(str::to_owned),
+        added: Vec::new(),
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Event, Use, Verdict, arguments, needed, text, tool_name};
+use super::{Event, Use, Verdict, arguments, needed, server_tool, text, tool_name};
 
 pub(super) fn read(input: &Value) -> Result<Event, String> {
     let event = needed(input, "hook_event_name")?;
@@ -13,9 +13,9 @@ pub(super) fn read(input: &Value) -> Result<Event, String> {
     let (tool, action) = match input.get("mcp_context") {
         Some(context) if context.is_object() => {
             let (server, tool) = (needed(context, "server_name")?, needed(context, "tool_name")?);
-            (format!("{server}/{tool}"), tool.to_owned())
+            server_tool(server, tool)?
         }
-        _ => tool_name("gemini", name, "_"),
+        _ => tool_name("gemini", name, "_")?,
     };
     Ok(Event::Before(Use {
         event: event.to_owned(),
@@ -24,6 +24,7 @@ pub(super) fn read(input: &Value) -> Result<Event, String> {
         action,
         arguments: arguments(input.get("tool_input"))?,
         session: text(input, "session_id").map(str::to_owned),
+        added: Vec::new(),
     }))
 }
 

@@ -94,7 +94,10 @@ impl Checker<'_> {
                 self.arity(id, &format!("`{name}` takes one argument"))
             }
             (None, ..) => self.unknown_function(name, name_span, args),
-            (Some(base), ..) => self.method(id, base, name, name_span, args),
+            (Some(base), ..) => match self.text_function(id, base, name, name_span, args) {
+                Some(typed) => typed,
+                None => self.method(id, base, name, name_span, args),
+            },
         }
     }
 

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use super::node::{Base, Fold, Node, Path, Search};
 use super::operate::{chain, change_case, index_of, key_of, size, time};
 use super::syntax::{Arith, Order};
+use super::texts::ask;
 use super::time::part;
 use super::{EvalError, Fuel, MAX_MACROS, arith};
 use crate::facts::Facts;
@@ -386,6 +387,7 @@ fn compute<'v>(node: &'v Node, scope: &Scope<'v>, fuel: &mut Fuel) -> Valued<'v>
             other => Err(not(of, other, "timestamp")),
         },
         Node::Timestamp(of) | Node::Duration(of) => time(node, of, scope, fuel),
+        Node::Ask(question, texts) => ask(*question, texts, scope, fuel),
         Node::Fold(fold @ (Fold::Filter | Fold::Map), slot, list, body) => {
             collect(*fold, *slot, list, body, scope, fuel)
         }

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::syntax::{Arith, Order};
+use super::texts::Question;
 use super::time::Part;
 use crate::facts::Root;
 use crate::value::Value;
@@ -65,6 +66,8 @@ pub(super) enum Node {
     Part(Part, Box<Node>),
     Timestamp(Box<Node>),
     Duration(Box<Node>),
+    /// What is asked of a text in another language.
+    Ask(Question, Vec<Node>),
     /// A macro over a list or the keys of a map; the body sees the member as the variable of that nesting.
     Fold(Fold, usize, Box<Node>, Box<Node>),
     /// `path == 'text'`, negated for `!=`.

@@ -158,6 +158,8 @@ fn expected(call: &Call, who: &str) -> bool {
         "dry_run",
         "decide_batch",
         "always_denied",
+        "evaluate",
+        "evaluate_all",
         "report_outcome",
         "answer_approval",
         "revise_approval",

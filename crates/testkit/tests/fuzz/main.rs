@@ -11,6 +11,7 @@
 mod mutate;
 mod seeds;
 mod targets;
+mod texts;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::time::{Duration, Instant};
@@ -118,6 +119,11 @@ fn policy_documents() {
 #[test]
 fn conditions() {
     fuzz("condition", seeds::conditions(), targets::condition);
+}
+
+#[test]
+fn texts_in_other_languages() {
+    fuzz("texts", seeds::texts(), texts::texts);
 }
 
 #[test]

@@ -129,11 +129,32 @@ pub fn conditions() -> Vec<Vec<u8>> {
         "'card' in pii && !(agent.id.contains('support'))",
         "has(labels) && labels == {'team': 'support'} || size(pii) == 0",
         "has(args.list) && args.list[0] == 1 && [1, 2] + [3] == args.list",
+        "shell.commands(action).all(c, c == action) && sql.verbs(action).size() < 3 && shell.writes(action) == []",
+        "url.host('https://' + action) == 'x' || email.domain(action) != 'x' || path.within(action, '/a', '/' + agent.id)",
         "agent.id.upperAscii() == 'X' ? now - now == duration('0s') : action + 'x' == 'y'",
     ])
     .into_iter()
     .filter(|source| crate::targets::condition(source))
     .collect()
+}
+
+/// Command lines, addresses, paths, SQL.
+pub fn texts() -> Vec<Vec<u8>> {
+    owned(&[
+        "cd /x && sudo rm -rf \"$HOME/y\" | xargs -0 -n 1 grep 'a b' > /tmp/out 2>&1",
+        "git commit -m \"it's ${fine}\" && ls *.rs ~/a 2>> b || exit 1\nnohup timeout 5 c < d &",
+        "bash -lc 'find . -name x -type f; env make'; set -euo pipefail; printf '%s\\n' a\\;b",
+        "echo 'if [ -f a ]; then b; fi; f() { g; }; A=b c <(d) $(e) `f` $((1)) ${x:-y} {g,h} # i' > \"j\"",
+        "ls 'cat <<A\n$(x)\nA\neval b; ls >| d 3> e &> f <&- >&g; printf %d x[$(y)] ! ^ \u{e4}' && k \"$l\"",
+        "https://user:pass@Example.com.:8443/a?b#c",
+        "http://[::1]:80/",
+        "ssh://git@host.example/repo",
+        "Ann Smith <ann+tag@b\u{fc}cher.example>",
+        "/srv/project/./a/../b",
+        "../project/a",
+        "WITH x AS (DELETE FROM t RETURNING *) SELECT 'it''s', \"a\", `b`, [c], x.d FROM x;\nDROP TABLE t",
+        "INSERT INTO t VALUES (1) ON CONFLICT DO UPDATE SET a = replace(b, 'c', $1), d = @e, f = 1.5::int",
+    ])
 }
 
 /// JSON of every kind.
