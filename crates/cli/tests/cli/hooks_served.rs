@@ -118,6 +118,12 @@ fn whatever_is_wrong_with_a_request_is_a_denial_in_the_hosts_words() {
                 .unwrap_or_else(|| panic!("{dialect} was let through"));
             assert!(reason.contains("Nothing was run"), "{dialect}: {reason}");
         }
+        for query in ["?within=30s", "?within=", "?within=1.5", "?within=5&within=6"] {
+            let reason = hooks
+                .asked(dialect, query, &shop.agent, good.as_bytes())
+                .unwrap_or_else(|| panic!("{dialect} was let through with {query}"));
+            assert!(reason.contains("Nothing was run"), "{dialect} {query}: {reason}");
+        }
         let path = format!("/v1/hooks/{dialect}");
         let bearer = format!("Authorization: Bearer {}", shop.agent);
         for headers in [vec![], vec![bearer.as_str(), bearer.as_str()]] {

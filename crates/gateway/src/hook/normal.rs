@@ -195,10 +195,16 @@ pub(super) fn normal(mut used: Use, cwd: Option<&str>) -> Result<Use, String> {
             added.push(Added { name, value, of: None });
         }
     }
-    if let Some(cwd) = cwd {
+    // Where a shell works is what its own argument says, if it has one.
+    let own = if known.operation == "shell" || known.operation == "powershell" {
+        own_folder(&used.arguments, cwd)?
+    } else {
+        None
+    };
+    if let Some(cwd) = own.as_deref().or(cwd) {
         let value = Value::from(cwd);
         let looks = matches!(known.operation, "list_files" | "search_files");
-        if looks && !used.arguments.contains_key("path") {
+        if looks && !used.arguments.contains_key("path") && !leads_elsewhere(&used.arguments) {
             put(&mut used.arguments, "path", value.clone())?;
             added.push(Added {
                 name: "path",
@@ -218,6 +224,37 @@ pub(super) fn normal(mut used: Use, cwd: Option<&str>) -> Result<Use, String> {
     used.action = known.operation.to_owned();
     used.added = added;
     Ok(used)
+}
+
+/// Names under which hosts say where a command is to work.
+const FOLDERS: [&str; 5] = ["workdir", "working_directory", "dir_path", "directory", "dir"];
+
+/// The folder that a command's own arguments name, on top of the host's `cwd`.
+fn own_folder(arguments: &Map<String, Value>, cwd: Option<&str>) -> Result<Option<String>, String> {
+    let said = FOLDERS.iter().filter_map(|name| arguments.get(*name));
+    let mut said = said.filter(|said| !said.is_null());
+    let (Some(folder), None) = (said.next(), said.next()) else {
+        return match FOLDERS.iter().filter(|name| arguments.contains_key(**name)).count() {
+            0 | 1 => Ok(None),
+            _ => Err("the tool's input says where it works in several ways".to_owned()),
+        };
+    };
+    let folder = folder.as_str().ok_or("where the tool works is no text")?;
+    Ok(Some(match cwd {
+        Some(cwd) if !folder.starts_with('/') => format!("{}/{folder}", cwd.trim_end_matches('/')),
+        _ => folder.to_owned(),
+    }))
+}
+
+/// Whether a pattern names a place by itself, so that where the host works says nothing of it.
+fn leads_elsewhere(arguments: &Map<String, Value>) -> bool {
+    let patterns = ["pattern", "glob", "glob_pattern", "include"].map(|name| arguments.get(name));
+    let said = patterns.into_iter().flatten();
+    said.into_iter().any(|pattern| {
+        pattern
+            .as_str()
+            .is_none_or(|text| text.starts_with(['/', '~']) || text.contains("..") || text.contains(['$', '\\']))
+    })
 }
 
 /// Puts an argument beside the others, unless one of that name says something else.

@@ -62,6 +62,40 @@ fn a_shell_is_the_same_operation_with_the_same_argument_whichever_host_asks() {
 }
 
 #[test]
+fn a_command_works_where_its_own_arguments_say() {
+    let of = |input: &Value| normal(Dialect::Codex, "exec_command", input).arguments["cwd"].clone();
+    assert_eq!(
+        of(&json!({ "cmd": "ls", "workdir": "/home/alex" })),
+        json!("/home/alex")
+    );
+    assert_eq!(of(&json!({ "cmd": "ls", "workdir": "src" })), json!("/srv/project/src"));
+    assert_eq!(of(&json!({ "cmd": "ls", "workdir": null })), json!("/srv/project"));
+    for two in [
+        json!({ "cmd": "ls", "workdir": "/a", "dir_path": "/b" }),
+        json!({ "cmd": "ls", "workdir": 7 }),
+    ] {
+        assert!(
+            read(Dialect::Codex, &asked(Dialect::Codex, "exec_command", &two)).is_err(),
+            "{two}"
+        );
+    }
+}
+
+#[test]
+fn a_pattern_that_names_a_place_is_not_said_to_be_where_the_host_works() {
+    let path = |pattern: &str| {
+        normal(Dialect::Claude, "Glob", &json!({ "pattern": pattern }))
+            .arguments
+            .get("path")
+            .cloned()
+    };
+    assert_eq!(path("**/*.rs"), Some(json!("/srv/project")));
+    for elsewhere in ["/etc/**", "../other/*", "~/.ssh/*", "$HOME/*"] {
+        assert_eq!(path(elsewhere), None, "{elsewhere}");
+    }
+}
+
+#[test]
 fn a_file_is_named_by_one_argument_whichever_host_asks() {
     let tools = [
         (Dialect::Claude, "Write", "file_path", "write_file"),

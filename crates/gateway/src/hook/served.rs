@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, Response, StatusCode};
@@ -72,7 +73,7 @@ pub async fn serve(
 async fn take(
     State(app): State<Arc<App>>,
     Path(dialect): Path<String>,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
     request: Request,
 ) -> Response<Body> {
@@ -82,20 +83,32 @@ async fn take(
             "{\"error\":\"no host has this name\"}".to_owned(),
         );
     };
-    let patience = asked.within.map_or(dialect.patience(), Duration::from_secs);
+    // Hosts let the tool run after an answer that is not a good one, so a slip in the address is told in one that is.
+    let (within, slip) = match asked {
+        Ok(Query(asked)) => (asked.within, None),
+        Err(error) => (None, Some(error.body_text())),
+    };
+    let patience = within.map_or(dialect.patience(), Duration::from_secs);
     let limit = patience.saturating_sub(MARGIN).max(Duration::from_secs(1));
     let observe = app.serving.observe;
     let refuse = |why: &str| match observe {
         true => dialect.go_on(),
         false => dialect.deny(&format!("Not decided: {why}. Nothing was run.")),
     };
+    if let Some(slip) = slip {
+        return response(StatusCode::OK, refuse(&slip));
+    }
     // A task of its own: if it panics, that is an answer too.
-    let work = tokio::spawn(async move { app.decide(dialect, limit, &headers, request.into_body()).await });
-    let text = match tokio::time::timeout(limit, work).await {
+    let mut work = tokio::spawn(async move { app.decide(dialect, limit, &headers, request.into_body()).await });
+    let text = match tokio::time::timeout(limit, &mut work).await {
         Ok(Ok(Ok(text))) => text,
         Ok(Ok(Err(why))) => refuse(&why),
         Ok(Err(_)) => refuse("the hook failed"),
-        Err(_) => refuse("it took longer than the host waits"),
+        Err(_) => {
+            // Nothing may be permitted any more that was said to be denied.
+            work.abort();
+            refuse("it took longer than the host waits")
+        }
     };
     // Silence, which lets the host go on, is an object without fields here.
     response(StatusCode::OK, if text.is_empty() { "{}".to_owned() } else { text })

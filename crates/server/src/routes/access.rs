@@ -165,12 +165,29 @@ fn action(question: &Question) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// Why what is permitted is not what was asked, or not any more. An answer that is repeated tells what became of the action
+/// meanwhile: people may have changed it, and its permit may have been used.
+fn not_as_asked(decided: &ActionAnswer) -> Option<&'static str> {
+    if decided.revision.is_some() {
+        return Some("revised");
+    }
+    if decided.remedy.as_ref().is_some_and(|remedy| remedy.applied) {
+        return Some("remedied");
+    }
+    // A dry run has neither an id nor a permit.
+    if decided.id.is_some() && decided.redeemed_at.is_some() {
+        return Some("already_redeemed");
+    }
+    (decided.id.is_some() && decided.permit.is_none()).then_some("permit_withheld")
+}
+
 fn answer(mut decided: ActionAnswer, question: &Question) -> EvaluationAnswer {
     let permitted = decided.status == "permitted";
     let bound = permitted && !decided.constraints.is_empty() && !question.understands_constraints;
+    let other = permitted.then(|| not_as_asked(&decided)).flatten();
     let reason = match decided.status.as_str() {
         _ if bound => Some("constraints".to_owned()),
-        "permitted" => None,
+        "permitted" => other.map(str::to_owned),
         "pending" => Some("approval_required".to_owned()),
         _ => Some(decided.reason_code.clone().unwrap_or_else(|| "denied".to_owned())),
     };
@@ -178,7 +195,7 @@ fn answer(mut decided: ActionAnswer, question: &Question) -> EvaluationAnswer {
         decided.permit = None;
     }
     EvaluationAnswer {
-        decision: permitted && !bound,
+        decision: permitted && !bound && other.is_none(),
         context: EvaluationContext {
             countersign: Some(Box::new(decided)),
             reason,

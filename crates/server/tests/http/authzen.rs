@@ -391,6 +391,31 @@ async fn a_repeated_question_with_a_key_is_answered_from_the_record() {
 }
 
 #[tokio::test]
+async fn a_repeated_question_is_not_true_any_more_once_its_permit_was_used() {
+    let acme = fixture().await;
+    let body = json!({ "subject": { "type": "agent", "id": "bot" }, "action": { "name": "read" }, "resource": record("record-1") });
+    let ask = async || {
+        acme.server
+            .repeatable(&acme.agent, "k", "/access/v1/evaluation", body.to_string().as_bytes())
+            .await
+            .good()
+    };
+    let first = ask().await;
+    assert_eq!(first["decision"], json!(true), "{first}");
+    let decided = &first["context"]["countersign"];
+    let redeem = json!({ "permit": decided["permit"], "action_digest": decided["action_digest"] });
+    acme.server
+        .post(&acme.agent, "/v1/permits/redeem", &redeem)
+        .await
+        .good();
+    let again = ask().await;
+    assert_eq!(
+        (&again["decision"], &again["context"]["reason"]),
+        (&json!(false), &json!("already_redeemed"))
+    );
+}
+
+#[tokio::test]
 async fn the_calls_are_found_by_the_well_known_document() {
     let acme = fixture().await;
     let found = acme
