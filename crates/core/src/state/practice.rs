@@ -209,6 +209,7 @@ impl State {
             decided: Vec::new(),
             fallback: None,
             permit: None,
+            positions: Vec::new(),
             reason_code: Some(practice.kind.as_str().to_owned()),
             reserved: Vec::new(),
             state,
