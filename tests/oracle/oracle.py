@@ -190,9 +190,19 @@ class Model:
             self.need(not opposite or read.get("opposed_by") in opposite | {None}, "it names an action that wants no opposite")
         taken = data.get("positions", [])
         self.need({(one["rule"], one["subject"], one["side"]) for one in taken} == {(read["rule"], read["subject"], read["side"]) for read in data["facts"].get("positions", [])}, "it wants something else than what was looked at")
-        for one in taken if not practice else []:
+        self.wants(agent, action, taken if not practice else [])
+
+    def wants(self, agent, action, taken):
+        for one in taken:
             said = {"side": one["side"], "until": instant(one["until"]), "action": action}
             self.positions.setdefault((one["rule"], one["subject"]), {})[agent] = said
+
+    def wants_anew(self, data, agent):
+        taken = data.get("positions", [])
+        for one in taken:
+            said = self.positions.get((one["rule"], one["subject"]), {}).get(agent)
+            self.need(said is None or said["until"] <= self.now, "it says again what its agent wants")
+        self.wants(agent, data["action_id"], taken)
 
     def unsay(self, action):
         for agents in self.positions.values():
@@ -498,6 +508,7 @@ class Model:
             self.mint(data["permit"], data["action_id"], opened["agent"], decision["scopes"])
             self.reserve(data)
             self.count(data)
+            self.wants_anew(data, opened["agent"])
             self.has_read(data["action_id"])
         else:
             self.give_back(data["action_id"])
@@ -544,6 +555,7 @@ class Model:
         self.need((record.get("snapshot") or data.get("reevaluated") or self.live) == self.live, "used under a policy that is not live")
         self.need(data["action_id"] in self.holds or data["action_id"] not in self.reserved, "what it had reserved is settled")
         self.redeemed[data["action_id"]] = self.seq
+        self.wants_anew(data, decision["data"]["agent"])
         self.has_read(data["action_id"])
         self.recount(data["action_id"], data.get("counted", []))
         self.try_out(data["action_id"], data.get("trials", []), permit["expires"])

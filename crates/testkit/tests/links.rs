@@ -9,7 +9,8 @@ use countersign_testkit::World;
 const GATE: &str = "name: gate
 rules:
   - { condition: \"action == 'pay'\", decision: require_approval, approvers: [desk] }
-  - { condition: \"action == 'wipe'\", decision: require_approval, approvers: [leads] }
+  - { condition: \"action == 'wipe'\", decision: require_approval, approvers: [desk] }
+  - { condition: \"action == 'note'\", decision: require_approval, approvers: [leads] }
 ";
 const TOOLS: &str = "tools: [{ tool: wipe, risk: R3 }, { tool: pay, risk: R2 }]\n";
 
@@ -110,6 +111,13 @@ fn nothing_of_high_risk_is_decided_by_a_link_nor_over_another_channel() {
     let (pay, wipe) = (ask(&mut world, "pay"), ask(&mut world, "wipe"));
     assert_eq!(code(world.link("dana", wipe, "mail", [1; 32])), "not_by_link");
     assert_eq!(code(world.link("dana", pay, "pager", [1; 32])), "not_by_link");
+}
+
+#[test]
+fn what_takes_no_route_is_not_decided_by_a_link() {
+    let mut world = world();
+    let note = ask(&mut world, "note");
+    assert_eq!(code(world.link("dana", note, "mail", [1; 32])), "not_by_link");
 }
 
 #[test]

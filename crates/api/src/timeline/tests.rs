@@ -94,6 +94,7 @@ fn rejected() -> ApprovalResolved {
         approval: APPROVAL,
         fallback: None,
         permit: None,
+        positions: Vec::new(),
         reason_code: Some("rejected".to_owned()),
         reserved: Vec::new(),
         state: ApprovalState::Rejected,

@@ -11,11 +11,12 @@ use crate::scene::{Scene, Server, text};
 const ORGANIZATION: &str = "organization: acme
 teams: [desk]
 channels: { mail: { decide: low_risk } }
+routes: { payments: { steps: [{ to: [\"team:desk\"] }], deadline: 1h } }
 ";
 const GATE: &str = "name: gate
 rules:
-  - { condition: \"action == 'pay'\", decision: require_approval, approvers: [desk] }
-  - { condition: \"action == 'wipe'\", decision: require_approval, approvers: [desk] }
+  - { condition: \"action == 'pay'\", decision: require_approval, approvers: [payments] }
+  - { condition: \"action == 'wipe'\", decision: require_approval, approvers: [payments] }
 ";
 const TOOLS: &str = "tools: [{ tool: wipe, risk: R4 }]\n";
 

@@ -348,6 +348,9 @@ pub struct ApprovalResolved {
     /// The permit, if it was approved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permit: Option<Permit>,
+    /// What its agent wants from now on by rules that went live after the decision.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<super::Position>,
     /// Why it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<String>,

@@ -47,6 +47,9 @@ pub struct PermitRedeemed {
     pub outcome_due: Time,
     /// The permit.
     pub permit: PermitId,
+    /// What its agent wants from now on by rules that went live after the decision.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<super::Position>,
     /// The snapshot that was live, when it was not the cited one and the action was evaluated again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reevaluated: Option<Arc<str>>,

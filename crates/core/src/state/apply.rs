@@ -207,6 +207,7 @@ impl State {
             Event::PayloadsDestroyed(_) => {}
             Event::PermitRedeemed(e) => {
                 self.used(e, record.ts);
+                self.adds_positions(record, e.action_id, &e.positions);
                 self.redeemed(record, e);
             }
             Event::PermitRefused(e) => {
@@ -377,6 +378,7 @@ impl State {
         self.give_back(e.action_id);
         self.counted_by_end(e);
         self.withdraws_positions(e);
+        self.adds_positions(record, e.action_id, &e.positions);
         let Some(action) = self.actions.get_mut(&e.action_id) else {
             return;
         };

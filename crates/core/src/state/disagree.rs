@@ -6,22 +6,23 @@
 //! until the agent withdraws it or says something else of the same subject. Whoever prevails therefore prevails also over
 //! what was permitted before and has not run yet.
 
+mod anew;
 mod positions;
 
 use std::sync::Arc;
 
-use countersign_policy::{Decision, Disagreement, Resolve};
+use countersign_policy::{Decision, Disagreement, Resolve, Snapshot};
 
 pub use self::positions::Positions;
 use self::positions::Stands;
 use super::guard::{Found, Objection, Stricter, Wanted};
-use super::{OpenAction, State};
+use super::{Ctx, OpenAction, State};
+use crate::digest::DigestKey;
 use crate::event::{
     ApprovalResolved, ApprovalRevised, ApprovalState, DecisionFacts, DecisionMade, Position, PositionsRead, Side,
 };
 use crate::ids::ActionId;
 use crate::record::Record;
-use crate::refusal::Refusal;
 use crate::time::{Span, Time};
 
 /// Subjects of one rule of which one agent wants something at a time.
@@ -50,6 +51,17 @@ struct Opposed<'a> {
     /// It does not prevail.
     loses: bool,
     why: String,
+}
+
+/// What settles a disagreement that policy leaves to people.
+#[derive(Clone, Copy)]
+pub(super) enum Settled {
+    /// The approval of those whom a request asks, if those are among them whom the rule names.
+    ByThoseAsked,
+    /// What was said before this record they, or the decision, knew.
+    Before(u64),
+    /// The person who breaks the glass.
+    ByOne,
 }
 
 impl State {
@@ -82,7 +94,7 @@ impl State {
             side,
             team: self.agents.get(wanted.agent).and_then(|agent| agent.team.as_deref()),
         };
-        let opposed = self.opposed(rule, &subject, &asking, wanted.now, |_| true);
+        let opposed = self.opposed(rule, &subject, &asking, (wanted.live, wanted.now), |_| true);
         let [supporting, against] = [Side::For, Side::Against].map(|of| {
             self.positions
                 .agents(rule.name(), &subject, of, wanted.now, asking.agent)
@@ -116,13 +128,15 @@ impl State {
         }
     }
 
-    /// Whether another agent wants the opposite, and who prevails then. `counts` says whose word does.
+    /// Whether another agent wants the opposite, and who prevails then. `counts` says whose word against it does.
+    ///
+    /// Agents that were stopped still stand in the way of others, and lend nobody their support: that is never looser.
     fn opposed(
         &self,
         rule: &Disagreement,
         subject: &str,
         asking: &Asking<'_>,
-        now: Time,
+        (live, now): (&Snapshot, Time),
         counts: impl Fn(&Stands) -> bool,
     ) -> Option<Opposed<'_>> {
         let others = || {
@@ -156,7 +170,12 @@ impl State {
                 (agent, by, own > other || own == other && !against, how)
             }
             Resolve::Quorum(agree) => {
-                let same = 1 + others().filter(|(_, stands)| stands.side == asking.side).count();
+                let supports = |(agent, stands): &(&Arc<str>, &Stands)| {
+                    stands.side == asking.side
+                        && !self.is_inactive(agent, Some(live))
+                        && !self.killed_since(agent, stands.seq)
+                };
+                let same = 1 + others().filter(supports).count();
                 let enough = same >= *agree as usize && same > opposites.len();
                 let how = format!(
                     "{same} of {agree} agents agree, and {} want the opposite",
@@ -175,53 +194,32 @@ impl State {
         Some(Opposed { by, loses, why })
     }
 
-    /// Why an action may not run now: what another agent wants prevails, or a person has to decide about it.
-    ///
-    /// `settled` is the record from which on somebody's word matters where people decide: what was there before it they, or
-    /// the decision, knew.
-    fn outvoted(
-        &self,
-        action: &OpenAction,
-        settled: u64,
-        live: Option<&countersign_policy::Snapshot>,
-        now: Time,
-    ) -> Option<String> {
-        action.positions.iter().find_map(|position| {
-            let rule = live?.disagreement(&position.rule)?;
+    /// Why an action that wants this may not run now: what another agent wants prevails, or a person has to decide about it.
+    fn outvoted(&self, action: &OpenAction, wants: &[Position], settled: Settled, ctx: &Ctx<'_>) -> Option<String> {
+        let live = ctx.live?;
+        wants.iter().find_map(|position| {
+            let rule = live.disagreement(&position.rule)?;
             let asking = Asking {
                 agent: &action.agent,
                 side: position.side,
                 team: self.agents.get(&action.agent).and_then(|agent| agent.team.as_deref()),
             };
-            let late = |stands: &Stands| *rule.resolve() != Resolve::Escalate || stands.seq > settled;
-            let opposed = self.opposed(rule, &position.subject, &asking, now, late)?;
-            opposed.loses.then_some(opposed.why)
+            let people = *rule.resolve() == Resolve::Escalate;
+            let open = |stands: &Stands| match settled {
+                Settled::ByThoseAsked => true,
+                Settled::Before(seq) => !people || stands.seq > seq,
+                Settled::ByOne => !people,
+            };
+            let opposed = self.opposed(rule, &position.subject, &asking, (live, ctx.now), open)?;
+            match settled {
+                Settled::ByThoseAsked if people => {
+                    let asks = self.asks_for(&[rule.demand()], action.asked_by(), &action.slots, &action.tracks, ctx);
+                    let why = || format!("{}, and this request does not ask those who do", opposed.why);
+                    (!asks).then(why)
+                }
+                Settled::ByThoseAsked | Settled::Before(_) | Settled::ByOne => opposed.loses.then_some(opposed.why),
+            }
         })
-    }
-
-    /// Whether a permit may be used although others want the opposite.
-    pub(super) fn prevails(
-        &self,
-        action: &OpenAction,
-        issued: u64,
-        live: Option<&countersign_policy::Snapshot>,
-        now: Time,
-    ) -> Result<(), Refusal> {
-        match self.outvoted(action, issued, live, now) {
-            Some(why) => Err(Refusal::conflict("disagreement", why)
-                .hint("ask for a new decision; it says what the policy makes of both")),
-            None => Ok(()),
-        }
-    }
-
-    /// Whether people's approval of an action is enough. Where the policy leaves a disagreement to people, it is.
-    pub(super) fn may_be_approved(
-        &self,
-        action: &OpenAction,
-        live: Option<&countersign_policy::Snapshot>,
-        now: Time,
-    ) -> Result<(), String> {
-        self.outvoted(action, u64::MAX, live, now).map_or(Ok(()), Err)
     }
 
     /// Stores what an agent wants, as its decision says it.
@@ -282,8 +280,10 @@ fn subject(rule: &Disagreement, values: &[String], wanted: &Wanted<'_>) -> Arc<s
         let read = facts.positions.iter().find(|read| *read.rule == *rule.name())?;
         read.subject.starts_with("key:").then(|| read.subject.clone())
     };
-    stated(wanted.facts).unwrap_or_else(|| {
-        let name = format!("disagreements/{}", rule.name());
-        format!("key:{}", wanted.digest_key.window(&name, values)).into()
-    })
+    stated(wanted.facts).unwrap_or_else(|| subject_key(rule, values, wanted.digest_key))
+}
+
+fn subject_key(rule: &Disagreement, values: &[String], digest_key: &DigestKey) -> Arc<str> {
+    let name = format!("disagreements/{}", rule.name());
+    format!("key:{}", digest_key.window(&name, values)).into()
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_policy::{BreakGlass as Rules, Decision};
 use serde::{Deserialize, Serialize};
 
+use super::disagree::Settled;
 use super::matching::Place;
 use super::people::may_vote;
 use super::post_review::OpenReview;
@@ -16,7 +17,7 @@ use super::{Agent, Ctx, Handled, OpenAction, OpenApproval, State};
 use crate::command::BreakGlass;
 use crate::event::{
     AlertRaised, ApprovalResolved, ApprovalState, Counted, GlassBroken, GlassRestored, GlassSuspended, Permit,
-    Reservation, ReviewKind, ReviewOpened, Status, SuspendedFor, Verb,
+    Position, Reservation, ReviewKind, ReviewOpened, Status, SuspendedFor, Verb,
 };
 use crate::ids::{AlertId, PermitId, ReviewId};
 use crate::record::{Actor, ActorKind, Draft};
@@ -119,10 +120,11 @@ impl State {
             return Err(Refusal::conflict("no_reviewer", detail)
                 .hint("add people who do not report to you to those who review what was let through"));
         }
-        self.may_be_approved(action, ctx.live, ctx.now).map_err(|why| {
+        let stored = ask.action.as_deref().filter(|_| action.snapshot != self.live);
+        let by = Settled::ByOne;
+        let positions = self.may_be_approved(action, stored, by, ctx).map_err(|why| {
             Refusal::conflict("disagreement", why).hint("nobody gets past what the policy says of disagreements")
         })?;
-        let stored = ask.action.as_deref().filter(|_| action.snapshot != self.live);
         let reserved = self.reserve_approved(action, stored, ctx).map_err(|why| {
             Refusal::conflict("over_budget", why)
                 .hint("nobody gets past a budget: raise it, or wait for its next window")
@@ -131,7 +133,7 @@ impl State {
             Refusal::conflict("over_limit", why).hint("nobody gets past a limit: raise it, or wait until there is room")
         })?;
         let told = self.tell_reached(&reserved, approval.action_id, ctx);
-        let takes = (reserved, counted);
+        let takes = (reserved, counted, positions);
         let mut events = self.let_through(ask, actor, &rules, excluded, takes, (approval, action), ctx);
         events.extend(told);
         Handled::done(events)
@@ -239,7 +241,7 @@ impl State {
         actor: &Actor,
         rules: &Rules,
         excluded: BTreeSet<String>,
-        (reserved, counted): (Vec<Reservation>, Vec<Counted>),
+        (reserved, counted, positions): (Vec<Reservation>, Vec<Counted>, Vec<Position>),
         (approval, action): (&OpenApproval, &OpenAction),
         ctx: &mut Ctx<'_>,
     ) -> Vec<Draft> {
@@ -266,6 +268,7 @@ impl State {
                 id: PermitId::from(action_id),
                 r#use: countersign_policy::verdict::PermitUse::Redeem,
             }),
+            positions,
             reason_code: None,
             reserved,
             state: ApprovalState::Approved,

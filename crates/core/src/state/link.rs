@@ -30,8 +30,8 @@ pub struct OpenLink {
 }
 
 impl State {
-    /// Whether a request may be decided over a channel by a link: policy says so of the channel, every route that it takes is
-    /// content with little assurance, and its tool is not of high risk.
+    /// Whether a request may be decided over a channel by a link: policy says so of the channel, it takes a route,
+    /// every one is content with little assurance, and its tool is not of high risk.
     pub fn may_be_linked(&self, id: ApprovalId, channel: &str, live: Option<&Snapshot>) -> bool {
         let Some(open) = self.approvals.get(&id) else {
             return false;
@@ -51,7 +51,8 @@ impl State {
                 .is_some_and(|route| route.assurance == Assurance::Low)
         };
         let risk = live.risk(&action.tool);
-        open.tracks.iter().all(|track| of_route(&track.rules.route)) && !risk.is_some_and(|risk| HIGH.contains(&risk))
+        let mut routes = open.tracks.iter().map(|track| &*track.rules.route);
+        !open.tracks.is_empty() && routes.all(of_route) && !risk.is_some_and(|risk| HIGH.contains(&risk))
     }
 
     /// The link of a request with this digest, if it works.

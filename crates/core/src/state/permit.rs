@@ -47,8 +47,16 @@ impl State {
             return Err(Refusal::new(Category::Throttled, "repeated_refusal", detail).hint("ask for a new decision"));
         }
         let redeemable = self.redeemable(&redeem, action, permit, ctx);
-        let with_limits = |again| Ok((again, self.recount(action, ctx)?, self.tries(action_id, action, ctx)?));
-        let (reevaluated, counted, trials) = match redeemable.and_then(with_limits) {
+        let with_limits = |again| {
+            let positions = self.prevails(action, redeem.action.as_deref(), ctx)?;
+            Ok((
+                again,
+                positions,
+                self.recount(action, ctx)?,
+                self.tries(action_id, action, ctx)?,
+            ))
+        };
+        let (reevaluated, positions, counted, trials) = match redeemable.and_then(with_limits) {
             Ok(redeemable) => redeemable,
             Err(refusal) => {
                 let refused = PermitRefused {
@@ -73,6 +81,7 @@ impl State {
             operation: Some(action.operation.clone()),
             outcome_due: ctx.now + OUTCOME_SPAN,
             permit: redeem.permit,
+            positions,
             reevaluated: reevaluated.then(|| self.live.clone()).flatten(),
             tool: Some(action.tool.clone()),
             trials,
@@ -138,7 +147,7 @@ impl State {
             let detail = format!("tool `{}` has changed after this permit was issued", action.tool);
             return Err(Refusal::conflict("tool_changed", detail).hint("ask for a new decision"));
         }
-        self.prevails(action, permit.issued, ctx.live, ctx.now)
+        self.prevails(action, None, ctx).map(drop)
     }
 
     /// Whether the policy that is live now still grants what another snapshot granted.

@@ -101,6 +101,11 @@ impl State {
             return Err(Refusal::missing("agent", &ask.submit.agent));
         }
         let mut handled = self.decide(ask.submit, ctx)?;
+        // Nobody did it, so nothing is told of the agent; that a route leads to nobody is told of the route.
+        handled.events.retain(|draft| match &draft.event {
+            Event::AlertRaised(e) => e.name == "unresolved_approvers",
+            _record => true,
+        });
         let mut made = None;
         let mut decided = Decision::Deny;
         for draft in &mut handled.events {
@@ -209,6 +214,7 @@ impl State {
             decided: Vec::new(),
             fallback: None,
             permit: None,
+            positions: Vec::new(),
             reason_code: Some(practice.kind.as_str().to_owned()),
             reserved: Vec::new(),
             state,

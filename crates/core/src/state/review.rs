@@ -9,7 +9,7 @@ use super::decide::OPEN_APPROVALS_PER_AGENT;
 use super::matching::can_fill;
 use super::route::{Asking, Cause};
 use super::track::Taken;
-use super::{Ctx, Handled, OpenApproval, Requester, State};
+use super::{Ctx, Handled, OpenAction, OpenApproval, Requester, State};
 use crate::command::{Sealed, Submit};
 use crate::event::{ApprovalAnswered, ApprovalOpened, ApprovalState, ApprovalStepStarted, Excluded, Slot, Track};
 use crate::ids::{ActionId, ApprovalId};
@@ -295,8 +295,24 @@ impl State {
         tracks: &[Track],
         ctx: &Ctx<'_>,
     ) -> Result<(), String> {
+        if self.asks_for(&verdict.demands, self.requester_of(id), slots, tracks, ctx) {
+            Ok(())
+        } else {
+            Err("the policy that is live now asks for other approvers".into())
+        }
+    }
+
+    /// Whether these slots and routes ask for everybody who is demanded.
+    pub(super) fn asks_for(
+        &self,
+        demands: &[Demand],
+        requester: Requester<'_>,
+        slots: &[Slot],
+        tracks: &[Track],
+        ctx: &Ctx<'_>,
+    ) -> bool {
         let route = default_route(ctx.live);
-        let taken = Taken::of(&verdict.demands, ctx.live);
+        let taken = Taken::of(demands, ctx.live);
         let to = route.map_or(&[][..], |route| &route.to);
         // Who is asked by the same names is asked by nobody else, whoever they mean at this hour.
         let named = |demand: &&Demand| {
@@ -304,7 +320,7 @@ impl State {
             !demand.names.is_empty() && slots.any(|old| old.names == demand.names && old.quorum == demand.quorum)
         };
         let others: Vec<Demand> = taken.plain.iter().filter(|demand| !named(demand)).cloned().collect();
-        let (wanted, _) = self.slots(&others, to, self.requester_of(id), ctx);
+        let (wanted, _) = self.slots(&others, to, requester, ctx);
         let known = |slot: &Slot| {
             slots
                 .iter()
@@ -320,20 +336,12 @@ impl State {
         let kept_apart = |who: &Separation| {
             *who == Separation::Requester || tracks.iter().any(|track| track.separation.contains(who))
         };
-        if wanted.iter().all(known) && taken.tracks.iter().all(walked) && taken.separation.iter().all(kept_apart) {
-            Ok(())
-        } else {
-            Err("the policy that is live now asks for other approvers".into())
-        }
+        wanted.iter().all(known) && taken.tracks.iter().all(walked) && taken.separation.iter().all(kept_apart)
     }
 
     /// Whose request an open action is.
     pub(super) fn requester_of(&self, id: ActionId) -> Requester<'_> {
-        let action = self.actions.get(&id);
-        Requester {
-            person: action.and_then(|action| action.requester.as_deref()),
-            agent: action.map(|action| &*action.agent),
-        }
+        self.actions.get(&id).map(OpenAction::asked_by).unwrap_or_default()
     }
 
     /// Evaluates the stored form of an open action under the live snapshot.
@@ -372,6 +380,16 @@ impl State {
             "nobody decided in time".into(),
             ctx,
         )
+    }
+}
+
+impl OpenAction {
+    /// Whose request it is.
+    pub(super) fn asked_by(&self) -> Requester<'_> {
+        Requester {
+            person: self.requester.as_deref(),
+            agent: Some(&self.agent),
+        }
     }
 }
 

@@ -163,6 +163,21 @@ impl State {
             .any(|scope| self.last_kill.get(&scope).is_some_and(|killed| *killed > seq))
     }
 
+    /// Whether a kill on an agent, its team or everything is engaged, or came after the record at `seq`.
+    pub(super) fn killed_since(&self, agent: &str, seq: u64) -> bool {
+        if self.last_kill.is_empty() {
+            return false;
+        }
+        let team = self.agents.get(agent).and_then(|agent| agent.team.clone());
+        let scopes = [Scope::Organization, Scope::Agent(agent.to_owned())];
+        let mut names = scopes
+            .into_iter()
+            .chain(team.map(Scope::Team))
+            .map(|scope| scope.to_string());
+        names
+            .any(|name| self.kills.contains_key(&name) || self.last_kill.get(&name).is_some_and(|killed| *killed > seq))
+    }
+
     /// Every scope that this lies in, as the state's maps name them; what stops an agent stops what is done for it. The agent's
     /// team is the one that it is in now, and the one that it was in when it asked: moving it elsewhere gets nothing around a
     /// kill.
@@ -226,6 +241,7 @@ impl State {
             },
             fallback: None,
             permit: None,
+            positions: Vec::new(),
             reason_code: Some(reason_code.to_owned()),
             reserved: Vec::new(),
             state,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::disagree::Settled;
 use super::matching::can_fill;
 use super::people::may_vote;
 use super::stop::Target;
@@ -335,10 +336,13 @@ impl State {
         {
             return self.end_approval(vote.approval, ApprovalState::Invalidated, "invalidated", why, ctx);
         }
-        if let Err(why) = self.may_be_approved(action, ctx.live, ctx.now) {
-            return self.end_approval(vote.approval, ApprovalState::Invalidated, "disagreement", why, ctx);
-        }
         let stored = vote.action.as_deref().filter(|_| action.snapshot != self.live);
+        let positions = match self.may_be_approved(action, stored, Settled::ByThoseAsked, ctx) {
+            Ok(positions) => positions,
+            Err(why) => {
+                return self.end_approval(vote.approval, ApprovalState::Invalidated, "disagreement", why, ctx);
+            }
+        };
         let reserved = match self.reserve_approved(action, stored, ctx) {
             Ok(reserved) => reserved,
             Err(why) => {
@@ -366,6 +370,7 @@ impl State {
             decided: action.classes_decided(),
             fallback: None,
             permit: Some(permit),
+            positions,
             reason_code: None,
             reserved,
             state: ApprovalState::Approved,

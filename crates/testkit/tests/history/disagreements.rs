@@ -1,11 +1,11 @@
 //! Disagreements of random agents: derived again from their records, and counted again by the second model.
 
 use countersign_core::Event;
-use countersign_core::Span;
 use countersign_core::event::Verb;
 use countersign_core::ids::ActionId;
 use countersign_core::policy::{Decision, Value as Part};
 use countersign_core::replay::Outcome;
+use countersign_core::{Actor, Command, Span};
 use countersign_testkit::World;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -17,6 +17,12 @@ const RULES: &str = "disagreements:
   - { name: b, subject: args.order, for: ship, against: stop, within: 10m, resolve: priority, order: [one, 'team:ops'] }
   - { name: c, subject: args.order, for: wipe, against: keep, within: 10m, resolve: quorum, agree: 2 }
   - { name: d, subject: args.order, for: [raise, big_raise], against: lower, within: 10m, resolve: escalate, approvers: [leads] }
+";
+/// The same gate under rules that look at other things of the same actions.
+const OTHERS: &str = "disagreements:
+  - { name: a, subject: args.order, for: hold, against: refund, within: 10m }
+  - { name: d, subject: args.order, for: [raise, big_raise], against: [lower, wipe], within: 10m, resolve: quorum, agree: 2 }
+  - { name: e, subject: args.order, for: [big_raise, ship], against: keep, within: 10m, resolve: escalate, approvers: [leads] }
 ";
 const GATE: &str = "name: gate
 rules:
@@ -43,6 +49,8 @@ enum Step {
     Decide(prop::sample::Index, bool),
     Revise(prop::sample::Index, u8),
     Pass(i64),
+    Pause(usize, bool),
+    Policy(bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -52,6 +60,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(which, yes)| Step::Decide(which, yes)),
         1 => (any::<prop::sample::Index>(), 0_u8..2).prop_map(|(which, order)| Step::Revise(which, order)),
         1 => (1_i64..700).prop_map(Step::Pass),
+        1 => (0..AGENTS.len(), any::<bool>()).prop_map(|(who, on)| Step::Pause(who, on)),
+        1 => any::<bool>().prop_map(Step::Policy),
     ]
 }
 
@@ -78,6 +88,19 @@ fn play(steps: &[Step]) -> World {
             Step::Ask(who, what, order) => {
                 let body = format!(r#"{{"action":"{}","args":{{"order":{order}}}}}"#, OPERATIONS[*what]);
                 asked.extend(world.submit(AGENTS[*who], &body).map(|view| view.decision.action_id));
+            }
+            Step::Pause(who, on) => {
+                let agent = AGENTS[*who].into();
+                let command = if *on {
+                    Command::PauseAgent(agent, None)
+                } else {
+                    Command::ResumeAgent(agent, None)
+                };
+                drop(world.give(Actor::system(), command));
+            }
+            Step::Policy(others) => {
+                let rules = if *others { OTHERS } else { RULES };
+                world.policy(&[("gate.yaml", GATE), ("rules.yaml", rules)]);
             }
             Step::Pass(seconds) => world.pass(Span::seconds(*seconds)),
             Step::Use(which) if !asked.is_empty() => drop(world.redeem(*which.get(&asked))),

@@ -7,22 +7,30 @@ use serde_json::{Value, json};
 
 use crate::oracle::{Tampering, judged, lines, place};
 
-/// A reviewer narrows what another one approves; the agent wants something else, which a person approves by a link.
+/// A reviewer narrows what another one approves; the agent wants something else; a third request a
+/// person approves by a link.
 fn revisions() -> Vec<Value> {
     let mut world = World::new();
     for user in ["dana", "erin"] {
         world.user(user, &["reviewer"], &["leads"], &[]);
     }
     world.agent("bot", "team:ops");
-    let gate =
-        "name: gate\nrules:\n  - { decision: require_approval, approvers: [leads], quorum: 2, editable: [/amount] }\n";
-    let rules = "organization: acme\nchannels: { mail: { decide: low_risk } }\n";
+    let gate = "name: gate
+rules:
+  - { decision: require_approval, approvers: [leads], quorum: 2, editable: [/amount] }
+  - { condition: has(amount) && amount == 30.0, decision: require_approval, approvers: [desk] }
+";
+    let rules = "organization: acme
+teams: [leads]
+channels: { mail: { decide: low_risk } }
+routes: { desk: { steps: [{ to: [leads] }], deadline: 1h } }
+";
     world.policy(&[("acme.yaml", rules), ("gate.yaml", gate)]);
     let mut ask = |amount: &str| {
         let body = format!(r#"{{"action":"pay","amount":"{amount}"}}"#);
         world.submit("bot", &body).unwrap().decision.action_id
     };
-    let (less, other) = (ask("500"), ask("20"));
+    let (less, other, linked) = (ask("500"), ask("20"), ask("30"));
     let amount = |amount: &str| Part::from(amount);
     world
         .edit("dana", less, &[("/amount".to_owned(), Some(amount("300")))].into())
@@ -32,9 +40,12 @@ fn revisions() -> Vec<Value> {
     world
         .revise(other, &[("amount".to_owned(), amount("21"))].into())
         .unwrap();
-    let link = world.link("dana", other, "mail", [9; 32]).unwrap();
-    world.vote_by_link("dana", other, "mail", link).unwrap();
+    world.vote("dana", other, Verb::Approve, None).unwrap();
     world.vote("erin", other, Verb::Approve, None).unwrap();
+    // The second model knows nothing of routes, which a link takes; what is rejected needs none of their people.
+    let link = world.link("dana", linked, "mail", [9; 32]).unwrap();
+    world.vote_by_link("dana", linked, "mail", link).unwrap();
+    world.vote("erin", linked, Verb::Reject, Some("no")).unwrap();
     lines(&world)
         .iter()
         .map(|line| serde_json::from_str(line).unwrap())
