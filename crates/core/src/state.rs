@@ -302,6 +302,9 @@ pub struct OpenAction {
     /// What it added to the windows of limits was taken back: it never ran.
     #[serde(default, skip_serializing_if = "is_false")]
     pub uncounted: bool,
+    /// It names no tool: `tool` is its operation.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub without_tool: bool,
 }
 
 /// What a timer is about. Timers are a cache of the state, rebuilt when a state is loaded.

@@ -8,6 +8,7 @@ use std::process::Command as Process;
 use countersign_core::event::{OutcomeStatus, Trial, Verb};
 use countersign_core::ids::ActionId;
 use countersign_core::record::ActorKind;
+use countersign_core::refusal::Category;
 use countersign_core::replay::Outcome;
 use countersign_core::{Command, Event, Record, Span, State, Time};
 use countersign_testkit::{ORIGIN, World, by};
@@ -76,6 +77,10 @@ fn act(world: &mut World, random: &mut Random, deed: u64, actions: &[ActionId]) 
         return;
     };
     let cost = format!("0.{:02}", random.below(100));
+    // Mostly what is reported has run: what never used its permit says nothing of a circuit.
+    if matches!(deed, 6 | 7) && random.below(8) != 0 {
+        let _ = world.redeem(action);
+    }
     let _ = match deed {
         4 | 5 => world.redeem(action),
         6 => world.report(action, OutcomeStatus::Succeeded, Some(&cost)),
@@ -290,12 +295,17 @@ fn the_second_model_agrees_and_finds_a_second_trial() {
         assert!(holds, "seed {seed}: {said}");
     }
     // A trial that comes before its time.
-    let mut records = history(3).records;
-    let opened = records.iter_mut().find_map(|record| match &mut record.event {
-        Event::CircuitOpened(opened) => Some(opened),
-        _other => None,
-    });
-    opened.unwrap().until = Time(i64::MAX / 2);
+    let tried = |records: &Vec<Record>| {
+        let trials = |record: &Record| matches!(&record.event, Event::DecisionMade(made) if !made.trials.is_empty());
+        records.iter().any(trials)
+    };
+    let mut histories = (0..30).map(|seed| history(seed).records);
+    let mut records = histories.find(tried).unwrap();
+    for record in &mut records {
+        if let Event::CircuitOpened(opened) = &mut record.event {
+            opened.until = Time(i64::MAX / 2);
+        }
+    }
     let (holds, said) = judged(&records);
     assert!(!holds && said.contains("tries a circuit before its time"), "{said}");
 }
@@ -313,4 +323,140 @@ fn judged(records: &[Record]) -> (bool, String) {
     std::fs::remove_file(path).unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+/// `bot` fails twice with a tool, which opens that circuit for a day.
+fn fails_twice(world: &mut World, tool: &str) {
+    for _ in 0..2 {
+        let id = permitted(world, "bot", tool);
+        world.redeem(id).unwrap();
+        world.report(id, OutcomeStatus::Failed, None).unwrap();
+    }
+}
+
+fn permitted(world: &mut World, agent: &str, tool: &str) -> ActionId {
+    let view = world.submit(agent, &format!(r#"{{"tool":"{tool}"}}"#)).unwrap();
+    assert!(view.permit.is_some(), "{:?}", view.decision.reasons);
+    view.decision.action_id
+}
+
+fn with_policy(more: &str) -> World {
+    let mut world = World::new();
+    for agent in ["bot", "other"] {
+        world.agent(agent, "team:ops");
+    }
+    let gate = "name: gate\nrules: [{ decision: allow }]";
+    let limit = "limits: [{ name: down, failures: 2, within: 1d, open_for: 1d }]";
+    let mut files = vec![("gate.yaml", gate), ("limits.yaml", limit)];
+    files.extend((!more.is_empty()).then_some(("more.yaml", more)));
+    world.policy(&files);
+    world
+}
+
+/// Where the live policy cannot be had the permit waits: nothing is recorded, and it is there later.
+fn waits_for_policy(world: &mut World, id: ActionId) {
+    world.without_policy = true;
+    let before = world.records.len();
+    for _ in 0..20 {
+        let refusal = world.redeem(id).unwrap_err();
+        assert_eq!(
+            (refusal.category, refusal.code),
+            (Category::Unavailable, "policy_unavailable")
+        );
+    }
+    assert_eq!(world.records.len(), before);
+    world.without_policy = false;
+}
+
+#[test]
+fn no_permit_is_used_past_an_open_circuit_while_the_live_policy_cannot_be_had() {
+    let mut world = with_policy("");
+    let (early, another) = (
+        permitted(&mut world, "bot", "crm"),
+        permitted(&mut world, "bot", "mail"),
+    );
+    fails_twice(&mut world, "crm");
+    waits_for_policy(&mut world, early);
+    assert_eq!(world.redeem(early).unwrap_err().code, "breaker_open");
+    waits_for_policy(&mut world, another);
+    world.redeem(another).unwrap();
+}
+
+#[test]
+fn no_permit_is_used_against_another_agent_while_the_live_policy_cannot_be_had() {
+    let rule = "disagreements: [{ name: orders, subject: args.order, for: refund, against: hold, within: 1h }]";
+    let mut world = with_policy(rule);
+    let view = world
+        .submit("bot", r#"{"action":"refund","args":{"order":7}}"#)
+        .unwrap();
+    world
+        .submit("other", r#"{"action":"hold","args":{"order":7}}"#)
+        .unwrap();
+    waits_for_policy(&mut world, view.decision.action_id);
+    let refusal = world.redeem(view.decision.action_id).unwrap_err();
+    assert_eq!(refusal.code, "disagreement");
+}
+
+#[test]
+fn a_failure_that_is_reported_while_the_live_policy_cannot_be_had_is_recorded_and_counts_for_no_circuit() {
+    let mut world = with_policy("");
+    let id = permitted(&mut world, "bot", "crm");
+    world.redeem(id).unwrap();
+    world.without_policy = true;
+    let before = world.records.len();
+    world.report(id, OutcomeStatus::Failed, None).unwrap();
+    assert_eq!(world.kinds(before), ["outcome.reported"]);
+    world.without_policy = false;
+    let id = permitted(&mut world, "bot", "crm");
+    world.redeem(id).unwrap();
+    world.report(id, OutcomeStatus::Failed, None).unwrap();
+    assert!(world.state.circuits().is_empty());
+    fails_twice(&mut world, "mail");
+    assert_eq!(world.state.circuits().all().count(), 1);
+}
+
+#[test]
+fn an_agent_with_all_the_windows_that_it_may_open_does_not_get_past_a_circuit_that_is_open() {
+    let mut world = with_policy("");
+    fails_twice(&mut world, "crm");
+    let id = permitted(&mut world, "bot", "t0");
+    world.redeem(id).unwrap();
+    world.report(id, OutcomeStatus::Failed, None).unwrap();
+    // The same with every other tool, as its windows would stand in the state.
+    let mut state: serde_json::Value = serde_json::from_slice(&world.state.to_bytes()).unwrap();
+    let windows = state["windows"]["down"].as_object_mut().unwrap();
+    let window = windows["agent:bot,tool:t0"].clone();
+    windows.extend((1..10_000).map(|tool| (format!("agent:bot,tool:t{tool}"), window.clone())));
+    world.state = State::from_bytes(&serde_json::to_vec(&state).unwrap()).unwrap();
+    assert_eq!(world.state.windows().len(), 10_000);
+    let view = world.submit("bot", r#"{"tool":"crm"}"#).unwrap();
+    assert!(view.permit.is_none());
+    let codes: Vec<&str> = view.decision.reasons.iter().map(|reason| &*reason.code).collect();
+    assert!(codes.contains(&"breaker_open"), "{codes:?}");
+}
+
+#[test]
+fn a_step_that_is_called_like_an_action_says_nothing_of_where_that_action_lies() {
+    let mut world = World::new();
+    for agent in ["bot", "other"] {
+        world.agent(agent, "team:ops");
+    }
+    world.policy(&[
+        ("gate.yaml", GATE),
+        ("limits.yaml", "limits: [{ name: deep, depth: 2 }]"),
+    ]);
+    let run = started(&mut world);
+    let mut submit = |agent: &str, more: String| {
+        let body = format!(r#"{{"action":"read","run":"{run}"{more}}}"#);
+        world.submit(agent, &body).unwrap()
+    };
+    let top = submit("bot", String::new()).decision.action_id;
+    let low = submit("bot", format!(r#","parent":"{top}""#)).decision.action_id;
+    submit("bot", format!(r#","step":"{low}""#));
+    submit("other", format!(r#","step":"{low}""#));
+    let below = submit("bot", format!(r#","parent":"{low}""#));
+    assert!(below.permit.is_none(), "it was brought up");
+    submit("other", format!(r#","step":"{top}","parent":"{top}""#));
+    let beside = submit("bot", format!(r#","parent":"{top}""#));
+    assert!(beside.permit.is_some(), "it was brought down");
 }

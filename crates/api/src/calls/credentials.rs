@@ -66,5 +66,6 @@ pub(super) static CALLS: &[Call] = &[
         (409, "several_credentials"),
         (409, "tool_changed"),
         (410, "permit_expired"),
+        (503, "policy_unavailable"),
     ]),
 ];

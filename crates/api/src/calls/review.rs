@@ -76,6 +76,7 @@ pub(super) static CALLS: &[Call] = &[
             (422, "not_narrower"),
             (422, "nothing_changed"),
             (422, "reason_required"),
+            (503, "policy_unavailable"),
         ]),
     Call::new("votes", Post, "/v1/approvals/votes", Voter)
         .about("Casts the same vote on up to 20 requests of one kind. Each has a result of its own.")

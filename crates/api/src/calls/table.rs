@@ -159,12 +159,14 @@ pub(super) static CALLS: &[Call] = &[
             (409, "already_redeemed"),
             (409, "digest_mismatch"),
             (409, "killed"),
+            (409, "outcome_known"),
             (409, "tool_changed"),
             (409, "policy_changed"),
             (410, "approval_lapsed"),
             (410, "permit_expired"),
             (422, "invalid_amount"),
             (422, "too_long"),
+            (503, "policy_unavailable"),
         ]),
     Call::new("register_agent", Post, "/v1/agents", people(RUNNERS))
         .about("Registers an agent and issues its key, which is shown once.")

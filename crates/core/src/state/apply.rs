@@ -333,6 +333,7 @@ impl State {
             team: e.team.as_deref().map(Arc::from),
             tool,
             uncounted: false,
+            without_tool: !names_tool(e),
         };
         self.actions.insert(e.action_id, action);
         if !is_practice {
@@ -436,6 +437,17 @@ impl State {
                 }
             }
         }
+    }
+}
+
+/// Whether what may run names a tool. Of an alternative the record has the tool or, where it names none, the operation.
+fn names_tool(e: &DecisionMade) -> bool {
+    match e.remedy.as_ref().filter(|remedy| remedy.applied) {
+        Some(remedy) => {
+            let sets_tool = remedy.changed.iter().any(|pointer| pointer == "/tool");
+            remedy.tool != remedy.action || sets_tool || e.tool.is_some()
+        }
+        None => e.tool.is_some(),
     }
 }
 

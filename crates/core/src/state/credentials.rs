@@ -119,6 +119,7 @@ impl State {
         if permit.expires <= ctx.now {
             return Err(gone(format!("`{}` ended at {}", ask.permit, permit.expires)));
         }
+        self.policy_is_at_hand(ctx)?;
         self.still_stands(action, permit, ctx)?;
         let (name, credential) = self.credential_for(action, ask.credential.as_deref())?;
         Handled::one(CredentialReleased {

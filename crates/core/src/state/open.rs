@@ -4,10 +4,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::OpenAction;
 use crate::event::Scope;
 use crate::ids::{ActionId, ReceiverId};
 use crate::record::{ActorKind, Half};
 use crate::time::Time;
+
+impl OpenAction {
+    /// The tool, where one was named. It may have the name of the operation.
+    pub(super) fn named_tool(&self) -> Option<&str> {
+        (!self.without_tool).then_some(&*self.tool)
+    }
+}
 
 /// A credential, as far as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -37,6 +37,11 @@ impl State {
         let Some(permit) = &action.permit else {
             return Err(gone());
         };
+        if action.outcome {
+            let detail = format!("the outcome of `{action_id}` is known: nothing is about to run");
+            return Err(Refusal::conflict("outcome_known", detail).hint("ask for a new decision"));
+        }
+        self.policy_is_at_hand(ctx)?;
         if action.snapshot != self.live && redeem.action.is_none() {
             // The caller looked at the policy a moment before it changed; with the stored form it can be told.
             let detail = "the policy is being changed";
@@ -125,6 +130,15 @@ impl State {
         }
         self.still_granted(redeem, action, ctx)?;
         Ok(true)
+    }
+
+    /// Whether the live policy can be had. Without it nobody knows what stands against an action: it waits, and loses nothing.
+    pub(super) fn policy_is_at_hand(&self, ctx: &Ctx<'_>) -> Result<(), Refusal> {
+        if self.live.is_none() || ctx.live.is_some() {
+            return Ok(());
+        }
+        let detail = "the live policy cannot be had";
+        Err(Refusal::new(Category::Unavailable, "policy_unavailable", detail).hint("try again when it can be read"))
     }
 
     /// Whether nothing has happened since the permit was issued that stops its action.

@@ -48,6 +48,9 @@ pub struct OpenRun {
     pub since: Time,
     /// Who started it.
     pub started_by: ActorKind,
+    /// The agents that named its steps first, by keyed digest of the step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps: BTreeMap<Arc<str>, Arc<str>>,
     /// What set it off.
     pub trigger: Trigger,
 }
@@ -245,6 +248,7 @@ impl State {
             reads: e.reads.iter().map(|label| Arc::from(label.as_str())).collect(),
             since: now,
             started_by: e.started_by,
+            steps: BTreeMap::new(),
             trigger: e.trigger,
         };
         for agent in &run.agents {

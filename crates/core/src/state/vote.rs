@@ -36,6 +36,9 @@ impl State {
             return Handled::done(vec![cast]);
         }
         let counts = self.may_count(&vote, approval, ctx);
+        if counts.is_ok() && matches!(vote.verb, Verb::Approve | Verb::Edit) {
+            self.policy_is_at_hand(ctx)?;
+        }
         let revision = match counts.and_then(|()| self.edited(&mut vote, ctx)) {
             Ok(revision) => revision,
             Err(refusal) => return self.uncounted(&vote, approval, refusal, ctx),

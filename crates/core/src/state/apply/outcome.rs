@@ -96,6 +96,7 @@ impl State {
                     team: None,
                     tool: "".into(),
                     uncounted: false,
+                    without_tool: true,
                 };
                 self.leaving.insert((tombstone.leaves, e.action_id));
                 self.actions.insert(e.action_id, tombstone);

@@ -191,7 +191,11 @@ impl State {
             true => "organization".to_owned(),
             false => names.join(","),
         };
-        if self.circuits.get(limit.name(), &whose).is_none() && self.circuits.has_opened_all(limit.name()) {
+        // One that is open holds for everybody whom it is about, however many windows they have opened.
+        if self.circuits.get(limit.name(), &whose).is_some() {
+            return whose.into();
+        }
+        if self.circuits.has_opened_all(limit.name()) {
             return super::rest_of(doing.agent).into();
         }
         self.or_rest(limit, whose, doing.agent)
@@ -203,7 +207,7 @@ impl State {
             return Vec::new();
         }
         let team = self.agents.get(&action.agent).and_then(|agent| agent.team.as_deref());
-        let tool = Some(&*action.tool).filter(|tool| **tool != *action.operation);
+        let tool = action.named_tool();
         let limits = live.limits_of(&action.agent, team, tool, &action.operation);
         let circuit = |limit: &'a Limit| {
             let Measure::Failures(open_for) = limit.measure() else {
@@ -213,7 +217,7 @@ impl State {
                 agent: &action.agent,
                 operation: &action.operation,
                 team,
-                tool: Some(&action.tool),
+                tool,
             };
             Some((limit, open_for, self.circuit_of(limit, doing)))
         };
@@ -243,7 +247,8 @@ impl State {
         Ok(trials)
     }
 
-    /// What an outcome does to circuits: failures that count from now on, and circuits that open or close.
+    /// What an outcome does to circuits: failures that count from now on, and circuits that open or close. What never used
+    /// its permit here shows nothing of what it is about, and where the live policy cannot be had nobody knows what that is.
     pub(in crate::state) fn after_outcome(
         &self,
         id: ActionId,
@@ -252,7 +257,8 @@ impl State {
         ctx: &mut Ctx<'_>,
     ) -> (Vec<Counted>, Vec<Draft>) {
         let (mut counted, mut events) = (Vec::new(), Vec::new());
-        for (limit, open_for, whose) in ctx.live.map(|live| self.circuits_of(action, live)).unwrap_or_default() {
+        let live = ctx.live.filter(|_| action.redeemed);
+        for (limit, open_for, whose) in live.map(|live| self.circuits_of(action, live)).unwrap_or_default() {
             let opened = |failures: u32, trial: bool| CircuitOpened {
                 action_id: id,
                 agent: action.agent.clone(),

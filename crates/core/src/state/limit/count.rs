@@ -54,7 +54,7 @@ impl State {
         let tool = stored
             .and_then(|stored| stored.tool.as_deref())
             .or(tool)
-            .or(Some(&*action.tool).filter(|tool| **tool != *action.operation));
+            .or(action.named_tool());
         let currency = self.currency_under(live);
         let mut counts = Vec::new();
         for limit in live.limits_of(&action.agent, team, tool, &action.operation) {

@@ -37,10 +37,12 @@ impl State {
         // Names of steps stand in records as keyed digests, which nobody outside can make again: where a decision is derived
         // from its record, they are those that the record states.
         let stated = wanted.facts.depth.as_ref();
-        let key = |step: &String| -> Arc<str> {
-            match step.parse::<ActionId>() {
+        let named = |step: &String| -> Arc<str> { wanted.digest_key.step("", Some(name), step).to_string().into() };
+        // Only a parent is named by its id: a step that is called like one would take the place of that action.
+        let key = |parent: &String| -> Arc<str> {
+            match parent.parse::<ActionId>() {
                 Ok(id) => id.to_string().into(),
-                Err(_) => wanted.digest_key.step("", Some(name), step).to_string().into(),
+                Err(_) => named(parent),
             }
         };
         let above = wanted.action.parent.as_ref();
@@ -50,7 +52,7 @@ impl State {
                 .unwrap_or_else(|| key(parent))
         });
         let step = wanted.action.step.as_ref();
-        let step = step.map(|step| stated.and_then(|read| read.step.clone()).unwrap_or_else(|| key(step)));
+        let step = step.map(|step| stated.and_then(|read| read.step.clone()).unwrap_or_else(|| named(step)));
         let call = wanted.facts.delegation.last().map(|link| link.action_id.to_string());
         let level = above
             .as_deref()
@@ -87,7 +89,8 @@ impl State {
         Ok(())
     }
 
-    /// Stores where an action lies.
+    /// Stores where an action lies. The name of a step stands for the deepest action that the agent has given it who named it
+    /// first; nobody brings it up again, and no other agent brings it down.
     pub(in crate::state) fn lies_at(&mut self, e: &DecisionMade) {
         let Some(read) = e.facts.depth.as_ref().filter(|_| e.status != Status::Refused) else {
             return;
@@ -95,10 +98,15 @@ impl State {
         let Some(run) = e.run.as_deref().and_then(|run| self.runs.open.get_mut(run)) else {
             return;
         };
-        let names = [Some(e.action_id.to_string().into()), read.step.clone()];
-        for name in names.into_iter().flatten() {
-            if run.levels.len() < KNOWN_AT_MOST || run.levels.contains_key(&name) {
-                run.levels.insert(name, read.level.saturating_add(1));
+        let level = read.level.saturating_add(1);
+        run.lies(e.action_id.to_string().into(), level);
+        if let Some(step) = &read.step {
+            if run.level(step).is_none() && run.lies(step.clone(), level) {
+                run.steps.insert(step.clone(), e.agent.clone());
+            } else if run.steps.get(step) == Some(&e.agent)
+                && let Some(known) = run.levels.get_mut(step)
+            {
+                *known = level.max(*known);
             }
         }
     }
@@ -107,6 +115,15 @@ impl State {
 impl OpenRun {
     fn level(&self, name: &str) -> Option<u32> {
         self.levels.get(name).copied()
+    }
+
+    /// Notes the level of what is not known yet, if there is room.
+    fn lies(&mut self, name: Arc<str>, level: u32) -> bool {
+        let room = self.levels.len() < KNOWN_AT_MOST && !self.levels.contains_key(&name);
+        if room {
+            self.levels.insert(name, level);
+        }
+        room
     }
 
     fn unknown_level(&self) -> u32 {
