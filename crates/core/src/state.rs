@@ -299,12 +299,12 @@ pub struct OpenAction {
     pub team: Option<Arc<str>>,
     /// The tool, or the operation where there is none.
     pub tool: Arc<str>,
+    /// A tool was named that is called like the operation.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub tool_is_namesake: bool,
     /// What it added to the windows of limits was taken back: it never ran.
     #[serde(default, skip_serializing_if = "is_false")]
     pub uncounted: bool,
-    /// It names no tool: `tool` is its operation.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub without_tool: bool,
 }
 
 /// What a timer is about. Timers are a cache of the state, rebuilt when a state is loaded.

@@ -287,12 +287,13 @@ impl State {
             Some(remedy) if remedy.applied => (remedy.digest, remedy.tool.as_str()),
             Some(_) | None => (e.digest, e.tool.as_deref().unwrap_or(&e.action)),
         };
-        let tool = tool.into();
+        let tool: Arc<str> = tool.into();
         let operation = match &e.remedy {
             Some(remedy) if remedy.applied => remedy.action.as_str(),
             Some(_) | None => e.action.as_str(),
         };
-        let operation = operation.into();
+        let operation: Arc<str> = operation.into();
+        let tool_is_namesake = tool == operation && names_tool(e);
         // Nobody did what a practice is about: it counts nowhere.
         let is_practice = e.practice.is_some();
         let counts = |counted: &[Counted]| if is_practice { Vec::new() } else { counted.to_vec() };
@@ -332,8 +333,8 @@ impl State {
             operation,
             team: e.team.as_deref().map(Arc::from),
             tool,
+            tool_is_namesake,
             uncounted: false,
-            without_tool: !names_tool(e),
         };
         self.actions.insert(e.action_id, action);
         if !is_practice {

@@ -13,7 +13,7 @@ use crate::time::Time;
 impl OpenAction {
     /// The tool, where one was named. It may have the name of the operation.
     pub(super) fn named_tool(&self) -> Option<&str> {
-        (!self.without_tool).then_some(&*self.tool)
+        (self.tool_is_namesake || self.tool != self.operation).then_some(&*self.tool)
     }
 }
 

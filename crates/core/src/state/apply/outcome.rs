@@ -95,8 +95,8 @@ impl State {
                     operation: "".into(),
                     team: None,
                     tool: "".into(),
+                    tool_is_namesake: false,
                     uncounted: false,
-                    without_tool: true,
                 };
                 self.leaving.insert((tombstone.leaves, e.action_id));
                 self.actions.insert(e.action_id, tombstone);
