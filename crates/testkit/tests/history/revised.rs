@@ -14,10 +14,14 @@ fn revisions() -> Vec<Value> {
         world.user(user, &["reviewer"], &["leads"], &[]);
     }
     world.agent("bot", "team:ops");
-    let gate =
-        "name: gate\nrules:\n  - { decision: require_approval, approvers: [leads], quorum: 2, editable: [/amount] }\n";
-    let rules = "organization: acme\nchannels: { mail: { decide: low_risk } }\n";
-    world.policy(&[("acme.yaml", rules), ("gate.yaml", gate)]);
+    let gate = "name: gate\nrules:\n  - { decision: require_approval, approvers: [desk], editable: [/amount] }\n";
+    let rules = "organization: acme
+teams: [leads]
+channels: { mail: { decide: low_risk } }
+routes: { desk: { steps: [{ to: [leads], within: 30m, quorum: 2 }], deadline: 1h } }
+";
+    let tools = "tools: [{ tool: pay, risk: R1 }]\n";
+    world.policy(&[("acme.yaml", rules), ("gate.yaml", gate), ("tools.yaml", tools)]);
     let mut ask = |amount: &str| {
         let body = format!(r#"{{"action":"pay","amount":"{amount}"}}"#);
         world.submit("bot", &body).unwrap().decision.action_id
