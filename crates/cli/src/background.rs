@@ -10,7 +10,9 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use countersign_client::{Client, Credential};
 use serde::Deserialize;
 
 use crate::failure::{Failure, Result};
@@ -144,9 +146,36 @@ impl Background {
         self.agent_key().is_file().then_some(found.address)
     }
 
+    /// Where the server is now, after whoever starts or stops it: its lock is held, by the process that left the address.
+    fn running(&self) -> Result<String> {
+        let file = self.turns()?;
+        file.lock_shared()
+            .map_err(|error| Failure::io("lock", &self.root, &error))?;
+        let found = self.server(&Turn { _file: file })?;
+        found.map(|local| local.address).ok_or_else(|| {
+            Failure::unreachable("the server of local mode does not run")
+                .next("start it with `countersign local start`")
+        })
+    }
+
+    /// A client of the server, which is started where it does not run. Once it has ended anybody may listen at its address, so
+    /// before each request it is looked where it is.
+    pub(crate) fn client(&self, key: impl FnOnce() -> Result<String>) -> Result<Client> {
+        let address = self.reach()?;
+        // The first start makes the keys.
+        let client = Client::new(&address, &Credential::Key(key()?))?;
+        let background = self.clone();
+        Ok(client.found_by(Arc::new(move || {
+            let background = background.clone();
+            // It may wait for a server that starts or stops.
+            let look = tokio::task::spawn_blocking(move || background.running().map_err(|failure| failure.what));
+            Box::pin(async move { look.await.unwrap_or_else(|error| Err(error.to_string())) })
+        })))
+    }
+
     /// The server's address. Where it does not run it is started, by a process of its own, as whoever needs it here may have
     /// a short life.
-    pub(crate) fn reach(&self) -> Result<String> {
+    fn reach(&self) -> Result<String> {
         if let Some(address) = self.address() {
             return Ok(address);
         }

@@ -198,10 +198,9 @@ fn at_a_terminal() -> bool {
 /// The person's session with the server of local mode.
 fn local_mode() -> Result<Session> {
     let background = Background::find()?;
-    let address = background.reach()?;
-    let key = crate::secret::in_file(&background.person_key())?;
+    let key = || crate::secret::in_file(&background.person_key());
     Ok(Session {
-        client: Client::new(&address, &Credential::Key(key))?,
+        client: background.client(key)?,
         hosted: None,
     })
 }

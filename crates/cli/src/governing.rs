@@ -67,17 +67,17 @@ impl Governing {
     /// What asks the server.
     pub(crate) fn ready(&self) -> Result<Ready> {
         let local = self.names_nothing();
-        let (at, key) = if local {
-            let background = Background::find()?;
-            (background.reach()?, key_in(&background.agent_key())?)
-        } else {
-            (self.deciding.address()?, self.key()?)
-        };
-        let key = key.trim();
         // The server of local mode may listen elsewhere next time, and what waits there waits on.
-        let server = if local { "local" } else { &at };
-        let folder = place(&self.deciding.state_folder()?, server, key);
-        let client = Client::new(&at, &Credential::Key(key.to_owned())).map_err(Failure::from)?;
+        let (client, server, key) = if local {
+            let background = Background::find()?;
+            let client = background.client(|| key_in(&background.agent_key()))?;
+            (client, "local".to_owned(), key_in(&background.agent_key())?)
+        } else {
+            let (at, key) = (self.deciding.address()?, self.key()?);
+            let client = Client::new(&at, &Credential::Key(key.trim().to_owned())).map_err(Failure::from)?;
+            (client, at, key)
+        };
+        let folder = place(&self.deciding.state_folder()?, &server, key.trim());
         let mut governor = Governor::new(client, &folder);
         if self.observe {
             let notes = folder.join("observed.jsonl");

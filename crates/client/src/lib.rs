@@ -7,6 +7,8 @@ mod calls;
 mod error;
 mod streamed;
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use reqwest::Method;
@@ -62,12 +64,17 @@ impl Credential {
     }
 }
 
+/// Where a server is at the moment, or why that is not known.
+pub type Whereabouts = dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, String>> + Send>> + Send + Sync;
+
 /// A client of one server.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: String,
     headers: HeaderMap,
+    /// Asked before each request, where the server is none that stays at its address.
+    whereabouts: Option<Arc<Whereabouts>>,
 }
 
 /// What a server answered with a status of success.
@@ -94,7 +101,33 @@ impl Client {
         }
         let headers = credential.headers()?;
         let http = http_client(base.starts_with("https://")).map_err(ClientError::Setup)?;
-        Ok(Client { http, base, headers })
+        Ok(Client {
+            http,
+            base,
+            headers,
+            whereabouts: None,
+        })
+    }
+
+    /// The same client, of a server whose address somebody else may take once it has ended: before each request it is looked
+    /// where the server is, and the credential is sent there and nowhere else.
+    #[must_use]
+    pub fn found_by(self, whereabouts: Arc<Whereabouts>) -> Client {
+        Client {
+            whereabouts: Some(whereabouts),
+            ..self
+        }
+    }
+
+    /// Where the next request goes.
+    async fn place(&self) -> Result<String, ClientError> {
+        let Some(whereabouts) = &self.whereabouts else {
+            return Ok(self.base.clone());
+        };
+        whereabouts().await.map_err(|why| ClientError::Unreachable {
+            url: self.base.clone(),
+            why,
+        })
     }
 
     /// A client of the same server that proves somebody else, over the same connections.
@@ -141,15 +174,13 @@ impl Client {
         body: Option<Vec<u8>>,
         headers: HeaderMap,
     ) -> Result<Answer, ClientError> {
-        let mut request = self
-            .http
-            .request(method, format!("{}{path}", self.base))
-            .timeout(TIMEOUT);
+        let place = self.place().await?;
+        let mut request = self.http.request(method, format!("{place}{path}")).timeout(TIMEOUT);
         if let Some(body) = body {
             request = request.body(body);
         }
         let unreachable = |error: reqwest::Error| ClientError::Unreachable {
-            url: self.base.clone(),
+            url: place.clone(),
             why: error::innermost(&error),
         };
         let answer = request.headers(headers).send().await.map_err(unreachable)?;

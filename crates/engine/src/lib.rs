@@ -3,6 +3,7 @@
 //! Everything that changes state is a command that the sequencer hands to the pure core.
 
 mod actions;
+mod addresses;
 mod approvals;
 mod audit;
 mod auth;

@@ -74,6 +74,10 @@ impl Engine {
             may.then(|| state.asked_until(approval, &person)).flatten()
         });
         let Some(until) = until.await? else { return Ok(None) };
+        // Of a mailbox that two people have, nobody can say who follows its links.
+        if !self.has_own_address(org, &user).await? {
+            return Ok(None);
+        }
         let secret = Zeroizing::new(crate::random::bytes::<32>());
         let made = ApprovalLinked {
             action_id: pending.action_id,

@@ -219,7 +219,7 @@ impl Engine {
     }
 
     /// The e-mail address that a profile holds.
-    async fn address_of(&self, org: &Org, profile: Option<u64>) -> Result<Option<String>, EngineError> {
+    pub(crate) async fn address_of(&self, org: &Org, profile: Option<u64>) -> Result<Option<String>, EngineError> {
         let Some(seq) = profile else { return Ok(None) };
         let profile = self.profile(org, seq).await?;
         Ok(profile.get("email").and_then(|email| email.as_str()).map(str::to_owned))

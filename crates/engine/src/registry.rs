@@ -111,6 +111,7 @@ impl Engine {
     /// Adds a person and issues a key for them.
     pub async fn add_user(&self, request: &Request<'_>, user: NewUser) -> Result<Registered, EngineError> {
         self.check_slack_id(&request.caller.org, &user).await?;
+        self.check_address(&request.caller.org, &user).await?;
         let (added, profile) = self.user(&request.caller.org, user)?;
         let (key, issued, secret) = self.new_key(request.caller, ActorKind::User, &added.user, &[], None)?;
         let command = Command::PutUser(Box::new(added), profile, Some(Box::new(issued)));
@@ -127,6 +128,7 @@ impl Engine {
             return Err(Refusal::missing("user", &user.id).into());
         }
         self.check_slack_id(&caller.org, &user).await?;
+        self.check_address(&caller.org, &user).await?;
         let (added, profile) = self.user(&request.caller.org, user)?;
         self.register(request, Command::PutUser(Box::new(added), profile, None), None)
             .await

@@ -183,25 +183,8 @@ impl Engine {
 
     /// People whose profiles name this Slack account, with their roles.
     async fn people_of_slack(&self, org: &Org, slack_id: &str) -> Result<Vec<(String, Vec<String>)>, EngineError> {
-        let people = self.look(org, |state| {
-            let people = state.users().iter();
-            people
-                .filter_map(|(id, user)| Some((id.clone(), user.profile?, user.roles.clone())))
-                .collect::<Vec<_>>()
-        });
-        let (people, inner, name) = (people.await?, self.inner.clone(), org.clone());
         let slack_id = slack_id.to_owned();
-        blocking(move || {
-            let mut found = Vec::new();
-            for (id, profile, roles) in people {
-                let profile = inner.json_payload(&name, profile)?;
-                if profile.get("slack_id").and_then(Value::as_str) == Some(&slack_id) {
-                    found.push((id, roles));
-                }
-            }
-            Ok(found)
-        })
-        .await
+        self.people_whose(org, "slack_id", move |known| known == slack_id).await
     }
 
     /// The person whose profile names this Slack account. Of one that several people claim nobody can say whose it is.

@@ -129,6 +129,15 @@ impl Governor {
         }
     }
 
+    /// Looks once at an action that waits. `None` if nothing came of it that would last: no server, or one that is busy.
+    pub(crate) async fn look(&self, action: &ActionBody) -> Option<Ruling> {
+        match self.ask(action, None, Instant::now()).await {
+            Ok(ruling) => Some(ruling),
+            Err(error) if passes(&error) => None,
+            Err(error) => Some(failed(&error)),
+        }
+    }
+
     async fn ask(&self, action: &ActionBody, key: Option<&str>, until: Instant) -> Result<Ruling, ClientError> {
         let name = fingerprint(action);
         if let Some(id) = self.folder.find(&name) {
@@ -415,6 +424,15 @@ fn changed_out_of_sight(answer: &ActionAnswer, decision: Value) -> Ruling {
              kept. Nothing was run. Whoever changed it has to run it, or it is asked for anew. (decision {id})"
         ),
         decision,
+    }
+}
+
+/// Whether the same question may be answered in a while.
+fn passes(error: &ClientError) -> bool {
+    match error {
+        ClientError::Unreachable { .. } => true,
+        ClientError::Problem(problem) => problem.status == 429 || problem.status >= 500,
+        ClientError::Setup(_) | ClientError::Unreadable { .. } => false,
     }
 }
 

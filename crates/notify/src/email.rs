@@ -26,6 +26,8 @@ mod tests;
 
 /// The longest text of an agent's in a message, in characters; the rest is behind the link.
 const AGENT_WORDS: usize = 2000;
+/// What stands between what Countersign says and what an agent does.
+const RULE: &str = "--------";
 
 /// A server that takes mail, and how to sign in there.
 #[derive(Clone)]
@@ -181,9 +183,10 @@ fn text_of(notices: &[Notice]) -> String {
         }
         lines.push(format!("Open: {}", notice.link));
         if let Some(words) = &notice.agent_says {
-            lines.extend([String::new(), "The agent says, and nobody has checked:".to_owned()]);
+            let heading = "The agent says, and nobody has checked:";
+            lines.extend([String::new(), RULE.to_owned(), heading.to_owned()]);
             lines.extend(
-                clipped(words, AGENT_WORDS)
+                unlinked(&clipped(words, AGENT_WORDS))
                     .lines()
                     .map(|line| format!("> {}", one_line(line))),
             );
@@ -201,8 +204,8 @@ fn html_of(notices: &[Notice]) -> String {
             .collect();
         let words = notice.agent_says.as_ref().map(|words| {
             format!(
-                "<p>The agent says, and nobody has checked:</p><blockquote>{}</blockquote>",
-                escaped(&clipped(words, AGENT_WORDS)).replace('\n', "<br>")
+                "<hr><p>The agent says, and nobody has checked:</p><blockquote>{}</blockquote>",
+                escaped(&unlinked(&clipped(words, AGENT_WORDS))).replace('\n', "<br>")
             )
         });
         let decide = notice.decide.as_ref().map(|decide| {
@@ -220,6 +223,25 @@ fn html_of(notices: &[Notice]) -> String {
     };
     let all: Vec<_> = notices.iter().map(one).collect();
     format!("<!doctype html><html><body>{}</body></html>\n", all.join("<hr>"))
+}
+
+/// What an agent says, with brackets in all that a mail program would make a link of by itself: beside a link that decides,
+/// another one must not pass for it.
+fn unlinked(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let (mut before, mut rest) = (' ', text.chars().peekable());
+    while let Some(c) = rest.next() {
+        let next = rest.peek().copied().unwrap_or(' ');
+        match c {
+            ':' if next == '/' => safe.push_str("[:]"),
+            // `example.com` as well as `www.`; a sum such as 3.50 is none.
+            '.' if before.is_alphanumeric() && next.is_alphabetic() => safe.push_str("[.]"),
+            '@' if before.is_alphanumeric() && next.is_alphanumeric() => safe.push_str("[@]"),
+            other => safe.push(other),
+        }
+        before = c;
+    }
+    safe
 }
 
 /// Text that stands for itself in HTML, in an element as well as in a quoted attribute.

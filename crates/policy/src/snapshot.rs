@@ -326,13 +326,14 @@ impl Snapshot {
 
     /// The risk that the catalogue gives a tool, `R0` to `R4`.
     pub fn risk(&self, tool: &str) -> Option<&str> {
-        match &self.tools.get(tool)?.fact {
-            crate::value::Value::Map(fact) => match fact.get("risk")? {
-                crate::value::Value::String(risk) => Some(risk),
-                _other => None,
-            },
-            _other => None,
-        }
+        self.tools.get(tool)?.risk()
+    }
+
+    /// The highest risk that the catalogue gives a tool: as usual, or for an agent that has read something from outside.
+    pub fn highest_risk(&self, tool: &str) -> Option<&str> {
+        let tool = self.tools.get(tool)?;
+        // `R0` to `R4` are in the order of their names.
+        tool.risk().max(tool.tainted.as_ref().and_then(|raised| raised.risk()))
     }
 
     /// Every budget, by name.

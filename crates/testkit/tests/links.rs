@@ -1,10 +1,14 @@
 //! Links of one use: whoever has one decides as the person it was made for, once, and only where policy lets that be enough.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-use countersign_core::Span;
-use countersign_core::event::{Event, Verb};
+use countersign_core::event::{Event, UserAdded, Verb};
 use countersign_core::ids::ActionId;
-use countersign_testkit::World;
+use countersign_core::policy::Value;
+use countersign_core::record::ActorKind;
+use countersign_core::redact::Redactor;
+use countersign_core::stored::store_value;
+use countersign_core::{Command, Span};
+use countersign_testkit::{World, by};
 
 const GATE: &str = "name: gate
 rules:
@@ -141,14 +145,96 @@ fn a_link_ends_when_policy_does_not_want_it_any_more_or_the_tool_becomes_risky()
 }
 
 #[test]
-fn a_link_ends_with_the_right_to_decide() {
+fn a_link_ends_with_the_right_to_decide_and_does_not_come_back_with_it() {
     let mut world = world();
     let pay = ask(&mut world, "pay");
     let link = world.link("dana", pay, "mail", [1; 32]).unwrap();
-    world.user("dana", &["viewer"], &["leads"], &[]);
-    assert_eq!(code(world.vote_by_link("dana", pay, "mail", link)), "not_eligible");
     world.user("dana", &["reviewer"], &[], &[]);
     assert_eq!(code(world.vote_by_link("dana", pay, "mail", link)), "not_eligible");
+    world.user("dana", &["viewer"], &["leads"], &[]);
+    world.user("dana", &["reviewer"], &["leads"], &[]);
+    assert_eq!(code(world.vote_by_link("dana", pay, "mail", link)), "link_over");
+    let again = world.link("dana", pay, "mail", [2; 32]).unwrap();
+    world.vote_by_link("dana", pay, "mail", again).unwrap();
+}
+
+#[test]
+fn a_link_ends_when_its_person_is_removed_and_does_not_come_back_with_the_name() {
+    let mut world = world();
+    let pay = ask(&mut world, "pay");
+    let link = world.link("dana", pay, "mail", [1; 32]).unwrap();
+    let others = world.link("erin", pay, "mail", [2; 32]).unwrap();
+    world.give(by(ActorKind::User, "root"), Command::RemoveUser("dana".into()));
+    world.user("dana", &["reviewer"], &["leads"], &[]);
+    assert_eq!(code(world.vote_by_link("dana", pay, "mail", link)), "link_over");
+    world.vote_by_link("erin", pay, "mail", others).unwrap();
+}
+
+#[test]
+fn a_link_ends_with_the_address_that_it_was_sent_to_and_with_nothing_else_of_a_person() {
+    let mut world = world();
+    let (pay, other) = (ask(&mut world, "pay"), ask(&mut world, "pay"));
+    let link = world.link("dana", pay, "mail", [1; 32]).unwrap();
+    let second = world.link("dana", other, "mail", [2; 32]).unwrap();
+    world.user("dana", &["reviewer", "viewer"], &["leads"], &[]);
+    world.vote_by_link("dana", pay, "mail", link).unwrap();
+    let added = UserAdded {
+        duties: Vec::new(),
+        manager: None,
+        roles: vec!["reviewer".into()],
+        teams: vec!["leads".into()],
+        user: "dana".into(),
+        zone: None,
+    };
+    let profile = Value::Map([("email".to_owned(), Value::from("dana@example.org"))].into());
+    let address = store_value(&profile, &Redactor::standard(), &Default::default(), [5; 32], "default").0;
+    world.give(
+        by(ActorKind::Operator, "setup"),
+        Command::PutUser(Box::new(added), Some(address), None),
+    );
+    assert_eq!(code(world.vote_by_link("dana", other, "mail", second)), "link_over");
+}
+
+#[test]
+fn who_is_not_asked_any_more_is_shown_nothing_by_a_link() {
+    let mut world = world();
+    let pay = ask(&mut world, "pay");
+    let link = world.link("dana", pay, "mail", [1; 32]).unwrap();
+    let approval = world.view(pay).approval.unwrap().opened.approval;
+    assert!(world.state.open_link(approval, &link, world.now).is_some());
+    assert!(world.state.asked_until(approval, "dana").is_some());
+    world.user("dana", &["reviewer"], &[], &[]);
+    assert_eq!(world.state.open_link(approval, &link, world.now), None);
+    assert_eq!(world.state.asked_until(approval, "dana"), None);
+}
+
+#[test]
+fn nothing_is_decided_by_a_link_that_may_count_as_high_or_of_which_nothing_is_known() {
+    let tainted = "tools: [{ tool: pay, risk: R1, when_tainted: { risk: R3 } }]\n";
+    let unknown = "tools: [{ tool: pay, class: money }]\n";
+    for tools in [tainted, unknown, "tools: [{ tool: wipe, risk: R3 }]\n"] {
+        let mut world = world();
+        world.policy(&[
+            ("gate.yaml", GATE),
+            ("tools.yaml", tools),
+            ("org.yaml", &organization(LOW)),
+        ]);
+        let pay = ask(&mut world, "pay");
+        assert_eq!(code(world.link("dana", pay, "mail", [1; 32])), "not_by_link", "{tools}");
+    }
+}
+
+#[test]
+fn nothing_is_decided_by_a_link_that_takes_no_route() {
+    let mut world = world();
+    let gate = GATE.replace("approvers: [desk]", "approvers: [leads]");
+    world.policy(&[
+        ("gate.yaml", &gate),
+        ("tools.yaml", TOOLS),
+        ("org.yaml", &organization(LOW)),
+    ]);
+    let pay = ask(&mut world, "pay");
+    assert_eq!(code(world.link("dana", pay, "mail", [1; 32])), "not_by_link");
 }
 
 #[test]

@@ -136,10 +136,11 @@ fn decide_by_a_link(world: &mut World) {
     let org = "organization: acme
 teams: [leads]
 channels: { post: { decide: low_risk } }
-routes: { desk: { steps: [{ to: [leads] }], deadline: 1h } }
+routes: { desk: { steps: [{ to: [leads], within: 30m }], deadline: 1h } }
 ";
     let gate = POLICY.replace("approvers: [leads]", "approvers: [desk]");
-    world.policy(&[("gate.yaml", &gate), ("org.yaml", org)]);
+    let tools = "tools: [{ tool: pay, risk: R1 }]\n";
+    world.policy(&[("gate.yaml", &gate), ("org.yaml", org), ("tools.yaml", tools)]);
     let pay = world.submit("bot", r#"{"action":"pay","amount":"6"}"#).unwrap();
     let link = world.link("dana", pay.decision.action_id, "post", [7; 32]).unwrap();
     world

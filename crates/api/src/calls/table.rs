@@ -187,14 +187,14 @@ pub(super) static CALLS: &[Call] = &[
         .idempotent()
         .takes::<NewUserBody>(r#"{"id": "mara", "roles": ["reviewer"], "teams": ["security-team"]}"#)
         .creates::<AddedUser>()
-        .problems(&[(409, "already_registered"), (409, "slack_id_taken"), (422, "invalid_id"), (422, "unknown_manager"), (422, "unknown_zone")]),
+        .problems(&[(409, "already_registered"), (409, "email_taken"), (409, "slack_id_taken"), (422, "invalid_id"), (422, "unknown_manager"), (422, "unknown_zone")]),
     Call::new("users", Get, "/v1/users", people(READERS)).about("Lists people.").answers::<UsersAnswer>(),
     Call::new("put_user", Put, "/v1/users/{id}", people(&[Admin]))
         .about("Changes what a person may do.")
         .with(&[USER])
         .takes::<UserBody>(r#"{"roles": ["reviewer", "auditor"], "teams": ["security-team"]}"#)
         .answers::<UserAnswer>()
-        .problems(&[(409, "last_admin"), (409, "slack_id_taken"), (422, "invalid_id"), (422, "unknown_manager"), (422, "unknown_zone")]),
+        .problems(&[(409, "email_taken"), (409, "last_admin"), (409, "slack_id_taken"), (422, "invalid_id"), (422, "unknown_manager"), (422, "unknown_zone")]),
     Call::new("remove_user", Delete, "/v1/users/{id}", people(&[Admin]))
         .about("Removes a person; the person's keys end with it.")
         .with(&[USER])

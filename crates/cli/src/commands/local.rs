@@ -24,14 +24,22 @@ use crate::local::Local;
 use crate::signer_state;
 
 /// The policies that local mode begins with.
-const STARTER: [(&str, &str); 3] = [
+const STARTER: [(&str, &str); 5] = [
     (
         "assistant.yaml",
         include_str!("../../../../examples/laptop/policies/assistant.yaml"),
     ),
     (
+        "keys.yaml",
+        include_str!("../../../../examples/laptop/policies/keys.yaml"),
+    ),
+    (
         "organization.yaml",
         include_str!("../../../../examples/laptop/policies/organization.yaml"),
+    ),
+    (
+        "reading.yaml",
+        include_str!("../../../../examples/laptop/policies/reading.yaml"),
     ),
     (
         "tests.yaml",

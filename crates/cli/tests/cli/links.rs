@@ -11,14 +11,14 @@ use crate::scene::{Scene, Server, text};
 const ORGANIZATION: &str = "organization: acme
 teams: [desk]
 channels: { mail: { decide: low_risk } }
-routes: { payments: { steps: [{ to: [\"team:desk\"] }], deadline: 1h } }
+routes: { tills: { steps: [{ to: [desk], within: 1h }], deadline: 2h } }
 ";
 const GATE: &str = "name: gate
 rules:
-  - { condition: \"action == 'pay'\", decision: require_approval, approvers: [payments] }
-  - { condition: \"action == 'wipe'\", decision: require_approval, approvers: [payments] }
+  - { condition: \"action == 'pay'\", decision: require_approval, approvers: [tills] }
+  - { condition: \"action == 'wipe'\", decision: require_approval, approvers: [tills] }
 ";
-const TOOLS: &str = "tools: [{ tool: wipe, risk: R4 }]\n";
+const TOOLS: &str = "tools: [{ tool: pay, risk: R1 }, { tool: wipe, risk: R4 }]\n";
 
 struct World {
     scene: Scene,

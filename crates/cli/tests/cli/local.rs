@@ -113,9 +113,12 @@ struct Wrapped {
 
 impl Wrapped {
     fn call(&mut self, name: &str, path: &str) -> Value {
+        self.ask("tools/call", &json!({ "name": name, "arguments": { "path": path } }))
+    }
+
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
         self.calls += 1;
-        let params = json!({ "name": name, "arguments": { "path": path } });
-        let call = json!({ "jsonrpc": "2.0", "id": self.calls, "method": "tools/call", "params": params });
+        let call = json!({ "jsonrpc": "2.0", "id": self.calls, "method": method, "params": params });
         let stdin = self.stdin.as_mut().expect("it is open");
         writeln!(stdin, "{call}").expect("the wrapper reads");
         let mut line = String::new();
@@ -247,6 +250,60 @@ fn a_server_that_was_killed_is_noticed_and_the_next_one_goes_on_at_the_same_plac
     assert_eq!(laptop.status()["address"], status["address"]);
     assert!(said(&before.call("delete_file", "a")).starts_with("Denied by policy"));
     assert_eq!(laptop.servers().len(), 1);
+}
+
+#[test]
+fn a_wrapper_shows_its_key_to_nobody_who_took_the_server_s_port() {
+    let laptop = Laptop::new();
+    let mut wrapped = laptop.wrap(&["--hold", "0s", "--", "cat"]);
+    assert!(said(&wrapped.call("delete_file", "a")).starts_with("Denied by policy"));
+    let address = text(&laptop.status(), "/address");
+    assert_eq!(laptop.run(&["local", "stop"]).code, 0);
+    let place = address.trim_start_matches("http://");
+    let taken = std::net::TcpListener::bind(place).expect("the port is free");
+    taken.set_nonblocking(true).expect("it need not wait");
+    let (over, is_over) = std::sync::mpsc::channel::<()>();
+    let came = std::thread::spawn(move || {
+        let mut came = 0;
+        while is_over.recv_timeout(Duration::from_millis(10)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            // Whoever comes is told nothing, and left.
+            came += u32::from(taken.accept().is_ok());
+        }
+        came + u32::from(taken.accept().is_ok())
+    });
+    let refused = wrapped.call("read_text_file", "a");
+    assert!(said(&refused).starts_with("Not decided"), "{refused}");
+    assert!(said(&refused).contains("does not run"), "{refused}");
+    // The next server listens elsewhere, which the wrapper finds by itself.
+    let started = laptop.run(&["local", "start", "--json"]).json();
+    assert_ne!(text(&started, "/address"), address);
+    assert!(said(&wrapped.call("delete_file", "a")).starts_with("Denied by policy"));
+    over.send(()).expect("it still listens");
+    // A start asks for the port without speaking to it.
+    assert_eq!(came.join().expect("it ends"), 0);
+}
+
+#[test]
+fn a_task_outlives_a_server_that_is_away_while_people_decide() {
+    let laptop = Laptop::new();
+    let mut wrapped = laptop.wrap(&["--hold", "0s", "--", "cat"]);
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": { "extensions": { "io.modelcontextprotocol/tasks": {} } },
+    });
+    let call = json!({ "name": "write_file", "arguments": { "path": "a" }, "_meta": meta });
+    let made = wrapped.ask("tools/call", &call);
+    let task = json!({ "taskId": made["result"]["taskId"], "_meta": meta });
+    assert_eq!(made["result"]["status"], "working", "{made}");
+    let waiting = laptop.waiting();
+    assert_eq!(laptop.run(&["local", "stop"]).code, 0);
+    let away = wrapped.ask("tasks/get", &task);
+    assert_eq!(away["result"]["status"], "working", "{away}");
+    assert_eq!(laptop.run(&["local", "start"]).code, 0);
+    laptop.typed(&["approvals", "reject", &waiting[0], "--comment", "not this one"]);
+    let over = wrapped.ask("tasks/get", &task);
+    assert_eq!(over["result"]["status"], "completed", "{over}");
+    assert!(over.to_string().contains("A reviewer rejected this"), "{over}");
 }
 
 #[test]

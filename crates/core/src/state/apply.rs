@@ -5,6 +5,7 @@ mod outcome;
 
 use std::sync::Arc;
 
+use super::people;
 use super::{
     Agent, Due, GRACE, HandedOn, IDEMPOTENCY_SPAN, Kill, OpenAction, OpenAlert, OpenApproval, OpenPermit,
     PendingDelivery, REFUSAL_SPAN, RefusalWindow, Remembered, State, StoredSnapshot, User,
@@ -258,10 +259,16 @@ impl State {
                     teams: e.teams.clone(),
                     zone: e.zone.clone(),
                 };
+                let before = self.users.get(&e.user).map(|before| before.profile);
+                // With the profile goes the address; and whoever gets a right back gets no old link back.
+                if before.is_some_and(|before| before != user.profile) || !people::may_vote(&user) {
+                    self.end_links_of(&e.user);
+                }
                 self.users.insert(e.user.clone(), user);
             }
             Event::UserRemoved(e) => {
                 self.users.remove(&e.user);
+                self.end_links_of(&e.user);
                 for key in self.keys.values_mut() {
                     if key.kind == ActorKind::User && key.subject == e.user {
                         key.revoked = true;

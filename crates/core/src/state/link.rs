@@ -30,8 +30,8 @@ pub struct OpenLink {
 }
 
 impl State {
-    /// Whether a request may be decided over a channel by a link: policy says so of the channel, it takes a route,
-    /// every one is content with little assurance, and its tool is not of high risk.
+    /// Whether a request may be decided over a channel by a link: policy says so of the channel, it takes routes that are all
+    /// content with little assurance, and its tool is known and never counts as one of high risk.
     pub fn may_be_linked(&self, id: ApprovalId, channel: &str, live: Option<&Snapshot>) -> bool {
         let Some(open) = self.approvals.get(&id) else {
             return false;
@@ -50,20 +50,24 @@ impl State {
                 .route(name)
                 .is_some_and(|route| route.assurance == Assurance::Low)
         };
-        let risk = live.risk(&action.tool);
-        let mut routes = open.tracks.iter().map(|track| &*track.rules.route);
-        !open.tracks.is_empty() && routes.all(of_route) && !risk.is_some_and(|risk| HIGH.contains(&risk))
+        // What is not known may be high.
+        let known = live.risk(&action.tool).is_some();
+        let high = live.highest_risk(&action.tool).is_some_and(|risk| HIGH.contains(&risk));
+        let routes = !open.tracks.is_empty() && open.tracks.iter().all(|track| of_route(&track.rules.route));
+        routes && known && !high
     }
 
-    /// The link of a request with this digest, if it works.
+    /// The link of a request with this digest, if it works: its person is still asked.
     pub fn open_link(&self, id: ApprovalId, link: &Digest, now: Time) -> Option<&OpenLink> {
-        let links = self.approvals.get(&id)?.links.iter();
-        links.into_iter().find(|open| open.link == *link && open.until > now)
+        let approval = self.approvals.get(&id)?;
+        let mut links = approval.links.iter();
+        let found = links.find(|open| open.link == *link && open.until > now);
+        found.filter(|open| self.is_asked(approval, &open.user))
     }
 
-    /// Until when somebody is asked: the time of the step, or the request's.
+    /// Until when somebody is asked: the time of the step, or the request's. Nothing if they are not.
     pub fn asked_until(&self, id: ApprovalId, user: &str) -> Option<Time> {
-        let open = self.approvals.get(&id)?;
+        let open = self.approvals.get(&id).filter(|open| self.is_asked(open, user))?;
         let asks = |track: &&OpenTrack| {
             let slots = track.current_stage().flat_map(|step| &step.slots);
             slots
@@ -72,6 +76,16 @@ impl State {
         };
         let steps = open.tracks.iter().filter(asks).filter_map(|track| track.due);
         Some(steps.max().unwrap_or(open.deadline).min(open.deadline))
+    }
+
+    /// Ends the links of a person everywhere: whoever has them may not be that person any more.
+    pub(super) fn end_links_of(&mut self, user: &str) {
+        let theirs = |open: &OpenLink| open.user == user;
+        for approval in self.approvals.values_mut() {
+            if approval.links.iter().any(theirs) {
+                approval.links.retain(|open| !theirs(open));
+            }
+        }
     }
 
     /// Makes a link work.

@@ -40,7 +40,7 @@ impl State {
             ),
             None if matches!(vote.verb, Verb::Approve | Verb::Edit) => {
                 let tool = self.actions.get(&approval.action_id).map(|action| &*action.tool);
-                let risk = tool.and_then(|tool| ctx.live?.risk(tool));
+                let risk = tool.and_then(|tool| ctx.live?.highest_risk(tool));
                 match risk.filter(|risk| HIGH.contains(risk)) {
                     Some(risk) => {
                         let detail = format!("the tool is of risk {risk}, and the vote does not say what was seen");

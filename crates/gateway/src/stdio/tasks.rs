@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign_core::Time;
 use countersign_core::digest::hex;
@@ -206,18 +206,22 @@ impl Wrapper {
 
     /// Looks whether people have decided, and lets the call run if they said yes. One look at a time: a permit is there once.
     async fn look(self: &Arc<Self>, name: &str, to_server: &mpsc::Sender<Vec<u8>>) {
-        let (call, line) = {
+        let (call, line, why) = {
             let mut tasks = lock(&self.tasks);
             let Some(task) = tasks.0.get_mut(name) else { return };
             let Stage::Waiting(why) = task.stage.clone() else {
                 return;
             };
-            task.stage = Stage::Looking(why);
-            (task.call.clone(), task.line.clone())
+            task.stage = Stage::Looking(why.clone());
+            (task.call.clone(), task.line.clone(), why)
         };
         let options = &self.options;
         let action = calls::action(&options.server, options.env.as_deref(), options.run.clone(), &call);
-        match self.governor.rule(&action, None, Instant::now()).await {
+        let Some(ruling) = self.governor.look(&action).await else {
+            // People still decide; that one look found nobody ends nothing.
+            return self.on_with(name, Stage::Waiting(why));
+        };
+        match ruling {
             Ruling::Waiting(waiting) => self.on_with(name, Stage::Waiting(waiting.sentence)),
             Ruling::Refused { sentence, decision } => {
                 let told = answer::told(&call.id, call.modern, &sentence, &decision);

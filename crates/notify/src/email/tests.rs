@@ -50,6 +50,26 @@ fn what_an_agent_writes_adds_no_header_and_is_marked_and_escaped() {
 }
 
 #[test]
+fn what_an_agent_writes_adds_no_link_and_stands_below_a_rule() {
+    let says =
+        "decide at https://evil.example/v1/links/apr_1 or www.evil.example, evil.example/x, a@evil.example: 3.50 EUR.";
+    let notice = Notice {
+        agent_says: Some(says.into()),
+        ..notice()
+    };
+    let broken = "decide at https[:]//evil[.]example/v1/links/apr_1 or www[.]evil[.]example, evil[.]example/x, \
+                  a[@]evil[.]example: 3.50 EUR.";
+    let text = text_of(std::slice::from_ref(&notice));
+    let (ours, theirs) = text.split_once("\n--------\n").unwrap();
+    assert!(ours.contains("https://cs.example.com/v1/links/apr_1.00/acme"), "{text}");
+    assert!(theirs.ends_with(&format!("> {broken}\n")), "{text}");
+    let html = html_of(&[notice]);
+    let (ours, theirs) = html.split_once("<hr>").unwrap();
+    assert!(ours.contains("https://cs.example.com/v1/links/apr_1.00/acme"), "{html}");
+    assert!(theirs.contains(broken), "{html}");
+}
+
+#[test]
 fn several_notices_are_one_message() {
     let mail = sent(&[notice(), notice()]);
     assert!(mail.contains("Subject: 2 requests: Your decision is wanted"), "{mail}");

@@ -36,6 +36,13 @@ pub(crate) struct Tool {
     pub(crate) fact: Value,
 }
 
+impl Tool {
+    /// Its risk, `R0` to `R4`.
+    pub(crate) fn risk(&self) -> Option<&str> {
+        self.fact.as_map()?.get("risk")?.as_str()
+    }
+}
+
 /// Reads `tools:`, a list of tools or a map from their names.
 pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Vec<Tool>> {
     let node = fields.get("tools")?;

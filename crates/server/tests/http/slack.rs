@@ -283,6 +283,25 @@ async fn channels_show_no_secret_and_go_only_where_they_may() {
 }
 
 #[tokio::test]
+async fn an_address_belongs_to_one_person() {
+    let acme = with_slack().await;
+    let Acme { server, admin, .. } = &acme;
+    let lea = json!({ "roles": ["reviewer"], "teams": ["leads"], "email": "Lea@Example.com" });
+    server.call(admin, "PUT", "/v1/users/lea", Some(&lea)).await.good();
+    server.call(admin, "PUT", "/v1/users/lea", Some(&lea)).await.good();
+    let mallory = json!({ "id": "mallory", "roles": ["reviewer"], "email": "lea@example.COM" });
+    let refused = server.post(admin, "/v1/users", &mallory).await;
+    assert_eq!(refused.problem(409), "email_taken");
+    let vic = json!({ "roles": ["reviewer"], "email": "LEA@example.com" });
+    let refused = server.call(admin, "PUT", "/v1/users/vic", Some(&vic)).await;
+    assert_eq!(refused.problem(409), "email_taken");
+    // Once it is free somebody else may have it.
+    let lea = json!({ "roles": ["reviewer"], "teams": ["leads"], "email": "other@example.com" });
+    server.call(admin, "PUT", "/v1/users/lea", Some(&lea)).await.good();
+    server.call(admin, "PUT", "/v1/users/vic", Some(&vic)).await.good();
+}
+
+#[tokio::test]
 async fn a_slack_account_belongs_to_one_person() {
     let acme = with_slack().await;
     let Acme { server, admin, .. } = &acme;

@@ -25,7 +25,8 @@ teams: [leads]
 channels: { mail: { decide: low_risk } }
 routes: { desk: { steps: [{ to: [leads] }], deadline: 1h } }
 ";
-    world.policy(&[("acme.yaml", rules), ("gate.yaml", gate)]);
+    let tools = "tools: [{ tool: pay, risk: R1 }]\n";
+    world.policy(&[("acme.yaml", rules), ("gate.yaml", gate), ("tools.yaml", tools)]);
     let mut ask = |amount: &str| {
         let body = format!(r#"{{"action":"pay","amount":"{amount}"}}"#);
         world.submit("bot", &body).unwrap().decision.action_id
