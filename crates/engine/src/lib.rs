@@ -492,10 +492,3 @@ impl Inner {
         self.stopping.load(Ordering::Relaxed)
     }
 }
-
-impl OrgHandle {
-    /// The live snapshot as of the last commit.
-    pub fn live(&self) -> Option<Arc<Snapshot>> {
-        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}

@@ -15,7 +15,7 @@ use crate::error::EngineError;
 use crate::inbox::Lane;
 use crate::intake::Request;
 use crate::ledger::Beside;
-use crate::{Engine, Inner, blocking};
+use crate::{Engine, Inner, OrgHandle, blocking};
 
 /// What a check of policy documents found.
 pub struct PolicyCheck {
@@ -354,4 +354,11 @@ impl Inner {
 /// Drops snapshots that nobody but the cache holds.
 fn drop_unused(known: &mut HashMap<Arc<str>, Arc<Snapshot>>) {
     known.retain(|_, snapshot| Arc::strong_count(snapshot) > 1);
+}
+
+impl OrgHandle {
+    /// The live snapshot as of the last commit.
+    pub fn live(&self) -> Option<Arc<Snapshot>> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }

@@ -225,19 +225,6 @@ fn nothing_is_decided_by_a_link_that_may_count_as_high_or_of_which_nothing_is_kn
 }
 
 #[test]
-fn nothing_is_decided_by_a_link_that_takes_no_route() {
-    let mut world = world();
-    let gate = GATE.replace("approvers: [desk]", "approvers: [leads]");
-    world.policy(&[
-        ("gate.yaml", &gate),
-        ("tools.yaml", TOOLS),
-        ("org.yaml", &organization(LOW)),
-    ]);
-    let pay = ask(&mut world, "pay");
-    assert_eq!(code(world.link("dana", pay, "mail", [1; 32])), "not_by_link");
-}
-
-#[test]
 fn whoever_has_voted_by_a_key_has_no_link_left() {
     let mut world = world();
     let organization = organization(LOW).replace("within: 10m }, {", "within: 10m, quorum: 2 }, {");
