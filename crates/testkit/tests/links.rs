@@ -16,7 +16,7 @@ rules:
   - { condition: \"action == 'wipe'\", decision: require_approval, approvers: [desk] }
   - { condition: \"action == 'note'\", decision: require_approval, approvers: [leads] }
 ";
-const TOOLS: &str = "tools: [{ tool: wipe, risk: R3 }, { tool: pay, risk: R2 }]\n";
+const TOOLS: &str = "tools: [{ tool: wipe, risk: R3 }, { tool: pay, risk: R2 }, { tool: note, risk: R1 }]\n";
 
 fn organization(channels: &str) -> String {
     format!(
