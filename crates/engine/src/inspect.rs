@@ -321,11 +321,12 @@ impl Window {
                 Kept::Whole(_) => return Err(format!("the payload of record {seq} is not the one that it commits to")),
                 Kept::Restricted => {}
                 left @ (Kept::Nothing | Kept::Erased) => {
-                    let gone = self.may_be_gone(store, org, seq, &commitment.class, &left)?;
+                    let mut gone = self.may_be_gone(store, org, seq, &commitment.class, &left)?;
                     // A server may have destroyed it meanwhile, and said so.
-                    if !gone
-                        && !(self.go_on(store, org)? && self.may_be_gone(store, org, seq, &commitment.class, &left)?)
-                    {
+                    if !gone && self.go_on(store, org)? {
+                        gone = self.may_be_gone(store, org, seq, &commitment.class, &left)?;
+                    }
+                    if !gone {
                         let what = if matches!(left, Kept::Erased) { "its key" } else { "it" };
                         return Err(format!(
                             "the payload of record {seq} cannot be read: {what} is missing, and no record says that it was destroyed"
