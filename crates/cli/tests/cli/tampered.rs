@@ -75,8 +75,8 @@ if len(sys.argv) == 2:
             print(table, column[1], rows.fetchone()[0])
 else:
     table, column, seed = sys.argv[2], sys.argv[3], int(sys.argv[4])
-    # The shape of a line with a single word is never read.
-    only = {"lines": "agent IS NOT NULL", "shapes": "agent != 0"}.get(table, "true")
+    # The shape of a line that is no decision has too few words to be read, or to be read wrongly.
+    only = {"lines": "agent IS NOT NULL", "shapes": "decision != 0"}.get(table, "true")
     rows = store.execute(f"SELECT DISTINCT {column} FROM {table} WHERE length({column}) > 0 AND {only} ORDER BY {column}").fetchall()
     value = rows[seed * 7 % len(rows)][0]
     if isinstance(value, int):
