@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use countersign_core::event::OutcomeStatus;
 use countersign_core::{Event, Record, Time};
-use countersign_engine::{Engine, OutcomeReport, Settings, SystemClock, Vault};
+use countersign_engine::{Engine, OutcomeReport, RedeemRequest, Settings, SystemClock, Vault};
 use countersign_policy::Decimal;
 use countersign_store::{MemoryStore, SharedMemory, Store};
 use fixture::{acme, activate, permits, request};
@@ -85,6 +85,11 @@ async fn of_many_callers_of_three_nodes_one_alone_tries_an_open_circuit() {
         details: None,
     };
     let id = first.id.unwrap().parse().unwrap();
+    let digest = RedeemRequest::Digest(first.action_digest.parse().unwrap());
+    nodes[2]
+        .redeem(&request(&agent, b"{}", None), &first.permit.unwrap(), digest)
+        .await
+        .unwrap();
     nodes[1]
         .report_outcome(&request(&agent, b"{}", None), id, failed)
         .await

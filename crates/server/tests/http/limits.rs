@@ -170,6 +170,8 @@ async fn an_open_circuit_is_shown_denies_and_is_closed_by_a_person_with_a_reason
     server.policy(admin, &files).await;
     let read = json!({ "tool": "crm/read", "action": "read" });
     let ran = acme.decide(&read).await;
+    let redeem = json!({ "permit": ran["permit"], "action": read });
+    server.post(&acme.agent, "/v1/permits/redeem", &redeem).await.good();
     let outcome = format!("/v1/actions/{}/outcome", ran["id"].as_str().unwrap());
     let failed = json!({ "status": "failed", "cause": "conflicting_instructions" });
     let told = server.post(&acme.agent, &outcome, &failed).await.good();
