@@ -17,7 +17,7 @@ use crate::index::row;
 use crate::ledger::sealed_state;
 use crate::payload::{Kept, Purpose, kept};
 use crate::prune::first_record;
-use crate::signer::{log_vkey, state_of};
+use crate::signer::{state_of, vkey_under};
 use crate::vault::Vault;
 
 /// How many records, lines or secrets are read at once.
@@ -54,7 +54,9 @@ pub fn inspect(
 ) -> Result<Inspected, String> {
     let name = &*org.name;
     let head = store.head(name).map_err(said)?.ok_or("it has no end")?;
-    let vkey = log_vkey(store, name).map_err(said)?;
+    let before = store.pruned(name).map_err(said)?;
+    let state = state_of(store, name).map_err(said)?;
+    let vkey = vkey_under(&state, store, name).map_err(said)?;
     let vkey: VerifyingKey = vkey.parse().map_err(|error| format!("its key: {error}"))?;
     let checkpoint = Checkpoint::open(&vkey, &head.checkpoint).map_err(|error| format!("its checkpoint: {error}"))?;
     if checkpoint.size != head.size {
@@ -63,8 +65,6 @@ pub fn inspect(
     }
     holds(store, name, &checkpoint, &head.edge)?;
     first_names(store, org)?;
-    let before = store.pruned(name).map_err(said)?;
-    let state = state_of(store, name).map_err(said)?;
     // A server may prune meanwhile: what the records say is between what the store said before them and after them.
     let pruned = store.pruned(name).map_err(said)?;
     if state.pruned() < before || state.pruned() > pruned {
@@ -80,7 +80,7 @@ pub fn inspect(
     looked.read = head.size - from;
     window.ends_at(head.ts)?;
     looked.lines = window.lines(store, name, from, head.size)?;
-    window.found_by_subject(store, name, from)?;
+    window.found_by_subject(store, name, from, head.size)?;
     if let Some(vault) = vault {
         looked.secrets = secrets(store, vault, name)?;
         looked.payloads = window.payloads(store, vault, name)?;
@@ -301,12 +301,15 @@ impl Window {
     }
 
     /// Whether every subject is found with its records.
-    fn found_by_subject(&self, store: &dyn Store, org: &str, from: u64) -> Result<(), String> {
+    fn found_by_subject(&self, store: &dyn Store, org: &str, from: u64, size: u64) -> Result<(), String> {
         for (subject, records) in &self.subjects {
             let found = store
                 .by_subject_page(org, *subject, from, records.len() + 1)
                 .map_err(said)?;
-            let found: BTreeSet<u64> = found.into_iter().map(|stored| stored.seq).collect();
+            // Servers may append meanwhile.
+            let found: BTreeSet<u64> = (found.into_iter().map(|stored| stored.seq))
+                .filter(|seq| *seq < size)
+                .collect();
             if let Some(seq) = found.symmetric_difference(records).next() {
                 return Err(format!("record {seq} is not found by what it is about"));
             }

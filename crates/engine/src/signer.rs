@@ -424,7 +424,11 @@ impl Engine {
 /// # Errors
 /// If they cannot be read.
 pub fn log_vkey(store: &dyn Store, org: &str) -> Result<String, EngineError> {
-    let state = state_of(store, org)?;
+    vkey_under(&state_of(store, org)?, store, org)
+}
+
+/// The same, where the state is known.
+pub(crate) fn vkey_under(state: &State, store: &dyn Store, org: &str) -> Result<String, EngineError> {
     let epoch = state.epochs().last();
     let rotated = state.rotations().last();
     // Of the two the later one says it; only its key is taken where the name has changed since.
