@@ -1,5 +1,8 @@
 //! The binary on a real PostgreSQL: several servers on one database, and commands beside them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use countersign_client::{Client, Credential, Method};
 use countersign_testkit_postgres::Postgres;
 use rustix::process::Signal;
@@ -87,6 +90,34 @@ async fn an_action_is_decided_on_one_server_and_approved_on_another() {
     assert_eq!(scene.run(&export).code, 0);
     let verified = scene.run(&["audit", "verify", "--vkey", &text(&made, "/vkey"), "bundle"]);
     assert_eq!(verified.code, 0, "{}{}", verified.out, verified.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_a_server_goes_on_with_is_found_to_be_fine() {
+    let (scene, url, _) = initialised();
+    let on_database = ["--database-url", &url, "--key-file", "instance.key"];
+    let server = serve(&scene, &url);
+    let add = ["agents", "add", "first-agent", "--owner", "team:support", "--json"];
+    let agent = text(&scene.run(&[&add[..], &on_database].concat()).json(), "/key");
+    let over = Arc::new(AtomicBool::new(false));
+    let asking = tokio::spawn({
+        let over = over.clone();
+        async move {
+            let mut asked = 0;
+            while !over.load(Ordering::Relaxed) {
+                ask(&server, &agent).await;
+                asked += 1;
+            }
+            asked
+        }
+    });
+    for _ in 0..5 {
+        let looked = tokio::task::block_in_place(|| scene.run(&[&["doctor"], &on_database[..]].concat()));
+        assert_eq!(looked.code, 0, "{}{}", looked.out, looked.err);
+    }
+    over.store(true, Ordering::Relaxed);
+    let asked = asking.await.expect("all were answered");
+    assert!(asked > 20, "only {asked} were asked meanwhile");
 }
 
 #[test]
