@@ -180,7 +180,9 @@ impl Window {
         };
         let mut next = from;
         while next < to {
-            let page = store.records(org, next, PAGE).map_err(said)?;
+            // Servers may append meanwhile; that is of the next look.
+            let most = usize::try_from(to - next).map_or(PAGE, |left| left.min(PAGE));
+            let page = store.records(org, next, most).map_err(said)?;
             if page.is_empty() {
                 return Err(format!("record {next} is missing"));
             }

@@ -133,7 +133,10 @@ impl World {
     /// Everything that the ledger says of one type of record.
     async fn records(&self, kind: &str) -> String {
         let admin = Client::new(&self.server.url, &Credential::Key(self.admin.clone())).expect("a client");
-        let path = format!("/v1/audit?type={kind}&min_seq=1");
+        // The index follows the ledger; what is not in it yet is waited for.
+        let now: Value = admin.get("/v1/audit/checkpoint").await.expect("a checkpoint");
+        let last = now["size"].as_u64().expect("a size") - 1;
+        let path = format!("/v1/audit?type={kind}&min_seq={last}");
         let found: Value = admin.get(&path).await.expect("records");
         found.to_string()
     }
