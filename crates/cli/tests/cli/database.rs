@@ -94,21 +94,25 @@ async fn an_action_is_decided_on_one_server_and_approved_on_another() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ledger_that_a_server_goes_on_with_is_found_to_be_fine() {
-    let (scene, url, _) = initialised();
+    let (scene, url, made) = initialised();
     let on_database = ["--database-url", &url, "--key-file", "instance.key"];
     let server = serve(&scene, &url);
-    let add = ["agents", "add", "first-agent", "--owner", "team:support", "--json"];
-    let agent = text(&scene.run(&[&add[..], &on_database].concat()).json(), "/key");
+    let admin = Client::new(&server.url, &Credential::Key(text(&made, "/admin_key"))).expect("a client");
     let over = Arc::new(AtomicBool::new(false));
-    let asking = tokio::spawn({
+    let adding = tokio::spawn({
         let over = over.clone();
         async move {
-            let mut asked = 0;
+            let mut added = 0;
             while !over.load(Ordering::Relaxed) {
-                ask(&server, &agent).await;
-                asked += 1;
+                let agent = json!({ "id": format!("bot-{added}"), "owner": "team:support" });
+                let body = Some(agent.to_string().into_bytes());
+                admin
+                    .send(Method::POST, "/v1/agents", body, None)
+                    .await
+                    .expect("an agent");
+                added += 1;
             }
-            asked
+            added
         }
     });
     for _ in 0..5 {
@@ -116,8 +120,8 @@ async fn a_ledger_that_a_server_goes_on_with_is_found_to_be_fine() {
         assert_eq!(looked.code, 0, "{}{}", looked.out, looked.err);
     }
     over.store(true, Ordering::Relaxed);
-    let asked = asking.await.expect("all were answered");
-    assert!(asked > 20, "only {asked} were asked meanwhile");
+    let added = adding.await.expect("all were answered");
+    assert!(added > 20, "only {added} were added meanwhile");
 }
 
 #[test]

@@ -118,12 +118,14 @@ async fn the_kept_first_record_and_the_stored_state_of_a_pruned_ledger_are_held_
     }
 }
 
-/// Changes the last byte of a value, or counts it up.
+/// Changes a value: the currency that stands in it, or else its last byte; a number is counted up.
 const CHANGE: &str = r#"
 import sqlite3, sys
 store, (table, column), place = sqlite3.connect(sys.argv[1]), sys.argv[2].split("."), sys.argv[3]
 [(value,)] = store.execute(f"SELECT {column} FROM {table} WHERE {place}").fetchall()
-changed = value + 1 if isinstance(value, int) else value[:-1] + bytes([value[-1] ^ 1])
+if isinstance(value, int): changed = value + 1
+elif b"USD" in value: changed = value.replace(b"USD", b"EUR")
+else: changed = value[:-1] + bytes([value[-1] ^ 1])
 store.execute(f"UPDATE {table} SET {column} = ? WHERE {place}", (changed,))
 store.commit()
 "#;
