@@ -368,7 +368,10 @@ impl Snapshot {
 
     /// The limit of a name.
     pub fn limit(&self, name: &str) -> Option<&Limit> {
-        let at = self.limits.binary_search_by(|limit| limit.name().cmp(name)).ok()?;
+        let at = self
+            .limits
+            .binary_search_by(|limit| limit.name().as_ref().cmp(name))
+            .ok()?;
         self.limits.get(at)
     }
 

@@ -52,6 +52,8 @@ pub struct World {
     pub state: State,
     /// All records.
     pub records: Vec<Record>,
+    /// Where in them the records about a subject are.
+    about: BTreeMap<u128, Vec<usize>>,
     /// The time.
     pub now: Time,
     /// The live policy cannot be had, as when it does not load any more.
@@ -72,6 +74,7 @@ impl World {
         let mut world = World {
             state: State::default(),
             records: Vec::new(),
+            about: BTreeMap::new(),
             now: BEGIN,
             without_policy: false,
             payloads: BTreeMap::new(),
@@ -225,6 +228,12 @@ impl World {
             }
             self.state.apply(&record);
             self.now = self.now.max(record.ts);
+            for subject in countersign_core::view::subjects(&record.event) {
+                let places = self.about.entry(subject).or_default();
+                if places.last() != Some(&self.records.len()) {
+                    places.push(self.records.len());
+                }
+            }
             self.records.push(record.clone());
             records.push(record);
         }
@@ -255,11 +264,8 @@ impl World {
 
     /// An action as its records tell it.
     pub fn view(&self, id: ActionId) -> ActionView {
-        let about = self
-            .records
-            .iter()
-            .filter(|record| countersign_core::view::subjects(&record.event).contains(&id.0));
-        ActionView::fold(about).expect("there is such an action")
+        let about = self.about.get(&id.0).into_iter().flatten();
+        ActionView::fold(about.map(|at| &self.records[*at])).expect("there is such an action")
     }
 
     /// Casts a vote for what the request shows.

@@ -17,7 +17,7 @@ teams: [leads]
 routes:
   refunds:
     steps:
-      - { to: [\"user:dana\"], within: 2s }
+      - { to: [\"user:dana\"], within: 8s }
       - { to: [\"team:leads\"], quorum: 2 }
     deadline: 1h
     editable: [/amount, /args/amount]

@@ -82,12 +82,15 @@ pub(super) struct Whose<'a> {
 
 /// The beginning of the names of a budget's accounts.
 pub(super) fn accounts_of(budget: &Budget, currency: &str) -> String {
-    format!(
-        "{}/{}/{}/",
+    [
         budget.name(),
+        "/",
         budget.per().as_str(),
-        unit(budget, currency)
-    )
+        "/",
+        unit(budget, currency),
+        "/",
+    ]
+    .concat()
 }
 
 /// The budget of an account, as policy has it now. Names of budgets and of agents may have slashes in them.
@@ -106,20 +109,18 @@ pub(super) fn unit<'a>(budget: &'a Budget, currency: &'a str) -> &'a str {
 }
 
 fn account_of(budget: &Budget, currency: &str, whose: &Whose<'_>) -> String {
-    let beginning = accounts_of(budget, currency);
+    let mut account = accounts_of(budget, currency);
     match budget.of() {
-        Of::Organization => format!("{beginning}organization"),
-        Of::Agent => format!("{beginning}agent:{}", whose.agent),
-        Of::Team => format!("{beginning}team:{}", whose.team.unwrap_or_default()),
+        Of::Organization => account.push_str("organization"),
+        Of::Agent => account.extend(["agent:", whose.agent]),
+        Of::Team => account.extend(["team:", whose.team.unwrap_or_default()]),
         // Runs are named by whoever starts them: the same name of two agents is two runs.
-        Of::Task => match whose.run {
-            Some(run) => {
-                let run = run.to_string();
-                format!("{beginning}run:{}:{}", whose.agent, run.get(..16).unwrap_or_default())
-            }
-            None => format!("{beginning}action"),
+        Of::Task => match whose.run.map(|run| run.to_string()) {
+            Some(run) => account.extend(["run:", whose.agent, ":", run.get(..16).unwrap_or_default()]),
+            None => account.push_str("action"),
         },
     }
+    account
 }
 
 /// An amount as records show it: money with two digits after the point at least, anything else as it is.

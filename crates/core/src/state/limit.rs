@@ -13,6 +13,7 @@ mod depth;
 mod show;
 mod window;
 
+use std::cell::OnceCell;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ pub(super) fn guard(state: &State, wanted: &Wanted<'_>, found: &mut Found) {
         return;
     }
     state.read_depth(wanted, found);
+    let amount = OnceCell::new();
     let team = state.agents.get(wanted.agent).and_then(|agent| agent.team.as_deref());
     let limits = wanted
         .live
@@ -57,7 +59,7 @@ pub(super) fn guard(state: &State, wanted: &Wanted<'_>, found: &mut Found) {
             }
             Measure::Depth => State::look_at_depth(limit, found),
             Measure::Actions | Measure::Retries | Measure::Repetitions | Measure::Costs => {
-                state.look_into(limit, team, wanted, found)
+                state.look_into(limit, team, wanted, &amount, found)
             }
         };
         if let Err((code, why)) = looked {
@@ -93,14 +95,22 @@ type Why = (&'static str, String);
 
 impl State {
     /// What one limit says about an action.
-    fn look_into(&self, limit: &Limit, team: Option<&str>, wanted: &Wanted<'_>, found: &mut Found) -> Result<(), Why> {
+    fn look_into(
+        &self,
+        limit: &Limit,
+        team: Option<&str>,
+        wanted: &Wanted<'_>,
+        amount: &OnceCell<Option<Decimal>>,
+        found: &mut Found,
+    ) -> Result<(), Why> {
         let window = self.window_of(limit, &doing(team, wanted), wanted.facts, wanted.digest_key)?;
         let currency = self.currency_under(wanted.live);
+        // It is looked over once for all limits.
         let kept = |amount: &Decimal| {
             let text = amount.to_string();
             wanted.redactor.redact_text(&text, wanted.kinds).found.is_empty()
         };
-        let amount = wanted.action.amount.filter(kept);
+        let amount = || *amount.get_or_init(|| wanted.action.amount.filter(kept));
         let takes = takes(limit, amount, wanted.action.currency.as_deref(), wanted.live, currency)?;
         let (read, beyond) = self.read_window(limit, window, takes, currency, (wanted.now, wanted.revises));
         let mut counted = counted(limit, &read, wanted.now);
@@ -139,7 +149,7 @@ impl State {
             at_most: limit.count(),
             counted: holds.count,
             first: holds.first.filter(|_| beyond).map(|seen| seen.action_id),
-            limit: limit.name().into(),
+            limit: limit.name().clone(),
             room,
             sum: takes.map(|_| written(holds.sum, unit)),
             sum_at_most: limit.sum().map(|(most, _)| written(most, unit)),
@@ -184,7 +194,7 @@ impl State {
         facts: &DecisionFacts,
         digest_key: &DigestKey,
     ) -> Result<Arc<str>, Why> {
-        let (mut plain, mut values): (Vec<String>, Vec<String>) = Default::default();
+        let (mut window, mut values) = (String::new(), Vec::new());
         for key in limit.keys() {
             let named = match key {
                 Key::Agent => Some(doing.agent),
@@ -194,7 +204,10 @@ impl State {
                 Key::Env | Key::Run | Key::Parent | Key::Principal | Key::Part(_) => None,
             };
             match named {
-                Some(name) if name.len() <= PLAIN_BYTES => plain.push(format!("{}:{name}", key.text())),
+                Some(name) if name.len() <= PLAIN_BYTES => {
+                    let comma = if window.is_empty() { "" } else { "," };
+                    window.extend([comma, &key.text(), ":", name]);
+                }
                 Some(name) => values.push(name.to_owned()),
                 None => {
                     let value = limit.value(key, doing.action).ok_or_else(|| missing(limit, key))?;
@@ -204,19 +217,16 @@ impl State {
                 }
             }
         }
-        let mut window = plain.join(",");
         if values.is_empty() {
-            let all = if window.is_empty() {
-                "organization".to_owned()
-            } else {
-                window
-            };
-            return Ok(self.or_rest(limit, all, doing.agent));
+            if window.is_empty() {
+                window.push_str("organization");
+            }
+            return Ok(self.or_rest(limit, window, doing.agent));
         }
         if !window.is_empty() {
             window.push(',');
         }
-        let stated = facts.windows.iter().find(|read| *read.limit == *limit.name());
+        let stated = facts.windows.iter().find(|read| read.limit == *limit.name());
         if let Some(stated) = stated.map(|read| &read.window) {
             let same = stated
                 .strip_prefix(window.as_str())
@@ -233,7 +243,7 @@ impl State {
 
     /// This window, or the one that an agent's actions share once it has opened as many as it may.
     fn or_rest(&self, limit: &Limit, window: String, agent: &str) -> Arc<str> {
-        match !self.windows.is_open(limit.name(), &window) && self.has_opened_all(limit, agent) {
+        match self.has_opened_all(limit, agent) && !self.windows.is_open(limit.name(), &window) {
             true => rest_of(agent).into(),
             false => window.into(),
         }
@@ -287,7 +297,7 @@ fn counted(limit: &Limit, read: &WindowRead, now: Time) -> Counted {
 /// What an action adds to the sum of a limit; nothing where the limit is on none.
 fn takes(
     limit: &Limit,
-    amount: Option<Decimal>,
+    amount: impl FnOnce() -> Option<Decimal>,
     from: Option<&str>,
     live: &Snapshot,
     currency: &str,
@@ -299,7 +309,7 @@ fn takes(
         return Ok(Some(Decimal::ZERO));
     }
     let name = limit.name();
-    let amount = amount.filter(|amount| !amount.is_sign_negative() || amount.is_zero());
+    let amount = amount().filter(|amount| !amount.is_sign_negative() || amount.is_zero());
     let amount = amount.ok_or_else(|| {
         let message = format!("limit `{name}` adds up amounts; state `amount`, `0` for nothing");
         ("limit.no_amount", message)

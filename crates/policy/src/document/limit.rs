@@ -183,7 +183,7 @@ pub struct Limit {
 
 impl Limit {
     /// Its name; that of a mandate's rate is `AGENT/rate`.
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &Arc<str> {
         &self.id.rule
     }
 

@@ -153,7 +153,7 @@ impl State {
         }
         found.circuits.push(CircuitRead {
             circuit: whose,
-            limit: limit.name().into(),
+            limit: limit.name().clone(),
             trial,
             until: circuit.until,
         });
@@ -264,7 +264,7 @@ impl State {
                 agent: action.agent.clone(),
                 circuit: whose.clone(),
                 failures,
-                limit: limit.name().into(),
+                limit: limit.name().clone(),
                 trial,
                 until: ctx.now + Span(open_for),
             };
@@ -273,7 +273,7 @@ impl State {
                     OutcomeStatus::Succeeded => Draft::observed(CircuitClosed {
                         action_id: Some(id),
                         circuit: whose,
-                        limit: limit.name().into(),
+                        limit: limit.name().clone(),
                     }),
                     OutcomeStatus::Failed | OutcomeStatus::Unknown => Draft::observed(opened(1, true)),
                 }),
@@ -298,7 +298,7 @@ impl State {
                             amount: None,
                             beyond: false,
                             from: ctx.now,
-                            limit: limit.name().into(),
+                            limit: limit.name().clone(),
                             repeats: false,
                             until: ctx.now + span,
                             window: whose,
@@ -351,6 +351,6 @@ impl State {
 fn trial_at(limit: &Limit, whose: &Arc<str>) -> Trial {
     Trial {
         circuit: whose.clone(),
-        limit: limit.name().into(),
+        limit: limit.name().clone(),
     }
 }

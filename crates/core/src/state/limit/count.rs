@@ -23,22 +23,22 @@ pub(in crate::state) fn split(found: &mut Found, status: Status) -> (Vec<Counted
 
 impl State {
     /// What a window holds, without what permits hold that have ended since the last record, and without one action.
-    pub(super) fn window_holds(
-        &self,
+    pub(super) fn window_holds<'a>(
+        &'a self,
         limit: &str,
         window: &str,
         span: Span,
         now: Time,
         without: Option<ActionId>,
-    ) -> Holds<'_> {
+    ) -> Holds<'a> {
         let over = self.holding.range(..=(now, ActionId(u128::MAX)));
-        let over = over.map(|(_, id)| id).chain(&without);
-        let actions = over.filter_map(|id| self.actions.get(id));
-        let ended: Vec<&Counted> = actions
+        let over = over.map(|(_, id)| *id).chain(without);
+        let actions = over.filter_map(|id| self.actions.get(&id));
+        let ended = actions
             .flat_map(|action| &action.counted)
             .filter(|counted| *counted.limit == *limit && *counted.window == *window)
             .collect();
-        self.windows.holds(limit, window, span, now, &ended)
+        self.windows.holds(limit, window, span, now, ended)
     }
 
     /// What the permit of an approved action counts, or why there is no room.
@@ -63,7 +63,7 @@ impl State {
                 // They counted when it was asked for, or look at it again when its permit is used.
                 Measure::Repetitions | Measure::Depth | Measure::Failures(_) => continue,
             }
-            let agreed = action.counts_later.iter().find(|later| *later.limit == *limit.name());
+            let agreed = action.counts_later.iter().find(|later| later.limit == *limit.name());
             let (window, amount, beyond) = match (agreed, stored) {
                 (Some(agreed), _) => (
                     agreed.window.clone(),
@@ -85,7 +85,7 @@ impl State {
                     let facts = self.agent_facts(&action.agent, &action.identity, attempt, Vec::new());
                     let window = self.window_of(limit, &doing, &facts, ctx.digest_key);
                     let window = window.map_err(|(_, why)| why)?;
-                    let amount = takes(limit, stored.amount, stored.currency.as_deref(), live, currency);
+                    let amount = takes(limit, || stored.amount, stored.currency.as_deref(), live, currency);
                     (window, amount.map_err(|(_, why)| why)?, false)
                 }
                 // The limit had nothing to say of it, and the policy is the same.

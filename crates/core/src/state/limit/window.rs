@@ -41,6 +41,9 @@ pub struct Window {
     firsts: Vec<Seen>,
     /// How long an entry counts, microseconds.
     span: i64,
+    /// What the entries come to.
+    #[serde(skip)]
+    total: Total,
 }
 
 /// What counts since one instant, or, in a window with many, since one step.
@@ -57,6 +60,54 @@ struct Entry {
         skip_serializing_if = "Decimal::is_zero"
     )]
     sum: Decimal,
+}
+
+/// What entries come to, kept as they come and go: nobody adds up a window of many to look into it.
+///
+/// Whole numbers in the smallest unit that an amount may have, since taking away what was added has to leave exactly the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Total {
+    count: u64,
+    units: i128,
+}
+
+impl Total {
+    /// Digits after the point that an amount has at most.
+    const SCALE: u32 = 9;
+    /// Nothing counts for more: it is more than any limit may be, and so many entries of it are no overflow.
+    const MOST: i128 = 10_i128.pow(19 + Self::SCALE);
+
+    fn of(count: u32, sum: Decimal) -> Total {
+        let finer = 10_i128.pow(Self::SCALE.saturating_sub(sum.scale()));
+        let coarser = 10_i128.pow(sum.scale().saturating_sub(Self::SCALE));
+        let units = sum.mantissa().saturating_mul(finer) / coarser;
+        Total {
+            count: count.into(),
+            units: units.clamp(-Self::MOST, Self::MOST),
+        }
+    }
+
+    fn of_entry(entry: &Entry) -> Total {
+        Total::of(entry.count, entry.sum)
+    }
+
+    fn add(&mut self, more: Total) {
+        self.count += more.count;
+        self.units += more.units;
+    }
+
+    fn take(&mut self, less: Total) {
+        self.count = self.count.saturating_sub(less.count);
+        self.units -= less.units;
+    }
+
+    fn count(self) -> u32 {
+        u32::try_from(self.count).unwrap_or(u32::MAX)
+    }
+
+    fn sum(self) -> Decimal {
+        Decimal::try_from_i128_with_scale(self.units, Self::SCALE).unwrap_or(Decimal::MAX)
+    }
 }
 
 /// An action that a repetition is held against.
@@ -80,19 +131,32 @@ pub(super) struct Holds<'a> {
     pub(super) count: u32,
     pub(super) sum: Decimal,
     pub(super) first: Option<&'a Seen>,
-    /// When what leaves, and how much of it.
-    leaves: Vec<(Time, u32, Decimal)>,
+    /// The entries that count.
+    entries: std::collections::vec_deque::Iter<'a, Entry>,
+    /// What of them does not count.
+    ended: Vec<&'a Counted>,
+    span: Span,
+    total: Total,
 }
 
 impl Holds<'_> {
     /// When so much has left that it fits; nothing where it never does.
     pub(super) fn room(&self, fits: impl Fn(u32, Decimal) -> bool) -> Option<Time> {
-        let (mut count, mut sum) = (self.count, self.sum);
-        self.leaves.iter().find_map(|(at, fewer, less)| {
-            count = count.saturating_sub(*fewer);
-            sum = sum.checked_sub(*less).unwrap_or_default();
-            fits(count, sum).then_some(*at)
+        let mut left = self.total;
+        self.entries.clone().find_map(|entry| {
+            left.take(Total::of_entry(entry));
+            for over in self.ended.iter().filter(|over| entry.covers(over.from)) {
+                left.add(Total::of(1, amount_of(over)));
+            }
+            fits(left.count(), left.sum()).then_some(entry.at + self.span)
         })
+    }
+}
+
+impl Entry {
+    /// What counts since then is in it.
+    fn covers(&self, from: Time) -> bool {
+        self.since <= from && from <= self.at
     }
 }
 
@@ -131,30 +195,48 @@ impl Windows {
     }
 
     /// What a window holds: entries within `span` before `now`, without what `ended` names.
-    pub(super) fn holds(&self, limit: &str, whose: &str, span: Span, now: Time, ended: &[&Counted]) -> Holds<'_> {
-        let mut holds = Holds {
-            count: 0,
-            sum: Decimal::ZERO,
-            first: None,
-            leaves: Vec::new(),
-        };
+    pub(super) fn holds<'a>(
+        &'a self,
+        limit: &str,
+        whose: &str,
+        span: Span,
+        now: Time,
+        ended: Vec<&'a Counted>,
+    ) -> Holds<'a> {
         let Some(window) = self.window(limit, whose) else {
-            return holds;
+            return Holds {
+                count: 0,
+                sum: Decimal::ZERO,
+                first: None,
+                entries: Default::default(),
+                ended,
+                span,
+                total: Total::default(),
+            };
         };
-        for entry in window.entries.iter().filter(|entry| entry.at + span > now) {
-            let (mut count, mut sum) = (entry.count, entry.sum);
-            let within = |over: &&&Counted| entry.since <= over.from && over.from <= entry.at;
-            for over in ended.iter().filter(within) {
-                count = count.saturating_sub(1);
-                sum = sum.checked_sub(amount_of(over)).unwrap_or_default();
+        let gone = window.entries.partition_point(|entry| entry.at + span <= now);
+        let mut total = window.total;
+        for entry in window.entries.range(..gone) {
+            total.take(Total::of_entry(entry));
+        }
+        for over in &ended {
+            let at = window.entries.partition_point(|entry| entry.at < over.from);
+            let entry = window.entries.get(at).filter(|entry| entry.covers(over.from));
+            if entry.is_some_and(|_| at >= gone) {
+                total.take(Total::of(1, amount_of(over)));
             }
-            holds.count = holds.count.saturating_add(count);
-            holds.sum = plus(holds.sum, sum);
-            holds.leaves.push((entry.at + span, count, sum));
         }
         let over = |seen: &&Seen| ended.iter().any(|over| over.from == seen.at);
-        holds.first = window.firsts.iter().find(|seen| seen.at + span > now && !over(seen));
-        holds
+        let first = window.firsts.iter().find(|seen| seen.at + span > now && !over(seen));
+        Holds {
+            count: total.count(),
+            sum: total.sum(),
+            first,
+            entries: window.entries.range(gone..),
+            ended,
+            span,
+            total,
+        }
     }
 
     /// Counts what an action adds. `seen` is what repetitions of it are held against.
@@ -171,6 +253,7 @@ impl Windows {
                 entries: VecDeque::with_capacity(1),
                 firsts: Vec::new(),
                 span: 0,
+                total: Total::default(),
             }
         });
         // A window that stays as it is, is looked at when its first entry leaves, and then again.
@@ -192,14 +275,15 @@ impl Windows {
             .and_then(|windows| windows.get_mut(&counted.window));
         let Some(window) = window else { return };
         window.firsts.retain(|seen| seen.action_id != id);
-        let covers = |entry: &Entry| entry.since <= counted.from && counted.from <= entry.at;
         let at = window.entries.partition_point(|entry| entry.at < counted.from);
-        let Some(entry) = window.entries.get_mut(at).filter(|entry| covers(entry)) else {
+        let Some(entry) = window.entries.get_mut(at).filter(|entry| entry.covers(counted.from)) else {
             return;
         };
+        window.total.take(Total::of_entry(entry));
         entry.count = entry.count.saturating_sub(1);
         entry.sum = entry.sum.checked_sub(amount_of(counted)).unwrap_or_default();
         if entry.count > 0 {
+            window.total.add(Total::of_entry(entry));
             return;
         }
         window.entries.remove(at);
@@ -264,9 +348,14 @@ impl Windows {
     pub(in crate::state) fn rebuild(&mut self) {
         self.closing.clear();
         self.opened.clear();
-        for (limit, windows) in &self.by_limit {
+        for (limit, windows) in &mut self.by_limit {
             let opened = self.opened.entry(limit.clone()).or_default();
             for (whose, window) in windows {
+                window.total = Total::default();
+                window
+                    .entries
+                    .iter()
+                    .for_each(|entry| window.total.add(Total::of_entry(entry)));
                 *opened.entry(window.by.clone()).or_default() += 1;
                 if let Some(last) = window.entries.back() {
                     let look = (last.at + Span(window.span), limit.clone(), whose.clone());
@@ -291,23 +380,29 @@ impl Window {
             |entry: &&mut Entry| many && entry.since.0.div_euclid(step) == now.0.div_euclid(step) || entry.at == now;
         match self.entries.back_mut().filter(joins) {
             Some(entry) => {
+                self.total.take(Total::of_entry(entry));
                 entry.at = now;
                 entry.count = entry.count.saturating_add(1);
                 entry.sum = plus(entry.sum, amount);
+                self.total.add(Total::of_entry(entry));
             }
-            None => self.entries.push_back(Entry {
-                at: now,
-                count: 1,
-                since: now,
-                sum: amount,
-            }),
+            None => {
+                self.entries.push_back(Entry {
+                    at: now,
+                    count: 1,
+                    since: now,
+                    sum: amount,
+                });
+                self.total.add(Total::of(1, amount));
+            }
         }
     }
 
     /// Lets go of what does not count any more.
     fn leave(&mut self, now: Time) {
         let span = Span(self.span);
-        while self.entries.front().is_some_and(|entry| entry.at + span <= now) {
+        while let Some(entry) = self.entries.front().filter(|entry| entry.at + span <= now) {
+            self.total.take(Total::of_entry(entry));
             self.entries.pop_front();
         }
         self.firsts.retain(|seen| seen.at + span > now);
