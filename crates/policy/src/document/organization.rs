@@ -24,6 +24,8 @@ pub struct Organization {
     pub(crate) require_mandate: bool,
     require_readiness: bool,
     require_run: bool,
+    /// Whoever is asked is asked on a route, and every route is complete.
+    pub(crate) require_routes: Option<Place>,
     /// A tool that the catalogue does not list may not be used.
     pub(crate) require_tools: Option<Place>,
     default_route: Option<DefaultRoute>,
@@ -204,19 +206,21 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         Some(name)
     });
     let (mut require_mandate, mut require_readiness, mut require_run) = (false, false, false);
-    let mut require_tools = None;
+    let (mut require_tools, mut require_routes) = (None, None);
     if let Some(node) = fields.get("require") {
         for item in reader.list_or_one(node).unwrap_or_default() {
             match item.text().unwrap_or_default() {
                 "mandate" => require_mandate = true,
                 "tools" => require_tools = Some(reader.place(item.span.clone())),
                 "readiness" => require_readiness = true,
+                "routes" => require_routes = Some(reader.place(item.span.clone())),
                 "run" => require_run = true,
                 name @ ("pre_action_start" | "risk") => {
                     reader.not_supported(item, &format!("require: {name}"));
                 }
                 _ => {
-                    reader.word(item, &[("mandate", ()), ("readiness", ()), ("run", ()), ("tools", ())]);
+                    let words = ["mandate", "readiness", "routes", "run", "tools"];
+                    reader.word(item, &words.map(|word| (word, ())));
                 }
             }
         }
@@ -318,6 +322,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         zone,
         require_mandate,
         require_readiness,
+        require_routes,
         require_run,
         require_tools,
         default_route,
