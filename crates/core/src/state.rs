@@ -76,6 +76,7 @@ pub use self::coverage::Unreachable;
 pub use self::credentials::ToolCredential;
 pub use self::disagree::Positions;
 pub use self::economics::{LEAST_DECIDED, Tally, could_be_loosened};
+pub(crate) use self::facts::Known;
 pub use self::facts::explain;
 pub(crate) use self::facts::judge;
 pub use self::glass::{Glass, Suspended};
