@@ -117,6 +117,8 @@ pub struct Redeem {
 pub struct ReleaseCredential {
     /// The permit; its signature was checked.
     pub permit: PermitId,
+    /// The stored form of the action, if another snapshot is live than the permit cites.
+    pub action: Option<Box<Action>>,
     /// The only agent whose permits the caller may show, unless it is any.
     pub agent: Option<Arc<str>>,
     /// Which one; without it the only one that fits.
