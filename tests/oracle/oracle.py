@@ -101,6 +101,23 @@ class Model:
 
     def on_user_removed(self, record, data):
         self.users.pop(data["user"], None)
+        self.end_links(data["user"])
+
+    def on_key_issued(self, record, data):
+        self.keys[data["kid"]] = data
+
+    def on_key_revoked(self, record, data):
+        key = self.keys.pop(data["kid"], None)
+        self.need(key is not None, "a key is revoked that was never issued, or twice")
+        if key and data.get("ends_links"):
+            works = lambda other: not other.get("expires") or self.now < instant(other["expires"])
+            same = [other for other in self.keys.values() if (other["kind"], other["subject"]) == (key["kind"], key["subject"])]
+            self.need(key["kind"] == "user" and not any(map(works, same)), "links end though a key still works")
+            self.end_links(key["subject"])
+
+    def end_links(self, user):
+        for approval in self.approvals.values():
+            approval["links"] = {link: data for link, data in approval["links"].items() if data["user"] != user}
 
     def on_snapshot_uploaded(self, record, data):
         self.stored.add(data["hash"])
@@ -456,6 +473,8 @@ class Model:
     def on_reviewer_suspended(self, record, data):
         self.need(data["user"] not in self.barred and data["flags"], "suspended twice, or for nothing")
         self.barred.add(data["user"])
+        if data.get("ends_links"):
+            self.end_links(data["user"])
 
     def on_reviewer_restored(self, record, data):
         self.need(data["user"] in self.barred and data["by"] != data["user"], "restored to somebody who voted, or by themselves")

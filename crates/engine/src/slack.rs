@@ -230,11 +230,13 @@ impl Engine {
         });
         let routes = routes.await?;
         let organization = live.as_deref().and_then(Snapshot::organization);
-        Ok(routes.iter().all(|route| {
-            let route = organization.and_then(|organization| organization.route(route));
-            // Of a route that is no longer there nobody can say what it wants.
-            route.is_some_and(|route| route.assurance == Assurance::Low)
-        }))
+        // What takes no route says nothing of assurance.
+        Ok(!routes.is_empty()
+            && routes.iter().all(|route| {
+                let route = organization.and_then(|organization| organization.route(route));
+                // Of a route that is no longer there nobody can say what it wants.
+                route.is_some_and(|route| route.assurance == Assurance::Low)
+            }))
     }
 
     /// Sends a message where Slack wants it. Nobody waits for it: Slack gives up on an answer after three seconds.

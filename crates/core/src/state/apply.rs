@@ -173,6 +173,10 @@ impl State {
             Event::KeyRevoked(e) => {
                 if let Some(key) = self.keys.get_mut(e.kid.as_str()) {
                     key.revoked = true;
+                    let person = key.subject.clone();
+                    if e.ends_links {
+                        self.end_links_of(&person);
+                    }
                 }
             }
             Event::KillEngaged(e) => {

@@ -101,7 +101,7 @@ impl State {
             Command::PutUser(user, profile, key) => self.put_user(*user, profile, key),
             Command::RemoveUser(user) => self.remove_user(user, &actor),
             Command::IssueKey(key) => self.issue_key(*key),
-            Command::RevokeKey(kid) => self.revoke_key(kid),
+            Command::RevokeKey(kid) => self.revoke_key(kid, ctx.now),
             Command::UploadSnapshot(snapshot) => self.upload_snapshot(*snapshot),
             Command::ActivateSnapshot { hash, rationale } => self.activate_snapshot(hash, rationale, &actor, ctx),
             Command::JudgeSnapshot { hash, agrees, comment } => {

@@ -262,6 +262,7 @@ impl State {
         let already = self.reviewers.suspended.contains_key(user);
         if suspends(&flags, rules) && !already {
             events.push(Draft::observed(ReviewerSuspended {
+                ends_links: self.has_links(user),
                 flags,
                 user: user.to_owned(),
             }));
