@@ -56,6 +56,7 @@ class Model:
         self.redeemed, self.outcomes, self.idem = {}, {}, {}
         self.owed, self.samples, self.practices = None, {}, set()
         self.broken, self.suspended, self.barred = {}, set(), set()
+        self.keys, self.due = {}, {}
         self.credentials, self.released = {}, set()
         self.windows, self.counting, self.limits = {}, {}, {}
         self.circuits = {}
@@ -146,6 +147,21 @@ class Model:
         self.need(data["approval"] in self.practices, "a practice ends that nobody made")
         self.practices.discard(data["approval"])
         self.need({answer["user"] for answer in data["answers"]} <= set(self.users), "somebody answered who is nobody")
+
+        if "unanswered" in data:
+            silent = set(data["asked"]) - {answer["user"] for answer in data["answers"]}
+            self.need(set(data["unanswered"]) == silent, "somebody is said not to have answered who did, or was not asked")
+
+    def on_practice_due(self, record, data):
+        """One in each span of a cadence, at the moment that the span's key draws."""
+        begins, at, length = instant(data["begins"]), instant(data["at"]), data["every_s"] * 10**6
+        self.need(self.due.get(data["cadence"], begins - 1) < begins, "a cadence was due twice within a span")
+        self.due[data["cadence"]] = self.now
+        text = b"countersign-practice-at-v1\0" + data["draw"].to_bytes(4, "big")
+        drawn = int.from_bytes(hmac.new(bytes.fromhex(data["key"]), text, "sha256").digest()[:8], "big")
+        self.need(begins % length == 0 and at == begins + (drawn * length >> 64) <= self.now, "a drill was due at another moment")
+        self.need(("approval" in data) != ("reason" in data), "a drill was asked, and could not be")
+        self.need(data.get("approval") in self.practices | {None}, "a drill was due that was not made")
 
     # Weekly samples are drawn again with the key that the week's end tells.
 

@@ -30,7 +30,7 @@ use crate::view::ActionView;
 
 pub use self::circuit::AboutCircuit;
 pub use self::observed::{Observe, ObservedCall};
-pub use self::request::{BreakGlass, Edit, Practise, Revise, Via, Viewing, Vote};
+pub use self::request::{BreakGlass, Edit, Practise, PractiseDue, Revise, Via, Viewing, Vote};
 pub use self::rota::{NewAbsence, NewOverride};
 pub use self::run::{AboutRun, EndRun, NewRun};
 
@@ -209,6 +209,8 @@ pub enum Command {
     Link(Box<ApprovalLinked>),
     /// Make a request that cannot come to anything.
     Practise(Box<Practise>),
+    /// A drill or a canary is due.
+    PractiseDue(Box<PractiseDue>),
     /// Let an action through that waits for others.
     BreakGlass(Box<BreakGlass>),
     /// Let a person break the glass again.
@@ -428,6 +430,7 @@ impl Command {
             Command::Vote(..) => "vote",
             Command::Link(..) => "link",
             Command::Practise(..) => "practise",
+            Command::PractiseDue(..) => "practise_due",
             Command::BreakGlass(..) => "break_glass",
             Command::RestoreGlass { .. } => "restore_glass",
             Command::RestoreReviewer(..) => "restore_reviewer",

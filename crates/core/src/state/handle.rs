@@ -78,6 +78,7 @@ impl State {
             Command::Vote(vote) => self.vote(*vote, ctx),
             Command::Link(link) => self.send_link(*link, ctx),
             Command::Practise(ask) => self.practise(*ask, &actor, ctx),
+            Command::PractiseDue(ask) => self.practise_due(*ask, &actor, ctx),
             Command::BreakGlass(ask) => self.break_glass(*ask, &actor, ctx),
             Command::RestoreGlass { user, reason } => self.restore_glass(user, reason, &actor),
             Command::RestoreReviewer(user, reason) => self.restore_reviewer(user, reason, &actor),
@@ -282,6 +283,7 @@ impl State {
             | Event::OverrideRecorded(_)
             | Event::OverrideWithdrawn(_)
             | Event::PayloadsDestroyed(_)
+            | Event::PracticeDue(_)
             | Event::RequestNoted(_)
             | Event::ReviewerRestored(_)
             | Event::ReviewerSuspended(_)

@@ -8,6 +8,7 @@ use super::change_control::{self, PolicyChanges};
 use super::compliance::{PACKS, Pack};
 use super::field::{Fields, Reader, is_currency};
 use super::glass::{self, BreakGlass};
+use super::practice::{self, Cadence};
 use super::route::Route;
 use super::schedule::{Calendar, Schedule};
 use super::theatre::{self, Theatre};
@@ -36,6 +37,8 @@ pub struct Organization {
     /// Channels over which people may decide on what is of low risk.
     decides: BTreeSet<String>,
     theatre: Option<Theatre>,
+    /// Drills and canaries that are asked now and again, by name.
+    practice: BTreeMap<Arc<str>, Cadence>,
     compliance: Vec<Pack>,
     retention: Option<String>,
     pub(crate) retention_place: Option<Place>,
@@ -125,6 +128,16 @@ impl Organization {
     /// `theatre:`, when votes look like no review.
     pub fn theatre(&self) -> Option<&Theatre> {
         self.theatre.as_ref()
+    }
+
+    /// `practice:`, drills and canaries that are asked now and again.
+    pub fn cadences(&self) -> impl Iterator<Item = &Cadence> {
+        self.practice.values()
+    }
+
+    /// The cadence called `name`.
+    pub fn cadence(&self, name: &str) -> Option<&Cadence> {
+        self.practice.get(name)
     }
 
     /// `compliance:`, the rules that the organization lives by.
@@ -309,6 +322,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
             routes.extend(route.map(|route| (name, route)));
         }
     }
+    let practice = match fields.get("practice") {
+        Some(node) => practice::read(reader, node, &calendars),
+        None => Some(BTreeMap::new()),
+    };
     fields.finish(reader);
     let document = id?;
     Some(Organization {
@@ -332,6 +349,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         policy_changes,
         decides: decides.unwrap_or_default(),
         theatre,
+        practice: practice.unwrap_or_default(),
         compliance,
         retention,
         retention_place,
