@@ -56,6 +56,7 @@ class Model:
         self.redeemed, self.outcomes, self.idem = {}, {}, {}
         self.owed, self.samples, self.practices = None, {}, set()
         self.broken, self.suspended, self.barred = {}, set(), set()
+        self.keys, self.due = {}, {}
         self.credentials, self.released = {}, set()
         self.windows, self.counting, self.limits = {}, {}, {}
         self.circuits = {}
@@ -101,6 +102,23 @@ class Model:
 
     def on_user_removed(self, record, data):
         self.users.pop(data["user"], None)
+        self.end_links(data["user"])
+
+    def on_key_issued(self, record, data):
+        self.keys[data["kid"]] = data
+
+    def on_key_revoked(self, record, data):
+        key = self.keys.pop(data["kid"], None)
+        self.need(key is not None, "a key is revoked that was never issued, or twice")
+        if key and data.get("ends_links"):
+            works = lambda other: not other.get("expires") or self.now < instant(other["expires"])
+            same = [other for other in self.keys.values() if (other["kind"], other["subject"]) == (key["kind"], key["subject"])]
+            self.need(key["kind"] == "user" and not any(map(works, same)), "links end though a key still works")
+            self.end_links(key["subject"])
+
+    def end_links(self, user):
+        for approval in self.approvals.values():
+            approval["links"] = {link: data for link, data in approval["links"].items() if data["user"] != user}
 
     def on_snapshot_uploaded(self, record, data):
         self.stored.add(data["hash"])
@@ -129,6 +147,21 @@ class Model:
         self.need(data["approval"] in self.practices, "a practice ends that nobody made")
         self.practices.discard(data["approval"])
         self.need({answer["user"] for answer in data["answers"]} <= set(self.users), "somebody answered who is nobody")
+
+        if "unanswered" in data:
+            silent = set(data["asked"]) - {answer["user"] for answer in data["answers"]}
+            self.need(set(data["unanswered"]) == silent, "somebody is said not to have answered who did, or was not asked")
+
+    def on_practice_due(self, record, data):
+        """One in each span of a cadence, at the moment that the span's key draws."""
+        begins, at, length = instant(data["begins"]), instant(data["at"]), data["every_s"] * 10**6
+        self.need(self.due.get(data["cadence"], begins - 1) < begins, "a cadence was due twice within a span")
+        self.due[data["cadence"]] = self.now
+        text = b"countersign-practice-at-v1\0" + data["draw"].to_bytes(4, "big")
+        drawn = int.from_bytes(hmac.new(bytes.fromhex(data["key"]), text, "sha256").digest()[:8], "big")
+        self.need(begins % length == 0 and at == begins + (drawn * length >> 64) <= self.now, "a drill was due at another moment")
+        self.need(("approval" in data) != ("reason" in data), "a drill was asked, and could not be")
+        self.need(data.get("approval") in self.practices | {None}, "a drill was due that was not made")
 
     # Weekly samples are drawn again with the key that the week's end tells.
 
@@ -456,6 +489,8 @@ class Model:
     def on_reviewer_suspended(self, record, data):
         self.need(data["user"] not in self.barred and data["flags"], "suspended twice, or for nothing")
         self.barred.add(data["user"])
+        if data.get("ends_links"):
+            self.end_links(data["user"])
 
     def on_reviewer_restored(self, record, data):
         self.need(data["user"] in self.barred and data["by"] != data["user"], "restored to somebody who voted, or by themselves")

@@ -60,3 +60,59 @@ pub struct PracticeAnswer {
     /// How many of these answered.
     pub answered: u32,
 }
+
+/// What came of a cadence last.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LastDue {
+    /// When it was due.
+    pub at: String,
+    /// The request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
+    /// Why nobody was asked: a code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A drill or a canary that the live policy has asked by itself.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CadenceItem {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: PracticeWord,
+    /// One within each span of so many seconds.
+    pub every_seconds: i64,
+    /// In whose name.
+    pub agent: String,
+    /// The calendar in whose hours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hours: Option<String>,
+    /// What came of it last; absent: it was not due yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<LastDue>,
+}
+
+/// How somebody who may decide does in drills.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DrilledPerson {
+    /// Who.
+    pub user: String,
+    /// When a drill ended last in which that person was asked; absent: there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
+    /// When one ended in which that person had answered; absent: none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered: Option<String>,
+    /// How many in a row went without an answer.
+    pub missed: u32,
+}
+
+/// Who practises what, and who has not.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PracticesAnswer {
+    /// Cadences of the live policy, by name. When one is due next nobody is told.
+    pub cadences: Vec<CadenceItem>,
+    /// Everybody who may decide: first who has answered no drill yet, then by how long ago that was.
+    pub people: Vec<DrilledPerson>,
+}

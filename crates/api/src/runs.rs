@@ -10,6 +10,8 @@ use crate::policies::files;
 
 /// Steps that one answer shows.
 pub const STEPS_AT_MOST: usize = 2000;
+/// Texts to its agents that one answer shows, and as many notes.
+pub const SAID_AT_MOST: usize = 200;
 /// The form of a `traceparent` of W3C Trace Context.
 pub const TRACEPARENT: &str = "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$";
 
@@ -214,6 +216,17 @@ pub struct RunStep {
     pub index: u64,
 }
 
+/// What one answer leaves off of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunLeftOff {
+    /// Actions after those that are shown: in none of the numbers either.
+    pub steps: u64,
+    /// Earlier texts to its agents.
+    pub inputs: u64,
+    /// Earlier notes.
+    pub notes: u64,
+}
+
 /// A run, from what set it off to what it came to.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RunAnswer {
@@ -253,12 +266,14 @@ pub struct RunAnswer {
     pub tokens: BTreeMap<String, u64>,
     /// Its actions as a tree: each after the one that it comes from, one level deeper.
     pub steps: Vec<RunStep>,
-    /// What people said to its agents.
+    /// What people said to its agents, the last of it.
     pub inputs: Vec<SaidBody>,
-    /// What people noted about it.
+    /// What people noted about it, the last of it.
     pub notes: Vec<SaidBody>,
     /// All of its actions are here; a run may have more than one answer holds.
     pub complete: bool,
+    /// How much is not here.
+    pub left_off: RunLeftOff,
 }
 
 /// A decision under two policies.

@@ -30,7 +30,7 @@ use crate::view::ActionView;
 
 pub use self::circuit::AboutCircuit;
 pub use self::observed::{Observe, ObservedCall};
-pub use self::request::{BreakGlass, Edit, Practise, Revise, Via, Viewing, Vote};
+pub use self::request::{BreakGlass, Edit, Practise, PractiseDue, Revise, Via, Viewing, Vote};
 pub use self::rota::{NewAbsence, NewOverride};
 pub use self::run::{AboutRun, EndRun, NewRun};
 
@@ -117,6 +117,8 @@ pub struct Redeem {
 pub struct ReleaseCredential {
     /// The permit; its signature was checked.
     pub permit: PermitId,
+    /// The stored form of the action, if another snapshot is live than the permit cites.
+    pub action: Option<Box<Action>>,
     /// The only agent whose permits the caller may show, unless it is any.
     pub agent: Option<Arc<str>>,
     /// Which one; without it the only one that fits.
@@ -207,6 +209,8 @@ pub enum Command {
     Link(Box<ApprovalLinked>),
     /// Make a request that cannot come to anything.
     Practise(Box<Practise>),
+    /// A drill or a canary is due.
+    PractiseDue(Box<PractiseDue>),
     /// Let an action through that waits for others.
     BreakGlass(Box<BreakGlass>),
     /// Let a person break the glass again.
@@ -426,6 +430,7 @@ impl Command {
             Command::Vote(..) => "vote",
             Command::Link(..) => "link",
             Command::Practise(..) => "practise",
+            Command::PractiseDue(..) => "practise_due",
             Command::BreakGlass(..) => "break_glass",
             Command::RestoreGlass { .. } => "restore_glass",
             Command::RestoreReviewer(..) => "restore_reviewer",

@@ -69,7 +69,7 @@ pub use self::permit::{Cause, InARow, OutcomeReported, OutcomeStatus, Permit, Pe
 pub use self::policy::{
     DeclinedBecause, SnapshotActivated, SnapshotDeclined, SnapshotJudged, SnapshotProposed, SnapshotUploaded,
 };
-pub use self::practice::{PracticeEnded, PracticeKind, PracticeStarted, Practised};
+pub use self::practice::{PracticeDue, PracticeEnded, PracticeKind, PracticeStarted, Practised};
 pub use self::registry::{AgentRegistered, AgentSighted, KeyIssued, KeyRevoked, UserAdded, UserRemoved};
 pub use self::retention::{
     HoldPlaced, HoldReleaseRequested, HoldReleased, HoldScope, LedgerPruned, PayloadsDestroyed, SubjectErased,
@@ -266,6 +266,8 @@ events! {
     PermitRedeemed = "permit.redeemed";
     /// A permit was shown and not accepted.
     PermitRefused = "permit.refused";
+    /// A drill or a canary was due that nobody asked for by hand.
+    PracticeDue = "practice.due";
     /// A request that cannot come to anything is over.
     PracticeEnded = "practice.ended";
     /// A request was made that cannot come to anything.

@@ -36,6 +36,7 @@ pub enum ActorKind {
 
 /// Who caused a record, and how we know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Actor {
     /// How it was authenticated: `key:<kid>`, `local`, `internal`.
     pub auth: String,
@@ -71,6 +72,7 @@ pub enum Provenance {
 
 /// The idempotency key of the request, hashed with its scope, and what its body is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Idempotency {
     /// In a request the first half of SHA-256 over the body's bytes; in a record a hash of that with the digest key.
     pub body: Half,
@@ -98,6 +100,7 @@ impl<'de> Deserialize<'de> for Half {
 
 /// What a record holds of its payload: enough to prove it, nothing to guess it from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Commitment {
     /// SHA-256 over tag, salt and the payload's canonical bytes.
     #[serde(rename = "$commit")]
@@ -256,12 +259,32 @@ pub enum RecordError {
         /// Its envelope version.
         version: u32,
     },
+    /// A newer version wrote something into it that this one would leave out of the state.
+    #[error("record {seq} (`{kind}`) holds what this version does not know: {why}; upgrade Countersign")]
+    Newer {
+        /// Its index.
+        seq: u64,
+        /// Its type.
+        kind: String,
+        /// The field or word.
+        why: String,
+    },
     /// It would not fit into the ledger.
     #[error("a record of {bytes} bytes is over the limit of {MAX_RECORD_BYTES}")]
     TooLarge {
         /// Its size.
         bytes: usize,
     },
+}
+
+/// Whether what keeps data from being read is a field or a word that was added later.
+fn is_newer(why: &str) -> bool {
+    why.starts_with("unknown field `") || why.starts_with("unknown variant `")
+}
+
+/// What is unknown, without the list of all that is known.
+fn first_part(why: &str) -> String {
+    why.split(", ").next().unwrap_or(why).to_owned()
 }
 
 impl Record {
@@ -308,9 +331,16 @@ impl Record {
         }
         let event = Event::decode(&decoded.r#type, decoded.data.get())
             .ok_or_else(unknown)?
-            .map_err(|error| RecordError::Malformed {
-                seq: Some(decoded.seq),
-                why: error.to_string(),
+            .map_err(|error| match error.to_string() {
+                why if is_newer(&why) => RecordError::Newer {
+                    seq: decoded.seq,
+                    kind: decoded.r#type.clone().into_owned(),
+                    why: first_part(&why),
+                },
+                why => RecordError::Malformed {
+                    seq: Some(decoded.seq),
+                    why,
+                },
             })?;
         let record = Record {
             seq: decoded.seq,

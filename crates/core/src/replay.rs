@@ -29,7 +29,7 @@ use crate::event::{ApprovalOpened, DecisionMade, Event, Status};
 use crate::ids::{ActionId, ApprovalId, IdSource};
 use crate::record::{ActorKind, Draft, Payload, Record};
 use crate::redact::{Kinds, Redactor, is_mark, is_marked};
-use crate::state::{Ctx, State, Transient};
+use crate::state::{Ctx, Known, State, Transient};
 use crate::stored::{attempt, stored_action, with_salt};
 use crate::time::{Span, Time};
 
@@ -286,9 +286,11 @@ impl<'p> Replay<'p> {
             redactor: &self.redactor,
             transient: &mut Transient::default(),
         };
-        let handled = self
-            .state
-            .decide_on(submit, decision.facts.clone(), hidden.as_ref(), &mut ctx);
+        let known = Known {
+            handed: self.state.handed_reads(&decision.facts),
+            facts: decision.facts.clone(),
+        };
+        let handled = self.state.decide_on(submit, known, hidden.as_ref(), &mut ctx);
         let handled = match handled {
             Ok(handled) => handled,
             Err(refusal) if gaps.is_empty() => {

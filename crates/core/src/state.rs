@@ -10,6 +10,7 @@ mod apply;
 mod autonomy;
 mod budget;
 mod caches;
+mod cadence;
 mod cause;
 mod chain;
 mod change;
@@ -69,6 +70,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::autonomy::{missing, percent};
 pub use self::budget::{Account, AccountStands, BudgetStands, Fullness, amount_text};
+pub use self::cadence::{Draw, Drilled, LastDue, draw};
 pub use self::chain::HandedOn;
 pub use self::change::Proposal;
 pub use self::channels::{Channel, PendingNotice};
@@ -76,6 +78,7 @@ pub use self::coverage::Unreachable;
 pub use self::credentials::ToolCredential;
 pub use self::disagree::Positions;
 pub use self::economics::{LEAST_DECIDED, Tally, could_be_loosened};
+pub(crate) use self::facts::Known;
 pub use self::facts::explain;
 pub(crate) use self::facts::judge;
 pub use self::glass::{Glass, Suspended};
@@ -366,6 +369,9 @@ pub struct State {
     /// What is spent and reserved, by account.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     budgets: BTreeMap<Arc<str>, Account>,
+    /// What came of each cadence last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    cadences: BTreeMap<String, LastDue>,
     /// Channels by which people are told about requests.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     channels: BTreeMap<String, Channel>,
@@ -381,6 +387,9 @@ pub struct State {
     credentials: BTreeMap<String, ToolCredential>,
     currency: String,
     deliveries: BTreeMap<DeliveryId, PendingDelivery>,
+    /// How everybody does in drills.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    drilled: BTreeMap<String, Drilled>,
     /// Epochs of the log after the first, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     epochs: Vec<EpochOpened>,

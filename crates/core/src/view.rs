@@ -480,6 +480,7 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::RefusalsRepeated(_)
         | Event::RequestNoted(_)
         | Event::ReviewerRestored(_)
+        | Event::PracticeDue(_)
         | Event::ReviewerSuspended(_)
         | Event::SnapshotActivated(_)
         | Event::SnapshotDeclined(_)

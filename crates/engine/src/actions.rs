@@ -8,7 +8,7 @@ use countersign_core::digest::{Digest, action_digest};
 use countersign_core::event::{ApprovalState, Cause, OutcomeStatus, Status};
 use countersign_core::ids::{ActionId, PermitId};
 use countersign_core::money::{is_currency, parse_decimal};
-use countersign_core::policy::Value;
+use countersign_core::policy::{Action, Value};
 use countersign_core::stored::{about, stored_action, stored_alternative};
 use countersign_core::token::Claims;
 use countersign_core::view::{ActionView, ApprovalView};
@@ -214,14 +214,7 @@ impl Engine {
                 action_digest(&handle.keys.digest, &caller.org, &claims.sub, &received.action, None).digest
             }
         };
-        let live = handle.live();
-        let action = if claims.snp.as_deref() == live.as_ref().map(|live| live.hash_text()) {
-            None
-        } else {
-            let (view, _) = self.view(&caller.org, ActionId::from(permit)).await?;
-            let applied = view.decision.remedy.as_ref().is_some_and(|remedy| remedy.applied);
-            self.stored_form(&caller.org, view.form(), applied).await?
-        };
+        let action = self.to_look_again(&caller.org, &claims, permit).await?;
         let agent = caller
             .agent()
             .filter(|agent| **agent == *claims.sub || !caller.may_act_for(&claims.sub));
@@ -244,6 +237,22 @@ impl Engine {
             (None, None) => return Err(EngineError::internal("a redemption left no record")),
         };
         Ok((Redeemed { claims, receipt }, done.replayed.is_some()))
+    }
+
+    /// The stored form of what a permit is for, where another policy is live than it cites.
+    pub(crate) async fn to_look_again(
+        &self,
+        org: &Org,
+        claims: &Claims,
+        permit: PermitId,
+    ) -> Result<Option<Action>, EngineError> {
+        let live = self.inner.org(org)?.live();
+        if claims.snp.as_deref() == live.as_ref().map(|live| live.hash_text()) {
+            return Ok(None);
+        }
+        let (view, _) = self.view(org, ActionId::from(permit)).await?;
+        let applied = view.decision.remedy.as_ref().is_some_and(|remedy| remedy.applied);
+        self.stored_form(org, view.form(), applied).await
     }
 
     /// Records what happened after.

@@ -130,8 +130,10 @@ impl Engine {
         let agent = caller
             .agent()
             .filter(|agent| **agent == *claims.sub || !caller.may_act_for(&claims.sub));
+        let action = self.to_look_again(&caller.org, &claims, permit).await?;
         let ask = ReleaseCredential {
             permit,
+            action: action.map(Box::new),
             agent,
             credential,
         };

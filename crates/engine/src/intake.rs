@@ -12,10 +12,11 @@ use countersign_core::retention::{DEFAULT_CLASS, Subject, agent_subject};
 use countersign_core::stored::{about, attempt, store_action, store_value};
 use countersign_core::{Command, Envelope, Refusal};
 use countersign_notify::Target;
+use countersign_store::Org;
 
 use crate::auth::Caller;
 use crate::error::EngineError;
-use crate::{Engine, OrgHandle};
+use crate::{Engine, Inner, OrgHandle};
 
 /// The largest body of a request, bytes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -121,30 +122,7 @@ impl Engine {
         agent: Arc<str>,
         action: countersign_core::policy::Action,
     ) -> Submit {
-        let live = handle.live();
-        let mandate = live.as_ref().and_then(|live| live.mandate(&agent));
-        let kinds = Kinds::of(live.as_deref(), &agent);
-        let class = mandate.and_then(|mandate| mandate.retention()).unwrap_or(DEFAULT_CLASS);
-        let digest = action_digest(&handle.keys.digest, &caller.org, &agent, &action, None);
-        let salt = self.inner.salts.next();
-        let stored = store_action(&action, &digest, &self.inner.redactor, &kinds, salt, class);
-        let subject = subject_of(&handle.keys.digest, &agent, &action);
-        let step = (action.step.as_deref()).map(|step| handle.keys.digest.step(&agent, action.run.as_deref(), step));
-        let attempt = attempt(&stored.shown, step);
-        Submit {
-            verified: true,
-            person: None,
-            kinds,
-            agent,
-            action,
-            digest,
-            stored: about(stored.sealed, subject),
-            redact: stored.redact,
-            shown: stored.shown,
-            attempt,
-            callback_url: None,
-            accept_remedy: false,
-        }
+        self.inner.submit_for(handle, &caller.org, agent, action)
     }
 
     /// Whose action it is. The agent is who the credential says it is; only a gateway's key names another.
@@ -262,4 +240,40 @@ fn subject_of(key: &DigestKey, agent: &str, action: &Action) -> Subject {
 /// Makes an action from a request's body.
 pub(crate) fn received(body: &[u8]) -> Result<Received, Refusal> {
     receive(parse_body(body)?)
+}
+
+impl Inner {
+    /// The same, where nobody asks.
+    pub(crate) fn submit_for(
+        &self,
+        handle: &OrgHandle,
+        org: &Org,
+        agent: Arc<str>,
+        action: countersign_core::policy::Action,
+    ) -> Submit {
+        let live = handle.live();
+        let mandate = live.as_ref().and_then(|live| live.mandate(&agent));
+        let kinds = Kinds::of(live.as_deref(), &agent);
+        let class = mandate.and_then(|mandate| mandate.retention()).unwrap_or(DEFAULT_CLASS);
+        let digest = action_digest(&handle.keys.digest, org, &agent, &action, None);
+        let salt = self.salts.next();
+        let stored = store_action(&action, &digest, &self.redactor, &kinds, salt, class);
+        let subject = subject_of(&handle.keys.digest, &agent, &action);
+        let step = (action.step.as_deref()).map(|step| handle.keys.digest.step(&agent, action.run.as_deref(), step));
+        let attempt = attempt(&stored.shown, step);
+        Submit {
+            verified: true,
+            person: None,
+            kinds,
+            agent,
+            action,
+            digest,
+            stored: about(stored.sealed, subject),
+            redact: stored.redact,
+            shown: stored.shown,
+            attempt,
+            callback_url: None,
+            accept_remedy: false,
+        }
+    }
 }

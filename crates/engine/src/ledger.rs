@@ -477,5 +477,7 @@ pub(crate) fn sealed_state(store: &dyn Store, org: &str) -> Result<Option<State>
         );
         return Ok(None);
     }
-    Ok(State::from_bytes(&stored.bytes).ok())
+    Ok(State::from_bytes(&stored.bytes)
+        .inspect_err(|error| tracing::warn!(org, at = stored.at, %error, "a stored state is not read; folding from the beginning"))
+        .ok())
 }

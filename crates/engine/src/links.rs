@@ -69,8 +69,9 @@ impl Engine {
         let handle = self.inner.org(org)?;
         let (live, approval, channel, person) =
             (handle.live(), pending.approval, pending.channel.clone(), user.clone());
+        let now = self.inner.clock.read().now;
         let until = self.look(org, move |state| {
-            let may = state.may_be_linked(approval, &channel, live.as_deref());
+            let may = state.may_be_linked(approval, &channel, live.as_deref()) && !state.is_locked_out(&person, now);
             may.then(|| state.asked_until(approval, &person)).flatten()
         });
         let Some(until) = until.await? else { return Ok(None) };

@@ -1,11 +1,12 @@
 //! Drills and canaries: requests that cannot come to anything.
 
+use countersign_api::practice::{CadenceItem, DrilledPerson, LastDue, PracticeWord, PracticesAnswer};
 use countersign_core::command::Practise;
 use countersign_core::event::{PracticeEnded, PracticeKind, PracticeStarted};
 use countersign_core::ids::ApprovalId;
-use countersign_core::policy::Value;
-use countersign_core::state::OpenPractice;
-use countersign_core::{Command, Event, Record, Refusal};
+use countersign_core::policy::{Cadence, Snapshot, Value};
+use countersign_core::state::{Drilled, OpenPractice};
+use countersign_core::{Command, Event, Record, Refusal, State};
 use countersign_store::Org;
 
 use crate::error::EngineError;
@@ -53,6 +54,30 @@ impl Engine {
         Ok((practised, done.replayed.is_some()))
     }
 
+    /// What the live policy has asked by itself, and how everybody who may decide does in drills.
+    pub async fn practices(&self, org: &Org) -> Result<PracticesAnswer, EngineError> {
+        let live = self.inner.org(org)?.live();
+        self.look(org, move |state| {
+            let organization = live.as_deref().and_then(Snapshot::organization);
+            let cadences = organization
+                .into_iter()
+                .flat_map(|organization| organization.cadences());
+            let mut people: Vec<_> = (state.users().iter())
+                .filter(|(_, user)| user.roles.iter().any(|role| role == "reviewer" || role == "admin"))
+                .map(|(user, _)| (user, state.drilled().get(user).copied().unwrap_or_default()))
+                .collect();
+            people.sort_by_key(|(user, drilled)| (drilled.answered, *user));
+            PracticesAnswer {
+                cadences: cadences.map(|cadence| cadence_item(state, cadence)).collect(),
+                people: people
+                    .into_iter()
+                    .map(|(user, drilled)| drilled_person(user, &drilled))
+                    .collect(),
+            }
+        })
+        .await
+    }
+
     async fn decision_at(&self, org: &Org, seq: u64) -> Result<Option<ApprovalId>, EngineError> {
         let (inner, org) = (self.inner.clone(), org.clone());
         blocking(move || {
@@ -92,5 +117,34 @@ fn approval_of(event: &Event) -> Option<ApprovalId> {
     match event {
         Event::DecisionMade(event) => event.approval,
         _other => None,
+    }
+}
+
+fn cadence_item(state: &State, cadence: &Cadence) -> CadenceItem {
+    let last = state.cadences().get(&*cadence.name);
+    CadenceItem {
+        name: cadence.name.to_string(),
+        kind: if cadence.canary {
+            PracticeWord::Canary
+        } else {
+            PracticeWord::Drill
+        },
+        every_seconds: cadence.every / 1_000_000,
+        agent: cadence.agent.clone(),
+        hours: cadence.hours.as_ref().map(ToString::to_string),
+        last: last.map(|last| LastDue {
+            at: last.at.to_string(),
+            approval: last.approval.map(|approval| approval.to_string()),
+            reason: last.reason.clone(),
+        }),
+    }
+}
+
+fn drilled_person(user: &str, drilled: &Drilled) -> DrilledPerson {
+    DrilledPerson {
+        user: user.to_owned(),
+        asked: drilled.asked.map(|at| at.to_string()),
+        answered: drilled.answered.map(|at| at.to_string()),
+        missed: drilled.missed,
     }
 }

@@ -310,7 +310,7 @@ impl Inner {
     }
 
     fn replay_run(&self, org: &Org, run: &str, other: &Snapshot) -> Result<ReplayAnswer, EngineError> {
-        let (records, complete) = self.records_of_run(org, run)?;
+        let found = self.records_of_run(org, run, |_record| true)?;
         let currency = self.opened(org)?.currency;
         let mut answer = ReplayAnswer {
             run: run.to_owned(),
@@ -319,9 +319,9 @@ impl Inner {
             differs: 0,
             not_derivable: 0,
             decisions: Vec::new(),
-            complete,
+            complete: found.left_off.steps == 0,
         };
-        for record in &records {
+        for record in &found.decisions {
             let Event::DecisionMade(decision) = &record.event else {
                 continue;
             };

@@ -153,6 +153,9 @@ pub(crate) struct Sequencer {
     /// Share of each organization in the batch that is being made.
     shares: HashMap<Org, Append>,
     timers_looked_at: Time,
+    cadences_looked_at: Time,
+    /// Cadences are looked at in this round of chores.
+    looks_at_cadences: bool,
     /// The states were sealed because the engine stops.
     sealed_to_stop: bool,
 }
@@ -166,6 +169,8 @@ impl Sequencer {
             batch: Batch::default(),
             shares: HashMap::new(),
             timers_looked_at: Time(0),
+            cadences_looked_at: Time(0),
+            looks_at_cadences: false,
             sealed_to_stop: false,
         }
     }

@@ -220,21 +220,24 @@ impl Engine {
         }
     }
 
-    /// Whether all routes of a request are content with the assurance that Slack gives.
+    /// Whether an open request takes routes, all of which are content with the assurance that Slack gives. One that is over is
+    /// left to the vote, which says so.
     async fn is_low(&self, org: &Org, approval: ApprovalId) -> Result<bool, EngineError> {
         let live = self.inner.org(org)?.live();
         let routes = self.look(org, move |state| {
-            let tracks = state.approvals().get(&approval).map(|open| &open.tracks);
-            let routes = tracks.into_iter().flatten().map(|track| track.rules.route.clone());
-            routes.collect::<Vec<_>>()
+            let open = state.approvals().get(&approval)?;
+            let routes = open.tracks.iter().map(|track| track.rules.route.clone());
+            Some(routes.collect::<Vec<_>>())
         });
-        let routes = routes.await?;
+        let Some(routes) = routes.await? else { return Ok(true) };
         let organization = live.as_deref().and_then(Snapshot::organization);
-        Ok(routes.iter().all(|route| {
+        let low = |route: &String| {
             let route = organization.and_then(|organization| organization.route(route));
             // Of a route that is no longer there nobody can say what it wants.
             route.is_some_and(|route| route.assurance == Assurance::Low)
-        }))
+        };
+        // What takes no route says nothing of assurance.
+        Ok(!routes.is_empty() && routes.iter().all(low))
     }
 
     /// Sends a message where Slack wants it. Nobody waits for it: Slack gives up on an answer after three seconds.

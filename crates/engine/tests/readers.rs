@@ -125,3 +125,29 @@ async fn the_version_before_does_not_serve_a_raised_ledger_after_a_start_not_eve
             .any(|event| matches!(event, Event::MinReaderRaised(raised) if raised.reader == 2))
     );
 }
+
+/// The version before, and the one that added a field to a type of record that was there.
+const WITHOUT_RUNS: Readers = Readers::of_program(1, &[]).and_fields(&[("decision.made", "run", 2)]);
+const WITH_RUNS: Readers = Readers::of_program(2, &[]).and_fields(&[("decision.made", "run", 2)]);
+
+#[tokio::test]
+async fn a_field_that_came_later_is_recorded_only_once_everybody_knows_it() {
+    let store = shared();
+    let (old, new) = (
+        program(Arc::new(store.node()), WITHOUT_RUNS),
+        program(Arc::new(store.node()), WITH_RUNS),
+    );
+    let (_, agent) = acme(&old).await;
+    let in_a_run = br#"{"action":"read","run":"nightly"}"#;
+    let decided = new.decide(&request(&agent, in_a_run, None)).await.map(drop);
+    let refused = refusal(decided);
+    assert_eq!(refused.code, "not_upgraded");
+    assert!(refused.detail.contains("`run` of `decision.made`"), "{refused}");
+    // Without that field it is the record that it always was, on both.
+    for node in [&old, &new] {
+        decide(node, &agent).await.unwrap();
+    }
+    assert_eq!(upgrade(&new).await.unwrap(), 2);
+    new.decide(&request(&agent, in_a_run, None)).await.unwrap();
+    needs_upgrade(decide(&old, &agent).await);
+}

@@ -1,5 +1,7 @@
 //! What only shows when all documents of a bundle are seen together.
 
+mod named;
+
 use std::collections::BTreeMap;
 
 use crate::condition::closest;
@@ -9,6 +11,8 @@ use crate::evaluate::reported;
 use crate::problem::{Problem, Severity};
 use crate::snapshot::Snapshot;
 use crate::verdict::Decision;
+
+pub(crate) use self::named::routes;
 
 fn problem(severity: Severity, code: &'static str, place: &Place, message: String, help: String) -> Problem {
     Problem {

@@ -36,7 +36,7 @@ pub use document::compliance::{FLOOR_DAYS, PACKS, Pack, retention_days};
 pub use document::mandate_audit::{EVENTS as ALERT_EVENTS, REDACT_KINDS};
 pub use document::tools::is_read_label;
 pub use document::{
-    Assurance, AtCap, AutonomyRules, BreakGlass, Budget, Calendar, Clarify, DefaultRoute, Disagreement, Edits,
+    Assurance, AtCap, AutonomyRules, BreakGlass, Budget, Cadence, Calendar, Clarify, DefaultRoute, Disagreement, Edits,
     Estimate, Exhausted, Grant, Hours, Key, Layer, Limit, Mandate, Measure, Of, Organization, Per, PolicyChanges, Rank,
     Rates, Resolve, Response, ReviewMode, Route, Schedule, Separation, Side, StatedMode, Step, StepSlot, Theatre,
     Threshold, TwoPerson, Unit, When, as_compared, is_time_zone, time_zone,

@@ -146,6 +146,7 @@ impl Snapshot {
         snapshot.gates.sort_by(|a, b| a.id.document.cmp(&b.id.document));
         check::names(&snapshot, &mut problems);
         check::modes(&snapshot, &mut problems);
+        check::routes(&snapshot, &mut problems);
         check::warnings(&snapshot, &mut problems);
         snapshot.index();
         problems.sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));

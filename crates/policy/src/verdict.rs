@@ -38,6 +38,7 @@ impl Decision {
 
 /// One thing that spoke for the decision. Fields are in the order of the record's canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Reason {
     /// A stable word, such as `rule`, `no_rule_allows`, `over_max`, `condition_error`, `constraint_violated`.
     pub code: String,

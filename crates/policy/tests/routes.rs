@@ -415,3 +415,134 @@ fn a_schedule_that_could_mean_nothing_is_refused() {
         "2026-13-01",
     );
 }
+
+/// A bundle in which every request has all five: role, shift, target, fallback, path.
+const COMPLETE: &str = "organization: acme
+require: [routes]
+duties: [lead, cfo]
+schedules:
+  oncall:
+    zone: UTC
+    layers: [{ people: [ada, ben], starts: 2026-01-05T00:00, every: 1d }]
+routes:
+  refunds:
+    steps: [{ to: [schedule:oncall], within: 15m }, { to: [role:lead] }]
+    sla: 15m
+    fallback: [role:cfo]
+default_route: { to: [refunds] }
+";
+
+/// What a bundle of `COMPLETE`, changed so, and a gate is refused for: each message and help, with the text underlined.
+fn refusals(from: &str, to: &str, gate: &str) -> Vec<(String, String, String)> {
+    let organization = COMPLETE.replacen(from, to, 1);
+    assert!(from == to || organization != COMPLETE, "{from}");
+    let files = [("o.yaml", organization.as_str()), ("gate.yaml", gate)];
+    let files = files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()));
+    let problems = match Snapshot::load(&files) {
+        Ok((_, warnings)) => warnings,
+        Err(problems) => problems,
+    };
+    let told = problems.into_iter().map(|problem| {
+        let text = if problem.file == "o.yaml" { &organization } else { gate };
+        let underlined = text.get(problem.span.clone()).unwrap_or("?").to_owned();
+        (problem.message, problem.help.unwrap_or_default(), underlined)
+    });
+    told.collect()
+}
+
+const GATE: &str = "name: gate\nrules: [{ decision: require_approval, approvers: [refunds] }]\n";
+
+#[track_caller]
+fn lacks(from: &str, to: &str, message: &str, help: &str) {
+    let told = refusals(from, to, GATE);
+    let wanted = (message.to_owned(), help.to_owned(), "refunds".to_owned());
+    assert_eq!(told, [wanted]);
+}
+
+#[test]
+fn a_bundle_in_which_every_route_has_all_five_loads() {
+    assert_eq!(refusals("", "", GATE), []);
+}
+
+#[test]
+fn a_route_without_a_role_is_refused_where_it_stands() {
+    lacks(
+        "[role:lead]",
+        "[user:lea, user:bo]",
+        "route `refunds` asks `user:lea`, `user:bo` by name and nobody by role",
+        "name a duty or a team: `to: [role:finance-lead]`",
+    );
+}
+
+#[test]
+fn a_route_without_a_shift_is_refused_where_it_stands() {
+    lacks(
+        "[schedule:oncall]",
+        "[role:cfo]",
+        "route `refunds` does not say whose shift it is",
+        "ask a schedule in one of its steps: `to: [schedule:finance-oncall]`",
+    );
+}
+
+#[test]
+fn a_route_without_a_target_is_refused_where_it_stands() {
+    lacks("    sla: 15m\n", "", "route `refunds` has no target", "add `sla: 15m`");
+}
+
+#[test]
+fn a_route_without_a_fallback_is_refused_where_it_stands() {
+    lacks(
+        "    fallback: [role:cfo]\n",
+        "",
+        "route `refunds` has no fallback",
+        "add `fallback: [role:cfo]`",
+    );
+}
+
+#[test]
+fn a_route_without_a_path_is_refused_where_it_stands_and_one_that_says_what_follows_is_not() {
+    lacks(
+        ", { to: [role:lead] }]",
+        "]",
+        "route `refunds` does not say what follows when nobody answers",
+        "add a step, or `on_exhausted: reject`",
+    );
+    let says = "]\n    on_exhausted: reject";
+    assert_eq!(refusals(", { to: [role:lead] }]", says, GATE), []);
+}
+
+#[test]
+fn a_rule_that_asks_past_the_routes_is_refused_and_so_is_a_default_route_that_leads_to_none() {
+    let past = GATE.replace("[refunds]", "[refunds, 'role:cfo']");
+    let told = refusals("", "", &past);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        told[0],
+        (
+            "`role:cfo` is asked past every route: without target, shift, fallback and path".to_owned(),
+            "name a route of the organization".to_owned(),
+            "'role:cfo'".to_owned()
+        )
+    );
+    for to in ["", "default_route: { to: ['role:cfo'] }\n"] {
+        let told = refusals("default_route: { to: [refunds] }\n", to, GATE);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0].2, "routes");
+        assert_eq!(told[0].1, "write `default_route: { to: [ROUTE] }` with one of `routes`");
+    }
+}
+
+#[test]
+fn without_the_switch_what_a_route_leaves_out_has_its_default() {
+    assert_eq!(
+        refusals(
+            "require: [routes]\n",
+            "",
+            "name: gate\nrules: [{ decision: require_approval }]\n"
+        ),
+        []
+    );
+    let bare = "    sla: 15m\n    fallback: [role:cfo]\n";
+    let organization = COMPLETE.replace("require: [routes]\n", "").replace(bare, "");
+    assert!(load(&organization).1.is_empty());
+}

@@ -32,8 +32,10 @@ impl World {
 
     /// Asks for the credential of an action, as a gateway that may for every agent.
     pub fn release_credential(&mut self, action: ActionId, credential: Option<&str>) -> Result<(), Refusal> {
+        let view = self.view(action);
         let ask = ReleaseCredential {
             permit: PermitId::from(action),
+            action: self.stored_form(&view).map(Box::new),
             agent: None,
             credential: credential.map(str::to_owned),
         };

@@ -8,6 +8,7 @@ use countersign_core::redact::Kinds;
 use countersign_core::retention::{DEFAULT_CLASS, agent_subject};
 use countersign_core::state::Ruling;
 use countersign_core::stored::{about, attempt, store_action};
+use countersign_policy::Value;
 
 use crate::World;
 
@@ -15,6 +16,11 @@ impl World {
     /// The command that submits an action.
     pub fn submission(&self, agent: &str, body: &str) -> Result<Submit, Refusal> {
         let value = countersign_policy::json::parse(body.as_bytes(), &Default::default()).expect("the body is JSON");
+        self.submission_of(agent, value)
+    }
+
+    /// The same of a value.
+    pub(crate) fn submission_of(&self, agent: &str, value: Value) -> Result<Submit, Refusal> {
         let received = receive(value)?;
         let kinds = Kinds::of(self.live(), agent);
         let mandate = self.live().and_then(|live| live.mandate(agent));

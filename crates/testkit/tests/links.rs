@@ -1,13 +1,13 @@
 //! Links of one use: whoever has one decides as the person it was made for, once, and only where policy lets that be enough.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-use countersign_core::event::{Event, UserAdded, Verb};
+use countersign_core::event::{Event, KeyIssued, UserAdded, Verb};
 use countersign_core::ids::ActionId;
 use countersign_core::policy::Value;
 use countersign_core::record::ActorKind;
 use countersign_core::redact::Redactor;
 use countersign_core::stored::store_value;
-use countersign_core::{Command, Span};
+use countersign_core::{Answer, Command, Span, Time};
 use countersign_testkit::{World, by};
 
 const GATE: &str = "name: gate
@@ -50,6 +50,12 @@ fn world() -> World {
 fn ask(world: &mut World, what: &str) -> ActionId {
     let action = format!(r#"{{"action":"{what}","tool":"{what}"}}"#);
     world.submit("bot", &action).unwrap().decision.action_id
+}
+
+/// Why something is done: what every such command wants.
+fn reason() -> countersign_core::command::Sealed {
+    let text = Value::Map([("text".to_owned(), Value::from("we talked"))].into());
+    store_value(&text, &Redactor::standard(), &Default::default(), [6; 32], "default").0
 }
 
 fn code<T: std::fmt::Debug>(result: Result<T, countersign_core::Refusal>) -> &'static str {
@@ -193,6 +199,78 @@ fn a_link_ends_with_the_address_that_it_was_sent_to_and_with_nothing_else_of_a_p
         Command::PutUser(Box::new(added), Some(address), None),
     );
     assert_eq!(code(world.vote_by_link("dana", other, "mail", second)), "link_over");
+}
+
+/// Gives somebody a key of this name.
+fn key(world: &mut World, user: &str, kid: &str, expires: Option<Time>) {
+    let issued = KeyIssued {
+        expires,
+        fingerprint: "00".into(),
+        kid: kid.into(),
+        kind: ActorKind::User,
+        scopes: Vec::new(),
+        subject: user.into(),
+    };
+    world.give(by(ActorKind::User, "alex"), Command::IssueKey(Box::new(issued)));
+}
+
+fn revoke(world: &mut World, kid: &str) {
+    let (answer, _) = world.give(by(ActorKind::User, "alex"), Command::RevokeKey(kid.into()));
+    assert_eq!(answer, Answer::Done);
+}
+
+#[test]
+fn a_link_ends_with_the_last_key_of_its_person_and_no_other_is_sent_until_there_is_one_again() {
+    let mut world = world();
+    let soon = world.now + Span::minutes(1);
+    key(&mut world, "dana", "desk", None);
+    key(&mut world, "dana", "phone", None);
+    key(&mut world, "dana", "loan", Some(soon));
+    key(&mut world, "erin", "own", None);
+    world.pass(Span::minutes(1));
+    let pay = ask(&mut world, "pay");
+    let link = world.link("dana", pay, "mail", [1; 32]).unwrap();
+    let others = world.link("erin", pay, "mail", [2; 32]).unwrap();
+    let approval = world.view(pay).approval.unwrap().opened.approval;
+    revoke(&mut world, "desk");
+    assert!(
+        world.state.open_link(approval, &link, world.now).is_some(),
+        "one of two keys is another matter"
+    );
+    revoke(&mut world, "phone");
+    assert_eq!(world.state.open_link(approval, &link, world.now), None);
+    assert_eq!(code(world.vote_by_link("dana", pay, "mail", link)), "link_over");
+    assert_eq!(code(world.link("dana", pay, "mail", [3; 32])), "not_by_link");
+    key(&mut world, "dana", "new", None);
+    assert_eq!(
+        code(world.vote_by_link("dana", pay, "mail", link)),
+        "link_over",
+        "it does not come back"
+    );
+    let again = world.link("dana", pay, "mail", [4; 32]).unwrap();
+    world.vote_by_link("dana", pay, "mail", again).unwrap();
+    assert_eq!(world.refolded().hash(), world.state.hash());
+    // Nobody else's links ended.
+    assert_eq!(code(world.vote_by_link("erin", pay, "mail", others)), "approval_closed");
+}
+
+#[test]
+fn a_link_ends_when_its_person_is_suspended_and_does_not_come_back_with_the_right_to_vote() {
+    let mut world = world();
+    let organization = organization(&format!("{LOW}\ntheatre: {{ streak: {{ of: 2, then: suspend }} }}"));
+    world.policy(&[("gate.yaml", GATE), ("tools.yaml", TOOLS), ("org.yaml", &organization)]);
+    let pay = ask(&mut world, "pay");
+    let link = world.link("dana", pay, "mail", [1; 32]).unwrap();
+    for _ in 0..2 {
+        let other = ask(&mut world, "pay");
+        world.vote("dana", other, Verb::Approve, None).unwrap();
+    }
+    assert!(world.state.users()["dana"].suspended);
+    let restored = Command::RestoreReviewer("dana".into(), reason());
+    assert_eq!(world.give(by(ActorKind::User, "alex"), restored).0, Answer::Done);
+    assert_eq!(code(world.vote_by_link("dana", pay, "mail", link)), "link_over");
+    let again = world.link("dana", pay, "mail", [2; 32]).unwrap();
+    world.vote_by_link("dana", pay, "mail", again).unwrap();
 }
 
 #[test]

@@ -502,6 +502,12 @@ fn practise(world: &mut World) {
     world
         .vote("dana", canary.decision.action_id, Verb::Reject, Some("no"))
         .unwrap();
+    // One that policy has asked by itself, which nobody answers.
+    let daily = "organization: acme
+practice: { odd: { kind: drill, every: 1d, agent: bot, actions: [{ action: odd }] } }
+";
+    world.policy(&[("odd.yaml", gate), ("org.yaml", daily)]);
+    world.pass(Span::days(2));
 }
 
 /// Everything of a week is drawn, and the week ends.

@@ -15,7 +15,7 @@ use crate::autonomy::{
 use crate::economics::EconomicsAnswer;
 use crate::evidence_pack::EvidencePack;
 use crate::glass::{BreakGlassBody, GlassAnswer, RestoreGlassBody};
-use crate::practice::{PracticeAnswer, PracticeBody};
+use crate::practice::{PracticeAnswer, PracticeBody, PracticesAnswer};
 use crate::reviewers::{RestoreReviewerBody, ReviewerAnswer, ReviewersAnswer};
 use crate::revisions::ReviseBody;
 use crate::samples::SampleAnswer;
@@ -180,6 +180,9 @@ pub(super) static CALLS: &[Call] = &[
         ))
         .answers::<PracticeAnswer>()
         .problems(&[(409, "nobody_asked"), (422, "reason_required")]),
+    Call::new("practices", Get, "/v1/practice", people(WATCHERS))
+        .about("Shows which drills and canaries policy has asked by itself, and how everybody who may decide does in drills.")
+        .answers::<PracticesAnswer>(),
     Call::new("practice", Get, "/v1/practice/{id}", people(WATCHERS))
         .about("Shows who answered to a drill or a canary, and how soon.")
         .with(&[APPROVAL])

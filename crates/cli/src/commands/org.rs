@@ -47,7 +47,7 @@ enum Command {
     Drill(Practise),
     /// Make a canary: a request that a careful person rejects. Nothing can come of it
     Canary(Practise),
-    /// Who answered to a drill or a canary, and how soon
+    /// Who answered to a drill or a canary, and how soon; who has not practised
     Practice(Practice),
     /// Absences of people
     #[command(subcommand)]

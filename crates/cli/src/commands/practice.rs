@@ -1,7 +1,7 @@
 //! `countersign org drill`, `org canary`, `org practice`: requests that cannot come to anything, and who answered.
 
 use clap::Args;
-use countersign_api::practice::{PracticeAnswer, PracticeWord};
+use countersign_api::practice::{PracticeAnswer, PracticeWord, PracticesAnswer};
 use countersign_client::segment;
 use serde_json::{Value, json};
 
@@ -24,8 +24,8 @@ pub(super) struct Practise {
 
 #[derive(Args)]
 pub(super) struct Practice {
-    /// The request, apr_…
-    approval: String,
+    /// The request, apr_…; without one: what policy has asked by itself, and who has not practised
+    approval: Option<String>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -46,7 +46,13 @@ impl Practise {
 
 impl Practice {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
-        let path = format!("/v1/practice/{}", segment(&self.approval));
+        let Some(approval) = self.approval else {
+            let read = async |session: &Session| Ok(session.client.get::<PracticesAnswer>("/v1/practice").await?);
+            let all = self.connection.with(About::Organization, read).await?;
+            console.answer(&json!(all), all_in_words(&all));
+            return Ok(());
+        };
+        let path = format!("/v1/practice/{}", segment(&approval));
         let read = async |session: &Session| Ok(session.client.get::<PracticeAnswer>(&path).await?);
         let practice = self.connection.with(About::Organization, read).await?;
         console.answer(&json!(practice), in_words(&practice));
@@ -54,11 +60,51 @@ impl Practice {
     }
 }
 
-fn in_words(practice: &PracticeAnswer) -> String {
-    let kind = match practice.kind {
+fn all_in_words(all: &PracticesAnswer) -> String {
+    let or_never = |at: &Option<String>| at.clone().unwrap_or_else(|| "never".to_owned());
+    let cadences: Vec<Vec<String>> = (all.cadences.iter())
+        .map(|cadence| {
+            let (last, came) = match &cadence.last {
+                None => ("never".to_owned(), "-".to_owned()),
+                Some(last) => {
+                    let reason = last.reason.as_ref().map(|reason| format!("nobody asked: {reason}"));
+                    let came = last.approval.clone().or(reason);
+                    (last.at.clone(), came.unwrap_or_default())
+                }
+            };
+            let every = format!("{}d", cadence.every_seconds / 86_400);
+            let kind = word(cadence.kind).to_owned();
+            vec![cadence.name.clone(), kind, every, cadence.agent.clone(), last, came]
+        })
+        .collect();
+    let people: Vec<Vec<String>> = (all.people.iter())
+        .map(|person| {
+            let missed = person.missed.to_string();
+            vec![
+                person.user.clone(),
+                or_never(&person.asked),
+                or_never(&person.answered),
+                missed,
+            ]
+        })
+        .collect();
+    let people = table(&["PERSON", "ASKED", "ANSWERED", "MISSED IN A ROW"], &people);
+    if cadences.is_empty() {
+        return format!("policy has no drill asked by itself\n\n{people}");
+    }
+    let heads = ["CADENCE", "KIND", "EVERY", "AGENT", "LAST", "WHAT CAME OF IT"];
+    format!("{}\n\n{people}", table(&heads, &cadences))
+}
+
+fn word(kind: PracticeWord) -> &'static str {
+    match kind {
         PracticeWord::Canary => "canary",
         PracticeWord::Drill => "drill",
-    };
+    }
+}
+
+fn in_words(practice: &PracticeAnswer) -> String {
+    let kind = word(practice.kind);
     let over = if practice.over { "over" } else { "open" };
     let head = format!(
         "{kind} {} of {}, {over}: {} of {} answered",

@@ -303,16 +303,26 @@ fn in_words(run: &RunAnswer) -> String {
         lines.push(String::new());
         lines.extend(tree(&run.steps));
     }
-    for (head, said) in [("people said", &run.inputs), ("notes", &run.notes)] {
+    let off = run.left_off;
+    for (head, said, off) in [
+        ("people said", &run.inputs, off.inputs),
+        ("notes", &run.notes, off.notes),
+    ] {
         if !said.is_empty() {
             lines.push(String::new());
-            lines.push(head.to_owned());
+            lines.push(match off {
+                0 => head.to_owned(),
+                off => format!("{head} (the last {} of {})", said.len(), off + said.len() as u64),
+            });
             lines.extend(said.iter().map(words));
         }
     }
     if !run.complete {
         lines.push(String::new());
-        lines.push("the run has more actions than are shown and counted here".to_owned());
+        let more = run.left_off.steps;
+        lines.push(format!(
+            "the run has {more} more actions, which are neither shown nor counted here"
+        ));
     }
     lines.join("\n")
 }

@@ -91,6 +91,16 @@ pub struct Viewing {
     pub presentation: Digest,
 }
 
+/// What a cadence of the policy has due.
+pub struct PractiseDue {
+    /// The name of the cadence.
+    pub cadence: String,
+    /// Which of its actions was drawn.
+    pub action: usize,
+    /// That action, as its agent would ask for it; or why it cannot be asked for: a code.
+    pub submit: Result<Submit, &'static str>,
+}
+
 /// A person makes a request that cannot come to anything.
 pub struct Practise {
     /// What it is.

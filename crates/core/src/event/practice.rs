@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Verb;
+use crate::digest::Digest;
 use crate::ids::{ActionId, ApprovalId};
+use crate::time::Time;
 
 /// What a request is that cannot come to anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -66,4 +68,36 @@ pub struct PracticeEnded {
     pub asked: Vec<String>,
     /// What it was.
     pub kind: PracticeKind,
+    /// Who was asked and did not answer, where it went its way: until everybody had answered, or until its deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<Vec<String>>,
+}
+
+/// `practice.due`: a cadence of the policy had a drill or a canary due. With the key everybody can draw the moment and the action
+/// again; it tells nothing about another span.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PracticeDue {
+    /// Which of the cadence's actions was drawn, from 0.
+    pub action: u32,
+    /// The request; none where nobody could be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalId>,
+    /// The moment that was drawn.
+    pub at: Time,
+    /// When the span began within which it was drawn.
+    pub begins: Time,
+    /// The name of the cadence.
+    pub cadence: String,
+    /// The number of the draw: how many before it fell outside of the hours.
+    pub draw: u32,
+    /// How long the span is, seconds.
+    pub every_s: i64,
+    /// The key of the span.
+    pub key: Digest,
+    /// What it is.
+    pub kind: PracticeKind,
+    /// Why nobody could be asked: a code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

@@ -86,6 +86,9 @@ pub struct KeyIssued {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyRevoked {
+    /// It was the last key of a person that worked: links by which that person decides end with it.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub ends_links: bool,
     /// What it was known by.
     pub kid: String,
 }

@@ -10,7 +10,7 @@ use crate::ids::{ActionId, AlertId};
 
 /// What a kill switch stops.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "kind", content = "name")]
+#[serde(rename_all = "snake_case", tag = "kind", content = "name", deny_unknown_fields)]
 pub enum Scope {
     /// One agent.
     Agent(String),

@@ -46,6 +46,9 @@ pub struct ReviewerRestored {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewerSuspended {
+    /// Links by which the person decides end.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub ends_links: bool,
     /// What was conspicuous.
     pub flags: Vec<Flag>,
     /// Who.

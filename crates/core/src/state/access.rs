@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::de::Error as _;
+use serde_json::Value;
+
 use super::*;
 
 /// Read access: nouns, for faces and engine.
@@ -118,8 +121,18 @@ impl State {
     }
 
     /// A state from its canonical bytes.
+    ///
+    /// # Errors
+    /// If they are no state, or hold something that this version would leave out of it.
     pub fn from_bytes(bytes: &[u8]) -> Result<State, serde_json::Error> {
         let mut state: State = serde_json::from_slice(bytes)?;
+        let again = state.to_bytes();
+        if again != bytes
+            && let Some(field) = left_out(&serde_json::from_slice(bytes)?, &serde_json::from_slice(&again)?)
+        {
+            let why = format!("it has the field `{field}`, which this version does not know");
+            return Err(serde_json::Error::custom(why));
+        }
         state.rebuild_caches();
         Ok(state)
     }
@@ -127,5 +140,25 @@ impl State {
     /// SHA-256 of the canonical bytes.
     pub fn hash(&self) -> Digest {
         Digest::of(&self.to_bytes())
+    }
+}
+
+/// The first field of `then` that `now` lacks, and that says something.
+fn left_out(then: &Value, now: &Value) -> Option<String> {
+    let says = |value: &Value| match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_i64() != Some(0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+    };
+    match (then, now) {
+        (Value::Object(then), Value::Object(now)) => then.iter().find_map(|(name, value)| match now.get(name) {
+            Some(now) => left_out(value, now),
+            None => says(value).then(|| name.clone()),
+        }),
+        (Value::Array(then), Value::Array(now)) => then.iter().zip(now).find_map(|(then, now)| left_out(then, now)),
+        _plain => None,
     }
 }

@@ -173,6 +173,10 @@ impl State {
             Event::KeyRevoked(e) => {
                 if let Some(key) = self.keys.get_mut(e.kid.as_str()) {
                     key.revoked = true;
+                    let person = key.subject.clone();
+                    if e.ends_links {
+                        self.end_links_of(&person);
+                    }
                 }
             }
             Event::KillEngaged(e) => {
@@ -216,7 +220,11 @@ impl State {
                     action.refused = action.refused.saturating_add(1);
                 }
             }
-            Event::PracticeEnded(e) => self.practice_ended(record.ts, e),
+            Event::PracticeDue(e) => self.practice_due(record.ts, e),
+            Event::PracticeEnded(e) => {
+                self.practice_ended(record.ts, e);
+                self.drill_ended(record.ts, e);
+            }
             Event::PracticeStarted(e) => self.practice_started(record.ts, e),
             Event::RefusalsRepeated(_) | Event::RequestNoted(_) => {}
             Event::RunEnded(_) | Event::RunInput(_) | Event::RunNoted(_) | Event::RunStarted(_) => {}
@@ -268,6 +276,7 @@ impl State {
             }
             Event::UserRemoved(e) => {
                 self.users.remove(&e.user);
+                self.drilled.remove(&e.user);
                 self.end_links_of(&e.user);
                 for key in self.keys.values_mut() {
                     if key.kind == ActorKind::User && key.subject == e.user {

@@ -1,12 +1,13 @@
 //! Credentials of tools: who keeps them, and that one leaves only for a permit that was used, once.
 //!
-//! The values lie with the secrets and are never seen here. What stands above policy is looked at anew: time has
-//! passed since the permit was used, and a kill switch may have been engaged.
+//! The values lie with the secrets and are never seen here. What stands above policy is looked at anew, and so is policy where
+//! another one is live: time has passed since the permit was used.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::permit::policy_changing;
 use super::{Ctx, Handled, OpenAction, State};
 use crate::command::ReleaseCredential;
 use crate::event::{CredentialReleased, CredentialRemoved, CredentialStored};
@@ -121,6 +122,12 @@ impl State {
         }
         self.policy_is_at_hand(ctx)?;
         self.still_stands(action, permit, ctx)?;
+        if action.snapshot != self.live {
+            if ask.action.is_none() {
+                return Err(policy_changing());
+            }
+            self.still_granted(ask.permit, ask.action.as_deref(), action, ctx)?;
+        }
         let (name, credential) = self.credential_for(action, ask.credential.as_deref())?;
         Handled::one(CredentialReleased {
             action_id,

@@ -10,6 +10,7 @@ use countersign_policy::{Action, Decision, Hidden, Snapshot, Verdict};
 pub(super) use self::words::first_message;
 use self::words::{audience, bounded};
 pub(super) use self::words::{nobody_known, shortened};
+use super::facts::Known;
 use super::guard::{Names, Wanted};
 use super::limit;
 use super::ruling::Ruling;
@@ -51,10 +52,10 @@ pub(super) struct Beside<'a> {
 
 impl State {
     pub(super) fn decide(&self, submit: Submit, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
-        let mut facts = self.facts(&submit, ctx.now);
-        facts.accept_remedy = submit.accept_remedy;
-        facts.policy_unavailable = self.live.is_some() && ctx.live.is_none();
-        self.decide_on(submit, facts, None, ctx)
+        let mut known = self.known(&submit, ctx.now);
+        known.facts.accept_remedy = submit.accept_remedy;
+        known.facts.policy_unavailable = self.live.is_some() && ctx.live.is_none();
+        self.decide_on(submit, known, None, ctx)
     }
 
     /// Decides on facts that are given: those of now, or those that a record states. `hidden` watches where the action is
@@ -62,7 +63,7 @@ impl State {
     pub(crate) fn decide_on(
         &self,
         submit: Submit,
-        facts: DecisionFacts,
+        known: Known,
         hidden: Option<&Hidden>,
         ctx: &mut Ctx<'_>,
     ) -> Result<Handled, Refusal> {
@@ -74,7 +75,7 @@ impl State {
             redactor: ctx.redactor,
             revises: None,
         };
-        let ruling = self.rule(&submit, &facts, hidden, &beside);
+        let ruling = self.rule(&submit, &known.facts, hidden, &beside);
 
         let action_id = ActionId(ctx.ids.next(ctx.now));
         let mut events = Vec::with_capacity(2);
@@ -102,7 +103,7 @@ impl State {
         };
         self.turn_away_repetition(&submit, &ruling, ctx)?;
         let approval = opened.as_ref().map(|(opened, _)| opened.approval);
-        self.push_decision(&mut events, submit, ruling, facts, action_id, approval, callback, ctx);
+        self.push_decision(&mut events, submit, ruling, known, action_id, approval, callback, ctx);
         if let Some((opened, asked)) = opened {
             if !opened.unresolved.is_empty() {
                 let summary = nobody_known(&opened.unresolved);
@@ -306,7 +307,7 @@ impl State {
         events: &mut Vec<Draft>,
         submit: Submit,
         mut ruling: Ruling,
-        facts: DecisionFacts,
+        known: Known,
         action_id: ActionId,
         approval: Option<ApprovalId>,
         callback: Option<CallbackTo>,
@@ -338,7 +339,7 @@ impl State {
         }
         let mut found = std::mem::take(&mut ruling.found);
         let (counted, counts_later) = limit::split(&mut found, ruling.status);
-        let mut facts = facts;
+        let Known { mut facts, handed } = known;
         facts.budgets = found.accounts;
         facts.circuits = found.circuits;
         facts.depth = found.depth;
@@ -379,7 +380,7 @@ impl State {
             decision: ruling.decision,
             digest: submit.digest.digest,
             env: submit.shown.env,
-            handed_reads: self.handed_reads(&facts),
+            handed_reads: handed,
             facts,
             permit,
             positions: found.positions.taken,

@@ -9,6 +9,14 @@ use crate::command::Submit;
 use crate::event::{DecisionFacts, DecisionMade, Link};
 use crate::time::Time;
 
+/// What a decision goes by outside its action.
+pub(crate) struct Known {
+    /// What the evaluation reads.
+    pub(crate) facts: DecisionFacts,
+    /// What of that the agents have read that handed the action on.
+    pub(crate) handed: Vec<String>,
+}
+
 impl State {
     /// Evaluates an action under a snapshot, with what the ledger knows of its agent. `hidden` watches where the action is not
     /// all there.
@@ -38,12 +46,17 @@ impl State {
 
     /// What an evaluation reads of things outside the action.
     pub fn facts(&self, submit: &Submit, now: Time) -> DecisionFacts {
+        self.known(submit, now).facts
+    }
+
+    /// The same, with what of it came with the action.
+    pub(super) fn known(&self, submit: &Submit, now: Time) -> Known {
         let identity = if submit.verified { "verified" } else { "claimed" };
         let pii = submit.redact.keys().cloned().collect();
         let mut facts = self.agent_facts(&submit.agent, identity, &submit.attempt, pii);
         self.read_chain(&submit.action, &submit.agent, now, &mut facts);
-        self.read_reads(submit, &mut facts);
-        facts
+        let handed = self.read_reads(submit, &mut facts);
+        Known { facts, handed }
     }
 
     /// What an evaluation of an action that was asked for before reads of things outside it now; `stated` are labels of what

@@ -78,6 +78,7 @@ impl State {
             Command::Vote(vote) => self.vote(*vote, ctx),
             Command::Link(link) => self.send_link(*link, ctx),
             Command::Practise(ask) => self.practise(*ask, &actor, ctx),
+            Command::PractiseDue(ask) => self.practise_due(*ask, &actor, ctx),
             Command::BreakGlass(ask) => self.break_glass(*ask, &actor, ctx),
             Command::RestoreGlass { user, reason } => self.restore_glass(user, reason, &actor),
             Command::RestoreReviewer(user, reason) => self.restore_reviewer(user, reason, &actor),
@@ -101,7 +102,7 @@ impl State {
             Command::PutUser(user, profile, key) => self.put_user(*user, profile, key),
             Command::RemoveUser(user) => self.remove_user(user, &actor),
             Command::IssueKey(key) => self.issue_key(*key),
-            Command::RevokeKey(kid) => self.revoke_key(kid),
+            Command::RevokeKey(kid) => self.revoke_key(kid, ctx.now),
             Command::UploadSnapshot(snapshot) => self.upload_snapshot(*snapshot),
             Command::ActivateSnapshot { hash, rationale } => self.activate_snapshot(hash, rationale, &actor, ctx),
             Command::JudgeSnapshot { hash, agrees, comment } => {
@@ -282,6 +283,7 @@ impl State {
             | Event::OverrideRecorded(_)
             | Event::OverrideWithdrawn(_)
             | Event::PayloadsDestroyed(_)
+            | Event::PracticeDue(_)
             | Event::RequestNoted(_)
             | Event::ReviewerRestored(_)
             | Event::ReviewerSuspended(_)

@@ -1,15 +1,18 @@
 //! Links of one use, by which people decide on what is of low risk without a key. The state keeps a keyed digest of each
 //! secret with the request that it is for, so that all of them end with it.
 
+use std::sync::Arc;
+
 use countersign_policy::{Assurance, Snapshot};
 use serde::{Deserialize, Serialize};
 
 use super::viewed::HIGH;
-use super::{Ctx, Handled, OpenApproval, OpenTrack, State};
+use super::{Ctx, Handled, Key, OpenApproval, OpenTrack, State};
 use crate::command::Vote;
 use crate::digest::Digest;
 use crate::event::ApprovalLinked;
 use crate::ids::ApprovalId;
+use crate::record::ActorKind;
 use crate::refusal::Refusal;
 use crate::time::Time;
 
@@ -62,7 +65,7 @@ impl State {
         let approval = self.approvals.get(&id)?;
         let mut links = approval.links.iter();
         let found = links.find(|open| open.link == *link && open.until > now);
-        found.filter(|open| self.is_asked(approval, &open.user))
+        found.filter(|open| self.is_asked(approval, &open.user) && !self.is_locked_out(&open.user, now))
     }
 
     /// Until when somebody is asked: the time of the step, or the request's. Nothing if they are not.
@@ -76,6 +79,24 @@ impl State {
         };
         let steps = open.tracks.iter().filter(asks).filter_map(|track| track.due);
         Some(steps.max().unwrap_or(open.deadline).min(open.deadline))
+    }
+
+    /// Whether somebody has a link that was not used.
+    pub(super) fn has_links(&self, user: &str) -> bool {
+        let mut links = self.approvals.values().flat_map(|approval| &approval.links);
+        links.any(|open| open.user == user)
+    }
+
+    /// The keys of a person, those that ended as well.
+    pub(super) fn keys_issued_to(&self, user: &str) -> impl Iterator<Item = (&Arc<str>, &Key)> {
+        let theirs = move |(_, key): &(&Arc<str>, &Key)| key.kind == ActorKind::User && key.subject == user;
+        self.keys.iter().filter(theirs)
+    }
+
+    /// Whether somebody's keys were taken away: one was revoked, and none works. A link would be a way around that.
+    pub fn is_locked_out(&self, user: &str, now: Time) -> bool {
+        let works = self.keys_issued_to(user).any(|(_, key)| key.works(now));
+        !works && self.keys_issued_to(user).any(|(_, key)| key.revoked)
     }
 
     /// Ends the links of a person everywhere: whoever has them may not be that person any more.
@@ -94,6 +115,10 @@ impl State {
             let detail = format!("`{}` is not decided by a link over `{}`", link.approval, link.channel);
             return Err(Refusal::conflict("not_by_link", detail));
         }
+        if self.is_locked_out(&link.user, ctx.now) {
+            let detail = format!("the keys of `{}` were revoked", link.user);
+            return Err(Refusal::conflict("not_by_link", detail).hint("issue a key to that person first"));
+        }
         Handled::one(link)
     }
 
@@ -103,7 +128,7 @@ impl State {
             return Ok(());
         };
         let works = |open: &OpenLink| open.link == link && open.user == vote.user && open.until > ctx.now;
-        if !approval.links.iter().any(works) {
+        if !approval.links.iter().any(works) || self.is_locked_out(&vote.user, ctx.now) {
             let detail = "the link was used, or its time is over";
             return Err(Refusal::conflict("link_over", detail).hint("decide with a key of your own"));
         }

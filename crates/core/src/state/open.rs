@@ -32,6 +32,13 @@ pub struct Key {
     pub subject: String,
 }
 
+impl Key {
+    /// Whether it may be used.
+    pub(super) fn works(&self, now: Time) -> bool {
+        !self.revoked && self.expires.is_none_or(|end| end > now)
+    }
+}
+
 /// A stored snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredSnapshot {

@@ -1,15 +1,22 @@
 //! Redeeming a permit: everything is checked again, then it is used, once.
 
+use countersign_policy::{Action, Decision};
+
 use super::stop::Target;
 use super::{Ctx, Handled, OUTCOME_SPAN, OpenAction, OpenPermit, State};
 use crate::command::Redeem;
 use crate::event::{ApprovalState, PermitRedeemed, PermitRefused};
-use crate::ids::ActionId;
+use crate::ids::{ActionId, PermitId};
 use crate::record::Draft;
 use crate::refusal::{Category, Refusal};
 
 /// How often one permit is refused before its refusals leave no more records.
 const REFUSALS_PER_PERMIT: u32 = 10;
+
+/// The caller looked at the policy a moment before it changed; with the stored form it can be told.
+pub(super) fn policy_changing() -> Refusal {
+    Refusal::new(Category::Unavailable, "policy_changing", "the policy is being changed").hint("try again")
+}
 
 impl State {
     pub(super) fn redeem(&self, redeem: Redeem, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
@@ -43,9 +50,7 @@ impl State {
         }
         self.policy_is_at_hand(ctx)?;
         if action.snapshot != self.live && redeem.action.is_none() {
-            // The caller looked at the policy a moment before it changed; with the stored form it can be told.
-            let detail = "the policy is being changed";
-            return Err(Refusal::new(Category::Unavailable, "policy_changing", detail).hint("try again"));
+            return Err(policy_changing());
         }
         if action.refused >= REFUSALS_PER_PERMIT {
             let detail = format!("`{}` was shown and refused {REFUSALS_PER_PERMIT} times", redeem.permit);
@@ -128,7 +133,7 @@ impl State {
         if action.snapshot == self.live {
             return Ok(false);
         }
-        self.still_granted(redeem, action, ctx)?;
+        self.still_granted(redeem.permit, redeem.action.as_deref(), action, ctx)?;
         Ok(true)
     }
 
@@ -165,21 +170,21 @@ impl State {
     }
 
     /// Whether the policy that is live now still grants what another snapshot granted.
-    fn still_granted(&self, redeem: &Redeem, action: &OpenAction, ctx: &Ctx<'_>) -> Result<(), Refusal> {
-        use countersign_policy::Decision;
+    pub(super) fn still_granted(
+        &self,
+        permit: PermitId,
+        stored: Option<&Action>,
+        action: &OpenAction,
+        ctx: &Ctx<'_>,
+    ) -> Result<(), Refusal> {
+        let action_id = ActionId::from(permit);
         let refuse = |why: String| Err(Refusal::conflict("policy_changed", why).hint("ask for a new decision"));
-        match self.reevaluate(redeem.action.as_deref(), ActionId::from(redeem.permit), ctx) {
+        match self.reevaluate(stored, action_id, ctx) {
             Err(why) => refuse(why),
             Ok(verdict) => match verdict.decision {
                 Decision::Allow | Decision::AllowWithConstraints => Ok(()),
                 Decision::RequireApproval if action.approval.is_some() => self
-                    .same_demand(
-                        &verdict,
-                        ActionId::from(redeem.permit),
-                        &action.slots,
-                        &action.tracks,
-                        ctx,
-                    )
+                    .same_demand(&verdict, action_id, &action.slots, &action.tracks, ctx)
                     .or_else(refuse),
                 Decision::RequireApproval | Decision::Remediate | Decision::Deny => refuse(format!(
                     "the policy that is live now says {}",

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::theatre::{Judged, Reviewers};
 use super::{Ctx, Handled, OpenApproval, State, response};
-use crate::command::{Practise, Vote};
+use crate::command::{Practise, Sealed, Submit, Vote};
 use crate::event::{
     AlertRaised, ApprovalResolved, ApprovalState, Event, Flag, PracticeEnded, PracticeKind, PracticeStarted, Practised,
     ReviewerSuspended, Slot, Status, Verb,
@@ -96,22 +96,35 @@ impl State {
 
     /// Makes a request that goes the way that the agent's own would go.
     pub(super) fn practise(&self, ask: Practise, actor: &Actor, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
-        let agent = self.agents.get(&ask.submit.agent);
+        let (_, events) = self.practise_in(ask.submit, ask.kind, Some(ask.reason), actor, ctx)?;
+        Handled::done(events)
+    }
+
+    /// The same, with the request that it makes.
+    pub(super) fn practise_in(
+        &self,
+        submit: Submit,
+        kind: PracticeKind,
+        reason: Option<Sealed>,
+        actor: &Actor,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<(ApprovalId, Vec<Draft>), Refusal> {
+        let agent = self.agents.get(&submit.agent);
         if agent.is_none_or(|agent| agent.quarantined) {
-            return Err(Refusal::missing("agent", &ask.submit.agent));
+            return Err(Refusal::missing("agent", &submit.agent));
         }
-        let mut handled = self.decide(ask.submit, ctx)?;
+        let Handled { mut events, .. } = self.decide(submit, ctx)?;
         // Nobody did it, so nothing is told of the agent; that a route leads to nobody is told of the route.
-        handled.events.retain(|draft| match &draft.event {
+        events.retain(|draft| match &draft.event {
             Event::AlertRaised(e) => e.name == "unresolved_approvers",
             _record => true,
         });
         let mut made = None;
         let mut decided = Decision::Deny;
-        for draft in &mut handled.events {
+        for draft in &mut events {
             if let Event::DecisionMade(e) = &mut draft.event {
                 decided = e.decision;
-                e.practice = Some(ask.kind);
+                e.practice = Some(kind);
                 made = e.approval.map(|approval| (e.action_id, approval));
             }
         }
@@ -124,12 +137,10 @@ impl State {
             action_id,
             approval,
             by: actor.id.clone(),
-            kind: ask.kind,
+            kind,
         };
-        handled
-            .events
-            .push(Draft::observed(started).with_payload(Some(ask.reason)));
-        Ok(handled)
+        events.push(Draft::observed(started).with_payload(reason));
+        Ok((approval, events))
     }
 
     /// What follows of a vote that counts. Whatever it is, nothing is permitted.
@@ -221,6 +232,14 @@ impl State {
             status: Status::Refused,
             why: told(practice, answers.len(), &for_it, &against, because),
         };
+        // What a policy change, a kill switch or missing evidence ended says nothing of people.
+        let people_had_it = self
+            .approvals
+            .get(&id)
+            .is_some_and(|approval| approval.evidence_due.is_none());
+        let went_its_way = last.is_some() && because.is_empty() || state == ApprovalState::Expired && people_had_it;
+        let silent = || practice.asked.keys().filter(|user| !answers.contains_key(*user));
+        let unanswered: Option<Vec<String>> = went_its_way.then(|| silent().cloned().collect());
         let ended = PracticeEnded {
             action_id: practice.action_id,
             answers: (answers.iter())
@@ -233,8 +252,14 @@ impl State {
             approval: id,
             asked: practice.asked.keys().cloned().collect(),
             kind: practice.kind,
+            unanswered: unanswered.clone(),
         };
         let mut events = vec![Draft::observed(resolved).citing(snapshot), Draft::observed(ended)];
+        let silent = unanswered.filter(|silent| practice.kind == PracticeKind::Drill && !silent.is_empty());
+        if let Some(silent) = silent {
+            let summary = format!("`{}` did not answer to a drill", silent.join("`, `"));
+            events.extend(self.alert("drill_unanswered", summary, None, Some(practice.action_id), ctx));
+        }
         if practice.kind == PracticeKind::Canary {
             let missed: Vec<String> = for_it.iter().map(|user| (*user).to_owned()).collect();
             for user in missed {
@@ -262,6 +287,7 @@ impl State {
         let already = self.reviewers.suspended.contains_key(user);
         if suspends(&flags, rules) && !already {
             events.push(Draft::observed(ReviewerSuspended {
+                ends_links: self.has_links(user),
                 flags,
                 user: user.to_owned(),
             }));

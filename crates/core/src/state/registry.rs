@@ -1,15 +1,17 @@
 //! Registrations: agents, people, credentials, snapshots, receivers of callbacks, alerts.
 
+use std::sync::Arc;
+
 use countersign_policy::is_time_zone;
 
-use super::{Ctx, Handled, State};
+use super::{Ctx, Handled, Key, State};
 use crate::command::Sealed;
 use crate::event::{
     AgentRegistered, AlertAcknowledged, AlertRaised, CallbackAttempted, CallbackRegistered, CallbackRemoved,
     ClockConfirmed, ClockJumped, Delivery, KeyIssued, KeyRevoked, SnapshotUploaded, UserAdded, UserRemoved,
 };
 use crate::ids::{AlertId, DeliveryId, ReceiverId};
-use crate::record::{Actor, Draft};
+use crate::record::{Actor, ActorKind, Draft};
 use crate::refusal::Refusal;
 use crate::time::Time;
 
@@ -119,7 +121,6 @@ impl State {
     }
 
     pub(super) fn issue_key(&self, key: KeyIssued) -> Result<Handled, Refusal> {
-        use crate::record::ActorKind;
         let known = match key.kind {
             ActorKind::Agent => self
                 .agents
@@ -134,14 +135,23 @@ impl State {
         Handled::one(key)
     }
 
-    pub(super) fn revoke_key(&self, kid: String) -> Result<Handled, Refusal> {
+    pub(super) fn revoke_key(&self, kid: String, now: Time) -> Result<Handled, Refusal> {
         match self.keys.get(kid.as_str()) {
             None => Err(Refusal::missing("key", kid)),
             Some(key) if key.revoked => Err(Refusal::conflict(
                 "already_revoked",
                 format!("key `{kid}` was revoked before"),
             )),
-            Some(_) => Handled::one(KeyRevoked { kid }),
+            Some(key) => {
+                let others = |(other, _): &(&Arc<str>, &Key)| ***other != *kid;
+                let last = key.kind == ActorKind::User
+                    && !self
+                        .keys_issued_to(&key.subject)
+                        .filter(others)
+                        .any(|(_, key)| key.works(now));
+                let ends_links = last && self.has_links(&key.subject);
+                Handled::one(KeyRevoked { ends_links, kid })
+            }
         }
     }
 

@@ -82,18 +82,19 @@ impl Unstarted {
 type Labels = BTreeSet<Arc<str>>;
 
 impl State {
-    /// Reads what the agent of an action has read into the facts of its decision.
-    pub(super) fn read_reads(&self, submit: &Submit, facts: &mut DecisionFacts) {
+    /// Reads what the agent of an action has read into the facts of its decision. Answers what of it came with the action.
+    pub(super) fn read_reads(&self, submit: &Submit, facts: &mut DecisionFacts) -> Vec<String> {
         let handed = self.handed_reads(facts);
         let mut reads = self.has_read(&submit.agent, submit.shown.run.as_deref());
         reads.extend(handed.iter().map(String::as_str).map(Arc::from));
         reads.extend(submit.shown.reads.iter().map(String::as_str).map(Arc::from));
         facts.reads = texts(&reads);
         facts.run = self.run_facts(submit.shown.run.as_deref());
+        handed
     }
 
     /// What the agents have read that handed an action on.
-    pub(super) fn handed_reads(&self, facts: &DecisionFacts) -> Vec<String> {
+    pub(crate) fn handed_reads(&self, facts: &DecisionFacts) -> Vec<String> {
         let calls = facts
             .delegation
             .iter()

@@ -395,6 +395,7 @@ impl State {
         let rules = ctx.live.and_then(|live| live.organization()?.theatre());
         if rules.is_some_and(|rules| response(&judged.flags, rules) == Some(Response::Suspend)) {
             events.push(Draft::observed(ReviewerSuspended {
+                ends_links: self.has_links(&vote.user),
                 flags: judged.flags.clone(),
                 user: vote.user.clone(),
             }));
@@ -409,6 +410,9 @@ impl State {
             .insert(e.user.clone(), Barred { flags, since: now });
         if let Some(user) = self.users.get_mut(&e.user) {
             user.suspended = true;
+        }
+        if e.ends_links {
+            self.end_links_of(&e.user);
         }
     }
 

@@ -1,8 +1,11 @@
 //! A run as its records tell it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use countersign_api::runs::{RunAnswer, RunApproval, RunOutcome, RunStep, STEPS_AT_MOST, SaidBody};
+use countersign_api::runs::{
+    RunAnswer, RunApproval, RunLeftOff, RunOutcome, RunStep, SAID_AT_MOST, STEPS_AT_MOST, SaidBody,
+};
 use countersign_core::event::{DecisionMade, Status, Verb};
 use countersign_core::money::parse_decimal;
 use countersign_core::policy::Decimal;
@@ -62,60 +65,116 @@ impl Tree {
 
 /// What a caller is told of a run. An agent is told nothing of a run that it is not in, whatever it asked for in its name; of
 /// one that nobody started only what it did itself; and never what is for other people.
-fn told_to(caller: &Caller, mut records: Vec<Record>) -> Option<Vec<Record>> {
-    let Some(own) = caller.agent() else {
-        return Some(records);
-    };
-    let its = |agent: &str| *own == *agent || caller.may_act_for(agent);
-    let was_started = records
-        .iter()
-        .any(|record| matches!(record.event, Event::RunStarted(_)));
-    records.retain(|record| match &record.event {
-        Event::DecisionMade(e) => e.practice.is_none() && (was_started || its(&e.agent)),
-        Event::RunNoted(_) => false,
-        _other => true,
-    });
-    let is_in_it = records.iter().any(|record| match &record.event {
-        Event::RunStarted(e) => e.agents.iter().any(|agent| its(agent)),
-        Event::DecisionMade(e) => its(&e.agent) && (!was_started || e.status != Status::Refused),
-        _other => false,
-    });
-    is_in_it.then_some(records)
+struct Told<'c> {
+    caller: &'c Caller,
+    own: Option<Arc<str>>,
+    was_started: bool,
+    is_in_it: bool,
+}
+
+impl<'c> Told<'c> {
+    fn to(caller: &'c Caller) -> Told<'c> {
+        let own = caller.agent();
+        Told {
+            caller,
+            is_in_it: own.is_none(),
+            own,
+            was_started: false,
+        }
+    }
+
+    /// Whether the next record of the run is told. The first one is that of its start, where somebody started it.
+    fn next(&mut self, record: &Record) -> bool {
+        let Some(own) = self.own.as_deref() else { return true };
+        let its = |agent: &str| *own == *agent || self.caller.may_act_for(agent);
+        match &record.event {
+            Event::RunStarted(e) => {
+                self.was_started = true;
+                self.is_in_it |= e.agents.iter().any(|agent| its(agent));
+                true
+            }
+            Event::DecisionMade(e) => {
+                let its = its(&e.agent);
+                let told = e.practice.is_none() && (self.was_started || its);
+                self.is_in_it |= told && its && (!self.was_started || e.status != Status::Refused);
+                told
+            }
+            Event::RunNoted(_) => false,
+            _other => true,
+        }
+    }
+}
+
+/// Records of a run: so many that one answer holds what they say.
+#[derive(Default)]
+pub(super) struct OfRun {
+    /// Its start and its end.
+    ends: Vec<Record>,
+    /// The decisions in it, the first ones.
+    pub(super) decisions: Vec<Record>,
+    /// What people said to its agents, and noted about it: the last of it.
+    inputs: VecDeque<Record>,
+    notes: VecDeque<Record>,
+    pub(super) left_off: RunLeftOff,
+}
+
+impl OfRun {
+    fn take(&mut self, record: Record) {
+        let (said, off) = match &record.event {
+            Event::RunInput(_) => (&mut self.inputs, &mut self.left_off.inputs),
+            Event::RunNoted(_) => (&mut self.notes, &mut self.left_off.notes),
+            Event::DecisionMade(_) if self.decisions.len() == STEPS_AT_MOST => {
+                self.left_off.steps += 1;
+                return;
+            }
+            Event::DecisionMade(_) => return self.decisions.push(record),
+            // No other record is looked up by a run than those of its start and its end.
+            _other => return self.ends.push(record),
+        };
+        said.push_back(record);
+        if said.len() > SAID_AT_MOST {
+            said.pop_front();
+            *off += 1;
+        }
+    }
 }
 
 impl Inner {
-    /// The records that name a run, in order, and whether those are all.
-    pub(super) fn records_of_run(&self, org: &Org, run: &str) -> Result<(Vec<Record>, bool), EngineError> {
-        let mut records: Vec<Record> = Vec::new();
-        let mut decisions = 0;
+    /// Records that name a run, of those that are told.
+    pub(super) fn records_of_run(
+        &self,
+        org: &Org,
+        run: &str,
+        mut told: impl FnMut(&Record) -> bool,
+    ) -> Result<OfRun, EngineError> {
+        let mut found = OfRun::default();
         let mut from = 0;
         loop {
             let page = self.store.by_subject_page(org, run_subject(run), from, PAGE)?;
             for stored in &page {
                 let record = Record::decode(&stored.leaf).map_err(EngineError::internal)?.0;
                 from = record.seq + 1;
-                if matches!(record.event, Event::DecisionMade(_)) {
-                    decisions += 1;
-                    if decisions > STEPS_AT_MOST {
-                        return Ok((records, false));
-                    }
+                if told(&record) {
+                    found.take(record);
                 }
-                records.push(record);
             }
             if page.len() < PAGE {
                 break;
             }
         }
-        if records.is_empty() {
+        if from == 0 {
             return Err(Refusal::missing("run", run).into());
         }
-        Ok((records, true))
+        Ok(found)
     }
 
     /// A run as whoever asks may see it: an agent sees those that it acts in.
     pub(super) fn run(&self, caller: &Caller, run: &str, open: Option<OpenRun>) -> Result<RunAnswer, EngineError> {
-        let (records, complete) = self.records_of_run(&caller.org, run)?;
-        let records = told_to(caller, records).ok_or_else(|| Refusal::missing("run", run))?;
+        let mut told = Told::to(caller);
+        let found = self.records_of_run(&caller.org, run, |record| told.next(record))?;
+        if !told.is_in_it {
+            return Err(Refusal::missing("run", run).into());
+        }
         let mut answer = RunAnswer {
             run: run.to_owned(),
             state: "unstarted".to_owned(),
@@ -137,7 +196,8 @@ impl Inner {
             steps: Vec::new(),
             inputs: Vec::new(),
             notes: Vec::new(),
-            complete,
+            complete: found.left_off.steps == 0,
+            left_off: found.left_off,
         };
         answer.reads = open
             .iter()
@@ -146,13 +206,16 @@ impl Inner {
             .collect();
         let mut cost: BTreeMap<String, Decimal> = BTreeMap::new();
         let mut tree = Tree::default();
-        for record in &records {
-            match &record.event {
-                Event::DecisionMade(e) => {
-                    self.tell_action(&caller.org, record, e, &mut answer, &mut cost, &mut tree)?
-                }
-                _other => self.tell(&caller.org, record, &mut answer)?,
+        for record in &found.ends {
+            self.tell(&caller.org, record, &mut answer)?;
+        }
+        for record in &found.decisions {
+            if let Event::DecisionMade(e) = &record.event {
+                self.tell_action(&caller.org, record, e, &mut answer, &mut cost, &mut tree)?;
             }
+        }
+        for record in found.inputs.iter().chain(&found.notes) {
+            self.tell(&caller.org, record, &mut answer)?;
         }
         answer.cost = cost.into_iter().map(|(code, sum)| (code, sum.to_string())).collect();
         answer.steps = tree.in_order();

@@ -1,9 +1,15 @@
-//! What ledgers need without being asked: due timers, a clock that is fine again, seals.
+//! What ledgers need without being asked: due timers, drills that policy has due, a clock that is fine again, seals.
 
+use std::sync::Arc;
+
+use countersign_core::action::receive;
+use countersign_core::command::PractiseDue;
+use countersign_core::policy::{Snapshot, Value};
 use countersign_core::{Command, Span, Time};
 use countersign_store::Org;
 
 use super::{LET_GO_AFTER, Sequencer, TIMER_STEP, WAKE_AT_ONCE};
+use crate::Inner;
 use crate::clock::Reading;
 use crate::ledger::Ledger;
 
@@ -16,6 +22,8 @@ const SEAL_ANYWAY: u64 = 4_000_000;
 const QUIET: Span = Span::seconds(2);
 /// After so many the state is sealed when the engine stops.
 const SEAL_WHEN_STOPPING: u64 = 1_000;
+/// How often it is looked whether policy has a drill due: that reads the policy, and no drill waits for a second.
+const CADENCE_STEP: Span = Span::seconds(1);
 /// For how many ledgers something is done at once.
 const AT_ONCE: usize = 64;
 
@@ -37,8 +45,12 @@ impl Sequencer {
         self.wake();
         let done = self.do_chores();
         if self.batch.len() == 0 {
-            self.ledgers
-                .retain(|_, ledger| !ledger.is_quiet() || ledger.last_used + LET_GO_AFTER > now);
+            let inner = self.inner.clone();
+            self.ledgers.retain(|_, ledger| {
+                !ledger.is_quiet()
+                    || ledger.last_used + LET_GO_AFTER > now
+                    || practises(inner.live_of(ledger).as_deref())
+            });
         }
         followed || done
     }
@@ -66,6 +78,10 @@ impl Sequencer {
     /// Does what is due in any ledger.
     fn do_chores(&mut self) -> bool {
         let reading = self.inner.clock.read();
+        self.looks_at_cadences = !(Span(0)..CADENCE_STEP).contains(&(reading.now - self.cadences_looked_at));
+        if self.looks_at_cadences {
+            self.cadences_looked_at = reading.now;
+        }
         let orgs = self.waiting_for_chores(reading);
         if orgs.is_empty() {
             return false;
@@ -110,6 +126,11 @@ impl Sequencer {
         if ledger.next_due().is_some_and(|at| at <= reading.now) {
             return Some(Command::Tick);
         }
+        if self.looks_at_cadences
+            && let Some(due) = self.practice_due(ledger, reading.now)
+        {
+            return Some(due);
+        }
         let worth_it = if self.sealed_to_stop {
             ledger.state.unsealed() > SEAL_WHEN_STOPPING
         } else {
@@ -119,6 +140,25 @@ impl Sequencer {
             (unsealed > SEAL_WHEN_QUIET && quiet || unsealed > SEAL_ANYWAY) && self.batch.len() == 0
         };
         (worth_it && !ledger.state.is_closed()).then_some(Command::Seal)
+    }
+
+    /// A drill or a canary that the live policy has due now.
+    fn practice_due(&self, ledger: &Ledger, now: Time) -> Option<Command> {
+        let live = self.inner.live_of(ledger).filter(|live| practises(Some(live)))?;
+        let (cadence, draw) = ledger.state.next_practice(Some(&live), &ledger.keys.digest, now)?;
+        if draw.at > now {
+            return None;
+        }
+        let handle = self.inner.org(&ledger.org).ok()?;
+        let action = cadence.actions.get(draw.action).cloned().unwrap_or(Value::Null);
+        let agent = cadence.agent.as_str().into();
+        let submit =
+            receive(action).map(|received| self.inner.submit_for(&handle, &ledger.org, agent, received.action));
+        Some(Command::PractiseDue(Box::new(PractiseDue {
+            cadence: cadence.name.to_string(),
+            action: draw.action,
+            submit: submit.map_err(|refusal| refusal.code),
+        })))
     }
 
     /// Lets the timers of a ledger run again.
@@ -142,5 +182,20 @@ impl Sequencer {
     pub(super) fn seal_to_stop(&mut self) {
         self.sealed_to_stop = true;
         self.do_chores();
+    }
+}
+
+/// Whether a policy has drills or canaries asked by itself.
+fn practises(live: Option<&Snapshot>) -> bool {
+    let organization = live.and_then(Snapshot::organization);
+    organization.is_some_and(|organization| organization.cadences().next().is_some())
+}
+
+impl Inner {
+    /// The policy that is live by the state of a ledger.
+    fn live_of(&self, ledger: &Ledger) -> Option<Arc<Snapshot>> {
+        let live = ledger.state.live()?;
+        let known = ledger.live.as_ref().filter(|known| *known.hash_text() == **live);
+        known.cloned().or_else(|| self.compiled(&ledger.org, Some(live)))
     }
 }

@@ -8,6 +8,7 @@ use super::change_control::{self, PolicyChanges};
 use super::compliance::{PACKS, Pack};
 use super::field::{Fields, Reader, is_currency};
 use super::glass::{self, BreakGlass};
+use super::practice::{self, Cadence};
 use super::route::Route;
 use super::schedule::{Calendar, Schedule};
 use super::theatre::{self, Theatre};
@@ -24,6 +25,8 @@ pub struct Organization {
     pub(crate) require_mandate: bool,
     require_readiness: bool,
     require_run: bool,
+    /// Whoever is asked is asked on a route, and every route is complete.
+    pub(crate) require_routes: Option<Place>,
     /// A tool that the catalogue does not list may not be used.
     pub(crate) require_tools: Option<Place>,
     default_route: Option<DefaultRoute>,
@@ -34,6 +37,8 @@ pub struct Organization {
     /// Channels over which people may decide on what is of low risk.
     decides: BTreeSet<String>,
     theatre: Option<Theatre>,
+    /// Drills and canaries that are asked now and again, by name.
+    practice: BTreeMap<Arc<str>, Cadence>,
     compliance: Vec<Pack>,
     retention: Option<String>,
     pub(crate) retention_place: Option<Place>,
@@ -125,6 +130,16 @@ impl Organization {
         self.theatre.as_ref()
     }
 
+    /// `practice:`, drills and canaries that are asked now and again.
+    pub fn cadences(&self) -> impl Iterator<Item = &Cadence> {
+        self.practice.values()
+    }
+
+    /// The cadence called `name`.
+    pub fn cadence(&self, name: &str) -> Option<&Cadence> {
+        self.practice.get(name)
+    }
+
     /// `compliance:`, the rules that the organization lives by.
     pub fn compliance(&self) -> &[Pack] {
         &self.compliance
@@ -204,19 +219,21 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         Some(name)
     });
     let (mut require_mandate, mut require_readiness, mut require_run) = (false, false, false);
-    let mut require_tools = None;
+    let (mut require_tools, mut require_routes) = (None, None);
     if let Some(node) = fields.get("require") {
         for item in reader.list_or_one(node).unwrap_or_default() {
             match item.text().unwrap_or_default() {
                 "mandate" => require_mandate = true,
                 "tools" => require_tools = Some(reader.place(item.span.clone())),
                 "readiness" => require_readiness = true,
+                "routes" => require_routes = Some(reader.place(item.span.clone())),
                 "run" => require_run = true,
                 name @ ("pre_action_start" | "risk") => {
                     reader.not_supported(item, &format!("require: {name}"));
                 }
                 _ => {
-                    reader.word(item, &[("mandate", ()), ("readiness", ()), ("run", ()), ("tools", ())]);
+                    let words = ["mandate", "readiness", "routes", "run", "tools"];
+                    reader.word(item, &words.map(|word| (word, ())));
                 }
             }
         }
@@ -305,6 +322,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
             routes.extend(route.map(|route| (name, route)));
         }
     }
+    let practice = match fields.get("practice") {
+        Some(node) => practice::read(reader, node, &calendars),
+        None => Some(BTreeMap::new()),
+    };
     fields.finish(reader);
     let document = id?;
     Some(Organization {
@@ -318,6 +339,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         zone,
         require_mandate,
         require_readiness,
+        require_routes,
         require_run,
         require_tools,
         default_route,
@@ -327,6 +349,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         policy_changes,
         decides: decides.unwrap_or_default(),
         theatre,
+        practice: practice.unwrap_or_default(),
         compliance,
         retention,
         retention_place,

@@ -41,6 +41,8 @@ pub struct Route {
     pub edits: Edits,
     /// The calendar in whose hours alone the soft limit runs.
     pub calendar: Option<Arc<str>>,
+    /// `on_exhausted` is written out.
+    pub(crate) says_exhausted: bool,
     pub(crate) place: Place,
 }
 

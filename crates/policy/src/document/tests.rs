@@ -245,7 +245,8 @@ fn items(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<Value> {
     value(reader, node)
 }
 
-fn value(reader: &mut Reader<'_>, node: &Node) -> Option<Value> {
+/// What a node says as a value of actions.
+pub(super) fn value(reader: &mut Reader<'_>, node: &Node) -> Option<Value> {
     match node.value() {
         Ok(value) => Some(value),
         Err(bad) => {

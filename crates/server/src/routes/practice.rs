@@ -18,6 +18,7 @@ use crate::way::Asked;
 
 handlers! {
     "practise" => Caller practise,
+    "practices" => Caller practices,
     "practice" => Caller practice,
 }
 
@@ -37,6 +38,10 @@ async fn practise(asked: Asked<Caller>) -> Answer {
         .practise(&asked.request(), kind, &body.agent.0, action, &body.reason.0)
         .await?;
     Ok(json(&on_the_wire(&practised))?.replayed(replayed))
+}
+
+async fn practices(asked: Asked<Caller>) -> Answer {
+    json(&asked.app.engine.practices(&asked.caller.org).await?)
 }
 
 async fn practice(asked: Asked<Caller>) -> Answer {

@@ -118,6 +118,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "reviewers",
         "reviewer",
         "practice",
+        "practices",
         "economics",
         "checkpoint",
         "inclusion",

@@ -1,5 +1,6 @@
 //! Drills and canaries over HTTP: like any other request until they are over, and never a permit.
 
+use countersign_core::Span;
 use serde_json::{Value, json};
 
 use crate::support::Acme;
@@ -128,4 +129,76 @@ async fn the_same_request_makes_one_drill() {
     let second = server.repeatable(admin, "one", "/v1/practice", &bytes).await;
     assert!(second.is_replayed());
     assert_eq!(first.good()["approval"], second.good()["approval"]);
+}
+
+/// What waits for somebody by the time that the server has looked twice at what policy has due.
+async fn asked_within_two_looks(server: &crate::support::Server, key: &str) -> Vec<Value> {
+    let begun = std::time::Instant::now();
+    loop {
+        let list = server.get(key, "/v1/approvals?mine=true").await.good();
+        let waiting = list["approvals"].as_array().unwrap().clone();
+        if !waiting.is_empty() || begun.elapsed() > std::time::Duration::from_millis(2200) {
+            return waiting;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_drill_that_policy_has_due_is_asked_by_itself_and_who_does_not_answer_is_shown() {
+    let (acme, dana, _) = with_two().await;
+    let Acme { server, admin, .. } = &acme;
+    let rules = format!(
+        "{RULES}practice:\n  desk: {{ kind: drill, every: 1d, agent: bot, actions: [{{ action: refund, amount: '42', currency: USD }}] }}\n"
+    );
+    let files = json!({ "acme.yaml": rules, "gate.yaml": GATE });
+    server.policy(admin, &files).await;
+    assert_eq!(server.get(&dana, "/v1/practice").await.problem(403), "forbidden");
+    // Within two days there is a whole span of one, whenever it begins.
+    let mut waiting = Vec::new();
+    for _ in 0..24 {
+        server.pass(Span::hours(2));
+        waiting = asked_within_two_looks(server, &dana).await;
+        if !waiting.is_empty() {
+            break;
+        }
+    }
+    let shown = server.get(admin, "/v1/practice").await.good();
+    let cadence = &shown["cadences"][0];
+    assert_eq!(
+        (&cadence["name"], &cadence["kind"]),
+        (&json!("desk"), &json!("drill")),
+        "{shown}"
+    );
+    assert_eq!(cadence["last"]["approval"], waiting[0]["id"], "{shown}");
+    assert!(!tells(&waiting[0]), "nobody who is asked can tell: {}", waiting[0]);
+    let path = format!("/v1/approvals/{}", waiting[0]["id"].as_str().unwrap());
+    let seen = server.get(&dana, &path).await.good();
+    assert!(!tells(&seen), "{seen}");
+    let vote = json!({ "verb": "approve", "action_digest": seen["action_digest"], "snapshot": seen["snapshot"] });
+    server.post(&dana, &format!("{path}/votes"), &vote).await.good();
+    server.pass(Span::minutes(61));
+    let over = async || {
+        let shown = server.get(admin, "/v1/practice").await.good();
+        let people = shown["people"].as_array().unwrap().clone();
+        let of = move |user: &str| people.iter().find(|person| person["user"] == user).cloned().unwrap();
+        (of("dana"), of("erin"))
+    };
+    let (mut of_dana, mut of_erin) = over().await;
+    for _ in 0..2000 {
+        if of_erin["missed"] != 0 {
+            break;
+        }
+        (of_dana, of_erin) = over().await;
+    }
+    assert_eq!(
+        (&of_dana["missed"], &of_erin["missed"]),
+        (&json!(0), &json!(1)),
+        "{of_dana} {of_erin}"
+    );
+    assert!(of_dana["answered"].is_string() && of_erin.get("answered").is_none());
+    let alerts = server.get(admin, "/v1/alerts").await.good().to_string();
+    assert!(
+        alerts.contains("drill_unanswered") && alerts.contains("erin"),
+        "{alerts}"
+    );
 }

@@ -108,3 +108,44 @@ async fn what_review_costs_and_stops_is_shown_in_whole_numbers() {
         "forbidden"
     );
 }
+
+#[tokio::test]
+async fn a_vote_for_less_is_a_decision_that_counts_as_an_edit_and_is_no_rejection() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let dana = server.user(admin, "dana", &["reviewer"], &[]).await;
+    let gate = "name: gate\nrules:\n  - { decision: require_approval, approvers: [dana], editable: [/amount] }\n";
+    server.policy(admin, &json!({ "gate.yaml": gate })).await;
+    for edits in [true, false] {
+        let action = acme
+            .decide(&json!({ "action": "pay", "amount": "10", "currency": "USD" }))
+            .await;
+        let path = format!("/v1/approvals/{}", action["approval"]["id"].as_str().unwrap());
+        let seen = server.get(&dana, &path).await.good();
+        server.pass(Span::minutes(15));
+        let mut vote = json!({
+            "verb": if edits { "edit" } else { "approve" }, "comment": "no more than the goods",
+            "action_digest": seen["action_digest"], "snapshot": seen["snapshot"],
+        });
+        if edits {
+            vote["set"] = json!({ "/amount": "5" });
+        }
+        let voted = server.post(&dana, &format!("{path}/votes"), &vote).await.good();
+        assert_eq!(voted["state"], "approved", "{voted}");
+    }
+    let seen = server.get(admin, "/v1/reviews/economics").await.good();
+    assert_eq!(
+        (&seen["votes"], &seen["edits"], &seen["rejections"]),
+        (&json!(2), &json!(1), &json!(0)),
+        "{seen}"
+    );
+    // Half an hour was read for it.
+    assert_eq!(seen["edits_per_100_hours"], 200, "{seen}");
+    assert_eq!(seen["reviewers"][0]["edits"], 1, "{seen}");
+    let class = &seen["classes"][0];
+    assert_eq!(
+        (&class["decided"], &class["approved"]),
+        (&json!(2), &json!(2)),
+        "{seen}"
+    );
+}

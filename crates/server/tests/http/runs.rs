@@ -311,3 +311,50 @@ async fn an_agent_is_told_nothing_of_a_run_by_asking_for_something_in_its_name()
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_told_of_a_run_is_bounded_and_says_what_it_leaves_off() {
+    let acme = Acme::start().await;
+    let Acme {
+        server, admin, agent, ..
+    } = &acme;
+    let run = started(&acme).await;
+    for _ in 0..2 {
+        let batch = json!({ "actions": vec![json!({ "action": "read", "run": run }); 1000] });
+        server.post(agent, "/v1/actions:batch", &batch).await.good();
+    }
+    let path = format!("/v1/runs/{run}");
+    let shown = server.get(admin, &path).await.good();
+    assert_eq!(shown["steps"].as_array().unwrap().len(), 2000);
+    assert_eq!(shown["complete"], true);
+    assert_eq!(shown["left_off"], json!({ "steps": 0, "inputs": 0, "notes": 0 }));
+
+    for _ in 0..3 {
+        acme.decide(&json!({ "action": "read", "run": run })).await;
+    }
+    for number in 0..201 {
+        let said = json!({ "text": format!("note {number}") });
+        server.post(admin, &format!("{path}/notes"), &said).await.good();
+    }
+    let end = json!({ "status": "succeeded", "output": { "all": "read" } });
+    let ended = server.post(agent, &format!("{path}/end"), &end).await.good();
+    assert_eq!(
+        (&ended["state"], &ended["output"], &ended["complete"]),
+        (&json!("ended"), &json!({ "all": "read" }), &json!(false)),
+        "its end is told, however much comes before it"
+    );
+    assert_eq!(ended["steps"].as_array().unwrap().len(), 2000);
+    assert_eq!(
+        ended["left_off"],
+        json!({ "steps": 3, "inputs": 0, "notes": 0 }),
+        "an agent is told nothing of notes"
+    );
+    let shown = server.get(admin, &path).await.good();
+    assert_eq!(shown["left_off"], json!({ "steps": 3, "inputs": 0, "notes": 1 }));
+    let notes = shown["notes"].as_array().unwrap();
+    assert_eq!(
+        (notes.len(), &notes[199]["text"]),
+        (200, &json!("note 200")),
+        "the last of them"
+    );
+}

@@ -7,9 +7,13 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::support::{Acme, Answer};
+use crate::support::{Acme, Answer, POLICY};
 
 const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
+const ROUTE: &str = "organization: acme
+teams: [leads]
+routes: { desk: { steps: [{ to: [leads] }] } }
+";
 const PATH: &str = "/v1/channels/room/slack/acme";
 
 /// The form of a press, as Slack posted one to an app; the ids and the value are those of the test.
@@ -82,6 +86,14 @@ async fn press(acme: &Acme, user: &str, value: &str, trigger: &str) -> Answer {
 
 /// An organization with a channel in Slack, in which `lea` and `vic`, who may not decide, are known by their accounts.
 async fn with_slack() -> Acme {
+    let acme = without_a_route().await;
+    let files = json!({ "gate.yaml": POLICY.replace("[leads]", "[desk]"), "acme.yaml": ROUTE });
+    acme.server.policy(&acme.admin, &files).await;
+    acme
+}
+
+/// The same where the rules name people and no route.
+async fn without_a_route() -> Acme {
     let acme = Acme::start().await;
     let room = json!({ "name": "room", "slack": {
         "token": "xoxb-1", "channel": "CBR2V3XEX", "signing_secret": SECRET,
@@ -218,6 +230,22 @@ async fn a_stranger_in_slack_is_told_and_somebody_who_may_not_decide_does_not_co
         post(&acme, PATH, at, &signature(SECRET, at, &body), &body).await.good(),
         json!({})
     );
+}
+
+#[tokio::test]
+async fn what_takes_no_route_is_not_decided_in_slack() {
+    let acme = without_a_route().await;
+    let action = acme.pending().await;
+    let told = press(&acme, "ULEA", &value_of(&action), "t1").await.good();
+    assert_eq!(told["response_type"], "ephemeral", "{told}");
+    assert!(
+        told["text"]
+            .as_str()
+            .unwrap()
+            .contains("more assurance than Slack gives"),
+        "{told}"
+    );
+    assert_eq!(votes(&acme, &action).await, Vec::<Value>::new());
 }
 
 #[tokio::test]

@@ -512,3 +512,28 @@ fn the_second_model_adds_up_budgets_and_finds_each_of_these_tamperings() {
         assert!(!holds && said.contains(fault), "{what}: `{fault}` is not in {said}");
     }
 }
+
+#[test]
+fn the_second_model_draws_drills_again_and_finds_one_at_another_moment_and_one_that_hides_who_was_silent() {
+    let mut world = World::new();
+    world.user("dana", &["reviewer"], &[], &[]);
+    world.agent("bot", "team:ops");
+    let org = "organization: acme
+practice: { odd: { kind: drill, every: 2d, agent: bot, actions: [{ action: odd }] } }
+";
+    let gate = "name: odd\nrules:\n  - { decision: require_approval, approvers: [dana] }\n";
+    world.policy(&[("odd.yaml", gate), ("org.yaml", org)]);
+    world.pass(Span::days(10));
+    let lines = lines(&world);
+    let (holds, said) = judged(&lines);
+    assert!(holds, "{said}");
+    for (from, to, fault) in [
+        ("\"draw\":0", "\"draw\":1", "due at another moment"),
+        ("\"unanswered\":[\"dana\"]", "\"unanswered\":[]", "not to have answered"),
+    ] {
+        let tampered: Vec<String> = lines.iter().map(|line| line.replace(from, to)).collect();
+        assert_ne!(tampered, lines, "{from}");
+        let (holds, said) = judged(&tampered);
+        assert!(!holds && said.contains(fault), "{said}");
+    }
+}

@@ -59,7 +59,8 @@ pub(crate) fn read(
             }
         }
     }
-    let on_exhausted = match fields.get("on_exhausted") {
+    let last = fields.get("on_exhausted");
+    let on_exhausted = match last {
         Some(node) => exhausted(reader, node),
         None => Some(Exhausted::Reject),
     };
@@ -95,6 +96,7 @@ pub(crate) fn read(
             Some(calendar) => Some(calendar?),
             None => None,
         },
+        says_exhausted: last.is_some(),
         place: reader.place(key.span.clone()),
     })
 }
