@@ -57,6 +57,8 @@ pub struct PolicyProblem {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// Why it matters.
+    pub why: String,
     /// The line, and below it the text that the finding is about, underlined.
     pub excerpt: String,
 }
@@ -172,6 +174,7 @@ pub fn problem(problem: &Problem, text: &str) -> PolicyProblem {
         column: problem.column,
         message: problem.message.clone(),
         help: problem.help.clone(),
+        why: problem.why().to_owned(),
         excerpt: excerpt(problem, text),
     }
 }

@@ -100,15 +100,17 @@ impl Checked {
         self.snapshot.is_some() && self.failed().next().is_none()
     }
 
+    /// Adds what reading finds that cannot be meant, such as rules that never speak.
+    pub(crate) fn read_closely(mut self) -> Checked {
+        self.problems.extend(self.snapshot.iter().flat_map(Snapshot::lint));
+        self.problems
+            .sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
+        self
+    }
+
     /// The problems, each with the line that it is about.
     pub(crate) fn render(&self, folder: &Path, files: &Files) -> String {
-        let source = |problem: &Problem| {
-            let bytes = files
-                .iter()
-                .find(|(name, _)| *name == problem.file)
-                .map(|(_, bytes)| bytes.as_slice());
-            String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
-        };
+        let source = |problem: &Problem| text_of(&problem.file, files);
         let each = self.problems.iter().map(|problem| {
             excerpt::render(
                 problem,
@@ -120,11 +122,13 @@ impl Checked {
     }
 
     /// Everything, as data.
-    pub(crate) fn value(&self) -> Value {
+    pub(crate) fn value(&self, files: &Files) -> Value {
         let tests: Vec<Value> = self.tests.iter().map(test_value).collect();
         json!({
             "snapshot": self.snapshot.as_ref().map(Snapshot::hash_text),
-            "problems": self.problems.iter().map(excerpt::value).collect::<Vec<_>>(),
+            "problems": self.problems.iter()
+                .map(|problem| excerpt::value(problem, &text_of(&problem.file, files)))
+                .collect::<Vec<_>>(),
             "tests": tests,
         })
     }
@@ -144,6 +148,13 @@ impl Checked {
         };
         errors.next().or_else(tests)
     }
+}
+
+/// The text of a document.
+pub(crate) fn text_of(name: &str, files: &Files) -> String {
+    let found = files.iter().find(|(file, _)| file == name);
+    let bytes = found.map(|(_, bytes)| bytes.as_slice()).unwrap_or_default();
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// What a failed test says.

@@ -106,7 +106,11 @@ fn failed_tests(snapshot: &Snapshot) -> Vec<String> {
 /// Checks policy documents: names and exact bytes.
 pub fn check(files: &[(String, Vec<u8>)]) -> (Option<Snapshot>, PolicyCheck) {
     let (snapshot, problems) = match Snapshot::load(files) {
-        Ok((snapshot, warnings)) => (Some(snapshot), warnings),
+        Ok((snapshot, mut warnings)) => {
+            warnings.extend(snapshot.lint());
+            warnings.sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
+            (Some(snapshot), warnings)
+        }
         Err(problems) => (None, problems),
     };
     let failed_tests = snapshot.as_ref().map(failed_tests).unwrap_or_default();

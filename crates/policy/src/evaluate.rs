@@ -25,6 +25,7 @@ mod trigger;
 
 use seen::Seen;
 use tally::Tally;
+pub(crate) use tally::one_line;
 
 /// One action, and everything that speaks about it is looked at through this.
 pub(crate) struct Scene<'a> {

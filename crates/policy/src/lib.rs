@@ -25,6 +25,8 @@ pub mod facts;
 pub mod foreign;
 mod hidden;
 pub mod json;
+mod lint;
+mod meaning;
 pub mod problem;
 pub mod snapshot;
 pub mod value;

@@ -21,6 +21,7 @@ use crate::evaluate::lookalike::Known;
 use crate::evaluate::{self, tests};
 use crate::facts::{Context, OUTSIDE};
 use crate::hidden::Hidden;
+use crate::lint;
 use crate::problem::{Problem, Severity};
 use crate::verdict::Verdict;
 
@@ -292,6 +293,12 @@ impl Snapshot {
     /// Runs the bundle's tests documents.
     pub fn run_tests(&self) -> Vec<TestResult> {
         tests::run(self)
+    }
+
+    /// What the bundle says that cannot be meant, such as rules that never speak: warnings, by file and place. It takes far
+    /// longer than loading does, and is for whoever writes the documents.
+    pub fn lint(&self) -> Vec<Problem> {
+        lint::lint(self)
     }
 
     /// The snapshot hash: SHA-256 over the sorted SHA-256 of the files.

@@ -9,9 +9,10 @@ use countersign_client::segment;
 use serde_json::{Value, json};
 
 use crate::connect::{About, Connection, Session};
-use crate::console::{Console, cell, note, table};
+use crate::console::{Console, cell, note, say, table};
 use crate::failure::{Failure, NO, Result};
 use crate::policies::{self, Files, failure};
+use crate::sarif;
 
 #[derive(Args)]
 pub(super) struct Policy {
@@ -43,6 +44,9 @@ pub(super) enum Command {
 pub(super) struct Check {
     /// The folder of documents
     folder: PathBuf,
+    /// Print the findings as SARIF 2.1.0, for code review
+    #[arg(long, conflicts_with = "json")]
+    sarif: bool,
 }
 
 #[derive(Args)]
@@ -105,8 +109,17 @@ pub(super) struct List {
 impl Check {
     pub(super) fn run(self, console: &Console) -> Result<ExitCode> {
         let files = policies::read(&self.folder)?;
-        let checked = policies::check(&files);
+        let checked = policies::check(&files).read_closely();
         let (errors, warnings) = checked.counts();
+        let status = match errors {
+            0 => ExitCode::SUCCESS,
+            _ => ExitCode::from(NO),
+        };
+        if self.sarif {
+            let log = sarif::log(&checked, &self.folder, &files);
+            say(serde_json::to_string_pretty(&log).unwrap_or_default());
+            return Ok(status);
+        }
         if !console.json && !checked.problems.is_empty() {
             note(checked.render(&self.folder, &files));
         }
@@ -120,12 +133,8 @@ impl Check {
             ),
             None => format!("{}: {}", self.folder.display(), counted(errors, warnings)),
         };
-        console.answer(&checked.value(), summary);
-        Ok(if errors == 0 {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(NO)
-        })
+        console.answer(&checked.value(&files), summary);
+        Ok(status)
     }
 }
 
@@ -159,7 +168,7 @@ impl Test {
                 checked.tests.len() - failed
             ),
         };
-        console.answer(&checked.value(), summary);
+        console.answer(&checked.value(&files), summary);
         Ok(if checked.is_fine() {
             ExitCode::SUCCESS
         } else {
