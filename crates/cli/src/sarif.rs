@@ -11,10 +11,6 @@ use serde_json::{Value, json};
 use crate::excerpt;
 use crate::policies::{Checked, Files, failure, text_of};
 
-/// Where the codes are explained.
-const PAGE: &str =
-    "https://github.com/countersign/countersign/blob/main/docs/policy.md#mistakes-and-what-they-look-like";
-
 /// A run of `policy check` with its findings, and with tests that fail. Paths are relative to where it was started.
 pub(crate) fn log(checked: &Checked, folder: &Path, files: &Files) -> Value {
     let whys: BTreeMap<&str, &str> = checked
@@ -32,7 +28,6 @@ pub(crate) fn log(checked: &Checked, folder: &Path, files: &Files) -> Value {
                 "id": code,
                 "shortDescription": { "text": code.replace('_', " ") },
                 "fullDescription": { "text": why },
-                "helpUri": PAGE,
             })
         })
         .collect();

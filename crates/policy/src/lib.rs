@@ -33,6 +33,9 @@ pub mod value;
 pub mod verdict;
 pub mod yaml;
 
+/// The JSON Schema (draft 7) of policy documents, for editors: what it refuses does not load.
+pub const DOCUMENT_SCHEMA: &str = include_str!("../schema/policy.schema.json");
+
 pub use action::{Access, Action, Resource};
 pub use document::compliance::{FLOOR_DAYS, PACKS, Pack, retention_days};
 pub use document::mandate_audit::{EVENTS as ALERT_EVENTS, REDACT_KINDS};

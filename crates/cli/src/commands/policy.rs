@@ -26,6 +26,8 @@ pub(super) enum Command {
     Check(Check),
     /// Check the documents and run the tests in them: needs no server
     Test(Test),
+    /// Print the JSON Schema of policy documents, for editors
+    Schema,
     /// Store the documents of a folder as a snapshot
     Upload(Upload),
     /// Make a stored snapshot live
@@ -191,6 +193,10 @@ impl Policy {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         match self.command {
             Command::Check(_) | Command::Test(_) => Ok(()),
+            Command::Schema => {
+                say(countersign_policy::DOCUMENT_SCHEMA.trim_end());
+                Ok(())
+            }
             Command::Upload(upload) => upload.run(console).await,
             Command::Activate(activate) => {
                 let body = json!({ "rationale": activate.reason });
