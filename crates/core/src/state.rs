@@ -87,7 +87,7 @@ pub use self::lease::{LEASE_SECONDS, LEASE_SPAN, Lease, NewLease};
 pub use self::limit::{Circuit, CircuitStands, Circuits, LimitStands, LookedFor, Window, WindowStands, Windows};
 pub use self::link::OpenLink;
 pub use self::observed::{Coverage, Covered, DayCovered, OBSERVED_DAYS, Observed, Source, day_of, day_text};
-pub use self::open::{Key, Kill, OpenAlert, PendingDelivery, StoredSnapshot};
+pub use self::open::{Key, Kill, OpenAlert, PendingDelivery, StoredSnapshot, Waiver};
 use self::open::{RefusalWindow, Remembered};
 pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
 pub use self::post_review::OpenReview;

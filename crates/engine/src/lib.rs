@@ -58,6 +58,7 @@ mod timeline;
 mod vault;
 mod viewings;
 mod votes;
+mod waivers;
 mod witnessed;
 
 use std::collections::{BTreeSet, HashMap};
@@ -109,6 +110,7 @@ pub use slack::FromSlack;
 pub use stepper::Stepper;
 pub use vault::{Vault, VaultError, next_key};
 pub use votes::{Decided, VotesRequest};
+pub use waivers::Waived;
 
 use crate::inbox::Inbox;
 use crate::ledger::{Beside, Ledger};

@@ -45,7 +45,7 @@ mod texts;
 mod time;
 
 pub use declare::{Declarations, Field, Record, Type};
-pub(crate) use time::{duration_text, timestamp_text};
+pub(crate) use time::{duration_text, parse_timestamp, timestamp_text};
 
 use node::{Node, Path};
 

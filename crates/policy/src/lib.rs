@@ -47,6 +47,7 @@ pub use document::{
     Threshold, TwoPerson, Unit, When, as_compared, is_time_zone, time_zone,
 };
 pub use evaluate::complete_evidence;
+pub use evaluate::coverage::{Branch, Tried};
 pub use evaluate::explain::Trace;
 pub use facts::{Context, Facts, Member, OUTSIDE, Root, Standing};
 pub use hidden::Hidden;

@@ -24,6 +24,7 @@ pub struct Organization {
     pub(crate) require_mandate: bool,
     require_readiness: bool,
     require_run: bool,
+    require_tests: bool,
     /// A tool that the catalogue does not list may not be used.
     pub(crate) require_tools: Option<Place>,
     default_route: Option<DefaultRoute>,
@@ -170,6 +171,11 @@ impl Organization {
         self.require_readiness
     }
 
+    /// Policies become live only where a test shows what each rule does.
+    pub fn requires_tests(&self) -> bool {
+        self.require_tests
+    }
+
     /// Whether actions that name no run which somebody started are denied.
     pub fn requires_run(&self) -> bool {
         self.require_run
@@ -204,6 +210,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         Some(name)
     });
     let (mut require_mandate, mut require_readiness, mut require_run) = (false, false, false);
+    let mut require_tests = false;
     let mut require_tools = None;
     if let Some(node) = fields.get("require") {
         for item in reader.list_or_one(node).unwrap_or_default() {
@@ -212,11 +219,15 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
                 "tools" => require_tools = Some(reader.place(item.span.clone())),
                 "readiness" => require_readiness = true,
                 "run" => require_run = true,
+                "tests" => require_tests = true,
                 name @ ("pre_action_start" | "risk") => {
                     reader.not_supported(item, &format!("require: {name}"));
                 }
                 _ => {
-                    reader.word(item, &[("mandate", ()), ("readiness", ()), ("run", ()), ("tools", ())]);
+                    reader.word(
+                        item,
+                        &["mandate", "readiness", "run", "tests", "tools"].map(|word| (word, ())),
+                    );
                 }
             }
         }
@@ -319,6 +330,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         require_mandate,
         require_readiness,
         require_run,
+        require_tests,
         require_tools,
         default_route,
         two_person,
