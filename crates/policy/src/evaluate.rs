@@ -12,6 +12,7 @@ use crate::verdict::{Decision, Remedy, Verdict};
 
 pub(crate) mod always;
 mod chain;
+pub(crate) mod counter;
 pub(crate) mod coverage;
 mod data;
 pub(crate) mod explain;

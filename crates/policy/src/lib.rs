@@ -28,6 +28,7 @@ pub mod json;
 mod lint;
 mod meaning;
 pub mod problem;
+mod reading;
 pub mod snapshot;
 pub mod value;
 pub mod verdict;
@@ -47,6 +48,7 @@ pub use document::{
     Threshold, TwoPerson, Unit, When, as_compared, is_time_zone, time_zone,
 };
 pub use evaluate::complete_evidence;
+pub use evaluate::counter::{Change, Counterfactual};
 pub use evaluate::coverage::{Branch, Tried};
 pub use evaluate::explain::Trace;
 pub use facts::{Context, Facts, Member, OUTSIDE, Root, Standing};

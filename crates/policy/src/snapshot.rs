@@ -15,14 +15,12 @@ use crate::document::rates::Rates;
 use crate::document::tests::Case;
 use crate::document::tools::Tool;
 use crate::document::{self, Document, Mandate, Organization, Place, RuleId};
-use crate::evaluate::coverage::{self, Tried};
 use crate::evaluate::explain::{self, Trace};
 use crate::evaluate::index::Index;
 use crate::evaluate::lookalike::Known;
 use crate::evaluate::{self, tests};
 use crate::facts::{Context, OUTSIDE};
 use crate::hidden::Hidden;
-use crate::lint;
 use crate::problem::{Problem, Severity};
 use crate::verdict::Verdict;
 
@@ -294,17 +292,6 @@ impl Snapshot {
     /// Runs the bundle's tests documents.
     pub fn run_tests(&self) -> Vec<TestResult> {
         tests::run(self)
-    }
-
-    /// Every rule, and which of its sides the bundle's tests try; by file and line.
-    pub fn coverage(&self) -> Vec<Tried> {
-        coverage::coverage(self)
-    }
-
-    /// What the bundle says that cannot be meant, such as rules that never speak: warnings, by file and place. It takes far
-    /// longer than loading does, and is for whoever writes the documents.
-    pub fn lint(&self) -> Vec<Problem> {
-        lint::lint(self)
     }
 
     /// The snapshot hash: SHA-256 over the sorted SHA-256 of the files.
