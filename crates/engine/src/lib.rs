@@ -72,7 +72,7 @@ use countersign_policy::Snapshot;
 use countersign_store::{Org, Store};
 use tokio::sync::{Notify, oneshot};
 
-pub use actions::{LONGEST_WAIT, OutcomeReport, RedeemRequest, Redeemed};
+pub use actions::{Explained, LONGEST_WAIT, OutcomeReport, RedeemRequest, Redeemed};
 pub use approvals::VoteRequest;
 pub use audit::{AuditEntry, ExportFile, InclusionProof, SearchPage};
 pub use auth::{Caller, Credential, NewKey};

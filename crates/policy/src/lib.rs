@@ -54,6 +54,7 @@ pub use evaluate::explain::Trace;
 pub use facts::{Context, Facts, Member, OUTSIDE, Root, Standing};
 pub use hidden::Hidden;
 pub use problem::{Problem, Severity};
+pub use reading::ExplainedTest;
 pub use rust_decimal::Decimal;
 pub use snapshot::{FailOpen, Snapshot, TestResult};
 pub use value::Value;

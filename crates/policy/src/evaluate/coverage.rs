@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::tests::{Stage, stage};
+use super::tests::stage;
 use super::{Counts, Scene, data, seen, with_scene};
 use crate::action::Access;
 use crate::condition::{Condition, Fuel};
@@ -67,8 +67,8 @@ fn at(place: &Place) -> At {
 pub(crate) fn coverage(snapshot: &Snapshot) -> Vec<Tried> {
     let mut seen: BTreeMap<At, BTreeSet<Branch>> = BTreeMap::new();
     for case in &snapshot.tests {
-        let Stage { agent, counters, pii } = stage(snapshot, case);
-        let ctx = case.context(snapshot, &agent, &counters, &pii);
+        let stage = stage(snapshot, case);
+        let ctx = stage.context(snapshot, case);
         let counts = Counts::most(snapshot, &case.action, &ctx);
         with_scene(snapshot, &case.action, &ctx, counts, None, |scene| {
             look(scene, &mut seen)

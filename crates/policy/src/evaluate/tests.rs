@@ -37,14 +37,14 @@ pub(crate) fn run(snapshot: &Snapshot) -> Vec<TestResult> {
 }
 
 /// The values of a test's world that its context borrows.
-pub(super) struct Stage {
-    pub(super) agent: Value,
-    pub(super) counters: Value,
-    pub(super) pii: Value,
+pub(crate) struct Stage {
+    agent: Value,
+    counters: Value,
+    pii: Value,
 }
 
 /// The world that a test describes.
-pub(super) fn stage(snapshot: &Snapshot, case: &Case) -> Stage {
+pub(crate) fn stage(snapshot: &Snapshot, case: &Case) -> Stage {
     let owner = snapshot
         .mandate(&case.agent)
         .and_then(|mandate| mandate.owner())
@@ -62,36 +62,30 @@ pub(super) fn stage(snapshot: &Snapshot, case: &Case) -> Stage {
     }
 }
 
-impl Case {
+impl Stage {
     /// What an evaluation of the test reads outside its action.
-    pub(super) fn context<'a>(
-        &'a self,
-        snapshot: &'a Snapshot,
-        agent: &'a Value,
-        counters: &'a Value,
-        pii: &'a Value,
-    ) -> Context<'a> {
+    pub(crate) fn context<'a>(&'a self, snapshot: &'a Snapshot, case: &'a Case) -> Context<'a> {
         let organization = snapshot.organization();
         Context {
-            agent_id: &self.agent,
-            standing: self.standing,
-            agent,
+            agent_id: &case.agent,
+            standing: case.standing,
+            agent: &self.agent,
             chain: &[],
-            principal_verified: self.principal_verified,
-            pii,
-            counters: Some(counters),
+            principal_verified: case.principal_verified,
+            pii: &self.pii,
+            counters: Some(&self.counters),
             reads: &[],
             run: None,
-            now: self.now,
+            now: case.now,
             currency: organization.and_then(|it| it.currency()).unwrap_or("USD"),
-            accept_remedy: self.accept_remedy,
+            accept_remedy: case.accept_remedy,
         }
     }
 }
 
 fn one(snapshot: &Snapshot, case: &Case) -> TestResult {
-    let Stage { agent, counters, pii } = stage(snapshot, case);
-    let verdict = snapshot.evaluate(&case.action, &case.context(snapshot, &agent, &counters, &pii));
+    let stage = stage(snapshot, case);
+    let verdict = snapshot.evaluate(&case.action, &stage.context(snapshot, case));
     TestResult {
         name: case.name.clone(),
         file: case.place.file.to_string(),
