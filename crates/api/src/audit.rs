@@ -199,6 +199,55 @@ pub struct ExplainAnswer {
     pub id: String,
     /// Every rule that was looked at.
     pub rules: Vec<TraceBody>,
+    /// For other answers the smallest change of the action that leads to it, the loosest answer first. Each was evaluated;
+    /// what no rule mentions is not tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub otherwise: Vec<OtherwiseBody>,
+}
+
+/// What would have had to be different for another answer.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct OtherwiseBody {
+    /// The answer of policy.
+    pub decision: String,
+    /// All that is different.
+    pub changes: Vec<ChangeBody>,
+    /// The same in words.
+    pub sentence: String,
+}
+
+/// One thing that is different.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ChangeBody {
+    /// Where, as a JSON pointer into the action.
+    pub pointer: String,
+    /// What the stored form says there, as JSON; left out where it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What it would have to say, as JSON; left out for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// A change that leads to another answer, on the wire.
+pub fn otherwise(found: &countersign_policy::Counterfactual) -> OtherwiseBody {
+    let text = |value: &Option<countersign_policy::Value>| {
+        value.as_ref().map(|value| {
+            let mut text = String::new();
+            countersign_policy::json::to_json(value, &mut text);
+            text
+        })
+    };
+    let change = |change: &countersign_policy::Change| ChangeBody {
+        pointer: change.pointer(),
+        from: text(&change.from),
+        to: text(&change.to),
+    };
+    OtherwiseBody {
+        decision: found.decision.as_str().to_owned(),
+        changes: found.changes.iter().map(change).collect(),
+        sentence: found.sentence(),
+    }
 }
 
 /// A trace on the wire.

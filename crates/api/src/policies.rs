@@ -57,6 +57,8 @@ pub struct PolicyProblem {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// Why it matters.
+    pub why: String,
     /// The line, and below it the text that the finding is about, underlined.
     pub excerpt: String,
 }
@@ -70,8 +72,26 @@ pub struct PolicyCheckAnswer {
     pub problems: Vec<PolicyProblem>,
     /// Tests in the documents that did not get the decision that they want.
     pub failed_tests: Vec<String>,
+    /// Rules of which the tests leave a side untried, by file and line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untried: Vec<UntriedRule>,
     /// It can be made live.
     pub ok: bool,
+}
+
+/// A rule, and which of its sides no test tries.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct UntriedRule {
+    /// `agent:` or `name:` of the document.
+    pub document: String,
+    /// Which rule, such as `rules[0]`.
+    pub rule: String,
+    /// The document's file name.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// `holds`, `does not hold`, `above max_amount`.
+    pub untried: Vec<String>,
 }
 
 /// A stored snapshot.
@@ -87,6 +107,39 @@ pub struct SnapshotAnswer {
     pub activated: Option<String>,
     /// It decides now.
     pub live: bool,
+    /// It may become live though its tests do not show that it is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waived: Option<WaivedTests>,
+}
+
+/// What somebody lets pass of the tests of a snapshot.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WaivedTests {
+    /// Who.
+    pub by: String,
+    /// How many tests that fail.
+    pub failing: u64,
+    /// How many rules that no test tries.
+    pub untried: u64,
+}
+
+/// Why a snapshot may become live though its tests do not show that it is right.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WaiverBody {
+    /// Why.
+    pub reason: Text<4096>,
+}
+
+/// What was let pass.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WaiverAnswer {
+    /// `sha256:…`.
+    pub hash: String,
+    /// Tests that fail, a sentence each.
+    pub failing: Vec<String>,
+    /// Rules that no test tries, by file and line.
+    pub untried: Vec<String>,
 }
 
 /// Stored snapshots, newest first.
@@ -172,6 +225,7 @@ pub fn problem(problem: &Problem, text: &str) -> PolicyProblem {
         column: problem.column,
         message: problem.message.clone(),
         help: problem.help.clone(),
+        why: problem.why().to_owned(),
         excerpt: excerpt(problem, text),
     }
 }

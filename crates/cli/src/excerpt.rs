@@ -32,6 +32,10 @@ pub(crate) fn render(problem: &Problem, path: &str, source: &str) -> String {
     if let Some(help) = &problem.help {
         let _ = writeln!(text, "{margin} = {help}");
     }
+    // What is wrong with an error is in its message; a warning needs the reason to be taken seriously.
+    if problem.severity == Severity::Warning {
+        let _ = writeln!(text, "{margin} = {}", problem.why());
+    }
     text
 }
 
@@ -45,15 +49,34 @@ fn underline(line: &str, before: usize, span: &str) -> (usize, usize) {
     (width(head), width(&marked).max(1))
 }
 
-/// A problem as data.
-pub(crate) fn value(problem: &Problem) -> Value {
+/// Line and column behind the last character of what a problem is about, both from 1.
+pub(crate) fn end(problem: &Problem, source: &str) -> (u32, u32) {
+    let span = source.get(problem.span.clone()).unwrap_or_default();
+    let count = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+    match span.rsplit_once('\n') {
+        None => (problem.line, problem.column.saturating_add(count(span))),
+        Some((before, last)) => {
+            let breaks = u32::try_from(before.matches('\n').count()).unwrap_or(u32::MAX);
+            let line = problem.line.saturating_add(breaks).saturating_add(1);
+            (line, count(last).saturating_add(1))
+        }
+    }
+}
+
+/// A problem as data. `source` is the text of its file.
+pub(crate) fn value(problem: &Problem, source: &str) -> Value {
+    let (end_line, end_column) = end(problem, source);
     json!({
         "severity": match problem.severity { Severity::Error => "error", Severity::Warning => "warning" },
         "code": problem.code,
         "file": problem.file,
         "line": problem.line,
         "column": problem.column,
+        "end_line": end_line,
+        "end_column": end_column,
+        "text": source.get(problem.span.clone()),
         "message": problem.message,
         "help": problem.help,
+        "why": problem.why(),
     })
 }

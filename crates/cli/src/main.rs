@@ -23,6 +23,7 @@ mod place;
 mod policies;
 mod progress;
 mod replay;
+mod sarif;
 mod secret;
 mod sentences;
 mod signer_state;

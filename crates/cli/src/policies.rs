@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use countersign_policy::{Problem, Severity, Snapshot, TestResult};
+use countersign_policy::{Problem, Severity, Snapshot, TestResult, Tried};
 use serde_json::{Value, json};
 
 use crate::excerpt;
@@ -23,6 +23,8 @@ pub(crate) struct Checked {
     pub(crate) problems: Vec<Problem>,
     /// What came of the tests in the documents.
     pub(crate) tests: Vec<TestResult>,
+    /// Every rule, and which of its sides the tests try.
+    pub(crate) coverage: Vec<Tried>,
 }
 
 /// Reads the `.yaml` and `.yml` files of a folder and the folders in it. Names are relative to the folder.
@@ -65,7 +67,9 @@ pub(crate) fn check(files: &Files) -> Checked {
     match Snapshot::load(files) {
         Ok((snapshot, problems)) => {
             let tests = snapshot.run_tests();
+            let coverage = snapshot.coverage();
             Checked {
+                coverage,
                 snapshot: Some(snapshot),
                 problems,
                 tests,
@@ -75,6 +79,7 @@ pub(crate) fn check(files: &Files) -> Checked {
             snapshot: None,
             problems,
             tests: Vec::new(),
+            coverage: Vec::new(),
         },
     }
 }
@@ -83,6 +88,18 @@ impl Checked {
     /// Tests that did not get what they want.
     pub(crate) fn failed(&self) -> impl Iterator<Item = &TestResult> {
         self.tests.iter().filter(|test| !test.passed())
+    }
+
+    /// How much of the rules the tests try.
+    pub(crate) fn covered(&self) -> Covered {
+        let sides = self.coverage.iter().map(|rule| rule.branches.len()).sum();
+        let untried: usize = self.coverage.iter().map(|rule| rule.untried.len()).sum();
+        Covered {
+            rules: self.coverage.len(),
+            rules_tried: self.coverage.iter().filter(|rule| rule.is_tried()).count(),
+            branches: sides,
+            branches_tried: sides - untried,
+        }
     }
 
     /// How many errors and warnings there are.
@@ -100,15 +117,17 @@ impl Checked {
         self.snapshot.is_some() && self.failed().next().is_none()
     }
 
+    /// Adds what reading finds that cannot be meant, such as rules that never speak.
+    pub(crate) fn read_closely(mut self) -> Checked {
+        self.problems.extend(self.snapshot.iter().flat_map(Snapshot::lint));
+        self.problems
+            .sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
+        self
+    }
+
     /// The problems, each with the line that it is about.
     pub(crate) fn render(&self, folder: &Path, files: &Files) -> String {
-        let source = |problem: &Problem| {
-            let bytes = files
-                .iter()
-                .find(|(name, _)| *name == problem.file)
-                .map(|(_, bytes)| bytes.as_slice());
-            String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
-        };
+        let source = |problem: &Problem| text_of(&problem.file, files);
         let each = self.problems.iter().map(|problem| {
             excerpt::render(
                 problem,
@@ -120,12 +139,16 @@ impl Checked {
     }
 
     /// Everything, as data.
-    pub(crate) fn value(&self) -> Value {
+    pub(crate) fn value(&self, files: &Files) -> Value {
         let tests: Vec<Value> = self.tests.iter().map(test_value).collect();
         json!({
             "snapshot": self.snapshot.as_ref().map(Snapshot::hash_text),
-            "problems": self.problems.iter().map(excerpt::value).collect::<Vec<_>>(),
+            "problems": self.problems.iter()
+                .map(|problem| excerpt::value(problem, &text_of(&problem.file, files)))
+                .collect::<Vec<_>>(),
             "tests": tests,
+            "coverage": self.covered().value(),
+            "untried": self.coverage.iter().filter(|rule| !rule.untried.is_empty()).map(untried_value).collect::<Vec<_>>(),
         })
     }
 
@@ -144,6 +167,54 @@ impl Checked {
         };
         errors.next().or_else(tests)
     }
+}
+
+/// The text of a document.
+pub(crate) fn text_of(name: &str, files: &Files) -> String {
+    let found = files.iter().find(|(file, _)| file == name);
+    let bytes = found.map(|(_, bytes)| bytes.as_slice()).unwrap_or_default();
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// How much of the rules the tests try.
+pub(crate) struct Covered {
+    pub(crate) rules: usize,
+    pub(crate) rules_tried: usize,
+    pub(crate) branches: usize,
+    pub(crate) branches_tried: usize,
+}
+
+impl Covered {
+    /// Sides that are tried, of a hundred.
+    pub(crate) fn percent(&self) -> usize {
+        (self.branches_tried * 100).checked_div(self.branches).unwrap_or(100)
+    }
+
+    fn value(&self) -> Value {
+        json!({
+            "rules": self.rules,
+            "rules_tried": self.rules_tried,
+            "branches": self.branches,
+            "branches_tried": self.branches_tried,
+            "percent": self.percent(),
+        })
+    }
+}
+
+/// Which sides of a rule no test tries, as text.
+pub(crate) fn untried(rule: &Tried) -> String {
+    let sides: Vec<&str> = rule.untried.iter().map(|branch| branch.as_str()).collect();
+    format!("no test tries `{}#{}`: {}", rule.document, rule.rule, sides.join(", "))
+}
+
+fn untried_value(rule: &Tried) -> Value {
+    json!({
+        "document": rule.document,
+        "rule": rule.rule,
+        "file": rule.file,
+        "line": rule.line,
+        "untried": rule.untried.iter().map(|branch| branch.as_str()).collect::<Vec<_>>(),
+    })
 }
 
 /// What a failed test says.

@@ -288,6 +288,17 @@ pub enum Command {
         /// What the person says.
         comment: Option<Sealed>,
     },
+    /// Let a stored snapshot become live though its tests do not show that it is right.
+    WaiveTests {
+        /// How many of its tests fail.
+        failing: u64,
+        /// Its hash, `sha256:…`.
+        hash: Arc<str>,
+        /// Why.
+        reason: Sealed,
+        /// How many of its rules no test tries.
+        untried: u64,
+    },
     /// Make the snapshot live that was live before.
     RollBack {
         /// Why.
@@ -452,6 +463,7 @@ impl Command {
             Command::UploadSnapshot(..) => "upload_snapshot",
             Command::ActivateSnapshot { .. } => "activate_snapshot",
             Command::JudgeSnapshot { .. } => "judge_snapshot",
+            Command::WaiveTests { .. } => "waive_tests",
             Command::RollBack { .. } => "roll_back",
             Command::Kill { .. } => "kill",
             Command::Release { .. } => "release",

@@ -68,6 +68,7 @@ pub use self::organization::{AbsenceRecorded, AbsenceWithdrawn, OverrideRecorded
 pub use self::permit::{Cause, InARow, OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
 pub use self::policy::{
     DeclinedBecause, SnapshotActivated, SnapshotDeclined, SnapshotJudged, SnapshotProposed, SnapshotUploaded,
+    SnapshotWaived,
 };
 pub use self::practice::{PracticeDue, PracticeEnded, PracticeKind, PracticeStarted, Practised};
 pub use self::registry::{AgentRegistered, AgentSighted, KeyIssued, KeyRevoked, UserAdded, UserRemoved};
@@ -308,6 +309,8 @@ events! {
     SnapshotProposed = "snapshot.proposed";
     /// A policy snapshot was stored.
     SnapshotUploaded = "snapshot.uploaded";
+    /// A person lets a policy snapshot become live though its tests do not show that it is right.
+    SnapshotWaived = "snapshot.waived";
     /// The state at this place in the ledger has this hash.
     StateSealed = "state.sealed";
     /// Data about a subject was erased.

@@ -487,6 +487,7 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::SnapshotJudged(_)
         | Event::SnapshotProposed(_)
         | Event::SnapshotUploaded(_)
+        | Event::SnapshotWaived(_)
         | Event::StateSealed(_)
         | Event::ToolApproved(_)
         | Event::ToolChanged(_)

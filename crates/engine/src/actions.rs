@@ -49,6 +49,14 @@ pub struct OutcomeReport {
     pub details: Option<Value>,
 }
 
+/// Why an action was decided as it was.
+pub struct Explained {
+    /// Every rule that was looked at.
+    pub rules: Vec<countersign_policy::Trace>,
+    /// The smallest changes that lead to another answer.
+    pub otherwise: Vec<countersign_policy::Counterfactual>,
+}
+
 impl Engine {
     /// Decides one action. The second value says that the answer is a repetition.
     pub async fn decide(&self, request: &Request<'_>) -> Result<(ActionAnswer, bool), EngineError> {
@@ -158,7 +166,8 @@ impl Engine {
     }
 
     /// Every rule that was looked at, evaluated anew on the stored form under the snapshot that decided.
-    pub async fn explain(&self, caller: &Caller, id: ActionId) -> Result<Vec<countersign_policy::Trace>, EngineError> {
+    /// With it goes what would have had to be different for another answer.
+    pub async fn explain(&self, caller: &Caller, id: ActionId) -> Result<Explained, EngineError> {
         let (view, _) = self.view(&caller.org, id).await?;
         self.check_reader(caller, &view)?;
         let (inner, org) = (self.inner.clone(), caller.org.clone());
@@ -169,13 +178,13 @@ impl Engine {
             match (stored, snapshot) {
                 (Some(action), Some(snapshot)) => {
                     let currency = inner.org_currency(&org)?;
-                    Ok(countersign_core::state::explain(
-                        &snapshot,
-                        &action,
-                        &view.decision,
-                        &currency,
-                        view.decided_at,
-                    ))
+                    let (decision, at) = (&view.decision, view.decided_at);
+                    Ok(Explained {
+                        rules: countersign_core::state::explain(&snapshot, &action, decision, &currency, at),
+                        otherwise: countersign_core::state::counterfactuals(
+                            &snapshot, &action, decision, &currency, at,
+                        ),
+                    })
                 }
                 (None, _) => Err(Refusal::missing("stored form of action", id).into()),
                 (Some(_), None) => Err(Refusal::conflict("no_policy", "no policy was live at this decision").into()),

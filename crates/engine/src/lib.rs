@@ -58,6 +58,7 @@ mod timeline;
 mod vault;
 mod viewings;
 mod votes;
+mod waivers;
 mod witnessed;
 
 use std::collections::{BTreeSet, HashMap};
@@ -71,7 +72,7 @@ use countersign_policy::Snapshot;
 use countersign_store::{Org, Store};
 use tokio::sync::{Notify, oneshot};
 
-pub use actions::{LONGEST_WAIT, OutcomeReport, RedeemRequest, Redeemed};
+pub use actions::{Explained, LONGEST_WAIT, OutcomeReport, RedeemRequest, Redeemed};
 pub use approvals::VoteRequest;
 pub use audit::{AuditEntry, ExportFile, InclusionProof, SearchPage};
 pub use auth::{Caller, Credential, NewKey};
@@ -109,6 +110,7 @@ pub use slack::FromSlack;
 pub use stepper::Stepper;
 pub use vault::{Vault, VaultError, next_key};
 pub use votes::{Decided, VotesRequest};
+pub use waivers::Waived;
 
 use crate::inbox::Inbox;
 use crate::ledger::{Beside, Ledger};

@@ -5,9 +5,9 @@ use std::sync::{Arc, PoisonError};
 
 use countersign_core::event::SnapshotUploaded;
 use countersign_core::schedule;
-use countersign_core::state::Proposal;
+use countersign_core::state::{Proposal, Waiver};
 use countersign_core::{Command, Event, Refusal, Span, State, Time};
-use countersign_policy::{Problem, Snapshot};
+use countersign_policy::{Problem, Snapshot, Tried};
 use countersign_store::{Org, SnapshotFiles};
 
 use crate::auth::Caller;
@@ -25,6 +25,8 @@ pub struct PolicyCheck {
     pub problems: Vec<Problem>,
     /// Tests in the documents that did not get the decision that they want, one sentence each.
     pub failed_tests: Vec<String>,
+    /// Every rule, and which of its sides the tests try.
+    pub coverage: Vec<Tried>,
     /// They were stored by this same request before.
     pub replayed: bool,
 }
@@ -48,6 +50,8 @@ pub struct SnapshotRow {
     pub activated: Option<countersign_core::Time>,
     /// It decides now.
     pub live: bool,
+    /// What somebody lets pass of its tests.
+    pub waived: Option<Waiver>,
 }
 
 /// What came of making a snapshot live.
@@ -85,7 +89,7 @@ fn gaps(people: &State, snapshot: &Snapshot, now: Time) -> Vec<String> {
 }
 
 /// The tests of a snapshot that do not get what they want.
-fn failed_tests(snapshot: &Snapshot) -> Vec<String> {
+pub(crate) fn failed_tests(snapshot: &Snapshot) -> Vec<String> {
     let failed = snapshot
         .run_tests()
         .into_iter()
@@ -106,17 +110,23 @@ fn failed_tests(snapshot: &Snapshot) -> Vec<String> {
 /// Checks policy documents: names and exact bytes.
 pub fn check(files: &[(String, Vec<u8>)]) -> (Option<Snapshot>, PolicyCheck) {
     let (snapshot, problems) = match Snapshot::load(files) {
-        Ok((snapshot, warnings)) => (Some(snapshot), warnings),
+        Ok((snapshot, mut warnings)) => {
+            warnings.extend(snapshot.lint());
+            warnings.sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
+            (Some(snapshot), warnings)
+        }
         Err(problems) => (None, problems),
     };
     let failed_tests = snapshot.as_ref().map(failed_tests).unwrap_or_default();
     let hash = snapshot.as_ref().map(|snapshot| snapshot.hash_text().to_owned());
+    let snapshot_coverage = snapshot.as_ref().map(Snapshot::coverage).unwrap_or_default();
     (
         snapshot,
         PolicyCheck {
             hash,
             problems,
             failed_tests,
+            coverage: snapshot_coverage,
             replayed: false,
         },
     )
@@ -241,13 +251,7 @@ impl Engine {
         let Some(snapshot) = compiled else {
             return Err(Refusal::missing("snapshot", hash).into());
         };
-        if let Some(failed) = failed_tests(&snapshot).first() {
-            return Err(
-                Refusal::conflict("tests_failed", format!("a test of this snapshot fails: {failed}"))
-                    .hint("mend the policy or the test, and upload again")
-                    .into(),
-            );
-        }
+        self.tests_suffice(org, hash, &snapshot).await?;
         let people = self.look(org, |state| state.people_alone()).await?;
         let now = self.inner.clock.read().now;
         let looked = blocking(move || Ok((people.unreachable(&snapshot, now), gaps(&people, &snapshot, now)))).await?;
@@ -283,6 +287,7 @@ impl Engine {
                     uploaded: stored.uploaded,
                     activated: stored.activated,
                     live: state.live() == Some(hash),
+                    waived: stored.waived.clone(),
                 })
                 .collect();
             rows.sort_by(|a, b| b.uploaded.cmp(&a.uploaded).then_with(|| a.hash.cmp(&b.hash)));

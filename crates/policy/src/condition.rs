@@ -35,14 +35,17 @@ mod declare;
 mod eval;
 mod guard;
 mod lex;
+pub(crate) mod mentions;
 mod node;
 mod operate;
+pub(crate) mod reach;
+pub(crate) mod region;
 mod syntax;
 mod texts;
 mod time;
 
 pub use declare::{Declarations, Field, Record, Type};
-pub(crate) use time::{duration_text, timestamp_text};
+pub(crate) use time::{duration_text, parse_timestamp, timestamp_text};
 
 use node::{Node, Path};
 

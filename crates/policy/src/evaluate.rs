@@ -12,6 +12,8 @@ use crate::verdict::{Decision, Remedy, Verdict};
 
 pub(crate) mod always;
 mod chain;
+pub(crate) mod counter;
+pub(crate) mod coverage;
 mod data;
 pub(crate) mod explain;
 mod gate;
@@ -25,6 +27,7 @@ mod trigger;
 
 use seen::Seen;
 use tally::Tally;
+pub(crate) use tally::one_line;
 
 /// One action, and everything that speaks about it is looked at through this.
 pub(crate) struct Scene<'a> {

@@ -25,11 +25,17 @@ pub mod facts;
 pub mod foreign;
 mod hidden;
 pub mod json;
+mod lint;
+mod meaning;
 pub mod problem;
+mod reading;
 pub mod snapshot;
 pub mod value;
 pub mod verdict;
 pub mod yaml;
+
+/// The JSON Schema (draft 7) of policy documents, for editors: what it refuses does not load.
+pub const DOCUMENT_SCHEMA: &str = include_str!("../schema/policy.schema.json");
 
 pub use action::{Access, Action, Resource};
 pub use document::compliance::{FLOOR_DAYS, PACKS, Pack, retention_days};
@@ -42,10 +48,13 @@ pub use document::{
     Threshold, TwoPerson, Unit, When, as_compared, is_time_zone, time_zone,
 };
 pub use evaluate::complete_evidence;
+pub use evaluate::counter::{Change, Counterfactual};
+pub use evaluate::coverage::{Branch, Tried};
 pub use evaluate::explain::Trace;
 pub use facts::{Context, Facts, Member, OUTSIDE, Root, Standing};
 pub use hidden::Hidden;
 pub use problem::{Problem, Severity};
+pub use reading::ExplainedTest;
 pub use rust_decimal::Decimal;
 pub use snapshot::{FailOpen, Snapshot, TestResult};
 pub use value::Value;

@@ -18,7 +18,7 @@ fn refused(text: &str) -> Vec<(&'static str, u32)> {
 #[test]
 fn the_rate_of_a_mandate_is_a_limit_of_its_agent() {
     let snapshot = load("agent: bot\nlimits: { rate: [60/1m, 1000/1d], at_cap: pause }\n").unwrap();
-    let names: Vec<_> = snapshot.limits().iter().map(|limit| limit.name()).collect();
+    let names: Vec<_> = snapshot.limits().iter().map(|limit| limit.name().as_ref()).collect();
     assert_eq!(names, ["bot/rate", "bot/rate[1]"]);
     let (minute, day) = (&snapshot.limits()[0], &snapshot.limits()[1]);
     assert_eq!((minute.count(), minute.within()), (Some(60), 60_000_000));

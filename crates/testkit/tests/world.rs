@@ -40,6 +40,18 @@ fn world() -> World {
     world
 }
 
+/// What a person says, stored.
+fn words() -> countersign_core::command::Sealed {
+    let said = countersign_core::stored::store_value(
+        &countersign_policy::Value::Map(Default::default()),
+        &countersign_core::redact::Redactor::standard(),
+        &Default::default(),
+        [0; 32],
+        "default",
+    );
+    said.0
+}
+
 /// A policy that people have to agree to becomes live, and another one does not.
 fn change_the_policy(world: &mut World) {
     let control = "organization: acme\nchange_control: { policies: { approvers: [alex, bea, dana] } }\n";
@@ -54,21 +66,21 @@ fn change_the_policy(world: &mut World) {
             rationale: None,
         };
         assert_eq!(world.give(by(ActorKind::User, "alex"), wanted).0, Answer::Done);
-        let comment = countersign_core::stored::store_value(
-            &countersign_policy::Value::Map(Default::default()),
-            &countersign_core::redact::Redactor::standard(),
-            &Default::default(),
-            [0; 32],
-            "default",
-        );
         let judged = Command::JudgeSnapshot {
             hash,
             agrees,
-            comment: Some(comment.0),
+            comment: Some(words()),
         };
         assert_eq!(world.give(by(ActorKind::User, "bea"), judged).0, Answer::Done);
     }
     world.policy(&[("gate.yaml", POLICY)]);
+    let waived = Command::WaiveTests {
+        failing: 1,
+        hash: world.upload(&[("gate.yaml", POLICY)]),
+        reason: words(),
+        untried: 2,
+    };
+    assert_eq!(world.give(by(ActorKind::User, "alex"), waived).0, Answer::Done);
 }
 
 /// A ledger in which every type of record occurs. Every record goes through its canonical bytes on the way.

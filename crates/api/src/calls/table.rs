@@ -24,6 +24,7 @@ use crate::organization::{
 };
 use crate::policies::{
     LiveAnswer, PoliciesBody, PolicyCheckAnswer, PolicyVoteBody, RationaleBody, SnapshotFilesAnswer, SnapshotsAnswer,
+    WaiverAnswer, WaiverBody,
 };
 use crate::registry::{
     AddedUser, AgentAnswer, AgentBody, AgentsAnswer, ClosedOrganization, CreatedOrganization, IssuedKey, KeysAnswer,
@@ -271,7 +272,14 @@ pub(super) static CALLS: &[Call] = &[
         .with(&[SNAPSHOT])
         .takes::<RationaleBody>(r#"{"rationale": "refunds up to 500 without review"}"#)
         .answers::<LiveAnswer>()
-        .problems(&[(409, "already_proposed"), (409, "route_unreachable"), (409, "tests_failed")]),
+        .problems(&[(409, "already_proposed"), (409, "route_unreachable"), (409, "tests_failed"), (409, "tests_missing")]),
+    Call::new("waive_tests", Post, "/v1/policies/{hash}/waivers", people(&[Admin, PolicyAuthor]))
+        .about("Lets a stored snapshot become live though tests of it fail, or rules of it have none.")
+        .idempotent()
+        .with(&[SNAPSHOT])
+        .takes::<WaiverBody>(r#"{"reason": "the vendor changes the field tonight"}"#)
+        .answers::<WaiverAnswer>()
+        .problems(&[(409, "nothing_to_waive")]),
     Call::new("judge_policy", Post, "/v1/policies/{hash}/votes", Permission::Voter)
         .about("Agrees to a snapshot that somebody wants live, or does not; the last who has to agree makes it live.")
         .idempotent()

@@ -35,7 +35,9 @@ impl Config {
         let text = std::fs::read_to_string(&file).map_err(|error| Failure::io("read", &file, &error))?;
         let name = file.display().to_string();
         let (mut settings, problems) = config::check(&name, &text);
-        let value = json!({ "problems": problems.iter().map(excerpt::value).collect::<Vec<_>>() });
+        // The text may hold secrets, so the answer shows none of it.
+        let value =
+            json!({ "problems": problems.iter().map(|problem| excerpt::value(problem, "")).collect::<Vec<_>>() });
         if !problems.is_empty() {
             if !console.json {
                 let shown = config::showable(&text);

@@ -9,9 +9,12 @@ use countersign_client::segment;
 use serde_json::{Value, json};
 
 use crate::connect::{About, Connection, Session};
-use crate::console::{Console, cell, note, table};
+use crate::console::{Console, cell, note, say, table};
 use crate::failure::{Failure, NO, Result};
-use crate::policies::{self, Files, failure};
+use crate::policies::{self, Files, failure, untried};
+use crate::sarif;
+
+mod explain;
 
 #[derive(Args)]
 pub(super) struct Policy {
@@ -25,6 +28,10 @@ pub(super) enum Command {
     Check(Check),
     /// Check the documents and run the tests in them: needs no server
     Test(Test),
+    /// Say why an action or a test was decided as it was, and what would have been decided otherwise
+    Explain(explain::Explain),
+    /// Print the JSON Schema of policy documents, for editors
+    Schema,
     /// Store the documents of a folder as a snapshot
     Upload(Upload),
     /// Make a stored snapshot live
@@ -43,12 +50,21 @@ pub(super) enum Command {
 pub(super) struct Check {
     /// The folder of documents
     folder: PathBuf,
+    /// Print the findings as SARIF 2.1.0, for code review
+    #[arg(long, conflicts_with = "json")]
+    sarif: bool,
 }
 
 #[derive(Args)]
 pub(super) struct Test {
     /// The folder of documents
     folder: PathBuf,
+    /// List the rules of which the tests leave a side untried
+    #[arg(long)]
+    coverage: bool,
+    /// Fail if the tests try fewer sides of the rules, in percent
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    least: Option<u8>,
 }
 
 #[derive(Args)]
@@ -72,6 +88,9 @@ pub(super) struct Activate {
     /// Why
     #[arg(long)]
     reason: Option<String>,
+    /// Why it may become live though tests of it fail, or rules of it have none
+    #[arg(long, value_name = "WHY")]
+    waive: Option<String>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -105,8 +124,17 @@ pub(super) struct List {
 impl Check {
     pub(super) fn run(self, console: &Console) -> Result<ExitCode> {
         let files = policies::read(&self.folder)?;
-        let checked = policies::check(&files);
+        let checked = policies::check(&files).read_closely();
         let (errors, warnings) = checked.counts();
+        let status = match errors {
+            0 => ExitCode::SUCCESS,
+            _ => ExitCode::from(NO),
+        };
+        if self.sarif {
+            let log = sarif::log(&checked, &self.folder, &files);
+            say(serde_json::to_string_pretty(&log).unwrap_or_default());
+            return Ok(status);
+        }
         if !console.json && !checked.problems.is_empty() {
             note(checked.render(&self.folder, &files));
         }
@@ -120,12 +148,8 @@ impl Check {
             ),
             None => format!("{}: {}", self.folder.display(), counted(errors, warnings)),
         };
-        console.answer(&checked.value(), summary);
-        Ok(if errors == 0 {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(NO)
-        })
+        console.answer(&checked.value(&files), summary);
+        Ok(status)
     }
 }
 
@@ -147,20 +171,38 @@ impl Test {
             }
         }
         let failed = checked.failed().count();
+        let covered = checked.covered();
+        if self.coverage && !console.json {
+            for rule in checked.coverage.iter().filter(|rule| !rule.untried.is_empty()) {
+                let file = self.folder.join(&rule.file);
+                note(format_args!("{}:{}: {}", file.display(), rule.line, untried(rule)));
+            }
+        }
+        let short = self.least.is_some_and(|least| covered.percent() < usize::from(least));
+        if short && !console.json {
+            note(format_args!(
+                "the tests try {} % of the sides of the rules",
+                covered.percent()
+            ));
+        }
         let summary = match checked.snapshot {
             None => "the documents do not load".to_owned(),
             Some(_) if checked.tests.is_empty() => {
                 format!("{}: no tests; add a document with `tests:`", self.folder.display())
             }
             Some(_) => format!(
-                "{}: {} tests, {} passed, {failed} failed",
+                "{}: {} tests, {} passed, {failed} failed\nrules tried: {} of {}, sides of rules: {} of {}",
                 self.folder.display(),
                 checked.tests.len(),
-                checked.tests.len() - failed
+                checked.tests.len() - failed,
+                covered.rules_tried,
+                covered.rules,
+                covered.branches_tried,
+                covered.branches,
             ),
         };
-        console.answer(&checked.value(), summary);
-        Ok(if checked.is_fine() {
+        console.answer(&checked.value(&files), summary);
+        Ok(if checked.is_fine() && !short {
             ExitCode::SUCCESS
         } else {
             ExitCode::from(NO)
@@ -182,8 +224,19 @@ impl Policy {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         match self.command {
             Command::Check(_) | Command::Test(_) => Ok(()),
+            Command::Explain(explain) => explain.run(console).await,
+            Command::Schema => {
+                say(countersign_policy::DOCUMENT_SCHEMA.trim_end());
+                Ok(())
+            }
             Command::Upload(upload) => upload.run(console).await,
             Command::Activate(activate) => {
+                if let Some(why) = &activate.waive {
+                    let path = format!("/v1/policies/{}/waivers", segment(&activate.hash));
+                    let body = json!({ "reason": why });
+                    let waive = async |session: &Session| Ok(session.client.post::<Value>(&path, &body).await?);
+                    activate.connection.with(About::Organization, waive).await?;
+                }
                 let body = json!({ "rationale": activate.reason });
                 let path = format!("/v1/policies/{}/activate", segment(&activate.hash));
                 made_live(&activate.connection, &path, body, console).await

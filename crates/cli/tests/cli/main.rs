@@ -21,6 +21,7 @@ mod local;
 mod mcp;
 mod newer;
 mod packages;
+mod policy;
 mod replay;
 mod retention;
 mod scene;

@@ -63,6 +63,20 @@ pub struct SnapshotJudged {
     pub hash: Arc<str>,
 }
 
+/// `snapshot.waived`: it may become live though tests of it fail, or rules have none; the reason is the payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotWaived {
+    /// Who.
+    pub by: String,
+    /// How many of its tests fail.
+    pub failing: u64,
+    /// Its hash, `sha256:…`.
+    pub hash: Arc<str>,
+    /// How many of its rules no test tries.
+    pub untried: u64,
+}
+
 /// Why a snapshot that was proposed did not become live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

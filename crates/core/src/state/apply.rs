@@ -239,9 +239,11 @@ impl State {
                     activated: None,
                     documents: e.documents,
                     uploaded: record.ts,
+                    waived: None,
                 };
                 self.snapshots.entry(e.hash.clone()).or_insert(stored);
             }
+            Event::SnapshotWaived(e) => self.waived(e),
             Event::StateSealed(e) => self.sealed = e.at,
             Event::SubjectErased(e) => {
                 self.restricted.remove(&e.subject);

@@ -7,9 +7,11 @@ use countersign_policy::PolicyChanges;
 use serde::{Deserialize, Serialize};
 
 use super::matching::Place;
-use super::{Ctx, Due, Handled, State};
+use super::{Ctx, Due, Handled, State, Waiver};
 use crate::command::Sealed;
-use crate::event::{DeclinedBecause, SnapshotActivated, SnapshotDeclined, SnapshotJudged, SnapshotProposed};
+use crate::event::{
+    DeclinedBecause, SnapshotActivated, SnapshotDeclined, SnapshotJudged, SnapshotProposed, SnapshotWaived,
+};
 use crate::record::{Actor, Draft};
 use crate::refusal::{Category, Refusal};
 use crate::time::{Span, Time};
@@ -79,6 +81,37 @@ impl State {
         let mut events = self.declined(DeclinedBecause::Superseded);
         events.push(Draft::observed(proposed).with_payload(rationale).citing(Some(hash)));
         Handled::done(events)
+    }
+
+    /// Somebody lets a snapshot become live though so many of its tests fail and so many of its rules have none.
+    pub(super) fn waive_tests(
+        &self,
+        hash: Arc<str>,
+        (failing, untried): (u64, u64),
+        reason: Sealed,
+        actor: &Actor,
+    ) -> Result<Handled, Refusal> {
+        if !self.snapshots.contains_key(&hash) {
+            return Err(Refusal::missing("snapshot", hash));
+        }
+        let waived = SnapshotWaived {
+            by: actor.id.clone(),
+            failing,
+            hash: hash.clone(),
+            untried,
+        };
+        let draft = Draft::observed(waived).with_payload(Some(reason));
+        Handled::done(vec![draft.citing(Some(hash))])
+    }
+
+    pub(super) fn waived(&mut self, e: &SnapshotWaived) {
+        if let Some(stored) = self.snapshots.get_mut(&e.hash) {
+            stored.waived = Some(Waiver {
+                by: e.by.clone(),
+                failing: e.failing,
+                untried: e.untried,
+            });
+        }
     }
 
     pub(super) fn roll_back(

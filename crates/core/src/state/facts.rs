@@ -133,6 +133,28 @@ pub fn explain(
     )
 }
 
+/// The smallest changes of a recorded action that would have led to another answer; none where the snapshot alone does not
+/// give the answer of the record, since then something else decided.
+pub fn counterfactuals(
+    snapshot: &Snapshot,
+    action: &Action,
+    decision: &DecisionMade,
+    currency: &str,
+    at: Time,
+) -> Vec<countersign_policy::Counterfactual> {
+    let values = FactValues::of(&decision.agent, &decision.facts);
+    let currency = snapshot
+        .organization()
+        .and_then(|organization| organization.currency())
+        .unwrap_or(currency);
+    let chain = values.members(&decision.facts);
+    let context = values.context(&decision.agent, &decision.facts, &chain, currency, false, at);
+    if snapshot.evaluate(action, &context).decision != decision.decision {
+        return Vec::new();
+    }
+    snapshot.counterfactuals(action, &context)
+}
+
 /// What a snapshot says of a recorded action, whoever decided it then: policy alone, on the facts in its record. `hidden`
 /// notes what was read of what was not kept.
 pub(crate) fn judge(

@@ -108,6 +108,12 @@ impl State {
             Command::JudgeSnapshot { hash, agrees, comment } => {
                 self.judge_snapshot(&hash, agrees, comment, &actor, ctx)
             }
+            Command::WaiveTests {
+                failing,
+                hash,
+                reason,
+                untried,
+            } => self.waive_tests(hash, (failing, untried), reason, &actor),
             Command::RollBack { rationale } => self.roll_back(rationale, &actor, ctx),
             Command::Kill { scope, reason } => self.kill(scope, reason, ctx),
             Command::Release { scope, reason } => self.release(scope, reason, &actor, ctx.live),
@@ -297,6 +303,7 @@ impl State {
             | Event::SnapshotJudged(_)
             | Event::SnapshotProposed(_)
             | Event::SnapshotUploaded(_)
+            | Event::SnapshotWaived(_)
             | Event::StateSealed(_)
             | Event::SubjectErased(_)
             | Event::SubjectErasureConfirmed(_)

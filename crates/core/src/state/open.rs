@@ -48,6 +48,20 @@ pub struct StoredSnapshot {
     pub documents: u64,
     /// When it was stored.
     pub uploaded: Time,
+    /// It may become live though its tests do not show that it is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waived: Option<Waiver>,
+}
+
+/// What somebody lets pass of the tests of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiver {
+    /// Who.
+    pub by: String,
+    /// How many tests that fail.
+    pub failing: u64,
+    /// How many rules that no test tries.
+    pub untried: u64,
 }
 
 /// An engaged kill switch.

@@ -85,7 +85,7 @@ fn literal(rest: &mut &str, wanted: &[char]) -> Option<()> {
 }
 
 /// Microseconds since 1970 of an RFC 3339 text; finer digits are an error, not rounded.
-pub(super) fn parse_timestamp(text: &str) -> Option<i64> {
+pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
     let rest = &mut &*text;
     let year = digits(rest, 4)?;
     literal(rest, &['-'])?;

@@ -27,6 +27,11 @@ impl Delegation {
         self.may_call.iter().any(|pattern| pattern.matches(agent))
     }
 
+    /// Every agent that it names.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &Pattern> {
+        self.may_call.iter().chain(self.may_be_called_by.iter().flatten())
+    }
+
     pub(crate) fn may_be_called_by(&self, agent: &str) -> bool {
         let by = self.may_be_called_by.as_ref();
         by.is_none_or(|by| by.iter().any(|pattern| pattern.matches(agent)))

@@ -27,6 +27,7 @@ pub struct Organization {
     require_run: bool,
     /// Whoever is asked is asked on a route, and every route is complete.
     pub(crate) require_routes: Option<Place>,
+    require_tests: bool,
     /// A tool that the catalogue does not list may not be used.
     pub(crate) require_tools: Option<Place>,
     default_route: Option<DefaultRoute>,
@@ -185,6 +186,11 @@ impl Organization {
         self.require_readiness
     }
 
+    /// Policies become live only where a test shows what each rule does.
+    pub fn requires_tests(&self) -> bool {
+        self.require_tests
+    }
+
     /// Whether actions that name no run which somebody started are denied.
     pub fn requires_run(&self) -> bool {
         self.require_run
@@ -219,7 +225,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         Some(name)
     });
     let (mut require_mandate, mut require_readiness, mut require_run) = (false, false, false);
-    let (mut require_tools, mut require_routes) = (None, None);
+    let (mut require_tests, mut require_tools, mut require_routes) = (false, None, None);
     if let Some(node) = fields.get("require") {
         for item in reader.list_or_one(node).unwrap_or_default() {
             match item.text().unwrap_or_default() {
@@ -228,11 +234,12 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
                 "readiness" => require_readiness = true,
                 "routes" => require_routes = Some(reader.place(item.span.clone())),
                 "run" => require_run = true,
+                "tests" => require_tests = true,
                 name @ ("pre_action_start" | "risk") => {
                     reader.not_supported(item, &format!("require: {name}"));
                 }
                 _ => {
-                    let words = ["mandate", "readiness", "routes", "run", "tools"];
+                    let words = ["mandate", "readiness", "routes", "run", "tests", "tools"];
                     reader.word(item, &words.map(|word| (word, ())));
                 }
             }
@@ -341,6 +348,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Or
         require_readiness,
         require_routes,
         require_run,
+        require_tests,
         require_tools,
         default_route,
         two_person,

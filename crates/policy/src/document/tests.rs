@@ -8,6 +8,7 @@ use super::field::{Fields, Reader};
 use super::gate::decision;
 use super::tools::read_labels;
 use crate::action::{Access, Action, Resource};
+use crate::condition::parse_timestamp;
 use crate::facts::Standing;
 use crate::value::Value;
 use crate::verdict::Decision;
@@ -37,17 +38,26 @@ pub(crate) struct Case {
     pub(crate) accept_remedy: bool,
     /// How often the agent failed at it in a row.
     pub(crate) failures: i64,
+    /// The agent's team.
+    pub(crate) team: Option<String>,
+    /// Kinds of data that redaction found.
+    pub(crate) pii: Vec<String>,
+    /// The time, in microseconds since 1970.
+    pub(crate) now: i64,
     pub(crate) expect: Expect,
 }
 
 /// What it must get.
 pub(crate) struct Expect {
     pub(crate) decision: Decision,
-    /// Code of a reason.
-    pub(crate) reason: Option<String>,
+    /// Codes, of each of which there is a reason.
+    pub(crate) reasons: Vec<String>,
     /// The whole set, as text.
     pub(crate) constraints: Option<BTreeMap<String, String>>,
+    /// Some rule asks all of these.
     pub(crate) approvers_any: Option<Vec<String>>,
+    /// All that are asked by any rule.
+    pub(crate) approvers: Option<Vec<String>>,
     pub(crate) alert: Option<String>,
     /// Whether evidence is missing.
     pub(crate) needs_evidence: Option<bool>,
@@ -89,6 +99,12 @@ fn case(reader: &mut Reader<'_>, node: &Node, index: usize) -> Option<Case> {
     let principal_verified = flag(reader, "principal_verified");
     let accept_remedy = flag(reader, "accept_remedy");
     let failures = fields.get("failures").and_then(|node| whole(reader, node)).unwrap_or(0);
+    let team = fields.get("team").and_then(|node| reader.name(node));
+    let pii = fields
+        .get("pii")
+        .and_then(|node| reader.names(node))
+        .unwrap_or_default();
+    let now = fields.get("now").and_then(|node| instant(reader, node)).unwrap_or(0);
     let expect = expect(reader, &mut fields);
     fields.finish(reader);
     Some(Case {
@@ -100,6 +116,9 @@ fn case(reader: &mut Reader<'_>, node: &Node, index: usize) -> Option<Case> {
         principal_verified,
         accept_remedy,
         failures,
+        team,
+        pii,
+        now,
         expect: expect?,
     })
 }
@@ -116,9 +135,20 @@ fn whole(reader: &mut Reader<'_>, node: &Node) -> Option<i64> {
     count
 }
 
+fn instant(reader: &mut Reader<'_>, node: &Node) -> Option<i64> {
+    let at = node.text().and_then(parse_timestamp);
+    if at.is_none() {
+        let help = "write it as in `2026-11-21T07:00:00Z`";
+        reader.error("invalid_value", node.span.clone(), "this is no time", help);
+    }
+    at
+}
+
 fn expect(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Expect> {
     let wanted = fields.need(reader, "expect").and_then(|node| decision(reader, node));
     let reason = fields.get("reason").and_then(|node| reader.name(node));
+    let more = fields.get("reasons").and_then(|node| reader.names(node));
+    let reasons = reason.into_iter().chain(more.into_iter().flatten()).collect();
     let constraints = fields.get("constraints").and_then(|node| {
         let Kind::Map(entries) = &node.kind else {
             reader.fields(node, "constraints");
@@ -135,14 +165,16 @@ fn expect(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Expect> {
         Some(entries.iter().map(|(key, value)| (text(key), text(value))).collect())
     });
     let approvers_any = fields.get("approvers_any").and_then(|node| reader.names(node));
+    let approvers = fields.get("approvers").and_then(|node| reader.names(node));
     let alert = fields.get("alert").and_then(|node| reader.name(node));
     let states = [("needs_evidence", true), ("pending", false)];
     let needs_evidence = fields.get("approval").and_then(|node| reader.word(node, &states));
     Some(Expect {
         decision: wanted?,
-        reason,
+        reasons,
         constraints,
         approvers_any,
+        approvers,
         alert,
         needs_evidence,
     })

@@ -38,6 +38,21 @@ impl Which {
         self.agent.as_ref().and_then(Pattern::exact)
     }
 
+    /// The agents that it names.
+    pub(crate) fn agent_pattern(&self) -> Option<&Pattern> {
+        self.agent.as_ref()
+    }
+
+    /// The team that it names.
+    pub(crate) fn team(&self) -> Option<&str> {
+        self.team.as_deref()
+    }
+
+    /// The tools that it names.
+    pub(crate) fn tool(&self) -> Option<&Pattern> {
+        self.tool.as_ref()
+    }
+
     /// Whether it is about an action.
     pub(crate) fn covers(&self, agent: &str, team: Option<&str>, tool: Option<&str>, action: &str) -> bool {
         let named =

@@ -56,7 +56,7 @@ pub(super) fn holds(condition: Option<&Condition>) -> String {
 }
 
 /// At most 200 characters without line breaks.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((end, _)) = line.char_indices().nth(200) {
         line.truncate(end);

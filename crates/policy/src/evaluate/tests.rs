@@ -1,6 +1,6 @@
 //! Runs the bundle's own examples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::document::tests::Case;
 use crate::facts::Context;
@@ -36,39 +36,56 @@ pub(crate) fn run(snapshot: &Snapshot) -> Vec<TestResult> {
     snapshot.tests.iter().map(|case| one(snapshot, case)).collect()
 }
 
-fn one(snapshot: &Snapshot, case: &Case) -> TestResult {
+/// The values of a test's world that its context borrows.
+pub(crate) struct Stage {
+    agent: Value,
+    counters: Value,
+    pii: Value,
+}
+
+/// The world that a test describes.
+pub(crate) fn stage(snapshot: &Snapshot, case: &Case) -> Stage {
     let owner = snapshot
         .mandate(&case.agent)
         .and_then(|mandate| mandate.owner())
         .unwrap_or("team:test");
-    let agent = Value::Map(BTreeMap::from([
+    let mut agent = BTreeMap::from([
         ("id".to_owned(), Value::from(&*case.agent)),
         ("owner".to_owned(), Value::from(owner)),
-    ]));
-    let counters = Value::Map(BTreeMap::from([(
-        "failures".to_owned(),
-        Value::Number(case.failures.into()),
-    )]));
-    let verdict = snapshot.evaluate(
-        &case.action,
-        &Context {
+    ]);
+    agent.extend(case.team.as_deref().map(|team| ("team".to_owned(), Value::from(team))));
+    let counters = [("failures".to_owned(), Value::Number(case.failures.into()))];
+    Stage {
+        agent: Value::Map(agent),
+        counters: Value::Map(BTreeMap::from(counters)),
+        pii: Value::List(case.pii.iter().map(|kind| Value::from(kind.as_str())).collect()),
+    }
+}
+
+impl Stage {
+    /// What an evaluation of the test reads outside its action.
+    pub(crate) fn context<'a>(&'a self, snapshot: &'a Snapshot, case: &'a Case) -> Context<'a> {
+        let organization = snapshot.organization();
+        Context {
             agent_id: &case.agent,
             standing: case.standing,
-            agent: &agent,
+            agent: &self.agent,
             chain: &[],
             principal_verified: case.principal_verified,
-            pii: &Value::List(Vec::new()),
-            counters: Some(&counters),
+            pii: &self.pii,
+            counters: Some(&self.counters),
             reads: &[],
             run: None,
-            now: 0,
-            currency: snapshot
-                .organization()
-                .and_then(|organization| organization.currency())
-                .unwrap_or("USD"),
+            now: case.now,
+            currency: organization.and_then(|it| it.currency()).unwrap_or("USD"),
             accept_remedy: case.accept_remedy,
-        },
-    );
+        }
+    }
+}
+
+fn one(snapshot: &Snapshot, case: &Case) -> TestResult {
+    let stage = stage(snapshot, case);
+    let verdict = snapshot.evaluate(&case.action, &stage.context(snapshot, case));
     TestResult {
         name: case.name.clone(),
         file: case.place.file.to_string(),
@@ -91,9 +108,8 @@ fn failures(case: &Case, verdict: &Verdict) -> Vec<String> {
         let (wanted, got) = (expect.decision.as_str(), verdict.decision.as_str());
         failures.push(format!("expected `{wanted}`, got `{got}`: {why}"));
     }
-    if let Some(code) = &expect.reason
-        && !verdict.reasons.iter().any(|reason| reason.code == *code)
-    {
+    let lacking = |code: &&String| !verdict.reasons.iter().any(|reason| reason.code == **code);
+    for code in expect.reasons.iter().filter(lacking) {
         let codes: Vec<&str> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
         failures.push(format!("expected reason `{code}`, got {}", codes.join(", ")));
     }
@@ -112,6 +128,18 @@ fn failures(case: &Case, verdict: &Verdict) -> Vec<String> {
         let asked = |demand: &crate::verdict::Demand| names.iter().all(|name| demand.names.contains(name));
         if !verdict.demands.iter().any(asked) {
             failures.push(format!("no rule asks {}", names.join(", ")));
+        }
+    }
+    if let Some(wanted) = &expect.approvers {
+        let demands = verdict.demands.iter().flat_map(|demand| &demand.names);
+        let got: BTreeSet<&String> = demands.collect();
+        if got != wanted.iter().collect() {
+            let names = |names: &BTreeSet<&String>| names.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(", ");
+            failures.push(format!(
+                "expected approvers {}, got {}",
+                names(&wanted.iter().collect()),
+                names(&got)
+            ));
         }
     }
     if let Some(alert) = &expect.alert

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use countersign_api::approvals::{BatchAnswer, BatchItem, OutcomeRequestBody, OutcomeWord, TOKEN_KINDS_AT_MOST};
-use countersign_api::audit::{ExplainAnswer, trace};
+use countersign_api::audit::{ExplainAnswer, otherwise, trace};
 use countersign_core::event::OutcomeStatus;
 use countersign_core::ids::ActionId;
 use countersign_core::policy::Value;
@@ -98,9 +98,10 @@ async fn report_outcome(asked: Asked<Caller>) -> Answer {
 
 async fn explain(asked: Asked<Caller>) -> Answer {
     let id: ActionId = id("action", asked.param())?;
-    let traces = asked.app.engine.explain(&asked.caller, id).await?;
+    let explained = asked.app.engine.explain(&asked.caller, id).await?;
     json(&ExplainAnswer {
         id: id.to_string(),
-        rules: traces.into_iter().map(trace).collect(),
+        otherwise: explained.otherwise.iter().map(otherwise).collect(),
+        rules: explained.rules.into_iter().map(trace).collect(),
     })
 }

@@ -45,7 +45,7 @@ fn on_the_wire(
     let stands = state.limit_stands(limit, live, now, look, most);
     let unit = stands.unit.as_deref().unwrap_or_default();
     LimitAnswer {
-        id: limit.name().to_owned(),
+        id: limit.name().to_string(),
         per: limit.keys().iter().map(|key| key.text()).collect(),
         count: limit.count(),
         sum: limit.sum().map(|(sum, _)| amount_text(sum, unit)),

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use countersign_api::policies::{
     FILES_AT_MOST, LiveAnswer, PendingPolicy, PoliciesBody, PolicyCheckAnswer, PolicyVerb, PolicyVoteBody,
-    RationaleBody, SnapshotAnswer, SnapshotFilesAnswer, SnapshotsAnswer, problem,
+    RationaleBody, SnapshotAnswer, SnapshotFilesAnswer, SnapshotsAnswer, UntriedRule, WaivedTests, WaiverAnswer,
+    WaiverBody, problem,
 };
 use countersign_core::state::Proposal;
 use countersign_engine::{Activation, Caller, PolicyCheck, check_policies};
+use countersign_policy::Tried;
 
 use super::handlers;
 use crate::problem::Problem;
@@ -22,6 +24,7 @@ handlers! {
     "policy" => Caller policy,
     "activate_policy" => Caller activate,
     "judge_policy" => Caller judge,
+    "waive_tests" => Caller waive,
     "roll_back_policy" => Caller roll_back,
 }
 
@@ -58,7 +61,18 @@ fn on_the_wire(checked: PolicyCheck, files: &Files) -> PolicyCheckAnswer {
             .collect(),
         hash: checked.hash,
         failed_tests: checked.failed_tests,
+        untried: checked.coverage.into_iter().filter_map(untried).collect(),
     }
+}
+
+fn untried(rule: Tried) -> Option<UntriedRule> {
+    (!rule.untried.is_empty()).then(|| UntriedRule {
+        document: rule.document,
+        rule: rule.rule,
+        file: rule.file,
+        line: rule.line,
+        untried: rule.untried.iter().map(|branch| branch.as_str().to_owned()).collect(),
+    })
 }
 
 async fn upload(asked: Asked<Caller>) -> Answer {
@@ -95,6 +109,11 @@ async fn policies(asked: Asked<Caller>) -> Answer {
         uploaded: row.uploaded.to_string(),
         activated: row.activated.map(|at| at.to_string()),
         live: row.live,
+        waived: row.waived.map(|waiver| WaivedTests {
+            by: waiver.by,
+            failing: waiver.failing,
+            untried: waiver.untried,
+        }),
     };
     json(&SnapshotsAnswer {
         snapshots: rows.into_iter().map(on_the_wire).collect(),
@@ -153,6 +172,19 @@ async fn judge(asked: Asked<Caller>) -> Answer {
             .judge_policy(&asked.request(), &hash, agrees, comment)
             .await?,
     )
+}
+
+async fn waive(asked: Asked<Caller>) -> Answer {
+    let _: None_ = asked.query()?;
+    let WaiverBody { reason } = asked.body()?;
+    let hash = check_known(&asked).await?;
+    let waived = asked.app.engine.waive_tests(&asked.request(), &hash, &reason.0).await?;
+    let answer = WaiverAnswer {
+        hash,
+        failing: waived.failing,
+        untried: waived.untried,
+    };
+    Ok(json(&answer)?.replayed(waived.replayed))
 }
 
 async fn roll_back(asked: Asked<Caller>) -> Answer {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod approvals;
+mod authoring;
 mod authzen;
 mod autonomy;
 mod bad_input;

@@ -1,0 +1,199 @@
+//! When a rule speaks, as far as that can be told without an action.
+
+use std::collections::BTreeMap;
+
+use crate::condition::Condition;
+use crate::condition::reach::{Outlook, part};
+use crate::condition::region::{Cases, Part, Region};
+use crate::constraint::Constraints;
+use crate::document::RuleId;
+use crate::document::gate::{self, Gate};
+use crate::document::mandate::{Mandate, Permission};
+use crate::document::selector::{Pattern, Selector};
+use crate::facts::Root;
+use crate::verdict::Decision;
+
+/// The tool that an action names. What conditions see as `tool` may also be found by the operation.
+const NAMED_TOOL: &str = "tool as named";
+/// Who acts.
+const ACTOR: &str = "agent as known";
+
+/// A rule, and when it speaks.
+pub(super) struct Speaks<'a> {
+    pub(super) id: &'a RuleId,
+    pub(super) decision: Decision,
+    pub(super) condition: Option<&'a Condition>,
+    pub(super) constraints: Option<&'a Constraints>,
+    /// The agent whose mandate it is in.
+    pub(super) agent: Option<&'a str>,
+    /// It is a permission that allows something.
+    pub(super) permits: bool,
+    /// It is in a gate, and grants what mandates do not.
+    pub(super) beyond: bool,
+    /// What it is about.
+    pub(super) selects: Cases,
+    /// It is about the action, and its condition holds.
+    pub(super) holds: Cases,
+    /// It is about the action, and its condition cannot be evaluated: it denies.
+    pub(super) fails: Cases,
+    /// It is not about the action, or its condition does not hold.
+    pub(super) silent: Cases,
+}
+
+fn region(pattern: &Pattern, within: bool) -> Region {
+    match pattern {
+        Pattern::Exact(name) => Region::text_of([name.clone()], within),
+        Pattern::Prefix(prefix) => Region::starting(prefix.clone(), within),
+    }
+}
+
+/// Something that every action has.
+fn always(name: &str, pattern: Option<&Pattern>) -> (Cases, Cases) {
+    match pattern {
+        None => (Cases::maybe(), Cases::never()),
+        Some(pattern) => (
+            Cases::of(name, region(pattern, true)),
+            Cases::of(name, region(pattern, false)),
+        ),
+    }
+}
+
+/// Something that an action may leave out; then it is not selected.
+fn sometimes(name: &str, pattern: Option<&Pattern>) -> (Cases, Cases) {
+    match pattern {
+        None => (Cases::maybe(), Cases::never()),
+        Some(pattern) => (
+            Cases::of(name, region(pattern, true)),
+            Cases::of(name, region(pattern, false).or_absent()),
+        ),
+    }
+}
+
+fn both(left: (Cases, Cases), right: (Cases, Cases)) -> (Cases, Cases) {
+    (left.0.and(&right.0), left.1.or(right.1))
+}
+
+fn tool(pattern: Option<&Pattern>) -> (Cases, Cases) {
+    let (yes, no) = sometimes(NAMED_TOOL, pattern);
+    let (id, _) = sometimes(&part(Root::Tool, &["id"]), pattern);
+    (yes.and(&id), no)
+}
+
+fn agent(pattern: Option<&Pattern>) -> (Cases, Cases) {
+    let (yes, no) = always(ACTOR, pattern);
+    let (id, _) = always(&part(Root::Agent, &["id"]), pattern);
+    (yes.and(&id), no)
+}
+
+fn selector(selector: &Selector) -> (Cases, Cases) {
+    let parts = [
+        agent(selector.agent.as_ref()),
+        always(&part(Root::Action, &[]), selector.action.as_ref()),
+        tool(selector.tool.as_ref()),
+        sometimes(&part(Root::Env, &[]), selector.env.as_ref()),
+        sometimes(&part(Root::Resource, &["type"]), selector.resource.as_ref()),
+        sometimes(&part(Root::Tool, &["class"]), selector.class.as_ref()),
+    ];
+    parts.into_iter().fold((Cases::maybe(), Cases::never()), both)
+}
+
+fn on(gate: &Gate) -> (Cases, Cases) {
+    if gate.on.is_empty() {
+        return (Cases::maybe(), Cases::never());
+    }
+    let entries = gate.on.iter().map(selector);
+    entries.fold((Cases::never(), Cases::maybe()), |(yes, no), entry| {
+        (yes.or(entry.0), no.and(&entry.1))
+    })
+}
+
+fn outlook(condition: Option<&Condition>) -> Outlook {
+    match condition {
+        Some(condition) => condition.outlook(),
+        None => Outlook {
+            yes: Cases::maybe(),
+            no: Cases::never(),
+            error: Cases::never(),
+        },
+    }
+}
+
+impl<'a> Speaks<'a> {
+    fn new(
+        id: &'a RuleId,
+        decision: Decision,
+        (selects, passes): (Cases, Cases),
+        condition: Option<&'a Condition>,
+        world: &BTreeMap<Part, Region>,
+    ) -> Self {
+        let Outlook { yes, no, error } = outlook(condition);
+        let selects = selects.within(world);
+        Speaks {
+            id,
+            decision,
+            condition,
+            constraints: None,
+            agent: None,
+            permits: false,
+            beyond: false,
+            holds: selects.and(&yes).within(world),
+            fails: selects.and(&error).within(world),
+            silent: passes.or(no).within(world),
+            selects,
+        }
+    }
+
+    /// The rules of a gate.
+    pub(super) fn of_gate(gate: &'a Gate, world: &BTreeMap<Part, Region>) -> impl Iterator<Item = Speaks<'a>> {
+        let selects = on(gate);
+        gate.rules.iter().map(move |rule: &gate::Rule| Speaks {
+            constraints: Some(&rule.constraints),
+            beyond: rule.beyond_mandate,
+            ..Speaks::new(&rule.id, rule.decision, selects.clone(), rule.condition.as_ref(), world)
+        })
+    }
+
+    /// The permissions of a mandate, and what sends an action to a person.
+    pub(super) fn of_mandate(mandate: &'a Mandate, world: &BTreeMap<Part, Region>) -> Vec<Speaks<'a>> {
+        let own = Pattern::Exact(mandate.agent().to_owned());
+        let agent = Some(mandate.agent());
+        let permissions = mandate.permissions.iter().map(|permission| Speaks {
+            constraints: Some(&permission.constraints),
+            agent,
+            permits: permission.allowed,
+            ..Speaks::new(
+                &permission.id,
+                asked(permission),
+                both(self::agent(Some(&own)), about(permission)),
+                permission.condition.as_ref(),
+                world,
+            )
+        });
+        let escalations = mandate.escalations.iter().filter_map(|escalation| {
+            let condition = escalation.trigger.condition()?;
+            let of = self::agent(Some(&own));
+            let decision = Decision::RequireApproval;
+            Some(Speaks {
+                agent,
+                ..Speaks::new(&escalation.id, decision, of, Some(condition), world)
+            })
+        });
+        permissions.chain(escalations).collect()
+    }
+}
+
+fn asked(permission: &Permission) -> Decision {
+    match (permission.allowed, permission.requires_review) {
+        (false, _) => Decision::Deny,
+        (true, true) => Decision::RequireApproval,
+        (true, false) if permission.constraints.is_empty() => Decision::Allow,
+        (true, false) => Decision::AllowWithConstraints,
+    }
+}
+
+fn about(permission: &Permission) -> (Cases, Cases) {
+    let (yes, no) = always(&part(Root::Action, &[]), permission.action.as_ref());
+    // A denial hears its action's name in the tool's as well.
+    let yes = if permission.allowed { yes } else { Cases::maybe() };
+    both((yes, no), tool(permission.tool.as_ref()))
+}

@@ -1,0 +1,58 @@
+//! What an author can ask of a snapshot before anybody decides by it.
+
+use crate::action::Action;
+use crate::evaluate::counter::{self, Counterfactual};
+use crate::evaluate::coverage::{self, Tried};
+use crate::evaluate::explain::Trace;
+use crate::evaluate::tests;
+use crate::facts::Context;
+use crate::lint;
+use crate::problem::Problem;
+use crate::snapshot::Snapshot;
+use crate::verdict::{Decision, Reason};
+
+/// Why a test of the bundle gets the answer that it gets.
+pub struct ExplainedTest {
+    /// The answer.
+    pub decision: Decision,
+    /// What spoke for it.
+    pub reasons: Vec<Reason>,
+    /// Every rule that was looked at.
+    pub rules: Vec<Trace>,
+    /// The smallest changes that lead to another answer.
+    pub otherwise: Vec<Counterfactual>,
+}
+
+impl Snapshot {
+    /// Explains the test of that name, the first one if there are several.
+    pub fn explain_test(&self, name: &str) -> Option<ExplainedTest> {
+        let case = self.tests.iter().find(|case| case.name == name)?;
+        let stage = tests::stage(self, case);
+        let ctx = stage.context(self, case);
+        let verdict = self.evaluate(&case.action, &ctx);
+        Some(ExplainedTest {
+            decision: verdict.decision,
+            reasons: verdict.reasons,
+            rules: self.explain(&case.action, &ctx),
+            otherwise: self.counterfactuals(&case.action, &ctx),
+        })
+    }
+
+    /// The smallest changes of an action that lead to another answer, the loosest answer first. Each was evaluated.
+    ///
+    /// Holds values of the action as it was received: redact before storing or showing them.
+    pub fn counterfactuals(&self, action: &Action, ctx: &Context<'_>) -> Vec<Counterfactual> {
+        counter::counterfactuals(self, action, ctx)
+    }
+
+    /// Every rule, and which of its sides the bundle's tests try; by file and line.
+    pub fn coverage(&self) -> Vec<Tried> {
+        coverage::coverage(self)
+    }
+
+    /// What the bundle says that cannot be meant, such as rules that never speak: warnings, by file and place. It takes far
+    /// longer than loading does, and is for whoever writes the documents.
+    pub fn lint(&self) -> Vec<Problem> {
+        lint::lint(self)
+    }
+}
