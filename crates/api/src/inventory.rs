@@ -1,5 +1,7 @@
 //! What the inventory knows of agents, tools that change, and leases of gateways.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -265,4 +267,24 @@ pub struct LeaseItem {
 pub struct LeasesAnswer {
     /// All of them.
     pub leases: Vec<LeaseItem>,
+}
+
+/// An entry of a register.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RegisterEntry {
+    /// Its name.
+    pub name: String,
+    /// What is known of it, by column; a column of which nothing is known is left out.
+    pub about: BTreeMap<String, Vec<String>>,
+}
+
+/// A register, made from what is known now.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RegisterAnswer {
+    /// Which: `classes`, `data_sources`, `owners`, `tools`, `workflows`.
+    pub register: String,
+    /// Its columns, in the order of a table.
+    pub columns: Vec<String>,
+    /// By name.
+    pub entries: Vec<RegisterEntry>,
 }

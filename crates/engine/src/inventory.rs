@@ -2,7 +2,7 @@
 
 use countersign_core::event::{AgentDescribed, Description, ToolApproved, ToolRegistered};
 use countersign_core::policy::Action;
-use countersign_core::state::{Access, NewLease, Readiness};
+use countersign_core::state::{Access, Entries, NewLease, Readiness, Register};
 use countersign_core::{Command, Refusal, Time};
 
 use crate::Engine;
@@ -84,6 +84,13 @@ impl Engine {
         });
         let found = found.await?;
         found.ok_or_else(|| Refusal::missing("registered agent", agent).into())
+    }
+
+    /// A register as it is now.
+    pub async fn register_of(&self, caller: &Caller, register: Register) -> Result<Entries, EngineError> {
+        let live = self.live_policy(caller).await?;
+        self.look(&caller.org, move |state| state.register(register, live.as_deref()))
+            .await
     }
 
     /// What an agent's mandate grants, and when it used it.

@@ -53,6 +53,7 @@ pub use rates::Rates;
 pub use route::{Assurance, Clarify, Edits, Exhausted, Route, Separation, Step, StepSlot, When};
 pub use schedule::{Calendar, Hours, Layer, Schedule, is_time_zone, time_zone};
 pub use theatre::{Response, Theatre};
+pub use tools::Catalogued;
 
 use field::Reader;
 

@@ -42,10 +42,10 @@ pub use document::compliance::{FLOOR_DAYS, PACKS, Pack, retention_days};
 pub use document::mandate_audit::{EVENTS as ALERT_EVENTS, REDACT_KINDS};
 pub use document::tools::is_read_label;
 pub use document::{
-    Assurance, AtCap, AutonomyRules, BreakGlass, Budget, Cadence, Calendar, Clarify, DefaultRoute, Disagreement, Edits,
-    Estimate, Exhausted, Grant, Hours, Key, Layer, Limit, Mandate, Measure, Of, Organization, Per, PolicyChanges, Rank,
-    Rates, Resolve, Response, ReviewMode, Route, Schedule, Separation, Side, StatedMode, Step, StepSlot, Theatre,
-    Threshold, TwoPerson, Unit, When, as_compared, is_time_zone, time_zone,
+    Assurance, AtCap, AutonomyRules, BreakGlass, Budget, Cadence, Calendar, Catalogued, Clarify, DefaultRoute,
+    Disagreement, Edits, Estimate, Exhausted, Grant, Hours, Key, Layer, Limit, Mandate, Measure, Of, Organization, Per,
+    PolicyChanges, Rank, Rates, Resolve, Response, ReviewMode, Route, Schedule, Separation, Side, StatedMode, Step,
+    StepSlot, Theatre, Threshold, TwoPerson, Unit, When, as_compared, is_time_zone, time_zone,
 };
 pub use evaluate::complete_evidence;
 pub use evaluate::counter::{Change, Counterfactual};

@@ -2,6 +2,7 @@
 
 use Method::{Delete, Get, Post, Put};
 use Permission::Those;
+use serde_json::{Value, json};
 
 use super::params::{id, path, with_slashes};
 use super::table::{AGENT, READERS, RUNNERS, agents_or, people};
@@ -9,7 +10,7 @@ use super::{Call, Method, Param, Permission};
 use crate::always_denied::{AlwaysDeniedAnswer, AlwaysDeniedBody};
 use crate::inventory::{
     AccessReviewAnswer, ApproveToolBody, DescriptionBody, LeaseAnswer, LeaseBody, LeasesAnswer, ReadinessAnswer,
-    ToolAnswer, ToolBody, ToolsAnswer,
+    RegisterAnswer, ToolAnswer, ToolBody, ToolsAnswer,
 };
 use crate::operations::DoneAnswer;
 
@@ -20,6 +21,12 @@ const GATEWAYS: Permission = Those {
     scope: Some("redeem"),
 };
 const GATEWAY: Param = with_slashes(path("gateway", "The gateway.", id));
+
+const REGISTER: Param = path("register", "Which register.", register);
+
+fn register() -> Value {
+    json!({ "type": "string", "enum": ["classes", "data_sources", "owners", "tools", "workflows"] })
+}
 
 pub(super) static CALLS: &[Call] = &[
     Call::new("describe_agent", Put, "/v1/descriptions/{id}", people(RUNNERS))
@@ -49,6 +56,12 @@ pub(super) static CALLS: &[Call] = &[
         .about("Lists what an agent's mandate grants, and what of it was not used for 30 days.")
         .with(&[AGENT])
         .answers::<AccessReviewAnswer>(),
+    Call::new("register", Get, "/v1/registers/{register}", people(READERS))
+        .about(
+            "Lists workflows, tools, data sources, owners or action classes, with what is known of each and by whom.",
+        )
+        .with(&[REGISTER])
+        .answers::<RegisterAnswer>(),
     Call::new("tools", Get, "/v1/tools", people(READERS))
         .about("Lists registered tools.")
         .answers::<ToolsAnswer>(),

@@ -2,10 +2,12 @@
 
 mod coverage;
 mod inventory;
+mod register;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use self::register::Register;
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, cell, table};
 use crate::failure::{Failure, Result};
@@ -38,6 +40,8 @@ enum Command {
     Health(List),
     /// Write the inventory as CSV
     Export(List),
+    /// Show workflows, tools, data sources, owners or action classes, and what is known of each
+    Register(Register),
 }
 
 #[derive(Args)]
@@ -103,6 +107,7 @@ impl Agents {
             Command::Observe(observe) => coverage::observe(&observe.connection, &observe.file, console).await,
             Command::Health(list) => coverage::health(&list.connection, console).await,
             Command::Export(list) => inventory::export(&list.connection, console).await,
+            Command::Register(register) => register.run(console).await,
             Command::List(list) => {
                 let read = async |session: &Session| Ok(session.client.get::<Value>("/v1/agents").await?);
                 let value = list.connection.with(About::Organization, read).await?;

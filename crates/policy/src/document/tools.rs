@@ -8,6 +8,7 @@ use super::field::{Fields, Reader};
 use super::schema::Schema;
 use super::trigger::RISKS;
 use crate::action::Access;
+use crate::snapshot::Snapshot;
 use crate::value::Value;
 use crate::yaml::{Kind, Node};
 
@@ -40,6 +41,37 @@ impl Tool {
     /// Its risk, `R0` to `R4`.
     pub(crate) fn risk(&self) -> Option<&str> {
         self.fact.as_map()?.get("risk")?.as_str()
+    }
+}
+
+/// What the catalogue says of a tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Catalogued<'t> {
+    /// Its name.
+    pub name: &'t str,
+    /// Its class.
+    pub class: Option<&'t str>,
+    /// Its risk, `R0` to `R4`.
+    pub risk: Option<&'t str>,
+    /// Its class for an agent that has read something from outside, where that is stated.
+    pub raised_class: Option<&'t str>,
+    /// Its risk then.
+    pub raised_risk: Option<&'t str>,
+    /// Labels of what whoever uses it has read afterwards.
+    pub reads: &'t [String],
+}
+
+impl Snapshot {
+    /// Tools of the catalogue, by name.
+    pub fn catalogue(&self) -> impl Iterator<Item = Catalogued<'_>> {
+        self.tools.values().map(|tool| Catalogued {
+            name: &tool.name,
+            class: tool.class.as_deref(),
+            risk: tool.risk(),
+            raised_class: tool.tainted.as_ref().and_then(|raised| raised.class.as_deref()),
+            raised_risk: tool.tainted.as_ref().and_then(|raised| raised.risk()),
+            reads: &tool.reads,
+        })
     }
 }
 

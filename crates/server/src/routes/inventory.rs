@@ -1,18 +1,20 @@
 //! What the inventory knows of agents, tools that change, and leases of gateways.
 
+use std::collections::BTreeSet;
+
 use countersign_api::always_denied::{AlwaysDeniedAnswer, AlwaysDeniedBody, OPERATIONS_AT_MOST, OperationBody};
 use countersign_api::bounded::{Hex64, Id, Moment, Text};
 use countersign_api::inventory::{
     AccessItem, AccessReviewAnswer, ApproveToolBody, BoundaryBody, DescriptionBody, FailOpenItem, GuardBody,
-    ITEMS_AT_MOST, LeaseAnswer, LeaseBody, LeaseItem, LeasesAnswer, ReadinessAnswer, ReadinessItem, ToolAnswer,
-    ToolBody, ToolsAnswer,
+    ITEMS_AT_MOST, LeaseAnswer, LeaseBody, LeaseItem, LeasesAnswer, ReadinessAnswer, ReadinessItem, RegisterAnswer,
+    RegisterEntry, ToolAnswer, ToolBody, ToolsAnswer,
 };
 use countersign_api::operations::DoneAnswer;
 use countersign_core::Time;
 use countersign_core::digest::Digest;
 use countersign_core::event::{AgentDescribed, Boundary, Description, FailOpen, ToolApproved, ToolRegistered};
 use countersign_core::policy::Action;
-use countersign_core::state::{KnownTool, Lease, NewLease};
+use countersign_core::state::{KnownTool, Lease, NewLease, Register};
 use countersign_engine::Caller;
 
 use super::handlers;
@@ -27,6 +29,7 @@ handlers! {
     "readiness" => Caller readiness,
     "description" => Caller description,
     "access_review" => Caller access_review,
+    "register" => Caller register,
     "tools" => Caller tools,
     "register_tool" => Caller register_tool,
     "approve_tool" => Caller approve_tool,
@@ -34,6 +37,25 @@ handlers! {
     "leases" => Caller leases,
     "take_lease" => Caller take_lease,
     "give_back_lease" => Caller give_back_lease,
+}
+
+async fn register(asked: Asked<Caller>) -> Answer {
+    let wanted = Register::ALL
+        .into_iter()
+        .find(|register| register.as_str() == asked.param());
+    let wanted = wanted.ok_or_else(|| Problem::missing("register", asked.param()))?;
+    let entries = asked.app.engine.register_of(&asked.caller, wanted).await?;
+    let of_column = |(column, said): (&str, BTreeSet<String>)| (column.to_owned(), said.into_iter().collect());
+    json(&RegisterAnswer {
+        register: wanted.as_str().to_owned(),
+        columns: wanted.columns().iter().map(|column| (*column).to_owned()).collect(),
+        entries: (entries.into_iter())
+            .map(|(name, about)| RegisterEntry {
+                name,
+                about: about.into_iter().map(of_column).collect(),
+            })
+            .collect(),
+    })
 }
 
 fn list(items: Vec<Text<200>>) -> Result<Vec<String>, Problem> {

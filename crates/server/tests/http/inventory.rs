@@ -191,3 +191,63 @@ async fn an_agent_is_told_which_operations_policy_always_denies_to_it() {
         assert_eq!(ask(None, &vec!["read"; size]).await.problem(422), "invalid_value");
     }
 }
+
+#[tokio::test]
+async fn workflows_tools_data_owners_and_classes_have_a_register_each() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let files = json!({
+        "gate.yaml": "name: gate\nrules: [{ decision: allow }]\n",
+        "tools.yaml": concat!(
+            "tools: { card: { class: money, risk: R2 }, ",
+            "mail: { class: routine, reads: [outside], when_tainted: { class: risky, risk: R3 } } }\n"
+        ),
+    });
+    server.policy(admin, &files).await;
+    let about = json!({
+        "purpose": "refunds", "technical_owner": "team:platform", "reviewer": "team:support",
+        "tools": ["card", "none"], "data": ["orders"],
+        "boundary": { "process": "refunds", "reads": ["orders"], "writes": ["ledger"], "never_access": ["card numbers"],
+            "owning_team": "team:support" },
+    });
+    let path = "/v1/descriptions/bot";
+    server.call(admin, "PUT", path, Some(&about)).await.good();
+    let tool = json!({ "tool": "old", "schema": "0".repeat(64) });
+    server.post(admin, "/v1/tools", &tool).await.good();
+    let action = acme.decide(&json!({ "tool": "card", "action": "refund" })).await;
+    let redeem = json!({ "permit": action["permit"], "action_digest": action["action_digest"] });
+    server.post(&acme.agent, "/v1/permits/redeem", &redeem).await.good();
+
+    let register = async |name: &str| {
+        let answer = server.get(admin, &format!("/v1/registers/{name}")).await.good();
+        let entries = answer["entries"].as_array().unwrap().clone();
+        let entries = entries
+            .iter()
+            .map(|entry| (entry["name"].as_str().unwrap().to_owned(), entry["about"].clone()));
+        entries.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let workflows = register("workflows").await;
+    let known = json!({ "agents": ["bot"], "owning_team": ["team:support"], "owners": ["team:support"] });
+    assert_eq!(workflows["refunds"], known);
+    let tools = register("tools").await;
+    let card = json!({
+        "class": ["money"], "risk": ["R2"], "state": ["in the catalogue"], "described_for": ["bot"], "used_by": ["bot"],
+    });
+    assert_eq!(tools["card"], card);
+    assert_eq!(tools["old"], json!({ "state": ["registered"] }));
+    assert!(!tools.contains_key("none"));
+    let data = register("data_sources").await;
+    assert_eq!(data["orders"], json!({ "read_by": ["bot"], "touched_by": ["bot"] }));
+    assert_eq!(data["card numbers"], json!({ "forbidden_to": ["bot"] }));
+    assert_eq!(data["outside"], json!({ "labelled_by": ["mail"] }));
+    let owners = register("owners").await;
+    let support = json!({ "owner_of": ["bot"], "reviewer_of": ["bot"], "owning_team_of": ["bot"] });
+    assert_eq!(owners["team:support"], support);
+    let classes = register("classes").await;
+    assert_eq!(classes["money"], json!({ "tools": ["card"], "risk": ["R2"] }));
+    assert_eq!(classes["risky"], json!({ "raised_tools": ["mail"], "risk": ["R3"] }));
+    assert_eq!(
+        server.get(admin, "/v1/registers/agents").await.problem(404),
+        "not_found"
+    );
+}

@@ -72,7 +72,7 @@ pub(super) fn show_access(console: &Console, value: &Value) {
 }
 
 /// A field as CSV (RFC 4180). What a spreadsheet would take for a formula gets a quote before it.
-fn field(text: &str) -> String {
+pub(super) fn field(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let text = if formula { format!("'{text}") } else { text.to_owned() };
     if text.contains(['"', ',', '\n', '\r']) {
