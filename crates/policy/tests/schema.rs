@@ -195,6 +195,7 @@ const PLACES: &[(&str, &str)] = &[
         "theatre_share",
         "organization: o\ntheatre: { share: { zzzzzzzzzz: 1 } }\n",
     ),
+    ("cadence", "organization: o\npractice: { p: { zzzzzzzzzz: 1 } }\n"),
     ("change_control", "organization: o\nchange_control: { zzzzzzzzzz: 1 }\n"),
     (
         "policy_changes",
