@@ -161,7 +161,8 @@ mod tests {
     fn every_field_that_came_later_is_one_of_its_type_and_this_program_reads_it() {
         let schemas = crate::event::schemas();
         for (kind, path, reader) in NEWER_FIELDS {
-            assert!(*reader > 1 && *reader <= READER, "{kind} {path} {reader}");
+            assert!(*reader > 1, "{kind} {path} {reader}");
+            assert!(*reader <= READER, "{kind} {path} {reader}");
             let last = path.rsplit('.').next().unwrap_or_default();
             assert!(
                 schemas.get(kind).is_some_and(|schema| schema.contains(last)),
