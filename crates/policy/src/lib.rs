@@ -24,6 +24,7 @@ mod evaluate;
 pub mod facts;
 pub mod foreign;
 mod hidden;
+pub mod import;
 pub mod json;
 mod lint;
 mod meaning;

@@ -137,6 +137,7 @@ fn what_an_editor_can_see_to_be_wrong_is_refused_by_both() {
 
 /// Definitions with fields, each with a document in which `zzzzzzzzzz` stands where its fields stand.
 const PLACES: &[(&str, &str)] = &[
+    ("cadence", "organization: o\npractice: { p: { zzzzzzzzzz: 1 } }\n"),
     ("mandate", "agent: a\nzzzzzzzzzz: 1\n"),
     ("permission", "agent: a\npermissions:\n- { zzzzzzzzzz: 1 }\n"),
     ("data_access", "agent: a\ndata_access:\n- { zzzzzzzzzz: 1 }\n"),

@@ -15,6 +15,7 @@ use crate::policies::{self, Files, failure, untried};
 use crate::sarif;
 
 mod explain;
+mod import;
 
 #[derive(Args)]
 pub(super) struct Policy {
@@ -30,6 +31,8 @@ pub(super) enum Command {
     Test(Test),
     /// Say why an action or a test was decided as it was, and what would have been decided otherwise
     Explain(explain::Explain),
+    /// Make a gate of policies of Cordum or the Agent Governance Toolkit, or of a decision table
+    Import(import::Import),
     /// Print the JSON Schema of policy documents, for editors
     Schema,
     /// Store the documents of a folder as a snapshot
@@ -223,7 +226,7 @@ fn counted(errors: usize, warnings: usize) -> String {
 impl Policy {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         match self.command {
-            Command::Check(_) | Command::Test(_) => Ok(()),
+            Command::Check(_) | Command::Test(_) | Command::Import(_) => Ok(()),
             Command::Explain(explain) => explain.run(console).await,
             Command::Schema => {
                 say(countersign_policy::DOCUMENT_SCHEMA.trim_end());

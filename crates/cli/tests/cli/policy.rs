@@ -69,7 +69,9 @@ fn findings_and_failed_tests_are_sarif_that_the_published_schema_accepts() {
     scene.write("p a/gate.yaml", "name: g\nrulez: []\n");
     let refused = scene.run(&["policy", "check", "p a", "--sarif"]);
     assert_eq!(refused.code, 1, "{}", refused.err);
-    let errors = validator.iter_errors(&refused.json()).count();
+    let errors = validator
+        .iter_errors(&serde_json::from_str(&refused.out).expect("it is JSON"))
+        .count();
     assert_eq!(errors, 0);
 }
 
@@ -78,4 +80,30 @@ fn the_schema_for_editors_is_printed() {
     let schema = Scene::new().run(&["policy", "schema"]).json();
     assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
     assert!(schema["definitions"]["permission"]["properties"]["max_amount"].is_object());
+}
+
+#[test]
+fn an_import_that_would_let_more_through_is_printed_only_if_asked_for() {
+    let scene = Scene::new();
+    let table = "action,amount,decision\nrefund,<= 100,allow\nrefund,much,deny\n";
+    scene.write("refunds.csv", table);
+    let refused = scene.run(&["policy", "import", "refunds.csv"]);
+    assert_eq!(refused.code, 1, "{}", refused.out);
+    assert!(
+        refused
+            .err
+            .contains("refunds.csv:3: `row 2` is left out (lets more through): `much` is no number")
+    );
+    assert!(!refused.out.contains("rules:"));
+    let partly = scene.run(&["policy", "import", "refunds.csv", "--partly"]);
+    assert_eq!(partly.code, 0, "{}", partly.err);
+    scene.write("p/refunds.yaml", &partly.out);
+    assert_eq!(scene.run(&["policy", "check", "p"]).code, 0);
+    let unknown = scene.run(&["policy", "import", "p/refunds.yaml"]);
+    assert!(
+        unknown.code == 2 && unknown.err.contains("--format"),
+        "{} {}",
+        unknown.code,
+        unknown.err
+    );
 }

@@ -6,7 +6,7 @@ use super::tests::stage;
 use super::{Counts, Scene, data, seen, with_scene};
 use crate::action::Access;
 use crate::condition::{Condition, Fuel};
-use crate::document::mandate::{Mandate, Permission};
+use crate::document::mandate::{Mandate, Permission, Scope};
 use crate::document::{Place, RuleId};
 use crate::snapshot::Snapshot;
 
@@ -52,7 +52,9 @@ pub struct Tried {
 impl Tried {
     /// Whether a test shows what the rule does.
     pub fn is_tried(&self) -> bool {
-        !self.untried.contains(&Branch::Holds)
+        // What is never met shows what it does where it is not met.
+        let telling = self.branches.first();
+        telling.is_none_or(|telling| !self.untried.contains(telling))
     }
 }
 
@@ -89,7 +91,9 @@ pub(crate) fn coverage(snapshot: &Snapshot) -> Vec<Tried> {
             all.push((&permission.id, branches));
         }
         for entry in mandate.data.iter().flatten() {
-            all.push((&entry.id, vec![Branch::Holds, Branch::Fails]));
+            let closed = entry.access.is_none() || entry.scope == Scope::None;
+            let met = (!closed).then_some(Branch::Holds);
+            all.push((&entry.id, met.into_iter().chain([Branch::Fails]).collect()));
         }
         for escalation in &mandate.escalations {
             all.push((&escalation.id, vec![Branch::Holds, Branch::Fails]));
