@@ -34,6 +34,7 @@ pub mod reviewers;
 pub mod revisions;
 pub mod runs;
 pub mod samples;
+pub mod simulate;
 pub mod timeline;
 mod unanswered;
 pub mod visible;

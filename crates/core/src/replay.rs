@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use countersign_policy::{Decision, Hidden, Snapshot};
 
+pub(crate) use self::restore::kept_action;
 pub use self::under::{Under, under};
 
 use self::restore::Restored;
@@ -93,7 +94,7 @@ pub struct Gap {
 }
 
 impl Gap {
-    fn new(field: &str, why: impl Into<String>) -> Gap {
+    pub(crate) fn new(field: &str, why: impl Into<String>) -> Gap {
         Gap {
             field: field.to_owned(),
             why: why.into(),

@@ -78,7 +78,7 @@ pub use self::coverage::Unreachable;
 pub use self::credentials::ToolCredential;
 pub use self::disagree::Positions;
 pub use self::economics::{LEAST_DECIDED, Tally, could_be_loosened};
-pub(crate) use self::facts::{Known, judge};
+pub(crate) use self::facts::{Known, judge, on_recorded_facts};
 pub use self::facts::{counterfactuals, explain};
 pub use self::glass::{Glass, Suspended};
 pub use self::handle::{Answer, Handled};

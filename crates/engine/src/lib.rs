@@ -51,6 +51,7 @@ mod schedules;
 mod sequencer;
 mod settings;
 mod signer;
+mod simulate;
 mod slack;
 mod stepper;
 mod tiles;
@@ -106,6 +107,7 @@ pub use schedules::{FORECAST_DAYS_AT_MOST, Forecast};
 pub use sequencer::Committed;
 pub use settings::Settings;
 pub use signer::{Restored, Standing, log_vkey, standing, state_of};
+pub use simulate::{HeldAgainst, Range, SimulatedPart, outside};
 pub use slack::FromSlack;
 pub use stepper::Stepper;
 pub use vault::{Vault, VaultError, next_key};
@@ -156,6 +158,8 @@ pub(crate) struct Inner {
     pub effects_wanted: Notify,
     pub signer: signer::Signer,
     pub witnessed: witnessed::Witnessed,
+    /// Held by whoever tries a policy on recorded actions.
+    pub simulating: Mutex<()>,
     clock_confirmed: AtomicBool,
     /// Organizations whose timers have to be looked at, because nobody knows what is due in them.
     pub wake: Mutex<BTreeSet<Org>>,
@@ -235,6 +239,7 @@ impl Engine {
             effects_wanted: Notify::new(),
             signer: signer::Signer::new(marks),
             witnessed: witnessed::Witnessed::default(),
+            simulating: Mutex::new(()),
             clock_confirmed: AtomicBool::new(false),
             wake: Mutex::new(BTreeSet::new()),
             news: Mutex::new(BTreeSet::new()),

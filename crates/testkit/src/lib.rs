@@ -9,6 +9,7 @@ mod practice;
 mod retention;
 mod revisions;
 mod shown;
+mod simulated;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod submission;

@@ -1,5 +1,8 @@
 //! `countersign policy`: check and test documents, upload them, make them live, go back.
 
+mod diff;
+mod simulate;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +47,10 @@ pub(super) enum Command {
     Rollback(Rollback),
     /// List stored snapshots
     List(List),
+    /// Say what a policy that is not live would have said of recorded actions
+    Simulate(Box<simulate::Simulate>),
+    /// Say in sentences what is different in a policy
+    Diff(Box<diff::Diff>),
 }
 
 #[derive(Args)]
@@ -223,12 +230,13 @@ fn counted(errors: usize, warnings: usize) -> String {
 impl Policy {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         match self.command {
-            Command::Check(_) | Command::Test(_) => Ok(()),
+            Command::Check(_) | Command::Test(_) | Command::Simulate(_) => Ok(()),
             Command::Explain(explain) => explain.run(console).await,
             Command::Schema => {
                 say(countersign_policy::DOCUMENT_SCHEMA.trim_end());
                 Ok(())
             }
+            Command::Diff(diff) => diff.run(console).await,
             Command::Upload(upload) => upload.run(console).await,
             Command::Activate(activate) => {
                 if let Some(why) = &activate.waive {

@@ -31,4 +31,5 @@ mod runs;
 mod schedules;
 mod slack;
 mod support;
+mod tried;
 mod witness;
