@@ -12,6 +12,7 @@ pub mod autonomy;
 pub mod bounded;
 pub mod budgets;
 pub mod calls;
+pub mod candidates;
 pub mod channels;
 pub mod convert;
 pub mod credentials;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use countersign_core::simulate::Report;
 use countersign_policy::diff::Difference;
 
-use crate::bounded::{FileName, Held, Moment, SnapshotHash};
+use crate::bounded::{Count, FileName, Held, Moment, SnapshotHash};
 use crate::policies::files;
 
 /// What to try, on what, against what.
@@ -26,7 +26,7 @@ pub struct SimulateBody {
     pub files: BTreeMap<FileName, String>,
     /// Only records from this one on: `next` of the part before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<u64>,
+    pub from: Option<Count>,
     /// Only what was decided from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Moment>,
@@ -35,7 +35,7 @@ pub struct SimulateBody {
     pub snapshot: Option<SnapshotHash>,
     /// Only records before this one: `until` of the part before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<u64>,
+    pub until: Option<Count>,
 }
 
 /// What became of a part of the ledger. Reports of parts add up.

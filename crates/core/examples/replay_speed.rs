@@ -68,6 +68,7 @@ impl Ledger {
             now: self.now,
             ids: &mut self.ids,
             live,
+            beside: None,
             digest_key: &DigestKey([1; 32]),
             redactor: &Redactor::standard(),
             transient: &mut self.transient,
@@ -123,6 +124,7 @@ impl Ledger {
             shown: stored.shown,
             callback_url: None,
             accept_remedy: false,
+            practice: false,
         })));
     }
 }

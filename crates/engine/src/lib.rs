@@ -10,6 +10,7 @@ mod auth;
 mod autonomy;
 mod batch;
 mod budgets;
+mod candidates;
 mod channels;
 mod clock;
 mod committer;
@@ -78,6 +79,7 @@ pub use approvals::VoteRequest;
 pub use audit::{AuditEntry, ExportFile, InclusionProof, SearchPage};
 pub use auth::{Caller, Credential, NewKey};
 pub use batch::BATCH_AT_MOST;
+pub use candidates::Trying;
 pub use channels::{NewChannel, NewWay};
 pub use clock::{Clock, Host, HostClock, Machine, Reading, SystemClock};
 pub use countersign_tlog::tile::Tile;
@@ -132,6 +134,8 @@ pub(crate) struct OrgHandle {
     snapshots: RwLock<HashMap<Arc<str>, Arc<Snapshot>>>,
     /// The live snapshot as of the last commit; intake reads it for redaction, decisions do not.
     live: RwLock<Option<Arc<Snapshot>>>,
+    /// A candidate that decides for a share, as of the last commit; read as `live` is.
+    canary: RwLock<Option<candidates::DecidesForSome>>,
     /// What checkpoints are signed under, as of the last commit that changed it.
     log_keys: RwLock<Option<Arc<LogKeys>>>,
     /// Roots of every 256 leaves, as far as proofs needed them.
@@ -424,6 +428,7 @@ impl Inner {
             keys,
             snapshots: RwLock::new(HashMap::new()),
             live: RwLock::new(None),
+            canary: RwLock::new(None),
             log_keys: RwLock::new(None),
             nodes: Mutex::new(Vec::new()),
             waiters: Mutex::new(HashMap::new()),
@@ -464,6 +469,11 @@ impl Inner {
         self.take_up_log(&mut ledger)?;
         let live = self.compiled(org, ledger.state.live());
         *handle.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+        let canary = ledger
+            .state
+            .candidate()
+            .and_then(|known| Some((known.canary?, known.hash.clone())));
+        handle.set_canary(canary.and_then(|(canary, hash)| self.deciding_for_some(org, canary, &hash)));
         tracing::info!(
             org = &**org,
             records = ledger.state.next_seq(),
@@ -486,6 +496,10 @@ impl Inner {
     pub fn refresh(&self, ledger: &mut Ledger) {
         if ledger.live.as_ref().map(|live| live.hash_text()) != ledger.state.live().map(|hash| &**hash) {
             ledger.live = self.compiled(&ledger.org, ledger.state.live());
+        }
+        let tried = ledger.state.candidate().map(|candidate| &candidate.hash);
+        if ledger.candidate.as_ref().map(|candidate| candidate.hash_text()) != tried.map(|hash| &**hash) {
+            ledger.candidate = self.compiled(&ledger.org, tried);
         }
     }
 

@@ -26,6 +26,11 @@ impl World {
         report
     }
 
+    /// From now on a stored snapshot cannot be had.
+    pub fn lose_snapshot(&mut self, hash: &str) {
+        self.snapshots.remove(hash);
+    }
+
     /// A stored snapshot.
     pub fn snapshot(&self, hash: &str) -> &Snapshot {
         self.snapshots.get(hash).expect("there is such a snapshot")

@@ -1,5 +1,6 @@
 //! `countersign policy`: check and test documents, upload them, make them live, go back.
 
+mod candidate;
 mod diff;
 mod simulate;
 
@@ -51,6 +52,16 @@ pub(super) enum Command {
     Simulate(Box<simulate::Simulate>),
     /// Say in sentences what is different in a policy
     Diff(Box<diff::Diff>),
+    /// Try a stored snapshot in the shadow: it decides nothing, and what it would say is recorded
+    Shadow(candidate::Shadow),
+    /// Let a stored snapshot decide for a share of agents or runs
+    Canary(Box<candidate::Canary>),
+    /// Make live what is tried
+    Promote(candidate::Why),
+    /// Take back what is tried
+    Withdraw(candidate::Why),
+    /// Say what is live, what is tried beside it, and what both say of the same actions
+    Status(candidate::Status),
 }
 
 #[derive(Args)]
@@ -237,6 +248,11 @@ impl Policy {
                 Ok(())
             }
             Command::Diff(diff) => diff.run(console).await,
+            Command::Shadow(shadow) => shadow.run(console).await,
+            Command::Canary(canary) => canary.run(console).await,
+            Command::Promote(why) => why.promote(console).await,
+            Command::Withdraw(why) => why.withdraw(console).await,
+            Command::Status(status) => status.run(console).await,
             Command::Upload(upload) => upload.run(console).await,
             Command::Activate(activate) => {
                 if let Some(why) = &activate.waive {

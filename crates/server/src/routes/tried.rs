@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_api::bounded::{FileName, Held, SnapshotHash};
+use countersign_api::candidates::{CanaryBody, CandidateAnswer, TryingAnswer, WhyBody};
 use countersign_api::policies::{FILES_AT_MOST, problem};
 use countersign_api::simulate::{DiffAnswer, DiffBody, SimulateBody, SimulationAnswer};
 use countersign_core::Time;
-use countersign_engine::{Caller, HeldAgainst, Range, check_policies};
+use countersign_engine::{Caller, HeldAgainst, Range, Trying, check_policies};
 use countersign_policy::Snapshot;
 
 use super::handlers;
+use super::policies::{check_known, pending};
 use crate::problem::Problem;
 use crate::query::None_;
 use crate::reply::{Answer, json};
@@ -19,6 +21,11 @@ use crate::way::Asked;
 handlers! {
     "simulate_policy" => Caller simulate,
     "diff_policies" => Caller diff,
+    "candidate" => Caller status,
+    "shadow_policy" => Caller shadow,
+    "canary_policy" => Caller canary,
+    "promote_policy" => Caller promote,
+    "withdraw_policy" => Caller withdraw,
 }
 
 async fn simulate(asked: Asked<Caller>) -> Answer {
@@ -28,8 +35,8 @@ async fn simulate(asked: Asked<Caller>) -> Answer {
     let since = body.since.map(|since| since.0.parse::<Time>()).transpose();
     let range = Range {
         since: since.map_err(|error| Problem::invalid("invalid_value", format!("`since`: {error}")))?,
-        from: body.from,
-        until: body.until,
+        from: body.from.map(|from| from.0),
+        until: body.until.map(|until| until.0),
     };
     let hash = candidate.hash_text().to_owned();
     let engine = &asked.app.engine;
@@ -61,6 +68,55 @@ async fn diff(asked: Asked<Caller>) -> Answer {
         after: hash,
         differences,
     })
+}
+
+async fn status(asked: Asked<Caller>) -> Answer {
+    let _: None_ = asked.query()?;
+    trying(asked.app.engine.candidate(&asked.caller).await?)
+}
+
+async fn shadow(asked: Asked<Caller>) -> Answer {
+    let _: None_ = asked.query()?;
+    let WhyBody { rationale } = asked.body()?;
+    let hash = check_known(&asked).await?;
+    let engine = &asked.app.engine;
+    trying(engine.try_policy(&asked.request(), &hash, None, &rationale.0).await?)
+}
+
+async fn canary(asked: Asked<Caller>) -> Answer {
+    let _: None_ = asked.query()?;
+    let body: CanaryBody = asked.body()?;
+    let hash = check_known(&asked).await?;
+    let (engine, canary) = (&asked.app.engine, body.canary());
+    let request = asked.request();
+    trying(
+        engine
+            .try_policy(&request, &hash, Some(canary), &body.rationale.0)
+            .await?,
+    )
+}
+
+async fn promote(asked: Asked<Caller>) -> Answer {
+    let _: None_ = asked.query()?;
+    let WhyBody { rationale } = asked.body()?;
+    trying(asked.app.engine.promote_policy(&asked.request(), &rationale.0).await?)
+}
+
+async fn withdraw(asked: Asked<Caller>) -> Answer {
+    let _: None_ = asked.query()?;
+    let WhyBody { rationale } = asked.body()?;
+    trying(asked.app.engine.withdraw_policy(&asked.request(), &rationale.0).await?)
+}
+
+fn trying(trying: Trying) -> Answer {
+    let activation = trying.activation;
+    let answer = TryingAnswer {
+        live: activation.live,
+        candidate: trying.candidate.map(CandidateAnswer::from),
+        pending: activation.pending.map(pending),
+        warnings: activation.warnings,
+    };
+    Ok(json(&answer)?.replayed(activation.replayed))
 }
 
 fn against(named: Option<Held>) -> HeldAgainst {

@@ -7,6 +7,7 @@ mod authzen;
 mod autonomy;
 mod bad_input;
 mod budgets;
+mod candidates;
 mod connections;
 mod credentials;
 mod delegation;

@@ -113,6 +113,10 @@ fn expected(call: &Call, who: &str) -> bool {
         "activate_policy",
         "waive_tests",
         "roll_back_policy",
+        "shadow_policy",
+        "canary_policy",
+        "promote_policy",
+        "withdraw_policy",
     ];
     let tries = ["simulate_policy", "diff_policies"];
     let audit = [

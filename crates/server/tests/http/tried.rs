@@ -140,8 +140,8 @@ async fn publishing_fifty_times_a_second_drops_no_decision() {
     };
     let decide = async {
         let mut answers = Vec::new();
-        for _ in 0..300 {
-            answers.push(acme.decide(&json!({ "action": "wipe" })).await);
+        for number in 0..300 {
+            answers.push(acme.decide(&json!({ "action": "wipe", "args": { "n": number } })).await);
         }
         answers
     };
