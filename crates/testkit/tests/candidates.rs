@@ -134,6 +134,18 @@ fn a_policy_in_the_shadow_that_cannot_be_had_is_not_missed() {
 }
 
 #[test]
+fn a_canary_that_cannot_be_had_denies_once_and_is_taken_back() {
+    let mut world = world();
+    let other = world.upload(&[("gate.yaml", &LIVE.replace("wipe", "burn"))]);
+    assert_eq!(try_it(&mut world, &other, Some(canary(1000, 20))), "done");
+    world.lose_snapshot(&other);
+    assert_eq!(act(&mut world, 0, "read").status, Status::Refused);
+    assert_eq!(ended(&world), [CandidateEnd::Halted]);
+    assert!(world.alerted("candidate_halted"));
+    assert_eq!(act(&mut world, 0, "read").status, Status::Permitted);
+}
+
+#[test]
 fn a_canary_decides_for_the_same_agents_each_time_and_each_decision_cites_what_decided() {
     let mut world = world();
     let live = world.state.live().unwrap().clone();

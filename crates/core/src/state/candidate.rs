@@ -298,9 +298,6 @@ impl State {
             let started = self.candidate_started(&hash, canary, &actor.id, Vec::new());
             return Handled::done(vec![started.with_payload(rationale)]);
         };
-        if rationale.is_none() {
-            return Err(reason_required());
-        }
         if self
             .proposal
             .as_ref()
@@ -308,6 +305,9 @@ impl State {
         {
             // Who asks once more is told what waits.
             return Handled::done(Vec::new());
+        }
+        if rationale.is_none() {
+            return Err(reason_required());
         }
         let proposed = SnapshotProposed {
             approvers: rules.approvers.clone(),
@@ -381,6 +381,19 @@ impl State {
             Event::DecisionMade(decision) => candidate.counting(decision, draft.snapshot.as_ref()),
             _other => None,
         });
+        let lost = events.iter().any(|draft| match &draft.event {
+            Event::DecisionMade(decision) => {
+                decision.facts.policy_unavailable && draft.snapshot.as_ref() == Some(&candidate.hash)
+            }
+            _other => false,
+        });
+        if lost {
+            // Whatever it would decide is denied.
+            events.push(ended(&candidate.hash, CandidateEnd::Halted, None));
+            let summary = format!("policy {} was taken back: it cannot be had", candidate.hash);
+            events.extend(self.alert("candidate_halted", summary, None, None, ctx));
+            return;
+        }
         let Some(left) = counted.and_then(|tried| tried.left(&canary.bands)) else {
             return;
         };

@@ -73,9 +73,6 @@ impl State {
             events.extend(over);
             return Handled::done(events);
         };
-        if rationale.is_none() {
-            return Err(reason_required());
-        }
         let same = |known: &&Proposal| known.hash == hash && known.canary.is_none();
         if let Some(known) = self.proposal.as_ref().filter(same) {
             // Who asks once more is told what waits.
@@ -88,6 +85,9 @@ impl State {
             );
             return Err(Refusal::conflict("already_proposed", detail)
                 .hint("an approver agrees with `POST /v1/policies/{hash}/votes`"));
+        }
+        if rationale.is_none() {
+            return Err(reason_required());
         }
         let proposed = SnapshotProposed {
             approvers: rules.approvers.clone(),
