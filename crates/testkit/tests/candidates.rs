@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use countersign_core::command::TryCandidate;
-use countersign_core::event::{Bands, Canary, CandidateEnd, Rate, ShareOf, Status};
+use countersign_core::event::{Bands, Canary, CandidateEnd, PracticeKind, Rate, ShareOf, Status};
 use countersign_core::policy::Decision;
 use countersign_core::record::ActorKind;
 use countersign_core::replay::Outcome;
@@ -267,6 +267,31 @@ fn a_request_that_a_canary_opened_is_voted_on_under_the_canary() {
         .unwrap();
     assert_eq!(world.view(view.decision.action_id).status, Status::Permitted);
     world.redeem(view.decision.action_id).unwrap();
+    holds_together(&world);
+}
+
+#[test]
+fn people_are_practised_with_under_the_live_policy_alone() {
+    let mut world = world();
+    let live = world.state.live().unwrap().clone();
+    let loose = world.upload(&[(
+        "gate.yaml",
+        &LIVE.replace("require_approval, approvers: [leads]", "allow"),
+    )]);
+    assert_eq!(try_it(&mut world, &loose, Some(canary(1000, 20))), "done");
+    let from = world.records.len();
+    let drill = PracticeKind::Drill;
+    let view = world.practise("alex", drill, &agent(0), r#"{"action":"pay"}"#).unwrap();
+    let action = view.decision.action_id;
+    assert_eq!(
+        (view.snapshot.as_ref(), view.decision.beside.as_ref()),
+        (Some(&live), None)
+    );
+    world
+        .vote("dana", action, countersign_core::event::Verb::Approve, None)
+        .unwrap();
+    assert!(world.kinds(from).contains(&"practice.ended"), "{:?}", world.kinds(from));
+    assert_eq!(world.state.candidate().unwrap().tried.decisions, 0);
     holds_together(&world);
 }
 
