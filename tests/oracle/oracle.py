@@ -10,6 +10,7 @@ Exit codes: 0 it holds, 1 it does not (every fault on a line of its own), 2 wron
 """
 
 import datetime
+import hashlib
 import hmac
 import json
 import sys
@@ -51,6 +52,7 @@ class Model:
         self.last = None
         self.users, self.active = {}, set()
         self.live, self.stored = None, set()
+        self.candidate, self.tried = None, {}
         self.kills, self.killed_at = {}, {}
         self.decisions, self.approvals, self.permits = {}, {}, {}
         self.redeemed, self.outcomes, self.idem = {}, {}, {}
@@ -128,6 +130,54 @@ class Model:
         self.need(data.get("previous") == self.live, "`previous` is not what was live")
         self.live = data["hash"]
 
+    # A candidate decides for those whom its share picks, and is taken back when it goes too far.
+
+    def on_candidate_started(self, record, data):
+        self.need(data["hash"] in self.stored and data["hash"] != self.live, "a candidate that was never stored, or is live")
+        other = self.candidate is not None and self.candidate["hash"] != data["hash"]
+        self.need(not other, "two candidates are tried at once")
+        self.candidate = data
+        self.tried = {"decisions": 0, "candidate": {"asked": 0, "denied": 0, "erred": 0}, "live": {"asked": 0, "denied": 0, "erred": 0}}
+
+    def on_candidate_ended(self, record, data):
+        self.need(self.candidate is not None and self.candidate["hash"] == data["hash"], "a candidate ends that nobody tries")
+        left = data.get("left")
+        if left and self.candidate:
+            bands, rate = self.candidate["canary"]["bands"], left["rate"]
+            said = (self.tried["candidate"][rate], self.tried["live"][rate], self.tried["decisions"])
+            self.need(said == (left["candidate"], left["live"], left["decisions"]), "a candidate is taken back on other numbers")
+            self.need(abs(said[0] - said[1]) * 1000 > bands[rate] * said[2] and said[2] >= bands["after"], "a candidate is taken back within its band")
+        self.need(data["why"] != "promoted" or self.live == data["hash"], "a candidate was promoted that is not live")
+        self.candidate = None
+
+    def deciding(self, agent, run):
+        """The policy that decides for an agent and a run."""
+        canary = (self.candidate or {}).get("canary")
+        if not canary:
+            return self.live
+        kind, subject = ("run", run) if canary["of"] == "runs" and run is not None else ("agent", agent)
+        text = b"countersign-canary-v1\0" + b"\0".join([self.candidate["hash"].encode(), kind.encode(), subject.encode()])
+        first = int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
+        return self.candidate["hash"] if first % 1000 < canary["permille"] else self.live
+
+    def deciding_of(self, action):
+        data = self.decisions[action]["data"]
+        return self.deciding(data["agent"], data.get("run"))
+
+    def try_both(self, record, data):
+        beside = data.get("beside")
+        if not beside or data.get("practice"):
+            return
+        by_candidate = self.candidate is not None and record.get("snapshot") == self.candidate["hash"]
+        self.need(beside["hash"] == (self.live if by_candidate else (self.candidate or {}).get("hash")), "another policy is asked than is tried")
+        erred = beside["decided"] == "deny" and any(reason["code"] == "condition_error" for reason in data["reasons"])
+        said = [(beside["decided"], erred), (beside["says"], beside.get("erred", False))]
+        self.tried["decisions"] += 1
+        for who, (decision, erred) in zip(("candidate", "live") if by_candidate else ("live", "candidate"), said):
+            self.tried[who]["denied"] += decision == "deny"
+            self.tried[who]["asked"] += decision == "require_approval"
+            self.tried[who]["erred"] += erred
+
     def on_kill_engaged(self, record, data):
         self.counts["kills"] += 1
         self.kills[scope_text(data["scope"])] = self.seq
@@ -187,7 +237,9 @@ class Model:
         self.counts["decisions"] += 1
         action, remedy = data["action_id"], data.get("remedy") or {}
         self.need(action not in self.decisions, "the action was decided before")
-        self.need(record.get("snapshot") == self.live, "it does not cite the policy that was live")
+        deciding = self.deciding(data["agent"], data.get("run"))
+        self.need(record.get("snapshot") == deciding, "it does not cite the policy that decides for its agent and run")
+        self.try_both(record, data)
         applied = remedy.get("applied", False)
         tool = data.get("tool") or data["action"]
         runs = (remedy["tool"], remedy["action"]) if applied else (tool, data["action"])
@@ -411,7 +463,7 @@ class Model:
         self.need(approval["state"] == "open" and not approval["missing"], "what does not wait for people is revised")
         self.need(self.now < instant(opened["deadline"]), "revised after the deadline")
         self.need(data["previous"] == opened["digest"] != data["digest"], "it does not follow from what was there")
-        self.need(record.get("snapshot") == self.live, "it does not cite the policy that was live")
+        self.need(record.get("snapshot") == self.deciding_of(data["action_id"]), "it does not cite the policy that decides")
         self.need(data["decision"] not in ("deny", "remediate"), "revised to what policy does not grant")
         self.need(data["revision"] == approval["revision"] + 1, "a revision has no number of its own")
         self.need(all(slot in data["slots"] for slot in opened["slots"]), "somebody who had to approve has not to any more")
@@ -587,7 +639,8 @@ class Model:
         self.need(not decision["scopes"] & set(self.kills), "used in the scope of an engaged kill switch")
         voided = [scope for scope in decision["scopes"] if self.killed_at.get(scope, -1) > permit["seq"]]
         self.need(not voided, "used although a kill came after it was issued")
-        self.need((record.get("snapshot") or data.get("reevaluated") or self.live) == self.live, "used under a policy that is not live")
+        deciding = self.deciding_of(data["action_id"])
+        self.need((record.get("snapshot") or data.get("reevaluated") or deciding) == deciding, "used under a policy that does not decide")
         self.need(data["action_id"] in self.holds or data["action_id"] not in self.reserved, "what it had reserved is settled")
         self.redeemed[data["action_id"]] = self.seq
         self.wants_anew(data, decision["data"]["agent"])

@@ -132,6 +132,10 @@ patterned! {
         "1 to 64 of a-z, 0-9, `_`";
     /// A SHA-256 digest.
     Hex64 = "^[0-9a-f]{64}$", is_hex64, "64 hexadecimal digits";
+    /// What a candidate is held against.
+    Held = "^(live|recorded|sha256:[0-9a-f]{64})$",
+        |text| matches!(text, "live" | "recorded") || text.strip_prefix("sha256:").is_some_and(is_hex64),
+        "`live`, `recorded` or the hash of a snapshot";
     /// The hash of a policy snapshot.
     SnapshotHash = "^sha256:[0-9a-f]{64}$",
         |text| text.strip_prefix("sha256:").is_some_and(is_hex64), "`sha256:` and 64 hexadecimal digits";

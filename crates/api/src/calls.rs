@@ -11,6 +11,7 @@ mod reader;
 mod review;
 mod runs;
 mod table;
+mod tried;
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -35,6 +36,7 @@ pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| {
         credentials::CALLS,
         runs::CALLS,
         access::CALLS,
+        tried::CALLS,
     ]
     .concat()
 });

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use countersign_core::event::Canary;
 use countersign_policy::{Problem, Severity};
 
 use crate::bounded::{FileName, Text};
@@ -168,6 +169,9 @@ pub struct PendingPolicy {
     pub hash: String,
     /// Who wants it.
     pub by: String,
+    /// It is to decide for a share, and not to become live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
     /// Names of those who may agree.
     pub approvers: Vec<String>,
     /// Who has agreed.

@@ -136,6 +136,9 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Policy(policy::Policy {
             command: policy::Command::Import(import),
         }) => import.run(console),
+        Command::Policy(policy::Policy {
+            command: policy::Command::Simulate(simulate),
+        }) => block(simulate.run(console)),
         Command::Config(config) => config.run(console),
         Command::Audit(audit::Audit {
             command: audit::Command::Verify(verify),

@@ -27,6 +27,7 @@ mod sarif;
 mod secret;
 mod sentences;
 mod signer_state;
+mod simulated;
 mod span;
 mod witnesses;
 

@@ -120,6 +120,21 @@ pub(crate) fn each_record(disk: &Disk, verified: &Report, mut take: impl FnMut(R
     unchanged(&edge, verified)
 }
 
+/// The same with what lies beside each record, as far as the bundle tells it.
+pub(crate) fn each_disclosed(
+    disk: &Disk,
+    verified: &Report,
+    mut take: impl FnMut(Record, Option<Payload>),
+) -> Result<()> {
+    let mut disclosures = Disclosures::of(disk)?;
+    let mut unread = None;
+    each_record(disk, verified, |record| match disclosures.of_record(&record) {
+        Ok(payload) => take(record, payload),
+        Err(error) => drop(unread.get_or_insert(error)),
+    })?;
+    unread.map_or(Ok(()), Err)
+}
+
 /// Whether what was read is what was verified.
 fn unchanged(edge: &Edge, verified: &Report) -> Result<()> {
     if edge.root().to_string() != verified.root {

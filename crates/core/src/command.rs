@@ -1,5 +1,6 @@
 //! What can be asked of a ledger's state. Time and identifiers are inputs of [`State::handle`](crate::State::handle).
 
+mod candidate;
 mod circuit;
 mod observed;
 mod request;
@@ -28,6 +29,7 @@ use crate::stored::Shown;
 use crate::time::Time;
 use crate::view::ActionView;
 
+pub use self::candidate::TryCandidate;
 pub use self::circuit::AboutCircuit;
 pub use self::observed::{Observe, ObservedCall};
 pub use self::request::{BreakGlass, Edit, Practise, PractiseDue, Revise, Via, Viewing, Vote};
@@ -75,6 +77,8 @@ pub struct Submit {
     pub callback_url: Option<String>,
     /// The caller runs the alternative if policy has one to apply.
     pub accept_remedy: bool,
+    /// No agent wants it: it is made to see what people do with it, and the live policy alone decides it.
+    pub practice: bool,
 }
 
 /// How much of what an agent does is to be looked at.
@@ -304,6 +308,12 @@ pub enum Command {
         /// Why.
         rationale: Option<Sealed>,
     },
+    /// Try a snapshot beside the one that is live.
+    TryCandidate(Box<TryCandidate>),
+    /// Take back what is tried.
+    WithdrawCandidate(Option<Sealed>),
+    /// Make live what is tried.
+    PromoteCandidate(Option<Sealed>),
     /// Engage a kill switch.
     Kill {
         /// What it stops.
@@ -465,6 +475,9 @@ impl Command {
             Command::JudgeSnapshot { .. } => "judge_snapshot",
             Command::WaiveTests { .. } => "waive_tests",
             Command::RollBack { .. } => "roll_back",
+            Command::TryCandidate(..) => "try_candidate",
+            Command::WithdrawCandidate(..) => "withdraw_candidate",
+            Command::PromoteCandidate(..) => "promote_candidate",
             Command::Kill { .. } => "kill",
             Command::Release { .. } => "release",
             Command::TakeLease(..) => "take_lease",

@@ -67,8 +67,8 @@ pub use self::observed::{CallsObserved, ObservedCalls};
 pub use self::organization::{AbsenceRecorded, AbsenceWithdrawn, OverrideRecorded, OverrideWithdrawn};
 pub use self::permit::{Cause, InARow, OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
 pub use self::policy::{
-    DeclinedBecause, SnapshotActivated, SnapshotDeclined, SnapshotJudged, SnapshotProposed, SnapshotUploaded,
-    SnapshotWaived,
+    Bands, Canary, CandidateEnd, CandidateEnded, CandidateStarted, DeclinedBecause, LeftBand, Rate, SaidBeside,
+    ShareOf, SnapshotActivated, SnapshotDeclined, SnapshotJudged, SnapshotProposed, SnapshotUploaded, SnapshotWaived,
 };
 pub use self::practice::{PracticeDue, PracticeEnded, PracticeKind, PracticeStarted, Practised};
 pub use self::registry::{AgentRegistered, AgentSighted, KeyIssued, KeyRevoked, UserAdded, UserRemoved};
@@ -193,6 +193,10 @@ events! {
     CallbackRemoved = "callback.removed";
     /// A source told which calls it has seen.
     CallsObserved = "calls.observed";
+    /// A policy snapshot is not tried any more.
+    CandidateEnded = "candidate.ended";
+    /// A policy snapshot is tried beside the one that is live.
+    CandidateStarted = "candidate.started";
     /// A channel by which people are told about requests was registered.
     ChannelRegistered = "channel.registered";
     /// A channel was removed.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use countersign_policy::{Decision, Hidden, Snapshot};
 
+pub(crate) use self::restore::kept_action;
 pub use self::under::{Under, under};
 
 use self::restore::Restored;
@@ -93,7 +94,7 @@ pub struct Gap {
 }
 
 impl Gap {
-    fn new(field: &str, why: impl Into<String>) -> Gap {
+    pub(crate) fn new(field: &str, why: impl Into<String>) -> Gap {
         Gap {
             field: field.to_owned(),
             why: why.into(),
@@ -219,11 +220,16 @@ impl<'p> Replay<'p> {
         }
     }
 
-    /// Compiles the snapshot that a record cites, once.
+    /// Compiles the snapshots that a record cites, once.
     fn compile_cited(&mut self, record: &Record) {
-        if let Some(hash) = &record.snapshot
-            && !self.compiled.contains_key(hash)
-        {
+        let beside = match &record.event {
+            Event::DecisionMade(decision) => decision.beside.as_ref().map(|beside| &beside.hash),
+            _other => None,
+        };
+        for hash in record.snapshot.iter().chain(beside) {
+            if self.compiled.contains_key(hash) {
+                continue;
+            }
             let compiled = self.policies.files(hash).and_then(|files| compile(hash, &files));
             self.compiled.insert(hash.clone(), compiled);
         }
@@ -276,11 +282,15 @@ impl<'p> Replay<'p> {
         let principal = submit.action.principal.clone();
 
         let mut differences = self.given(record, decision, &restored, &submit, now, &mut gaps);
+        // Asked again only where all of the action is there: it is no input of the decision.
+        let beside = decision.beside.as_ref().filter(|_| record.redact.is_empty());
+        let beside = beside.and_then(|beside| self.compiled.get(&beside.hash)?.as_ref().ok());
         let mut ids = Ids(vec![decision.approval.unwrap_or(ApprovalId(0)).0, decision.action_id.0]);
         let mut ctx = Ctx {
             now,
             ids: &mut ids,
             live,
+            beside,
             // Of what this makes, nothing is compared: the salt is the one that was kept.
             digest_key: &DigestKey([0; 32]),
             redactor: &self.redactor,
@@ -396,6 +406,7 @@ impl<'p> Replay<'p> {
             // A record of a version that did not state it: only who accepts a remedy has one applied.
             accept_remedy: decision.facts.accept_remedy
                 || decision.remedy.as_ref().is_some_and(|remedy| remedy.applied),
+            practice: decision.practice.is_some(),
         }
     }
 

@@ -11,6 +11,7 @@ mod autonomy;
 mod budget;
 mod caches;
 mod cadence;
+mod candidate;
 mod cause;
 mod chain;
 mod change;
@@ -72,6 +73,7 @@ use serde::{Deserialize, Serialize};
 pub use self::autonomy::{missing, percent};
 pub use self::budget::{Account, AccountStands, BudgetStands, Fullness, amount_text};
 pub use self::cadence::{Draw, Drilled, LastDue, draw};
+pub use self::candidate::{Candidate, Counts, Governing, Tried, picks};
 pub use self::chain::HandedOn;
 pub use self::change::Proposal;
 pub use self::channels::{Channel, PendingNotice};
@@ -79,7 +81,7 @@ pub use self::coverage::Unreachable;
 pub use self::credentials::ToolCredential;
 pub use self::disagree::Positions;
 pub use self::economics::{LEAST_DECIDED, Tally, could_be_loosened};
-pub(crate) use self::facts::{Known, judge};
+pub(crate) use self::facts::{Known, judge, on_recorded_facts};
 pub use self::facts::{counterfactuals, explain};
 pub use self::glass::{Glass, Suspended};
 pub use self::handle::{Answer, Handled};
@@ -135,8 +137,11 @@ pub struct Ctx<'a> {
     pub now: Time,
     /// Where new ids come from.
     pub ids: &'a mut dyn IdSource,
-    /// The live snapshot, compiled; `None` if there is none or it cannot be had.
+    /// The snapshot that decides, compiled: the live one, or the candidate where that decides, as [`State::governing`] says.
+    /// `None` if there is none or it cannot be had.
     pub live: Option<&'a Snapshot>,
+    /// The snapshot that is asked beside it, compiled. Without it nothing is asked, and nothing else is different.
+    pub beside: Option<&'a Snapshot>,
     /// Makes action digests.
     pub digest_key: &'a DigestKey,
     /// Makes stored forms.
@@ -373,6 +378,9 @@ pub struct State {
     /// What came of each cadence last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     cadences: BTreeMap<String, LastDue>,
+    /// The snapshot that is tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    candidate: Option<Candidate>,
     /// Channels by which people are told about requests.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     channels: BTreeMap<String, Channel>,

@@ -455,6 +455,8 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::CallbackRegistered(_)
         | Event::CallbackRemoved(_)
         | Event::CallsObserved(_)
+        | Event::CandidateEnded(_)
+        | Event::CandidateStarted(_)
         | Event::ChannelRegistered(_)
         | Event::ChannelRemoved(_)
         | Event::ClockConfirmed(_)

@@ -80,7 +80,7 @@ impl Engine {
     pub async fn dry_run(&self, caller: &Caller, body: &[u8]) -> Result<ActionAnswer, EngineError> {
         let handle = self.inner.org(&caller.org)?;
         let (submit, _) = self.submission(&handle, caller, received(body)?)?;
-        let live = handle.live();
+        let live = handle.deciding(&submit.agent, submit.shown.run.as_deref());
         let now = self.inner.clock.read().now;
         let shown = submit.shown.clone();
         let (agent, digest, pii) = (
@@ -255,8 +255,9 @@ impl Engine {
         claims: &Claims,
         permit: PermitId,
     ) -> Result<Option<Action>, EngineError> {
-        let live = self.inner.org(org)?.live();
-        if claims.snp.as_deref() == live.as_ref().map(|live| live.hash_text()) {
+        let handle = self.inner.org(org)?;
+        let live = handle.live();
+        if !handle.has_canary() && claims.snp.as_deref() == live.as_ref().map(|live| live.hash_text()) {
             return Ok(None);
         }
         let (view, _) = self.view(org, ActionId::from(permit)).await?;

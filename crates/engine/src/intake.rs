@@ -251,7 +251,7 @@ impl Inner {
         agent: Arc<str>,
         action: countersign_core::policy::Action,
     ) -> Submit {
-        let live = handle.live();
+        let live = handle.deciding(&agent, action.run.as_deref());
         let mandate = live.as_ref().and_then(|live| live.mandate(&agent));
         let kinds = Kinds::of(live.as_deref(), &agent);
         let class = mandate.and_then(|mandate| mandate.retention()).unwrap_or(DEFAULT_CLASS);
@@ -274,6 +274,7 @@ impl Inner {
             attempt,
             callback_url: None,
             accept_remedy: false,
+            practice: false,
         }
     }
 }

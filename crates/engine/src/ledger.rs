@@ -103,6 +103,8 @@ pub(crate) struct Ledger {
     pub state: State,
     pub keys: Arc<Keys>,
     pub live: Option<Arc<Snapshot>>,
+    /// The snapshot that is tried; `None` if there is none or it cannot be had.
+    pub candidate: Option<Arc<Snapshot>>,
     pub last_used: Time,
     /// Signs its checkpoints.
     pub log: LogSigner,
@@ -132,6 +134,7 @@ impl Ledger {
             log: LogSigner::first(origin, &keys.log)?,
             keys,
             live: None,
+            candidate: None,
             last_used: Time(0),
             barred: None,
             edge: Edge::new(),
@@ -238,10 +241,17 @@ impl Ledger {
         envelope.idem = envelope.idem.map(|idem| without_the_body(&self.keys.digest, idem));
         let (actor, idem) = (envelope.actor.clone(), envelope.idem);
         let sealing = matches!(envelope.command, Command::Seal);
+        let governing = self.state.governing(&envelope.command);
+        let (live, candidate) = (self.live.as_deref(), self.candidate.as_deref());
+        let compiled = |hash: Option<&Arc<str>>| {
+            let of = |snapshot: &&Snapshot| hash.is_some_and(|hash| snapshot.hash_text() == &**hash);
+            live.filter(of).or(candidate.filter(of))
+        };
         let mut ctx = Ctx {
             now,
             ids: &mut self.ids,
-            live: self.live.as_deref(),
+            live: compiled(governing.deciding.as_ref()),
+            beside: compiled(governing.beside.as_ref()),
             digest_key: &self.keys.digest,
             redactor: &self.redactor,
             transient: &mut self.transient,

@@ -10,6 +10,7 @@ mod auth;
 mod autonomy;
 mod batch;
 mod budgets;
+mod candidates;
 mod channels;
 mod clock;
 mod committer;
@@ -51,6 +52,7 @@ mod schedules;
 mod sequencer;
 mod settings;
 mod signer;
+mod simulate;
 mod slack;
 mod stepper;
 mod tiles;
@@ -77,6 +79,7 @@ pub use approvals::VoteRequest;
 pub use audit::{AuditEntry, ExportFile, InclusionProof, SearchPage};
 pub use auth::{Caller, Credential, NewKey};
 pub use batch::BATCH_AT_MOST;
+pub use candidates::Trying;
 pub use channels::{NewChannel, NewWay};
 pub use clock::{Clock, Host, HostClock, Machine, Reading, SystemClock};
 pub use countersign_tlog::tile::Tile;
@@ -106,6 +109,7 @@ pub use schedules::{FORECAST_DAYS_AT_MOST, Forecast};
 pub use sequencer::Committed;
 pub use settings::Settings;
 pub use signer::{Restored, Standing, log_vkey, standing, state_of};
+pub use simulate::{HeldAgainst, Range, SimulatedPart, outside};
 pub use slack::FromSlack;
 pub use stepper::Stepper;
 pub use vault::{Vault, VaultError, next_key};
@@ -130,6 +134,8 @@ pub(crate) struct OrgHandle {
     snapshots: RwLock<HashMap<Arc<str>, Arc<Snapshot>>>,
     /// The live snapshot as of the last commit; intake reads it for redaction, decisions do not.
     live: RwLock<Option<Arc<Snapshot>>>,
+    /// A candidate that decides for a share, as of the last commit; read as `live` is.
+    canary: RwLock<Option<candidates::DecidesForSome>>,
     /// What checkpoints are signed under, as of the last commit that changed it.
     log_keys: RwLock<Option<Arc<LogKeys>>>,
     /// Roots of every 256 leaves, as far as proofs needed them.
@@ -156,6 +162,8 @@ pub(crate) struct Inner {
     pub effects_wanted: Notify,
     pub signer: signer::Signer,
     pub witnessed: witnessed::Witnessed,
+    /// Held by whoever tries a policy on recorded actions.
+    pub simulating: Mutex<()>,
     clock_confirmed: AtomicBool,
     /// Organizations whose timers have to be looked at, because nobody knows what is due in them.
     pub wake: Mutex<BTreeSet<Org>>,
@@ -235,6 +243,7 @@ impl Engine {
             effects_wanted: Notify::new(),
             signer: signer::Signer::new(marks),
             witnessed: witnessed::Witnessed::default(),
+            simulating: Mutex::new(()),
             clock_confirmed: AtomicBool::new(false),
             wake: Mutex::new(BTreeSet::new()),
             news: Mutex::new(BTreeSet::new()),
@@ -419,6 +428,7 @@ impl Inner {
             keys,
             snapshots: RwLock::new(HashMap::new()),
             live: RwLock::new(None),
+            canary: RwLock::new(None),
             log_keys: RwLock::new(None),
             nodes: Mutex::new(Vec::new()),
             waiters: Mutex::new(HashMap::new()),
@@ -459,6 +469,11 @@ impl Inner {
         self.take_up_log(&mut ledger)?;
         let live = self.compiled(org, ledger.state.live());
         *handle.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+        let canary = ledger
+            .state
+            .candidate()
+            .and_then(|known| Some((known.canary?, known.hash.clone())));
+        handle.set_canary(canary.and_then(|(canary, hash)| self.deciding_for_some(org, canary, &hash)));
         tracing::info!(
             org = &**org,
             records = ledger.state.next_seq(),
@@ -481,6 +496,10 @@ impl Inner {
     pub fn refresh(&self, ledger: &mut Ledger) {
         if ledger.live.as_ref().map(|live| live.hash_text()) != ledger.state.live().map(|hash| &**hash) {
             ledger.live = self.compiled(&ledger.org, ledger.state.live());
+        }
+        let tried = ledger.state.candidate().map(|candidate| &candidate.hash);
+        if ledger.candidate.as_ref().map(|candidate| candidate.hash_text()) != tried.map(|hash| &**hash) {
+            ledger.candidate = self.compiled(&ledger.org, tried);
         }
     }
 

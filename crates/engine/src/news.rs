@@ -33,6 +33,11 @@ impl Inner {
                     let live = self.compiled(org, Some(&e.hash));
                     *handle.live.write().unwrap_or_else(PoisonError::into_inner) = live;
                 }
+                Event::CandidateStarted(e) => {
+                    let canary = e.canary.and_then(|canary| self.deciding_for_some(org, canary, &e.hash));
+                    handle.set_canary(canary);
+                }
+                Event::CandidateEnded(_) => handle.set_canary(None),
                 Event::EpochOpened(e) => {
                     self.signer.epoch_opened(org);
                     handle.log_goes_on(&e.log, &e.vkey);

@@ -223,18 +223,64 @@ pub(crate) fn kept(
             (None, Purpose::Work | Purpose::Legal) => return Ok(Kept::Erased),
         },
     };
-    let opened = opened.map_err(EngineError::internal)?;
+    let opened = data_key(&opened.map_err(EngineError::internal)?)?;
+    open(&opened, org, &key, seq, &sealed, class).map(Kept::Whole)
+}
+
+/// Opens a sealed payload with its key.
+fn open(data: &DataKey, org: &str, key: &str, seq: u64, sealed: &[u8], class: String) -> Result<Payload, EngineError> {
     let damaged = || EngineError::internal(format!("the payload of record {seq} does not open with its key"));
     let (nonce, sealed) = sealed.split_at_checked(NONCE_BYTES).ok_or_else(damaged)?;
     let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| damaged())?;
-    let aad = place(org, &key, seq);
-    let text = cipher(&data_key(&opened)?)
+    let aad = place(org, key, seq);
+    let text = cipher(data)
         .decrypt(&XNonce::from(nonce), Message { msg: sealed, aad: &aad })
         .map_err(|_| damaged())?;
-    split(&Zeroizing::new(text), class).map(Kept::Whole)
+    split(&Zeroizing::new(text), class)
+}
+
+/// Opens many payloads of one page of records. Keys are at hand for as long as the page takes and no longer: what was
+/// destroyed before the page was begun opens nothing.
+pub(crate) struct Opener<'i> {
+    inner: &'i Inner,
+    org: &'i str,
+    keys: HashMap<String, Option<DataKey>>,
+}
+
+impl Opener<'_> {
+    /// The payload of a record to work with; `None` if it has none, or none that may be read any more.
+    pub fn payload(&mut self, seq: u64) -> Result<Option<Payload>, EngineError> {
+        let Some(stored) = self.inner.store.payload(self.org, seq)? else {
+            return Ok(None);
+        };
+        let StoredPayload { class, key, sealed } = stored;
+        if key.is_empty() {
+            return split(&sealed, class).map(Some);
+        }
+        if !self.keys.contains_key(&key) {
+            let secret = self.inner.store.secret(self.org, KEY, &key)?;
+            let opened = secret.map(|secret| self.inner.vault.open(self.org, KEY, &key, &secret));
+            let opened = opened.transpose().map_err(EngineError::internal)?;
+            let data = opened.map(|opened| data_key(&opened)).transpose()?;
+            self.keys.insert(key.clone(), data);
+        }
+        match self.keys.get(&key).and_then(Option::as_ref) {
+            Some(data) => open(data, self.org, &key, seq, &sealed, class).map(Some),
+            None => Ok(None),
+        }
+    }
 }
 
 impl Inner {
+    /// Opens payloads for one page of records.
+    pub(crate) fn opener<'i>(&'i self, org: &'i str) -> Opener<'i> {
+        Opener {
+            inner: self,
+            org,
+            keys: HashMap::new(),
+        }
+    }
+
     /// The keys for the payloads of one ledger, none at hand yet.
     pub(crate) fn payload_keys(&self) -> PayloadKeys {
         PayloadKeys::new(self.store.clone(), self.vault.clone())

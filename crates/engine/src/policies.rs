@@ -228,7 +228,12 @@ impl Engine {
     }
 
     /// What is live now, and what waits.
-    async fn activation(&self, org: &Org, warnings: Vec<String>, replayed: bool) -> Result<Activation, EngineError> {
+    pub(crate) async fn activation(
+        &self,
+        org: &Org,
+        warnings: Vec<String>,
+        replayed: bool,
+    ) -> Result<Activation, EngineError> {
         let now = self.look(org, |state| (state.live().cloned(), state.proposal().cloned()));
         let (live, pending) = now.await.map_err(EngineError::recorded)?;
         Ok(Activation {
@@ -245,7 +250,7 @@ impl Engine {
     }
 
     /// Whether a snapshot's tests hold and its routes reach somebody; the gaps in its schedules, in words.
-    async fn fit_to_live(&self, org: &Org, hash: &Arc<str>) -> Result<Vec<String>, EngineError> {
+    pub(crate) async fn fit_to_live(&self, org: &Org, hash: &Arc<str>) -> Result<Vec<String>, EngineError> {
         let (inner, of, wanted) = (self.inner.clone(), org.clone(), hash.clone());
         let compiled = blocking(move || Ok(inner.compiled(&of, Some(&wanted)))).await?;
         let Some(snapshot) = compiled else {

@@ -19,6 +19,7 @@ pub mod action;
 mod check;
 pub mod condition;
 pub mod constraint;
+pub mod diff;
 mod document;
 mod evaluate;
 pub mod facts;

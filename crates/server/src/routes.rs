@@ -30,6 +30,7 @@ mod reviewers;
 mod runs;
 mod samples;
 mod schedules;
+mod tried;
 mod users;
 
 use countersign_engine::Caller;
@@ -85,6 +86,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     runs::HANDLERS,
     samples::HANDLERS,
     schedules::HANDLERS,
+    tried::HANDLERS,
     users::HANDLERS,
 ];
 

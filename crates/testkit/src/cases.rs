@@ -8,6 +8,7 @@ mod limits;
 mod look;
 mod revise;
 mod runs;
+mod tried;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -163,6 +164,7 @@ impl Run {
                 "expect" | "refused" | "told" | "hint" | "repeat" | "after" => {}
                 other => {
                     let done = self.of_run(other, value).or_else(|| self.of_credentials(other, value));
+                    let done = done.or_else(|| self.of_candidates(other, value));
                     result = match done.or_else(|| self.of_limits(other, value)) {
                         Some(result) => result,
                         None => self.of_inventory(other, value)?,
@@ -407,6 +409,7 @@ impl Run {
                 "runs" => (words(wanted), self.open_runs()),
                 "coverage" => (words(wanted), self.coverage()),
                 "circuits" => (words(wanted), self.circuits()),
+                "tried" => (words(wanted), self.tried()),
                 "barred" => (words(wanted), self.barred()),
                 "paused" => {
                     let paused = self

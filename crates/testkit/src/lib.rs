@@ -9,6 +9,7 @@ mod practice;
 mod retention;
 mod revisions;
 mod shown;
+mod simulated;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod submission;
@@ -203,13 +204,15 @@ impl World {
     pub fn give_envelope(&mut self, envelope: Envelope) -> (Answer, Vec<Record>) {
         let now = self.now.max(self.state.last_ts() + Span(1));
         let (actor, idem) = (envelope.actor.clone(), envelope.idem);
-        let live = self.state.live().filter(|_| !self.without_policy).cloned();
+        let governing = self.state.governing(&envelope.command);
+        let live = governing.deciding.filter(|_| !self.without_policy);
         let handled = self.state.handle(
             envelope,
             &mut Ctx {
                 now,
                 ids: &mut self.ids,
                 live: live.as_ref().and_then(|hash| self.snapshots.get(hash)),
+                beside: governing.beside.as_ref().and_then(|hash| self.snapshots.get(hash)),
                 digest_key: &self.key,
                 redactor: &self.redactor,
                 transient: &mut self.transient,

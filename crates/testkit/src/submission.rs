@@ -46,6 +46,7 @@ impl World {
             shown: stored.shown,
             callback_url: received.callback_url,
             accept_remedy: received.accept_remedy,
+            practice: false,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use countersign_core::command::Sealed;
 use countersign_core::record::ActorKind;
 use countersign_core::{Answer, Command, Event, Span};
 use countersign_testkit::{World, by};
@@ -27,25 +28,24 @@ fn world() -> World {
 fn activate(world: &mut World, who: &str, hash: &Arc<str>) -> String {
     let command = Command::ActivateSnapshot {
         hash: hash.clone(),
-        rationale: None,
+        rationale: Some(words()),
     };
     told(world.give(by(ActorKind::User, who), command).0)
 }
 
 fn judge(world: &mut World, who: &str, hash: &Arc<str>, agrees: bool, comment: bool) -> String {
-    let words = countersign_core::stored::store_value(
-        &countersign_policy::Value::Map(Default::default()),
-        &countersign_core::redact::Redactor::standard(),
-        &Default::default(),
-        [0; 32],
-        "default",
-    );
     let command = Command::JudgeSnapshot {
         hash: hash.clone(),
         agrees,
-        comment: comment.then_some(words.0),
+        comment: comment.then(words),
     };
     told(world.give(by(ActorKind::User, who), command).0)
+}
+
+fn words() -> Sealed {
+    let value = countersign_policy::Value::Map(Default::default());
+    let redactor = countersign_core::redact::Redactor::standard();
+    countersign_core::stored::store_value(&value, &redactor, &Default::default(), [0; 32], "default").0
 }
 
 fn told(answer: Answer) -> String {
@@ -175,7 +175,9 @@ fn switching_it_off_or_going_back_needs_the_same_people() {
     let strict = world.upload(&[("org.yaml", CONTROL), ("gate.yaml", STRICT)]);
     assert_eq!(activate(&mut world, "paul", &strict), "done");
     assert_eq!(world.state.live(), Some(&strict));
-    let back = Command::RollBack { rationale: None };
+    let back = Command::RollBack {
+        rationale: Some(words()),
+    };
     assert_eq!(told(world.give(by(ActorKind::User, "paul"), back).0), "done");
     assert_eq!(world.state.live(), Some(&strict));
     assert_eq!(world.state.proposal().map(|proposal| &proposal.hash), Some(&before));
@@ -191,4 +193,19 @@ fn nobody_is_asked_before_two_others_could_agree() {
     let gate = world.upload(&[("org.yaml", CONTROL), ("gate.yaml", GATE)]);
     assert_eq!(activate(&mut world, "paul", &gate), "done");
     assert_eq!(world.state.live(), Some(&strict));
+}
+
+#[test]
+fn who_wants_another_policy_says_why_where_others_have_to_agree() {
+    let mut world = world();
+    let strict = world.upload(&[("gate.yaml", STRICT)]);
+    let silent = Command::ActivateSnapshot {
+        hash: strict,
+        rationale: None,
+    };
+    assert_eq!(
+        told(world.give(by(ActorKind::User, "paul"), silent).0),
+        "reason_required"
+    );
+    assert!(world.state.proposal().is_none());
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use countersign_core::command::{
     AboutCircuit, AboutRun, CloseReview, EndRun, Envelope, NewAbsence, NewOverride, NewRun, Observe, ObservedCall,
-    Prune, SetMode,
+    Prune, SetMode, TryCandidate,
 };
 use countersign_core::digest::Digest;
 use countersign_core::event::{
@@ -63,7 +63,7 @@ fn change_the_policy(world: &mut World) {
         let hash = world.upload(&[("gate.yaml", POLICY), ("org.yaml", org)]);
         let wanted = Command::ActivateSnapshot {
             hash: hash.clone(),
-            rationale: None,
+            rationale: Some(words()),
         };
         assert_eq!(world.give(by(ActorKind::User, "alex"), wanted).0, Answer::Done);
         let judged = Command::JudgeSnapshot {
@@ -81,6 +81,16 @@ fn change_the_policy(world: &mut World) {
         untried: 2,
     };
     assert_eq!(world.give(by(ActorKind::User, "alex"), waived).0, Answer::Done);
+    let hash = world.upload(&[("gate.yaml", POLICY), ("org.yaml", "organization: acme\n")]);
+    let wanted = TryCandidate {
+        hash,
+        canary: None,
+        rationale: None,
+    };
+    world.done(Command::TryCandidate(Box::new(wanted)));
+    let tried = world.submit("bot", r#"{"action":"read"}"#).unwrap();
+    assert!(tried.decision.beside.is_some());
+    world.done(Command::WithdrawCandidate(None));
 }
 
 /// A ledger in which every type of record occurs. Every record goes through its canonical bytes on the way.

@@ -68,7 +68,7 @@ const ACTION: Param = path("id", "The action.", || id_of("act"));
 pub(super) const AGENT: Param = with_slashes(path("id", "The agent.", id));
 pub(super) const USER: Param = with_slashes(path("id", "The person.", id));
 const SCHEDULE: Param = path("name", "The schedule.", word);
-const SNAPSHOT: Param = path(
+pub(super) const SNAPSHOT: Param = path(
     "hash",
     "The snapshot.",
     || json!({ "type": "string", "pattern": crate::bounded::SnapshotHash::PATTERN }),
@@ -272,7 +272,7 @@ pub(super) static CALLS: &[Call] = &[
         .with(&[SNAPSHOT])
         .takes::<RationaleBody>(r#"{"rationale": "refunds up to 500 without review"}"#)
         .answers::<LiveAnswer>()
-        .problems(&[(409, "already_proposed"), (409, "route_unreachable"), (409, "tests_failed"), (409, "tests_missing")]),
+        .problems(&[(409, "already_proposed"), (409, "route_unreachable"), (409, "tests_failed"), (409, "tests_missing"), (422, "reason_required")]),
     Call::new("waive_tests", Post, "/v1/policies/{hash}/waivers", people(&[Admin, PolicyAuthor]))
         .about("Lets a stored snapshot become live though tests of it fail, or rules of it have none.")
         .idempotent()
@@ -292,7 +292,7 @@ pub(super) static CALLS: &[Call] = &[
         .idempotent()
         .takes::<RationaleBody>(r#"{"rationale": "too many false denials"}"#)
         .answers::<LiveAnswer>()
-        .problems(&[(409, "nothing_to_roll_back")]),
+        .problems(&[(409, "nothing_to_roll_back"), (422, "reason_required")]),
     Call::new("kills", Get, "/v1/kill", people(READERS)).about("Lists engaged kill switches.").answers::<KillsAnswer>(),
     Call::new("kill", Post, "/v1/kill", people(RUNNERS))
         .about("Engages a kill switch: no permit is issued or redeemed any more. Doing it twice is fine.")

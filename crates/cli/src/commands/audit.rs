@@ -48,7 +48,7 @@ pub(super) enum Command {
 }
 
 #[derive(Args)]
-pub(super) struct Verify {
+pub(crate) struct Verify {
     /// The bundle
     folder: PathBuf,
     /// The log's verifying key, as it was shown when the organization was made
@@ -142,8 +142,18 @@ impl Audit {
 }
 
 impl Verify {
+    /// A bundle, held against the key of its log alone.
+    pub(crate) fn of(folder: PathBuf, vkey: String) -> Verify {
+        Verify {
+            folder,
+            vkey,
+            older: None,
+            witnesses: Vec::new(),
+        }
+    }
+
     /// The bundle's files, and what verifying them comes to.
-    fn verify(&self) -> Result<(Disk, std::result::Result<Report, BundleError>)> {
+    pub(crate) fn verify(&self) -> Result<(Disk, std::result::Result<Report, BundleError>)> {
         let older = self.older.as_ref().map(text).transpose()?;
         let files = Disk::open(&self.folder)?;
         let witnesses: Vec<&str> = self.witnesses.iter().map(String::as_str).collect();

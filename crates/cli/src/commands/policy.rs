@@ -1,5 +1,9 @@
 //! `countersign policy`: check and test documents, upload them, make them live, go back.
 
+mod candidate;
+mod diff;
+mod simulate;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +51,20 @@ pub(super) enum Command {
     Rollback(Rollback),
     /// List stored snapshots
     List(List),
+    /// Say what a policy that is not live would have said of recorded actions
+    Simulate(Box<simulate::Simulate>),
+    /// Say in sentences what is different in a policy
+    Diff(Box<diff::Diff>),
+    /// Try a stored snapshot in the shadow: it decides nothing, and what it would say is recorded
+    Shadow(candidate::Shadow),
+    /// Let a stored snapshot decide for a share of agents or runs
+    Canary(Box<candidate::Canary>),
+    /// Make live what is tried
+    Promote(candidate::Why),
+    /// Take back what is tried
+    Withdraw(candidate::Why),
+    /// Say what is live, what is tried beside it, and what both say of the same actions
+    Status(candidate::Status),
 }
 
 #[derive(Args)]
@@ -226,12 +244,18 @@ fn counted(errors: usize, warnings: usize) -> String {
 impl Policy {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         match self.command {
-            Command::Check(_) | Command::Test(_) | Command::Import(_) => Ok(()),
+            Command::Check(_) | Command::Test(_) | Command::Import(_) | Command::Simulate(_) => Ok(()),
             Command::Explain(explain) => explain.run(console).await,
             Command::Schema => {
                 say(countersign_policy::DOCUMENT_SCHEMA.trim_end());
                 Ok(())
             }
+            Command::Diff(diff) => diff.run(console).await,
+            Command::Shadow(shadow) => shadow.run(console).await,
+            Command::Canary(canary) => canary.run(console).await,
+            Command::Promote(why) => why.promote(console).await,
+            Command::Withdraw(why) => why.withdraw(console).await,
+            Command::Status(status) => status.run(console).await,
             Command::Upload(upload) => upload.run(console).await,
             Command::Activate(activate) => {
                 if let Some(why) = &activate.waive {

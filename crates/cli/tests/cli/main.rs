@@ -29,5 +29,6 @@ mod secrets;
 mod server;
 mod show;
 mod tampered;
+mod tried;
 mod whole;
 mod witness;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccountRead, ActsIn, BrokenLink, CircuitRead, Counted, DepthRead, Link, Permit, Position, PositionsRead,
-    Reservation, Spends, Trial, WindowRead, is_false,
+    Reservation, SaidBeside, Spends, Trial, WindowRead, is_false,
 };
 use crate::digest::Digest;
 use crate::ids::{ActionId, ApprovalId, ReceiverId};
@@ -150,6 +150,9 @@ pub struct DecisionMade {
     /// it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Arc<str>>,
+    /// What another policy says of it that was tried at the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<SaidBeside>,
     /// A grant beyond the agent's mandate was used.
     #[serde(default, skip_serializing_if = "is_false")]
     pub beyond_mandate: bool,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use countersign_policy::Decision;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,9 @@ pub struct SnapshotProposed {
     pub approvers: Vec<String>,
     /// Who wants it, and does not agree to it.
     pub by: String,
+    /// It is to decide for a share, and not to become live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
     /// Its hash, `sha256:…`.
     pub hash: Arc<str>,
     /// How many have to agree.
@@ -97,4 +101,127 @@ pub struct SnapshotDeclined {
     pub hash: Arc<str>,
     /// Why.
     pub why: DeclinedBecause,
+}
+
+/// Whose actions a candidate decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ShareOf {
+    /// Those of a share of the agents.
+    Agents,
+    /// Those of a share of the runs; what belongs to none goes by its agent.
+    Runs,
+}
+
+/// How far what a candidate says may be from what the live policy says of the same actions, in thousandths of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bands {
+    /// From how many decisions on that is looked at.
+    pub after: u32,
+    /// Actions about which people are asked, more or fewer.
+    pub asked: u32,
+    /// Actions that are denied, more or fewer.
+    pub denied: u32,
+    /// Actions that are denied because a condition cannot be evaluated, more.
+    pub erred: u32,
+}
+
+/// A candidate that decides for a share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Canary {
+    /// When it is taken back by itself.
+    pub bands: Bands,
+    /// Whose actions it decides.
+    pub of: ShareOf,
+    /// How many of a thousand.
+    pub permille: u32,
+}
+
+/// `candidate.started`: a snapshot is tried beside the one that is live; the rationale is the payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CandidateStarted {
+    /// People who agreed to it, where the policy that is live wants that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approved_by: Vec<String>,
+    /// Who wanted it.
+    pub by: String,
+    /// For whom it decides; left out, it decides for nobody, and what it would have said is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
+    /// Its hash, `sha256:…`.
+    pub hash: Arc<str>,
+}
+
+/// What of a candidate left its band.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Rate {
+    /// About how many actions people are asked.
+    Asked,
+    /// How many are denied.
+    Denied,
+    /// How many are denied because a condition cannot be evaluated.
+    Erred,
+}
+
+/// A rate that left its band.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeftBand {
+    /// Of how many actions the candidate says so.
+    pub candidate: u64,
+    /// Of how many in all.
+    pub decisions: u64,
+    /// Of how many of them the live policy would have said so.
+    pub live: u64,
+    /// What.
+    pub rate: Rate,
+}
+
+/// Why a candidate is not tried any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CandidateEnd {
+    /// A rate left its band.
+    Halted,
+    /// It is live.
+    Promoted,
+    /// Another one is live, or is tried.
+    Superseded,
+    /// Somebody took it back.
+    Withdrawn,
+}
+
+/// `candidate.ended`: whatever it decided for, the live policy decides for again; why somebody took it back is the payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CandidateEnded {
+    /// Its hash, `sha256:…`.
+    pub hash: Arc<str>,
+    /// What left its band.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<LeftBand>,
+    /// Why.
+    pub why: CandidateEnd,
+}
+
+/// What two policies say of an action while one of them is tried: the one that decided, and the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SaidBeside {
+    /// What the policy says that decided, before anything else tightened it.
+    pub decided: Decision,
+    /// The other one denies because a condition cannot be evaluated.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub erred: bool,
+    /// The other one's hash, `sha256:…`.
+    pub hash: Arc<str>,
+    /// The rule of the other one that speaks first, where it says something else: `document#rule`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What the other one says.
+    pub says: Decision,
 }

@@ -33,6 +33,10 @@ pub(super) fn decisions(recorded: &DecisionMade, follows: &DecisionMade) -> Vec<
     follows.salt.clone_from(&recorded.salt);
     // That no agent wanted it follows from nothing; what would have been decided does.
     follows.practice = recorded.practice;
+    if follows.beside.is_none() {
+        // What another policy says of it was not asked again: parts of the action were not kept, or that policy.
+        follows.beside.clone_from(&recorded.beside);
+    }
     // Records of earlier versions do not say these.
     if recorded.classes.is_empty() {
         follows.classes.clear();

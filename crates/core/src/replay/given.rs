@@ -32,9 +32,14 @@ impl Replay<'_> {
         facts.depth.clone_from(&decision.facts.depth);
         facts.windows.clone_from(&decision.facts.windows);
         facts.positions.clone_from(&decision.facts.positions);
-        facts.policy_unavailable = decision.facts.policy_unavailable && self.state.live().is_some();
+        let deciding = self.state.deciding_for(submit);
+        facts.policy_unavailable = decision.facts.policy_unavailable && deciding.is_some();
         compare::field("facts", &decision.facts, &facts, &mut differences);
-        compare::field("snapshot", &record.snapshot, &self.state.live(), &mut differences);
+        compare::field("snapshot", &record.snapshot, &deciding, &mut differences);
+        if let Some(beside) = &decision.beside {
+            let asked = self.state.asked_beside(&submit.agent, submit.shown.run.as_deref());
+            compare::field("beside.hash", &Some(&beside.hash), &asked, &mut differences);
+        }
         if decision.practice.is_none() {
             compare::field("actor.id", &record.actor.id, &decision.agent, &mut differences);
         }

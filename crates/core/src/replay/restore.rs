@@ -58,28 +58,12 @@ pub(super) fn read(record: &Record, payload: Option<&Payload>) -> Result<Restore
     if record.payload.as_ref() != Some(&payload.commitment()) {
         return Err(missing("it does not open the commitment in the record"));
     }
-    let parsed = json::parse(&payload.body, &LIMITS).map_err(|error| missing(&error.to_string()))?;
-    let Value::Map(mut members) = parsed else {
-        return Err(missing("it is not a stored form"));
-    };
-    let stored = members
-        .remove("action")
-        .ok_or_else(|| missing("it holds no stored form of an action"))?;
+    let stored = stored_form(payload)?;
     let digest_salt = stored_salt(&payload.body);
     let sealed = sealed_action(&stored, digest_salt.as_ref(), payload.salt, &payload.class);
     let shown = shown(&stored);
     let mut gaps = Vec::new();
-    let readable = fill(stored, &mut gaps);
-    let received = receive(readable).map_err(|refusal| missing(&format!("it is not an action: {}", refusal.detail)))?;
-    for (field, text) in [
-        ("action", Some(&received.action.action)),
-        ("tool", received.action.tool.as_ref()),
-    ] {
-        // Everything depends on what it is that runs.
-        if text.is_some_and(|text| is_marked(text)) {
-            gaps.push(Gap::new(field, "redaction had replaced it, and every rule reads it"));
-        }
-    }
+    let received = readable(stored, &mut gaps)?;
     Ok(Restored {
         received,
         digest_salt,
@@ -89,6 +73,42 @@ pub(super) fn read(record: &Record, payload: Option<&Payload>) -> Result<Restore
         whole: true,
         gaps,
     })
+}
+
+/// The action of a payload of which somebody else has made sure that it is the record's, and what nothing can stand for.
+pub(crate) fn kept_action(payload: &Payload) -> Result<(Action, Vec<Gap>), Gap> {
+    let mut gaps = Vec::new();
+    let received = readable(stored_form(payload)?, &mut gaps)?;
+    Ok((received.action, gaps))
+}
+
+/// The stored form of an action that a payload holds.
+fn stored_form(payload: &Payload) -> Result<Value, Gap> {
+    let missing = |why: &str| Gap::new("payload", why);
+    let parsed = json::parse(&payload.body, &LIMITS).map_err(|error| missing(&error.to_string()))?;
+    let Value::Map(mut members) = parsed else {
+        return Err(missing("it is not a stored form"));
+    };
+    members
+        .remove("action")
+        .ok_or_else(|| missing("it holds no stored form of an action"))
+}
+
+/// The action of a stored form.
+fn readable(stored: Value, gaps: &mut Vec<Gap>) -> Result<Received, Gap> {
+    let readable = fill(stored, gaps);
+    let received =
+        receive(readable).map_err(|refusal| Gap::new("payload", format!("it is not an action: {}", refusal.detail)))?;
+    for (field, text) in [
+        ("action", Some(&received.action.action)),
+        ("tool", received.action.tool.as_ref()),
+    ] {
+        // Everything depends on what it is that runs.
+        if text.is_some_and(|text| is_marked(text)) {
+            gaps.push(Gap::new(field, "redaction had replaced it, and every rule reads it"));
+        }
+    }
+    Ok(received)
 }
 
 /// Puts a text in place of every mark that stands for a whole field, since a field is a text.

@@ -93,6 +93,7 @@ impl Replay<'_> {
             now: record.ts,
             ids: &mut Ids(Vec::new()),
             live,
+            beside: None,
             digest_key: &DigestKey([0; 32]),
             redactor: &self.redactor,
             transient: &mut Transient::default(),
@@ -139,7 +140,12 @@ impl Replay<'_> {
         facts.windows.clone_from(&e.facts.windows);
         facts.positions.clone_from(&e.facts.positions);
         compare::field("facts", &e.facts, &facts, &mut differences);
-        compare::field("snapshot", &record.snapshot, &self.state.live(), &mut differences);
+        compare::field(
+            "snapshot",
+            &record.snapshot,
+            &self.state.deciding(&action.agent, action.run.as_deref()),
+            &mut differences,
+        );
         let author = e.edited_by.as_deref().unwrap_or(&action.agent);
         compare::field("actor.id", &record.actor.id, &author, &mut differences);
         if let Some(salt) = restored.digest_salt.filter(|_| record.redact.is_empty()) {
@@ -212,5 +218,6 @@ fn submitted(
         attempt: "".into(),
         callback_url: None,
         accept_remedy: false,
+        practice: action.practice,
     }
 }

@@ -145,7 +145,10 @@ impl State {
             Event::CircuitOpened(e) => self.circuit_opened(record.ts, e),
             Event::ClockConfirmed(_) => self.frozen = false,
             Event::ClockJumped(_) => self.frozen = true,
-            Event::DecisionMade(e) => self.decided(record, e),
+            Event::DecisionMade(e) => {
+                self.decided(record, e);
+                self.count_candidate(record, e);
+            }
             Event::EpochOpened(e) => self.epochs.push((**e).clone()),
             Event::KeyRotated(e) => self.rotations.push((**e).clone()),
             Event::GlassBroken(e) => self.glass.broken(record.ts, e),
@@ -230,6 +233,8 @@ impl State {
             Event::RunEnded(_) | Event::RunInput(_) | Event::RunNoted(_) | Event::RunStarted(_) => {}
             Event::SampleDrawn(e) => self.drawn(e),
             Event::SampleRevealed(e) => self.revealed(e),
+            Event::CandidateEnded(e) => self.end_candidate(e),
+            Event::CandidateStarted(e) => self.start_candidate(record.ts, e),
             Event::SnapshotActivated(e) => self.activated(record.ts, &e.hash),
             Event::SnapshotDeclined(e) => self.decided_on_proposal(&e.hash),
             Event::SnapshotJudged(e) => self.judged(e),

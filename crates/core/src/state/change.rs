@@ -10,7 +10,7 @@ use super::matching::Place;
 use super::{Ctx, Due, Handled, State, Waiver};
 use crate::command::Sealed;
 use crate::event::{
-    DeclinedBecause, SnapshotActivated, SnapshotDeclined, SnapshotJudged, SnapshotProposed, SnapshotWaived,
+    Canary, DeclinedBecause, SnapshotActivated, SnapshotDeclined, SnapshotJudged, SnapshotProposed, SnapshotWaived,
 };
 use crate::record::{Actor, Draft};
 use crate::refusal::{Category, Refusal};
@@ -25,12 +25,24 @@ pub struct Proposal {
     pub approvers: Vec<String>,
     /// Who wants it.
     pub by: String,
+    /// It is to decide for a share, and not to become live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
     /// The snapshot.
     pub hash: Arc<str>,
     /// How many have to agree.
     pub quorum: u32,
     /// Until when.
     pub until: Time,
+}
+
+/// Nobody can agree to what nobody has said why it is wanted.
+pub(super) fn reason_required() -> Refusal {
+    Refusal::invalid(
+        "reason_required",
+        "people have to agree to this, and want to know why it is wanted",
+    )
+    .hint("give a `rationale`: a sentence that says why")
 }
 
 impl State {
@@ -56,10 +68,13 @@ impl State {
         let Some(rules) = rules.filter(|rules| self.could_agree(rules, &actor.id)) else {
             // Whatever was proposed was meant to follow what was live until now.
             let mut events = self.declined(DeclinedBecause::Superseded);
+            let over = self.candidate_over(&hash);
             events.push(self.activated_by(hash, Vec::new()).with_payload(rationale));
+            events.extend(over);
             return Handled::done(events);
         };
-        if let Some(known) = self.proposal.as_ref().filter(|known| known.hash == hash) {
+        let same = |known: &&Proposal| known.hash == hash && known.canary.is_none();
+        if let Some(known) = self.proposal.as_ref().filter(same) {
             // Who asks once more is told what waits.
             if known.by == actor.id {
                 return Handled::done(Vec::new());
@@ -71,9 +86,13 @@ impl State {
             return Err(Refusal::conflict("already_proposed", detail)
                 .hint("an approver agrees with `POST /v1/policies/{hash}/votes`"));
         }
+        if rationale.is_none() {
+            return Err(reason_required());
+        }
         let proposed = SnapshotProposed {
             approvers: rules.approvers.clone(),
             by: actor.id.clone(),
+            canary: None,
             hash: hash.clone(),
             quorum: rules.quorum,
             until: ctx.now + Span(rules.within),
@@ -120,6 +139,10 @@ impl State {
         actor: &Actor,
         ctx: &Ctx<'_>,
     ) -> Result<Handled, Refusal> {
+        // What decides for a share was put there last, and is what somebody in need wants to be rid of.
+        if self.candidate().is_some_and(|candidate| candidate.canary.is_some()) {
+            return self.withdraw_candidate(rationale);
+        }
         match self.live_before.last() {
             Some(previous) => self.activate_snapshot(previous.clone(), rationale, actor, ctx),
             None => Err(Refusal::conflict(
@@ -179,7 +202,19 @@ impl State {
         let mut approved: BTreeSet<&String> = proposal.approved.iter().filter(|user| able.contains(*user)).collect();
         approved.insert(&actor.id);
         if approved.len() >= proposal.quorum as usize {
-            events.push(self.activated_by(hash.clone(), approved.into_iter().cloned().collect()));
+            let approved_by = approved.into_iter().cloned().collect();
+            let over = self.candidate_over(hash);
+            match proposal.canary {
+                None => {
+                    events.push(self.activated_by(hash.clone(), approved_by));
+                    events.extend(over);
+                }
+                Some(_) => {
+                    // The same one goes on with another share.
+                    events.extend(over.filter(|_| self.candidate().is_some_and(|known| known.hash != *hash)));
+                    events.push(self.candidate_started(hash, proposal.canary, &proposal.by, approved_by));
+                }
+            }
         }
         Handled::done(events)
     }
@@ -187,6 +222,11 @@ impl State {
     /// The time to agree is over.
     pub(super) fn proposal_over(&self) -> Vec<Draft> {
         self.declined(DeclinedBecause::Expired)
+    }
+
+    /// What was proposed is not to be agreed to any more: something else is.
+    pub(super) fn superseded(&self) -> Vec<Draft> {
+        self.declined(DeclinedBecause::Superseded)
     }
 
     fn declined(&self, why: DeclinedBecause) -> Vec<Draft> {
@@ -208,7 +248,7 @@ impl State {
     }
 
     /// Whether enough others could agree, and at least two: before that, nobody has to be asked.
-    fn could_agree(&self, rules: &PolicyChanges, author: &str) -> bool {
+    pub(super) fn could_agree(&self, rules: &PolicyChanges, author: &str) -> bool {
         self.approvers_of(&rules.approvers, author).len() >= (rules.quorum as usize).max(2)
     }
 
@@ -224,6 +264,7 @@ impl State {
             approved: BTreeSet::new(),
             approvers: e.approvers.clone(),
             by: e.by.clone(),
+            canary: e.canary,
             hash: e.hash.clone(),
             quorum: e.quorum,
             until: e.until,

@@ -122,7 +122,7 @@ impl State {
         }
         self.policy_is_at_hand(ctx)?;
         self.still_stands(action, permit, ctx)?;
-        if action.snapshot != self.live {
+        if self.is_under_another(action) {
             if ask.action.is_none() {
                 return Err(policy_changing());
             }

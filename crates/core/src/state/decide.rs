@@ -21,7 +21,7 @@ use crate::command::Submit;
 use crate::digest::{DigestKey, action_digest};
 use crate::event::{
     AgentSighted, AlertRaised, CallbackDue, CallbackTo, DecisionFacts, DecisionMade, Mode, Permit, RemedyOffered,
-    Status,
+    SaidBeside, Status,
 };
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId};
 use crate::record::{Draft, Provenance};
@@ -54,7 +54,7 @@ impl State {
     pub(super) fn decide(&self, submit: Submit, ctx: &mut Ctx<'_>) -> Result<Handled, Refusal> {
         let mut known = self.known(&submit, ctx.now);
         known.facts.accept_remedy = submit.accept_remedy;
-        known.facts.policy_unavailable = self.live.is_some() && ctx.live.is_none();
+        known.facts.policy_unavailable = self.deciding_for(&submit).is_some() && ctx.live.is_none();
         self.decide_on(submit, known, None, ctx)
     }
 
@@ -103,7 +103,19 @@ impl State {
         };
         self.turn_away_repetition(&submit, &ruling, ctx)?;
         let approval = opened.as_ref().map(|(opened, _)| opened.approval);
-        self.push_decision(&mut events, submit, ruling, known, action_id, approval, callback, ctx);
+        let deciding = self.deciding_for(&submit).cloned();
+        let beside = self.ask_beside(&submit, &known.facts, &ruling, ctx);
+        self.push_decision(
+            &mut events,
+            submit,
+            ruling,
+            known,
+            action_id,
+            approval,
+            callback,
+            beside,
+            ctx,
+        );
         if let Some((opened, asked)) = opened {
             if !opened.unresolved.is_empty() {
                 let summary = nobody_known(&opened.unresolved);
@@ -115,8 +127,7 @@ impl State {
                     ctx,
                 ));
             }
-            let snapshot = self.live.clone();
-            events.push(Draft::observed(opened).citing(snapshot));
+            events.push(Draft::observed(opened).citing(deciding));
             events.extend(asked.into_iter().map(Draft::observed));
         }
         Handled::done(events)
@@ -165,8 +176,10 @@ impl State {
         };
         let accepts = submit.accept_remedy;
         let verdict = self.evaluate(live, &submit.agent, &submit.action, facts, accepts, now, hidden);
+        let said = verdict.decision;
         let verdict = self.remedied(submit, verdict, live, redactor);
         let mut ruling = Ruling::of(verdict);
+        ruling.said = Some(said);
         if ruling.status != Status::Refused {
             self.look_at(submit, facts, live, &mut ruling, beside);
         }
@@ -311,8 +324,10 @@ impl State {
         action_id: ActionId,
         approval: Option<ApprovalId>,
         callback: Option<CallbackTo>,
+        beside: Option<SaidBeside>,
         ctx: &mut Ctx<'_>,
     ) {
+        let deciding = self.deciding_for(&submit).cloned();
         let mut stored = submit.stored.clone();
         let mut offered = None;
         if let Some(remedy) = &ruling.remedy {
@@ -370,6 +385,7 @@ impl State {
             amount: submit.shown.amount,
             approval,
             attempt: Some(submit.attempt),
+            beside,
             beyond_mandate: ruling.beyond_mandate,
             callback: callback.clone(),
             classes,
@@ -409,7 +425,7 @@ impl State {
             payload: Some(stored),
             prov: Provenance::Reported,
             redact: submit.redact,
-            snapshot: self.live.clone(),
+            snapshot: deciding,
         });
         events.extend(told);
         let refused = ruling.status == Status::Refused;

@@ -165,15 +165,33 @@ pub(crate) fn judge(
     at: Time,
     hidden: &Hidden,
 ) -> Verdict {
+    on_recorded_facts(action, decision, currency, at, Some(hidden), |says| says(snapshot))
+}
+
+/// The same for several snapshots, one after the other: `work` is given what each says. `hidden` may be left out where all of
+/// the action was kept.
+pub(crate) fn on_recorded_facts<T>(
+    action: &Action,
+    decision: &DecisionMade,
+    currency: &str,
+    at: Time,
+    hidden: Option<&Hidden>,
+    work: impl FnOnce(&dyn Fn(&Snapshot) -> Verdict) -> T,
+) -> T {
     let values = FactValues::of(&decision.agent, &decision.facts);
-    let currency = snapshot
-        .organization()
-        .and_then(|organization| organization.currency())
-        .unwrap_or(currency);
     let chain = values.members(&decision.facts);
     let accepts = decision.facts.accept_remedy;
-    let context = values.context(&decision.agent, &decision.facts, &chain, currency, accepts, at);
-    snapshot.evaluate_stored(action, &context, hidden)
+    work(&|snapshot| {
+        let currency = snapshot
+            .organization()
+            .and_then(|organization| organization.currency())
+            .unwrap_or(currency);
+        let context = values.context(&decision.agent, &decision.facts, &chain, currency, accepts, at);
+        match hidden {
+            None => snapshot.evaluate(action, &context),
+            Some(hidden) => snapshot.evaluate_stored(action, &context, hidden),
+        }
+    })
 }
 
 /// Facts of a record as the values that conditions compute with.

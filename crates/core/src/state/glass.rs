@@ -120,7 +120,7 @@ impl State {
             return Err(Refusal::conflict("no_reviewer", detail)
                 .hint("add people who do not report to you to those who review what was let through"));
         }
-        let stored = ask.action.as_deref().filter(|_| action.snapshot != self.live);
+        let stored = ask.action.as_deref().filter(|_| self.is_under_another(action));
         let by = Settled::ByOne;
         let positions = self.may_be_approved(action, stored, by, ctx).map_err(|why| {
             Refusal::conflict("disagreement", why).hint("nobody gets past what the policy says of disagreements")
@@ -193,7 +193,7 @@ impl State {
             let why = halted.map_or_else(|| "nobody registered the agent".to_owned(), |(.., why)| why);
             return Err(Refusal::conflict("agent_inactive", why).hint("mend that first, and break the glass then"));
         }
-        if action.snapshot == self.live {
+        if !self.is_under_another(action) {
             return Ok(());
         }
         let refuse = |why: String| Err(Refusal::conflict("policy_changed", why).hint("have the agent ask anew"));

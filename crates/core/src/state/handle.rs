@@ -114,6 +114,9 @@ impl State {
                 reason,
                 untried,
             } => self.waive_tests(hash, (failing, untried), reason, &actor),
+            Command::TryCandidate(ask) => self.try_candidate(*ask, &actor, ctx),
+            Command::WithdrawCandidate(reason) => self.withdraw_candidate(reason),
+            Command::PromoteCandidate(rationale) => self.promote_candidate(rationale, &actor, ctx),
             Command::RollBack { rationale } => self.roll_back(rationale, &actor, ctx),
             Command::Kill { scope, reason } => self.kill(scope, reason, ctx),
             Command::Release { scope, reason } => self.release(scope, reason, &actor, ctx.live),
@@ -172,6 +175,7 @@ impl State {
         };
         match handled {
             Ok(mut handled) => {
+                self.watch_candidate(&mut handled.events, ctx);
                 self.alert_on(&mut handled.events, ctx);
                 self.notify_on(&mut handled.events, ctx);
                 // A key is remembered by a record alone. Without one, a late copy of this request would act on whatever
@@ -261,6 +265,8 @@ impl State {
             | Event::BudgetReached(_)
             | Event::CallbackRegistered(_)
             | Event::CallsObserved(_)
+            | Event::CandidateEnded(_)
+            | Event::CandidateStarted(_)
             | Event::CallbackRemoved(_)
             | Event::ChannelRegistered(_)
             | Event::ChannelRemoved(_)

@@ -49,7 +49,7 @@ impl State {
             return Err(Refusal::conflict("outcome_known", detail).hint("ask for a new decision"));
         }
         self.policy_is_at_hand(ctx)?;
-        if action.snapshot != self.live && redeem.action.is_none() {
+        if self.is_under_another(action) && redeem.action.is_none() {
             return Err(policy_changing());
         }
         if action.refused >= REFUSALS_PER_PERMIT {
@@ -92,7 +92,7 @@ impl State {
             outcome_due: ctx.now + OUTCOME_SPAN,
             permit: redeem.permit,
             positions,
-            reevaluated: reevaluated.then(|| self.live.clone()).flatten(),
+            reevaluated: reevaluated.then(|| self.deciding_of(action).cloned()).flatten(),
             tool: Some(action.tool.clone()),
             trials,
         })
@@ -130,7 +130,7 @@ impl State {
             return Err(Refusal::conflict("reservation_ended", detail).hint("ask for a new decision"));
         }
         self.still_stands(action, permit, ctx)?;
-        if action.snapshot == self.live {
+        if !self.is_under_another(action) {
             return Ok(false);
         }
         self.still_granted(redeem.permit, redeem.action.as_deref(), action, ctx)?;

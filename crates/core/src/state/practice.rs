@@ -103,7 +103,7 @@ impl State {
     /// The same, with the request that it makes.
     pub(super) fn practise_in(
         &self,
-        submit: Submit,
+        mut submit: Submit,
         kind: PracticeKind,
         reason: Option<Sealed>,
         actor: &Actor,
@@ -113,6 +113,7 @@ impl State {
         if agent.is_none_or(|agent| agent.quarantined) {
             return Err(Refusal::missing("agent", &submit.agent));
         }
+        submit.practice = true;
         let Handled { mut events, .. } = self.decide(submit, ctx)?;
         // Nobody did it, so nothing is told of the agent; that a route leads to nobody is told of the route.
         events.retain(|draft| match &draft.event {

@@ -318,7 +318,8 @@ impl State {
         let (mut after, mut action) = (approval.clone(), action.clone());
         let before = approval.tracks.len();
         after.revise(ctx.now, &revised);
-        action.revise(&revised, self.live.clone(), redacted);
+        let deciding = self.deciding_of(&action).cloned();
+        action.revise(&revised, deciding, redacted);
         let asking = Asking {
             action_id: revised.action_id,
             approval: revised.approval,
@@ -400,7 +401,7 @@ impl State {
         let revised = &revision.revised;
         let mut draft = Draft::observed(revised.clone())
             .with_payload(Some(submit.stored.clone()))
-            .citing(self.live.clone());
+            .citing(revision.action.snapshot.clone());
         draft.redact = submit.redact.clone();
         let mut events = vec![draft];
         events.extend(revision.started.iter().cloned().map(Draft::observed));

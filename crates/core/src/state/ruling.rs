@@ -28,6 +28,8 @@ pub struct Ruling {
     pub beyond_mandate: bool,
     /// How much of what the agent does is looked at.
     pub acts_in: Option<ActsIn>,
+    /// What policy says before anything else has tightened it; `None` where it was not asked.
+    pub(super) said: Option<Decision>,
     pub(super) demands: Vec<Demand>,
     pub(super) remedy: Option<countersign_policy::Remedy>,
     pub(super) alerts: Vec<String>,
@@ -65,6 +67,7 @@ impl Ruling {
             reason_code: Some(if code == "killed" { "killed" } else { "denied" }),
             reasons: vec![reason],
             constraints: BTreeMap::new(),
+            said: None,
             demands: Vec::new(),
             missing: Vec::new(),
             remedy: None,
@@ -92,6 +95,7 @@ impl Ruling {
             reason_code,
             reasons: verdict.reasons,
             constraints: verdict.constraints,
+            said: None,
             demands: verdict.demands,
             missing: verdict.missing_evidence,
             remedy: verdict.remedy,

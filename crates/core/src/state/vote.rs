@@ -334,12 +334,12 @@ impl State {
             };
             return self.end_approval(vote.approval, ApprovalState::Cancelled, "cancelled", why, ctx);
         }
-        if action.snapshot != self.live
+        if self.is_under_another(action)
             && let Err(why) = self.still_demanded(vote.action.as_deref(), approval, id, ctx)
         {
             return self.end_approval(vote.approval, ApprovalState::Invalidated, "invalidated", why, ctx);
         }
-        let stored = vote.action.as_deref().filter(|_| action.snapshot != self.live);
+        let stored = vote.action.as_deref().filter(|_| self.is_under_another(action));
         let positions = match self.may_be_approved(action, stored, Settled::ByThoseAsked, ctx) {
             Ok(positions) => positions,
             Err(why) => {

@@ -122,7 +122,7 @@ async fn policies(asked: Asked<Caller>) -> Answer {
 }
 
 /// Only snapshots that were uploaded: schemas lie beside them in the store.
-async fn check_known(asked: &Asked<Caller>) -> Result<String, Problem> {
+pub(super) async fn check_known(asked: &Asked<Caller>) -> Result<String, Problem> {
     let hash = asked.param().to_owned();
     let wanted = hash.clone();
     let known = asked.app.engine.look(&asked.caller.org, move |state| {
@@ -202,8 +202,9 @@ fn live(activation: Activation) -> Answer {
     Ok(json(&answer)?.replayed(activation.replayed))
 }
 
-fn pending(proposal: Proposal) -> PendingPolicy {
+pub(super) fn pending(proposal: Proposal) -> PendingPolicy {
     PendingPolicy {
+        canary: proposal.canary,
         hash: proposal.hash.to_string(),
         by: proposal.by,
         approvers: proposal.approvers,

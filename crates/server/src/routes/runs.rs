@@ -1,14 +1,14 @@
 //! Runs.
 
 use countersign_api::operations::DoneAnswer;
-use countersign_api::policies::{FILES_AT_MOST, problem};
 use countersign_api::runs::{EndRunBody, EndWord, NewRunBody, ReplayBody, RunsAnswer, SayBody, TriggerWord};
 use countersign_core::event::{RunStatus, Trigger};
 use countersign_core::ids::RunId;
-use countersign_engine::{Caller, RunWanted, RunsWanted, check_policies};
+use countersign_engine::{Caller, RunWanted, RunsWanted};
 use serde::Deserialize;
 
 use super::handlers;
+use super::tried::candidate;
 use crate::body;
 use crate::problem::Problem;
 use crate::query::{self, id};
@@ -142,44 +142,6 @@ async fn note(asked: Asked<Caller>) -> Answer {
 async fn replay(asked: Asked<Caller>) -> Answer {
     let body: ReplayBody = asked.body()?;
     let engine = &asked.app.engine;
-    let files = match (body.snapshot, body.files.len()) {
-        (Some(hash), 0) => {
-            let hash = hash.0;
-            let wanted = hash.clone();
-            let known = engine.look(&asked.caller.org, move |state| {
-                state.snapshots().contains_key(wanted.as_str())
-            });
-            if !known.await? {
-                return Err(Problem::missing("snapshot", &hash));
-            }
-            engine.snapshot_files(&asked.caller, &hash).await?
-        }
-        (None, 1..=FILES_AT_MOST) => {
-            let files = body.files.into_iter();
-            files.map(|(name, text)| (name.0, text.into_bytes())).collect()
-        }
-        _neither => {
-            let wrong = Problem::invalid("missing_field", "name either a `snapshot` or `files`");
-            return Err(wrong.hint(format!("`files` has 1 to {FILES_AT_MOST} documents")));
-        }
-    };
-    let checked = tokio::task::spawn_blocking(move || {
-        let (snapshot, checked) = check_policies(&files);
-        (snapshot, checked, files)
-    });
-    let (snapshot, checked, files) = checked.await.map_err(Problem::internal)?;
-    let Some(snapshot) = snapshot else {
-        let mut refused = Problem::invalid("policy_invalid", "the documents do not load");
-        let text = |name: &str| {
-            let file = files.iter().find(|(file, _)| file == name);
-            std::str::from_utf8(file.map_or(&[], |(_, bytes)| bytes)).unwrap_or_default()
-        };
-        refused.policy = checked
-            .problems
-            .iter()
-            .map(|found| problem(found, text(&found.file)))
-            .collect();
-        return Err(refused.hint("`problems` says what is wrong, and where"));
-    };
+    let snapshot = candidate(&asked, body.snapshot, body.files).await?;
     json(&engine.replay_run(&asked.caller, asked.param(), snapshot).await?)
 }

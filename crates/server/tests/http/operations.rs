@@ -172,7 +172,10 @@ only: [{ days: mon, from: '09:00', to: '10:00' }] }] } }\n";
     let twice = server.post(&second, &votes, &yes).await.good();
     assert_eq!((&twice["live"], twice.get("pending")), (&json!(strict), None));
     assert_eq!(acme.decide(&json!({ "action": "read" })).await["decision"], "deny");
-    let back = server.post(admin, "/v1/policies:rollback", &json!({})).await.good();
+    let silent = server.post(admin, "/v1/policies:rollback", &json!({})).await;
+    assert_eq!(silent.problem(422), "reason_required");
+    let why = json!({ "rationale": "too much is denied" });
+    let back = server.post(admin, "/v1/policies:rollback", &why).await.good();
     assert_eq!(
         (&back["live"], &back["pending"]["hash"]),
         (&json!(strict), &json!(first))

@@ -113,7 +113,12 @@ fn expected(call: &Call, who: &str) -> bool {
         "activate_policy",
         "waive_tests",
         "roll_back_policy",
+        "shadow_policy",
+        "canary_policy",
+        "promote_policy",
+        "withdraw_policy",
     ];
+    let tries = ["simulate_policy", "diff_policies"];
     let audit = [
         "audit",
         "reviewers",
@@ -228,6 +233,7 @@ fn expected(call: &Call, who: &str) -> bool {
         _ if is(&own) => true,
         _ if is(&admin_only) => false,
         _ if is(&policy) => who == "policy_author",
+        _ if is(&tries) => who == "policy_author" || who == "auditor",
         _ if is(&audit) => who == "auditor",
         _ if is(&run) || is(&runs) || call.id == "cancel_approval" => who == "operator",
         _ if call.id == "give_input" => who == "operator" || who == "reviewer",

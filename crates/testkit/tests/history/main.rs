@@ -6,4 +6,5 @@ mod ended;
 mod oracle;
 mod replay;
 mod revised;
+mod simulated;
 mod steps;

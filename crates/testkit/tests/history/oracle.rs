@@ -399,7 +399,7 @@ const TAMPERINGS: [Tampering; 29] = [
             let at = place(r, "decision.made", 0);
             r[at]["snapshot"] = json!("sha256:00");
         },
-        "policy that was live",
+        "policy that decides",
     ),
 ];
 

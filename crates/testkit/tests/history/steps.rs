@@ -1,7 +1,10 @@
 //! Random histories of one organization: policies that between them read every part of an action, actions with values that
 //! are not kept, people, permits, switches.
 
-use countersign_core::event::{Scope, Verb};
+use std::sync::Arc;
+
+use countersign_core::command::TryCandidate;
+use countersign_core::event::{Bands, Canary, Scope, ShareOf, Verb};
 use countersign_core::ids::ActionId;
 use countersign_core::policy::Value;
 use countersign_core::record::ActorKind;
@@ -83,7 +86,11 @@ const SELECTORS: [&str; 7] = [
 
 #[derive(Clone, Debug)]
 pub enum Step {
-    Submit { agent: u8, body: String, claimed: bool },
+    Submit {
+        agent: u8,
+        body: String,
+        claimed: bool,
+    },
     Vote(u8, bool),
     Change(u8, u8),
     Redeem(u8),
@@ -93,6 +100,9 @@ pub enum Step {
     Kill(u8),
     Release,
     Policy(Vec<(u8, u8)>, bool),
+    /// Another policy is tried, in the shadow or for a share.
+    Try(Vec<(u8, u8)>, u16),
+    Withdraw,
     Register,
 }
 
@@ -187,11 +197,45 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Release),
         3 => (prop::collection::vec((any::<u8>(), any::<u8>()), 0..4), any::<bool>())
             .prop_map(|(rules, organization)| Step::Policy(rules, organization)),
+        2 => (prop::collection::vec((any::<u8>(), any::<u8>()), 0..4), 0_u16..1200)
+            .prop_map(|(rules, share)| Step::Try(rules, share)),
+        1 => Just(Step::Withdraw),
         1 => Just(Step::Register),
     ]
 }
 
 fn policy(world: &mut World, rules: &[(u8, u8)], organization: bool) {
+    let hash = uploaded(world, rules, organization);
+    world.done(Command::ActivateSnapshot { hash, rationale: None });
+}
+
+/// Tries a policy: beyond a thousand thousandths in the shadow.
+fn try_policy(world: &mut World, rules: &[(u8, u8)], share: u16) {
+    let bands = Bands {
+        after: 3,
+        asked: 200,
+        denied: 200,
+        erred: 0,
+    };
+    let canary = (1..=1000).contains(&share).then(|| Canary {
+        bands,
+        of: if share.is_multiple_of(2) {
+            ShareOf::Agents
+        } else {
+            ShareOf::Runs
+        },
+        permille: u32::from(share),
+    });
+    let hash = uploaded(world, rules, true);
+    let wanted = TryCandidate {
+        hash,
+        canary,
+        rationale: None,
+    };
+    drop(world.give(by(ActorKind::User, "alex"), Command::TryCandidate(Box::new(wanted))));
+}
+
+fn uploaded(world: &mut World, rules: &[(u8, u8)], organization: bool) -> Arc<str> {
     let mut files = vec![
         ("mandate.yaml".to_owned(), MANDATE.to_owned()),
         ("tools.yaml".to_owned(), TOOLS.to_owned()),
@@ -215,7 +259,7 @@ fn policy(world: &mut World, rules: &[(u8, u8)], organization: bool) {
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_str()))
         .collect();
-    world.policy(&files);
+    world.upload(&files)
 }
 
 /// Less is made of an action by a reviewer, or something else is wanted by its agent.
@@ -304,6 +348,8 @@ pub fn play(steps: &[Step]) -> World {
                 }
             }
             Step::Policy(rules, organization) => policy(&mut world, rules, *organization),
+            Step::Try(rules, share) => try_policy(&mut world, rules, *share),
+            Step::Withdraw => drop(world.give(by(ActorKind::User, "alex"), Command::WithdrawCandidate(None))),
             Step::Register => world.agent("ghost", "team:ops"),
         }
     }

@@ -50,7 +50,7 @@ impl State {
     /// What an action wants by the policy that is live: what its records say, unless they go by another policy and its
     /// stored form is there.
     fn wants_now(&self, action: &OpenAction, stored: Option<&Action>, ctx: &Ctx<'_>) -> Result<Vec<Position>, String> {
-        let stored = stored.filter(|_| action.snapshot != self.live);
+        let stored = stored.filter(|_| self.is_under_another(action));
         let (Some(live), Some(stored)) = (ctx.live, stored) else {
             return Ok(action.positions.clone());
         };

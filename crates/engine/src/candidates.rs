@@ -1,0 +1,143 @@
+//! Policies that are tried beside the one that is live: in the shadow, or for a share of agents or runs.
+
+use std::sync::{Arc, PoisonError};
+
+use countersign_core::command::TryCandidate;
+use countersign_core::event::Canary;
+use countersign_core::state::{Candidate, picks};
+use countersign_core::{Command, Refusal};
+use countersign_policy::Snapshot;
+use countersign_store::Org;
+
+use crate::auth::Caller;
+use crate::error::EngineError;
+use crate::inbox::Lane;
+use crate::intake::Request;
+use crate::ledger::Beside;
+use crate::policies::Activation;
+use crate::{Engine, Inner, OrgHandle};
+
+/// A candidate that decides for a share, compiled.
+#[derive(Clone)]
+pub(crate) struct DecidesForSome {
+    canary: Canary,
+    snapshot: Arc<Snapshot>,
+}
+
+/// What is tried, and what came of asking for it.
+pub struct Trying {
+    /// What is live, what waits for people to agree.
+    pub activation: Activation,
+    /// What is tried.
+    pub candidate: Option<Candidate>,
+}
+
+impl Engine {
+    /// What is tried, with what is live beside it.
+    pub async fn candidate(&self, caller: &Caller) -> Result<Trying, EngineError> {
+        self.trying(&caller.org, Vec::new(), false).await
+    }
+
+    async fn trying(&self, org: &Org, warnings: Vec<String>, replayed: bool) -> Result<Trying, EngineError> {
+        Ok(Trying {
+            activation: self.activation(org, warnings, replayed).await?,
+            candidate: self.look(org, |state| state.candidate().cloned()).await?,
+        })
+    }
+
+    /// Tries a stored snapshot beside the live one.
+    pub async fn try_policy(
+        &self,
+        request: &Request<'_>,
+        hash: &str,
+        canary: Option<Canary>,
+        rationale: &str,
+    ) -> Result<Trying, EngineError> {
+        let hash: Arc<str> = hash.into();
+        let warnings = match canary {
+            Some(_) => self.fit_to_live(&request.caller.org, &hash).await?,
+            // In the shadow it reaches nobody; its tests may fail, and it has to load.
+            None => {
+                self.loads(&request.caller.org, &hash).await?;
+                Vec::new()
+            }
+        };
+        let wanted = TryCandidate {
+            hash,
+            canary,
+            rationale: self.words(Some(rationale)),
+        };
+        let envelope = request.envelope(Command::TryCandidate(Box::new(wanted)));
+        let done = self
+            .perform(Lane::Write, &request.caller.org, envelope, Beside::default())
+            .await?;
+        let trying = self.trying(&request.caller.org, warnings, done.replayed.is_some());
+        trying.await.map_err(EngineError::recorded)
+    }
+
+    /// Takes back what is tried: the live policy decides everything again.
+    pub async fn withdraw_policy(&self, request: &Request<'_>, reason: &str) -> Result<Trying, EngineError> {
+        let envelope = request.envelope(Command::WithdrawCandidate(self.words(Some(reason))));
+        // Whoever takes something back does not wait behind what it decides.
+        let done = self
+            .perform(Lane::Urgent, &request.caller.org, envelope, Beside::default())
+            .await?;
+        let trying = self.trying(&request.caller.org, Vec::new(), done.replayed.is_some());
+        trying.await.map_err(EngineError::recorded)
+    }
+
+    /// Makes live what is tried, or asks the people who have to agree to that.
+    pub async fn promote_policy(&self, request: &Request<'_>, rationale: &str) -> Result<Trying, EngineError> {
+        let org = &request.caller.org;
+        let tried = self.look(org, |state| state.candidate().map(|candidate| candidate.hash.clone()));
+        let warnings = match tried.await? {
+            Some(hash) => self.fit_to_live(org, &hash).await?,
+            None => Vec::new(),
+        };
+        let envelope = request.envelope(Command::PromoteCandidate(self.words(Some(rationale))));
+        let done = self.perform(Lane::Write, org, envelope, Beside::default()).await?;
+        let trying = self.trying(org, warnings, done.replayed.is_some());
+        trying.await.map_err(EngineError::recorded)
+    }
+
+    async fn loads(&self, org: &Org, hash: &Arc<str>) -> Result<(), EngineError> {
+        let (inner, of, wanted) = (self.inner.clone(), org.clone(), hash.clone());
+        let known = self
+            .look(org, move |state| state.snapshots().contains_key(&wanted))
+            .await?;
+        let wanted = hash.clone();
+        let compiled = crate::blocking(move || Ok(inner.compiled(&of, Some(&wanted)))).await?;
+        match compiled.filter(|_| known) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::missing("snapshot", hash).into()),
+        }
+    }
+}
+
+impl Inner {
+    /// A candidate that decides for a share, for the faces; `None` if it cannot be had.
+    pub(crate) fn deciding_for_some(&self, org: &Org, canary: Canary, hash: &Arc<str>) -> Option<DecidesForSome> {
+        let snapshot = self.compiled(org, Some(hash))?;
+        Some(DecidesForSome { canary, snapshot })
+    }
+}
+
+impl OrgHandle {
+    /// The snapshot that decides actions of an agent and run, as of the last commit.
+    pub(crate) fn deciding(&self, agent: &str, run: Option<&str>) -> Option<Arc<Snapshot>> {
+        let canary = self.canary.read().unwrap_or_else(PoisonError::into_inner);
+        match &*canary {
+            Some(known) if picks(&known.canary, known.snapshot.hash_text(), agent, run) => Some(known.snapshot.clone()),
+            Some(_) | None => self.live(),
+        }
+    }
+
+    /// Whether a candidate decides for a share.
+    pub(crate) fn has_canary(&self) -> bool {
+        self.canary.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    pub(crate) fn set_canary(&self, canary: Option<DecidesForSome>) {
+        *self.canary.write().unwrap_or_else(PoisonError::into_inner) = canary;
+    }
+}

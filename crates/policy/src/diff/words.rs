@@ -1,0 +1,492 @@
+//! The sentences.
+
+use rust_decimal::Decimal;
+
+use super::pair::{At, Paired, alike, pairs};
+use super::{Difference, Direction, Part, entries, items, member};
+use crate::yaml::{Kind, Node};
+
+/// Longest value that a sentence shows, in characters.
+const SHOWN: usize = 160;
+
+/// Fields of a mandate that change nothing of what is decided.
+const FOR_READERS: [&str; 5] = ["purpose", "owner", "technical_owner", "fallback_owner", "review_by"];
+
+/// Where a difference is, for all that is said of one thing.
+struct Subject<'a> {
+    part: Part,
+    document: &'a str,
+    /// How a sentence begins.
+    called: String,
+    before: String,
+    after: String,
+    outside: bool,
+}
+
+impl Subject<'_> {
+    fn say(&self, direction: Direction, what: &str, found: &mut Vec<Difference>) {
+        found.push(Difference {
+            part: self.part,
+            document: self.document.to_owned(),
+            direction,
+            sentence: format!("{} {what}", self.called),
+            before: self.before.clone(),
+            after: self.after.clone(),
+            outside: self.outside,
+        });
+    }
+}
+
+/// What is different in a mandate.
+pub(super) fn mandate(agent: &str, paired: Paired<'_>, found: &mut Vec<Difference>) {
+    let whole = Subject {
+        part: Part::Mandate,
+        document: agent,
+        called: format!("agent `{agent}`"),
+        before: String::new(),
+        after: String::new(),
+        outside: false,
+    };
+    let (old, new) = match paired {
+        Paired::Added(_) => return whole.say(Direction::Depends, "has a mandate, and had none", found),
+        Paired::Removed(_) => return whole.say(Direction::Depends, "has no mandate any more", found),
+        Paired::Both(old, new) => (old, new),
+    };
+    for (name, before, after) in fields(old, new) {
+        match name {
+            "permissions" => {
+                let keys: [&dyn Fn(&Node) -> Option<String>; 2] = [&|node| text(node, "name"), &|node| about(node)];
+                for (before, after) in pairs(list(before), list(after), &keys) {
+                    permission(agent, before, after, found);
+                }
+            }
+            "data_access" => {
+                let keys: [&dyn Fn(&Node) -> Option<String>; 1] = [&|node| text(node, "resource")];
+                for (before, after) in pairs(list(before), list(after), &keys) {
+                    let resource = before
+                        .or(after)
+                        .and_then(|at| text(at.1, "resource"))
+                        .unwrap_or_default();
+                    let subject = rule(
+                        Part::Mandate,
+                        agent,
+                        "data_access",
+                        format!("`{resource}` for `{agent}`"),
+                        before,
+                        after,
+                    );
+                    told(&subject, before, after, "is a resource that it may touch", found);
+                }
+            }
+            _other => {
+                let subject = Subject {
+                    called: format!("agent `{agent}`:"),
+                    outside: name == "limits" || name == "autonomy",
+                    part: whole.part,
+                    document: agent,
+                    before: name.to_owned(),
+                    after: name.to_owned(),
+                };
+                let direction = if FOR_READERS.contains(&name) {
+                    Direction::Depends
+                } else {
+                    direction(name, before, after)
+                };
+                subject.say(direction, &changed(name, before, after), found);
+            }
+        }
+    }
+}
+
+/// What is different in one permission.
+fn permission(agent: &str, before: Option<At<'_>>, after: Option<At<'_>>, found: &mut Vec<Difference>) {
+    let node = after.or(before).map(|at| at.1);
+    let called = node.and_then(about).unwrap_or_default();
+    let called = format!("{called} by `{agent}`");
+    let subject = rule(Part::Mandate, agent, "permissions", called, before, after);
+    let allowed = |node: &Node| member(node, "allowed").and_then(Node::bool) == Some(true);
+    let (old, new) = match (before, after) {
+        (None, Some((_, new))) if allowed(new) => {
+            let what = format!("is allowed now: {}", shown(new));
+            return subject.say(Direction::Looser, &what, found);
+        }
+        (None, Some(_)) => return subject.say(Direction::Stricter, "is denied now by name", found),
+        (Some((_, old)), None) if allowed(old) => {
+            return subject.say(Direction::Stricter, "is not allowed any more by this permission", found);
+        }
+        (Some(_), None) => return subject.say(Direction::Looser, "is not denied by name any more", found),
+        (Some((_, old)), Some((_, new))) => (old, new),
+        (None, None) => return,
+    };
+    for (name, before, after) in fields(old, new) {
+        let what = match name {
+            "allowed" if allowed(new) => "is allowed instead of denied".to_owned(),
+            "allowed" => "is denied instead of allowed".to_owned(),
+            "max_amount" => bound(before, after),
+            "where" | "condition" => condition("is spoken of", before, after),
+            _other => changed(name, before, after),
+        };
+        subject.say(direction(name, before, after), &what, found);
+    }
+}
+
+/// What is different in a gate.
+pub(super) fn gate(name: &str, paired: Paired<'_>, found: &mut Vec<Difference>) {
+    let whole = Subject {
+        part: Part::Gate,
+        document: name,
+        called: format!("gate `{name}`"),
+        before: String::new(),
+        after: String::new(),
+        outside: false,
+    };
+    let nothing = Node {
+        kind: Kind::Map(Vec::new()),
+        span: 0..0,
+    };
+    let (old, new) = match paired {
+        Paired::Added(new) => {
+            whole.say(Direction::Depends, "is new", found);
+            (&nothing, new)
+        }
+        Paired::Removed(old) => {
+            whole.say(Direction::Depends, "is gone", found);
+            (old, &nothing)
+        }
+        Paired::Both(old, new) => (old, new),
+    };
+    for (field, before, after) in fields(old, new) {
+        match field {
+            "name" | "description" => {}
+            "rules" => {
+                let keys: [&dyn Fn(&Node) -> Option<String>; 3] =
+                    [&|node| text(node, "name"), &|node| text(node, "condition"), &|node| {
+                        text(node, "decision").map(|word| canonical(&word))
+                    }];
+                for (before, after) in pairs(list(before), list(after), &keys) {
+                    gate_rule(name, before, after, found);
+                }
+            }
+            _other => whole.say(Direction::Depends, &changed(field, before, after), found),
+        }
+    }
+}
+
+fn gate_rule(gate: &str, before: Option<At<'_>>, after: Option<At<'_>>, found: &mut Vec<Difference>) {
+    let (place, node) = match after.or(before) {
+        Some(at) => at,
+        None => return,
+    };
+    let called = text(node, "name").unwrap_or_else(|| format!("rules[{place}]"));
+    let called = format!("gate `{gate}`, rule `{called}`");
+    let subject = rule(Part::Gate, gate, "rules", called, before, after);
+    let strict = |node: &Node| rank(&text(node, "decision").unwrap_or_default());
+    let (old, new) = match (before, after) {
+        (None, Some((_, new))) => {
+            let direction = if strict(new) >= ASKS {
+                Direction::Stricter
+            } else {
+                Direction::Depends
+            };
+            return subject.say(direction, &format!("is new: {}", sentence(new)), found);
+        }
+        (Some((_, old)), None) => {
+            let direction = if strict(old) >= ASKS {
+                Direction::Looser
+            } else {
+                Direction::Depends
+            };
+            return subject.say(direction, &format!("is gone: {}", sentence(old)), found);
+        }
+        (Some((_, old)), Some((_, new))) => (old, new),
+        (None, None) => return,
+    };
+    for (name, before, after) in fields(old, new) {
+        match name {
+            "decision" => {
+                let direction = match strict(new).cmp(&strict(old)) {
+                    std::cmp::Ordering::Less => Direction::Looser,
+                    std::cmp::Ordering::Greater => Direction::Stricter,
+                    // It is written otherwise and says the same.
+                    std::cmp::Ordering::Equal => continue,
+                };
+                let what = format!("{}, and {} before", does(new).0, does(old).1);
+                subject.say(direction, &what, found);
+            }
+            "condition" => subject.say(Direction::Depends, &condition("applies", before, after), found),
+            "message" | "name" => subject.say(Direction::Depends, &changed(name, before, after), found),
+            _other => subject.say(direction(name, before, after), &changed(name, before, after), found),
+        }
+    }
+}
+
+/// What is different in something that has a name of its own: a tool, a budget, a field of the organization.
+pub(super) fn entry(part: Part, name: &str, paired: Paired<'_>, found: &mut Vec<Difference>) {
+    let called = match part {
+        Part::Tools => format!("tool `{name}`"),
+        Part::Organization => format!("organization, `{name}`:"),
+        Part::Budgets => format!("budget `{name}`"),
+        Part::Limits => format!("limit `{name}`"),
+        Part::Disagreements => format!("disagreement `{name}`"),
+        Part::Rates => format!("rates, `{name}`:"),
+        Part::Tests => format!("test `{name}`"),
+        Part::Mandate => format!("agent `{name}`"),
+        Part::Gate => format!("gate `{name}`"),
+    };
+    let organization_alone = ["organization", "name", "teams", "duties", "compliance", "retention"];
+    let subject = Subject {
+        part,
+        document: name,
+        called,
+        before: String::new(),
+        after: String::new(),
+        outside: match part {
+            Part::Budgets | Part::Limits | Part::Disagreements | Part::Rates => true,
+            Part::Organization => !organization_alone.contains(&name),
+            Part::Mandate | Part::Gate | Part::Tests | Part::Tools => false,
+        },
+    };
+    match paired {
+        Paired::Added(new) => subject.say(Direction::Depends, &format!("is new: {}", shown(new)), found),
+        Paired::Removed(old) => subject.say(Direction::Depends, &format!("is gone: {}", shown(old)), found),
+        Paired::Both(old, new) => {
+            let members = matches!((&old.kind, &new.kind), (Kind::Map(_), Kind::Map(_)));
+            if !members {
+                let what = format!("is {} instead of {}", shown(new), shown(old));
+                return subject.say(Direction::Depends, &what, found);
+            }
+            for (name, before, after) in fields(old, new) {
+                subject.say(direction(name, before, after), &changed(name, before, after), found);
+            }
+        }
+    }
+}
+
+/// A rule as reasons name it, before and after.
+fn rule<'a>(
+    part: Part,
+    document: &'a str,
+    list: &str,
+    called: String,
+    before: Option<At<'_>>,
+    after: Option<At<'_>>,
+) -> Subject<'a> {
+    let id = |at: Option<At<'_>>| match at {
+        Some((place, node)) => {
+            let name = text(node, "name").unwrap_or_else(|| format!("{list}[{place}]"));
+            format!("{document}#{name}")
+        }
+        None => String::new(),
+    };
+    Subject {
+        part,
+        document,
+        called,
+        before: id(before),
+        after: id(after),
+        outside: false,
+    }
+}
+
+/// What is different in an item of a list, field by field.
+fn told(subject: &Subject<'_>, before: Option<At<'_>>, after: Option<At<'_>>, is: &str, found: &mut Vec<Difference>) {
+    match (before, after) {
+        (None, Some((_, new))) => subject.say(Direction::Depends, &format!("{is}: {}", shown(new)), found),
+        (Some((_, old)), None) => subject.say(
+            Direction::Depends,
+            &format!("is not listed any more: {}", shown(old)),
+            found,
+        ),
+        (Some((_, old)), Some((_, new))) => {
+            for (name, before, after) in fields(old, new) {
+                subject.say(direction(name, before, after), &changed(name, before, after), found);
+            }
+        }
+        (None, None) => {}
+    }
+}
+
+/// The fields of two maps that are not the same, in the order of `new`, then of what is gone.
+fn fields<'n>(old: &'n Node, new: &'n Node) -> Vec<(&'n str, Option<&'n Node>, Option<&'n Node>)> {
+    let mut found = Vec::new();
+    for (name, after) in entries(new) {
+        match member(old, name) {
+            Some(before) if alike(before, after) => {}
+            before => found.push((name, before, Some(after))),
+        }
+    }
+    for (name, before) in entries(old).filter(|(name, _)| member(new, name).is_none()) {
+        found.push((name, Some(before), None));
+    }
+    found
+}
+
+fn list(node: Option<&Node>) -> &[Node] {
+    node.map(items).unwrap_or_default()
+}
+
+fn text(node: &Node, name: &str) -> Option<String> {
+    Some(member(node, name)?.text()?.to_owned())
+}
+
+/// What a permission is about.
+fn about(node: &Node) -> Option<String> {
+    match (text(node, "action"), text(node, "tool")) {
+        (Some(action), Some(tool)) => Some(format!("`{action}` with `{tool}`")),
+        (Some(name), None) | (None, Some(name)) => Some(format!("`{name}`")),
+        (None, None) => None,
+    }
+}
+
+fn bound(before: Option<&Node>, after: Option<&Node>) -> String {
+    match (before, after) {
+        (Some(old), Some(new)) => format!("up to {} instead of {}", shown(new), shown(old)),
+        (None, Some(new)) => format!("up to {}, where there was no bound", shown(new)),
+        (Some(old), None) => format!("without a bound, where it was {}", shown(old)),
+        (None, None) => String::new(),
+    }
+}
+
+fn condition(does: &str, before: Option<&Node>, after: Option<&Node>) -> String {
+    match (before, after) {
+        (Some(old), Some(new)) => format!("{does} where `{}`, and did where `{}`", shown(new), shown(old)),
+        (None, Some(new)) => format!("{does} only where `{}`, and always did", shown(new)),
+        (Some(old), None) => format!("{does} always, and did where `{}`", shown(old)),
+        (None, None) => String::new(),
+    }
+}
+
+fn changed(name: &str, before: Option<&Node>, after: Option<&Node>) -> String {
+    match (before, after) {
+        (Some(old), Some(new)) => format!("has {} for `{name}` instead of {}", shown(new), shown(old)),
+        (None, Some(new)) => format!("has {} for `{name}`, which it did not say", shown(new)),
+        (Some(old), None) => format!("says nothing of `{name}` any more, which was {}", shown(old)),
+        (None, None) => String::new(),
+    }
+}
+
+/// Which way a field goes, where that is known.
+fn direction(name: &str, before: Option<&Node>, after: Option<&Node>) -> Direction {
+    let truth = |node: Option<&Node>| node.and_then(Node::bool).unwrap_or(false);
+    let toward = |more_is: Direction, less_is: Direction, grows: Option<bool>| match grows {
+        Some(true) => more_is,
+        Some(false) => less_is,
+        None => Direction::Depends,
+    };
+    let (looser, stricter) = (Direction::Looser, Direction::Stricter);
+    match name {
+        // Without a bound everything is below it.
+        "max_amount" | "limit" | "count" | "sum" => {
+            let grows = match (before, after) {
+                (Some(old), Some(new)) => larger(old, new),
+                (None, Some(_)) => Some(false),
+                (Some(_), None) => Some(true),
+                (None, None) => None,
+            };
+            toward(looser, stricter, grows)
+        }
+        "quorum" => match (before, after) {
+            (Some(old), Some(new)) => toward(stricter, looser, larger(old, new)),
+            _other => Direction::Depends,
+        },
+        "allowed" => toward(looser, stricter, Some(truth(after))),
+        "requires_review" | "evidence_required" | "handoff_required" | "only_called" => {
+            toward(stricter, looser, Some(truth(after)))
+        }
+        "beyond_mandate" => toward(looser, stricter, Some(truth(after))),
+        _other => Direction::Depends,
+    }
+}
+
+/// Whether a number grew; text with a unit is compared where the unit is the same.
+fn larger(old: &Node, new: &Node) -> Option<bool> {
+    let parts = |node: &Node| -> Option<(Decimal, String)> {
+        let text = node.text()?;
+        let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
+        Some((number.parse().ok()?, unit.to_owned()))
+    };
+    let ((old, unit), (new, other)) = (parts(old)?, parts(new)?);
+    (unit == other && old != new).then_some(new > old)
+}
+
+/// The rank of [`rank`] from which on a rule asks somebody.
+const ASKS: usize = 3;
+/// What a rule does, and did.
+const DECISIONS: [(&str, &str, &str); 5] = [
+    ("allow", "allows", "allowed"),
+    (
+        "allow_with_constraints",
+        "allows within constraints",
+        "allowed within constraints",
+    ),
+    ("remediate", "offers something safer", "offered something safer"),
+    ("require_approval", "asks a person", "asked a person"),
+    ("deny", "denies", "denied"),
+];
+
+fn canonical(word: &str) -> String {
+    word.to_ascii_lowercase().replace('-', "_")
+}
+
+/// How strict a decision is, by its word.
+fn rank(word: &str) -> usize {
+    let word = canonical(word);
+    DECISIONS
+        .iter()
+        .position(|(name, ..)| *name == word)
+        .unwrap_or_default()
+}
+
+/// What a rule does, and the same of what it did.
+fn does(node: &Node) -> (&'static str, &'static str) {
+    let at = rank(&text(node, "decision").unwrap_or_default());
+    DECISIONS.get(at).map_or(("", ""), |(_, does, did)| (does, did))
+}
+
+/// A rule in a few words.
+fn sentence(node: &Node) -> String {
+    let holds = text(node, "condition").map_or_else(|| "always".to_owned(), |text| format!("where `{}`", cut(&text)));
+    let asks = member(node, "approvers").map_or_else(String::new, |names| format!(": {}", shown(names)));
+    format!("{} {holds}{asks}", does(node).0)
+}
+
+/// A value as a sentence shows it.
+fn shown(node: &Node) -> String {
+    fn write(node: &Node, into: &mut String) {
+        if into.chars().count() > SHOWN {
+            return;
+        }
+        match &node.kind {
+            Kind::Scalar { text, .. } => into.push_str(&text.split_whitespace().collect::<Vec<_>>().join(" ")),
+            Kind::Seq(items) => {
+                for (place, item) in items.iter().enumerate() {
+                    into.push_str(if place > 0 { ", " } else { "" });
+                    write(item, into);
+                }
+            }
+            Kind::Map(_) => {
+                for (place, (name, value)) in entries(node).enumerate() {
+                    into.push_str(if place > 0 { "; " } else { "" });
+                    into.push_str(name);
+                    into.push(' ');
+                    write(value, into);
+                }
+            }
+        }
+    }
+    let mut text = String::new();
+    write(node, &mut text);
+    if text.is_empty() {
+        text.push_str("nothing");
+    }
+    cut(&text)
+}
+
+fn cut(text: &str) -> String {
+    let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(SHOWN) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}

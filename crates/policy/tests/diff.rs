@@ -1,0 +1,160 @@
+//! What is different between two snapshots, in words.
+#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
+
+use countersign_policy::Snapshot;
+use countersign_policy::diff::{Difference, Direction, Part, differences};
+
+fn snapshot(files: &[&str]) -> Snapshot {
+    let files: Vec<_> = (files.iter().enumerate())
+        .map(|(place, text)| (format!("{place}.yaml"), text.as_bytes().to_vec()))
+        .collect();
+    Snapshot::load(&files)
+        .unwrap_or_else(|problems| panic!("{problems:#?}"))
+        .0
+}
+
+fn between(old: &[&str], new: &[&str]) -> Vec<Difference> {
+    differences(&snapshot(old), &snapshot(new))
+}
+
+fn told(differences: &[Difference]) -> Vec<(&str, Direction)> {
+    differences
+        .iter()
+        .map(|one| (one.sentence.as_str(), one.direction))
+        .collect()
+}
+
+const MANDATE: &str = "agent: customer_support
+permissions:
+- { action: refund, allowed: true, max_amount: 500, approvers: [leads] }
+- { action: read, allowed: true }
+- { action: wipe, allowed: false }
+";
+const GATE: &str = "name: safety
+on: [{ action: deploy }]
+rules:
+- { name: prod, condition: \"has(env) && env == 'production'\", decision: require_approval, approvers: [ops], quorum: 2 }
+- { condition: \"has(env) && env == 'staging'\", decision: allow }
+";
+
+#[test]
+fn a_bound_that_was_raised_is_told_with_both_numbers_and_who_may() {
+    let found = between(&[MANDATE], &[&MANDATE.replace("500", "750.00")]);
+    let sentence = "`refund` by `customer_support` up to 750.00 instead of 500";
+    assert_eq!(told(&found), [(sentence, Direction::Looser)]);
+    assert_eq!(found[0].before, "customer_support#permissions[0]");
+    assert_eq!(found[0].after, "customer_support#permissions[0]");
+    assert_eq!((found[0].part, found[0].outside), (Part::Mandate, false));
+    let back = between(&[&MANDATE.replace("500", "750.00")], &[MANDATE]);
+    assert_eq!(back[0].direction, Direction::Stricter);
+}
+
+#[test]
+fn what_says_the_same_in_other_words_is_no_difference() {
+    let (name, rest) = GATE.split_once('\n').unwrap();
+    let turned = format!("# a remark\n{rest}{name}\n").replace("require_approval", "REQUIRE-APPROVAL");
+    assert_eq!(between(&[GATE, MANDATE], &[MANDATE, &turned]), []);
+    assert_eq!(between(&[MANDATE], &[&MANDATE.replace("500", "500.00")]), []);
+}
+
+#[test]
+fn permissions_that_come_go_and_turn_are_each_told_once() {
+    let new = MANDATE
+        .replace("- { action: read, allowed: true }\n", "")
+        .replace("wipe, allowed: false", "wipe, allowed: true")
+        + "- { action: send, tool: \"mail/*\", allowed: true }\n";
+    let found = between(&[MANDATE], &[&new]);
+    assert_eq!(
+        told(&found),
+        [
+            (
+                "`wipe` by `customer_support` is allowed instead of denied",
+                Direction::Looser
+            ),
+            (
+                "`read` by `customer_support` is not allowed any more by this permission",
+                Direction::Stricter
+            ),
+            (
+                "`send` with `mail/*` by `customer_support` is allowed now: action send; tool mail/*; allowed true",
+                Direction::Looser
+            ),
+        ]
+    );
+}
+
+#[test]
+fn a_rule_of_a_gate_is_told_by_its_name_or_its_place() {
+    let new = GATE
+        .replace("quorum: 2", "quorum: 1")
+        .replace("decision: allow }", "decision: deny }");
+    let found = between(&[GATE], &[&new]);
+    assert_eq!(
+        told(&found),
+        [
+            (
+                "gate `safety`, rule `prod` has 1 for `quorum` instead of 2",
+                Direction::Looser
+            ),
+            (
+                "gate `safety`, rule `rules[1]` denies, and allowed before",
+                Direction::Stricter
+            ),
+        ]
+    );
+    assert_eq!(
+        (found[1].before.as_str(), found[1].after.as_str()),
+        ("safety#rules[1]", "safety#rules[1]")
+    );
+}
+
+#[test]
+fn a_rule_that_moved_is_no_difference_and_one_that_is_gone_is() {
+    let first = "- { condition: \"has(amount) && amount > 5\", decision: deny }\n";
+    let moved = GATE.replace("rules:\n", &format!("rules:\n{first}"));
+    let found = between(&[GATE], &[&moved]);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].direction, Direction::Stricter);
+    assert_eq!(
+        (found[0].before.as_str(), found[0].after.as_str()),
+        ("", "safety#rules[0]")
+    );
+    let found = between(&[&moved], &[GATE]);
+    assert_eq!(found[0].direction, Direction::Looser);
+    assert_eq!(
+        (found[0].before.as_str(), found[0].after.as_str()),
+        ("safety#rules[0]", "")
+    );
+}
+
+#[test]
+fn what_a_simulation_does_not_look_at_says_so() {
+    let budgets = "budgets:\n- { name: day, agent: a, per: day, limit: 5 USD }\n";
+    let found = between(&[MANDATE, budgets], &[MANDATE, &budgets.replace("5 USD", "9 USD")]);
+    assert_eq!(
+        told(&found),
+        [("budget `day` has 9 USD for `limit` instead of 5 USD", Direction::Looser)]
+    );
+    assert!(found[0].outside);
+    let organization = "organization: acme\ndefault_route: { to: [leads], sla: 15m }\nteams: [leads]\n";
+    let strict = organization.to_owned() + "require: [mandate]\n";
+    let found = between(&[MANDATE, organization], &[MANDATE, &strict]);
+    assert!(found.iter().all(|one| one.outside && one.part == Part::Organization));
+    assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn documents_that_come_and_go_are_told() {
+    let found = between(&[MANDATE], &[GATE]);
+    assert!(
+        found
+            .iter()
+            .any(|one| one.sentence == "agent `customer_support` has no mandate any more")
+    );
+    assert!(found.iter().any(|one| one.sentence == "gate `safety` is new"));
+    assert!(
+        found
+            .iter()
+            .any(|one| one.after == "safety#prod" && one.direction == Direction::Stricter)
+    );
+}
