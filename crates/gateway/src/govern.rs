@@ -11,6 +11,7 @@ use countersign_client::{Client, ClientError};
 use serde_json::{Map, Value, json};
 
 use crate::observe::Observer;
+use crate::tasks::Drawer;
 use crate::waiting::{Folder, fingerprint};
 
 /// How long one request to the server waits for people.
@@ -22,6 +23,8 @@ pub struct Governor {
     client: Client,
     folder: Folder,
     observer: Option<Observer>,
+    /// Whose actions they are, where the key is a gateway's.
+    agent: Option<String>,
 }
 
 /// What came of asking.
@@ -84,6 +87,24 @@ impl Governor {
             client,
             folder: Folder::new(folder),
             observer: None,
+            agent: None,
+        }
+    }
+
+    /// The same, for an agent that the key of `client` acts for.
+    #[must_use]
+    pub(crate) fn acting_for(self, agent: &str) -> Governor {
+        Governor {
+            agent: Some(agent.to_owned()),
+            ..self
+        }
+    }
+
+    /// An action as this one's agent asks for it, here and now.
+    fn named(&self, action: &ActionBody) -> ActionBody {
+        ActionBody {
+            agent: self.agent.clone(),
+            ..action.clone()
         }
     }
 
@@ -120,6 +141,7 @@ impl Governor {
     /// An identical action that waits already is looked at instead of asked for again. `key` makes repetitions of one
     /// call one decision.
     pub async fn rule(&self, action: &ActionBody, key: Option<&str>, until: Instant) -> Ruling {
+        let action = &self.named(action);
         if let Some(observer) = &self.observer {
             return Ruling::Go(Box::new(self.look_on(observer, action).await));
         }
@@ -129,13 +151,25 @@ impl Governor {
         }
     }
 
-    /// Looks once at an action that waits. `None` if nothing came of it that would last: no server, or one that is busy.
-    pub(crate) async fn look(&self, action: &ActionBody) -> Option<Ruling> {
-        match self.ask(action, None, Instant::now()).await {
-            Ok(ruling) => Some(ruling),
+    /// Looks once at an action that waits, by its id: nothing is asked for anew. `None` if nothing came of it that would
+    /// last: no server, or one that is busy.
+    pub(crate) async fn look(&self, id: &str, action: &ActionBody) -> Option<Ruling> {
+        let action = &self.named(action);
+        let looked = async {
+            let answer = self.client.action(id, 0).await?;
+            self.follow(action, answer, &fingerprint(action), Instant::now()).await
+        };
+        match looked.await {
+            Ok(Some(ruling)) => Some(ruling),
+            Ok(None) => Some(used_before()),
             Err(error) if passes(&error) => None,
             Err(error) => Some(failed(&error)),
         }
+    }
+
+    /// Tasks that wait for people.
+    pub(crate) fn drawer(&self) -> Drawer {
+        Drawer::new(self.folder.path())
     }
 
     async fn ask(&self, action: &ActionBody, key: Option<&str>, until: Instant) -> Result<Ruling, ClientError> {
@@ -156,10 +190,7 @@ impl Governor {
         let answer = self.client.decide(action, key).await?;
         match self.follow(action, answer, &name, until).await? {
             Some(ruling) => Ok(ruling),
-            None => Ok(Ruling::Refused {
-                sentence: "This call was repeated, and has run already. Nothing was run now.".to_owned(),
-                decision: json!({ "status": "refused", "reason_code": "already_redeemed" }),
-            }),
+            None => Ok(used_before()),
         }
     }
 
@@ -255,7 +286,7 @@ impl Governor {
         if self.observer.is_some() {
             return Ok(None);
         }
-        let answer = self.client.dry_run(action).await?;
+        let answer = self.client.dry_run(&self.named(action)).await?;
         let decision = decision(&answer);
         match refused(&answer, decision) {
             Ruling::Refused { sentence, .. } if answer.status == "refused" => Ok(Some(sentence)),
@@ -412,6 +443,14 @@ fn unusable(answer: &ActionAnswer) -> Ruling {
                 .unwrap_or_default()
         ),
         decision: decision(answer),
+    }
+}
+
+/// Its permit was used before: by an identical call, or by a process that ended before it told.
+fn used_before() -> Ruling {
+    Ruling::Refused {
+        sentence: "This call was repeated, and has run already. Nothing was run now.".to_owned(),
+        decision: json!({ "status": "refused", "reason_code": "already_redeemed" }),
     }
 }
 

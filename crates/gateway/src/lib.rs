@@ -16,6 +16,7 @@ mod lines;
 mod observe;
 pub mod serve;
 pub mod stdio;
+mod tasks;
 mod waiting;
 mod wire;
 
