@@ -10,6 +10,7 @@ use countersign_api::{ActionAnswer, ActionBody};
 use countersign_client::{Client, ClientError};
 use serde_json::{Map, Value, json};
 
+use crate::guarded::{Guarded, LABEL};
 use crate::observe::Observer;
 use crate::tasks::Drawer;
 use crate::waiting::{Folder, fingerprint};
@@ -25,6 +26,8 @@ pub struct Governor {
     observer: Option<Observer>,
     /// Whose actions they are, where the key is a gateway's.
     agent: Option<String>,
+    /// What no tool is to reach.
+    guarded: Option<Guarded>,
 }
 
 /// What came of asking.
@@ -88,6 +91,16 @@ impl Governor {
             folder: Folder::new(folder),
             observer: None,
             agent: None,
+            guarded: None,
+        }
+    }
+
+    /// The same, where actions say how near they come to a folder.
+    #[must_use]
+    pub fn guarding(self, guarded: Guarded) -> Governor {
+        Governor {
+            guarded: Some(guarded),
+            ..self
         }
     }
 
@@ -102,8 +115,11 @@ impl Governor {
 
     /// An action as this one's agent asks for it, here and now.
     fn named(&self, action: &ActionBody) -> ActionBody {
+        let label = |guarded: &Guarded| guarded.label(action.args.as_ref()?);
+        let label = self.guarded.as_ref().and_then(label);
         ActionBody {
             agent: self.agent.clone(),
+            labels: label.map(|near| Map::from_iter([(LABEL.to_owned(), near.into())])),
             ..action.clone()
         }
     }

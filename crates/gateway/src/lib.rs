@@ -9,6 +9,7 @@ mod answer;
 mod broker;
 mod calls;
 mod govern;
+mod guarded;
 mod hide;
 pub mod hook;
 pub mod install;
@@ -22,4 +23,5 @@ mod wire;
 
 pub use broker::{Broker, Need, Place};
 pub use govern::{Go, Governor, Ruling, Waiting};
+pub use guarded::Guarded;
 pub use waiting::place;

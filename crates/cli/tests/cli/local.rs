@@ -231,6 +231,53 @@ fn keys_are_for_their_user_alone_and_the_person_s_never_reaches_a_tool() {
 }
 
 #[test]
+fn no_link_and_no_argument_that_nobody_knows_leads_to_the_keys() {
+    let laptop = Laptop::new();
+    assert_eq!(laptop.run(&["local", "start"]).code, 0);
+    let root = laptop.scene.path("share/countersign/local");
+    std::os::unix::fs::symlink(root.join("person.key"), laptop.scene.path("letter.txt")).expect("a link");
+    laptop.scene.write("notes.txt", "mine");
+    let mut wrapped = laptop.wrap(&["--hold", "0s", "--", "cat"]);
+    let mut call = |name: &str, arguments: Value| {
+        let answer = wrapped.ask("tools/call", &json!({ "name": name, "arguments": arguments }));
+        match answer["method"].is_string() {
+            true => "ran".to_owned(),
+            false => said(&answer).split([':', ' ']).next().unwrap_or_default().to_owned(),
+        }
+    };
+    for (name, arguments, came) in [
+        ("read_note", json!({ "target": "notes.txt" }), "ran"),
+        ("read_note", json!({ "target": "letter.txt" }), "Denied"),
+        (
+            "read_note",
+            json!({ "from": { "places": ["notes.txt", "./letter.txt"] } }),
+            "Denied",
+        ),
+        ("search_text", json!({ "where": "share", "what": "cs_" }), "PENDING"),
+        (
+            "search_text",
+            json!({ "where": ".", "what": "instance.key" }),
+            "PENDING",
+        ),
+        ("list_directory", json!({ "where": "share" }), "ran"),
+    ] {
+        assert_eq!(call(name, arguments.clone()), came, "{name} {arguments}");
+    }
+    // What was approved is what was looked at: where the same name leads elsewhere now, it is asked for anew.
+    let write = json!({ "out": "notes.txt" });
+    assert_eq!(call("write_note", write.clone()), "PENDING");
+    let mut asked = 0;
+    for id in laptop.waiting() {
+        laptop.typed(&["approvals", "approve", &id, "--comment", "looked at"]);
+        asked += 1;
+    }
+    assert_eq!(asked, 3);
+    std::fs::remove_file(laptop.scene.path("notes.txt")).expect("it is there");
+    std::os::unix::fs::symlink(root.join("agent.key"), laptop.scene.path("notes.txt")).expect("a link");
+    assert_eq!(call("write_note", write), "Denied");
+}
+
+#[test]
 fn a_server_that_was_killed_is_noticed_and_the_next_one_goes_on_at_the_same_place() {
     let laptop = Laptop::new();
     let mut before = laptop.wrap(&["--hold", "0s", "--", "cat"]);
@@ -284,7 +331,7 @@ fn a_wrapper_shows_its_key_to_nobody_who_took_the_server_s_port() {
 }
 
 #[test]
-fn a_task_outlives_a_server_that_is_away_while_people_decide() {
+fn a_task_outlives_its_wrapper_and_a_server_that_is_away_while_people_decide() {
     let laptop = Laptop::new();
     let mut wrapped = laptop.wrap(&["--hold", "0s", "--", "cat"]);
     let meta = json!({
@@ -301,6 +348,9 @@ fn a_task_outlives_a_server_that_is_away_while_people_decide() {
     assert_eq!(away["result"]["status"], "working", "{away}");
     assert_eq!(laptop.run(&["local", "start"]).code, 0);
     laptop.typed(&["approvals", "reject", &waiting[0], "--comment", "not this one"]);
+    // Nor does it end with the wrapper.
+    drop(wrapped);
+    let mut wrapped = laptop.wrap(&["--hold", "0s", "--", "cat"]);
     let over = wrapped.ask("tasks/get", &task);
     assert_eq!(over["result"]["status"], "completed", "{over}");
     assert!(over.to_string().contains("A reviewer rejected this"), "{over}");
