@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 
 pub(crate) use self::drawer::Drawer;
 use self::drawer::{Claim, LASTS};
-use crate::govern::{Go, Governor, Ruling, Waiting};
+use crate::govern::{Go, Governor, Labels, Ruling, Waiting};
 use crate::stdio::lock;
 use crate::wire::{Call, Message, Seen};
 use crate::{answer, wire};
@@ -39,6 +39,8 @@ const INVALID_PARAMS: i32 = -32602;
 pub(crate) struct Kept {
     /// The action that it is, at the server that decides.
     action: String,
+    /// What it was asked for with.
+    labels: Option<Labels>,
     /// The call, as it came.
     line: String,
     created: Time,
@@ -223,6 +225,7 @@ pub(crate) fn task_of(
     let place = Place::new(governor, server, &format!("{OURS}{}", hex(&bytes)));
     let kept = Kept {
         action: waiting.id.clone(),
+        labels: waiting.labels.clone(),
         line: String::from_utf8(line.to_vec()).ok()?,
         created: at,
         changed: at,
@@ -285,9 +288,10 @@ impl Tasks {
     ) -> Option<Begun> {
         let (claim, kept) = place.claim()?;
         let call = kept.call(&place.id)?;
-        let (action, id, line) = (action(&call)?, kept.action.clone(), under(&kept.line, &place.id)?);
+        let (action, line) = (action(&call)?, under(&kept.line, &place.id)?);
+        let (id, labels) = (kept.action.clone(), kept.labels.clone());
         self.live().insert(place.clone(), Live::of((claim, kept)));
-        match governor.look(&id, &action).await {
+        match governor.look(&id, labels.as_ref(), &action).await {
             // People still decide; that one look found nobody ends nothing.
             None => self.let_go(place, None),
             Some(Ruling::Waiting(waiting)) => self.let_go(place, Some(waiting.sentence)),

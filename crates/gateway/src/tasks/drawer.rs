@@ -167,6 +167,7 @@ mod tests {
     fn kept(stage: Stage) -> Kept {
         Kept {
             action: "act_1".to_owned(),
+            labels: None,
             line: r#"{"method":"tools/call","params":{"name":"pay","arguments":{"card":"4111"}}}"#.to_owned(),
             created: super::super::now(),
             changed: super::super::now(),
