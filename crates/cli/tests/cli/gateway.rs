@@ -1,6 +1,8 @@
 //! The gateway over HTTP: real clients of MCP in front of it, servers behind it, and requests that nobody should send.
 
+mod crash;
 mod looking;
+mod official;
 mod passing;
 mod raw;
 mod tasks;

@@ -230,7 +230,7 @@ pub(crate) fn servers(log: &str) -> Vec<(&'static str, Vec<String>)> {
     ]
 }
 
-fn wrapped(hold: &str, name: &str, command: &[String]) -> Vec<String> {
+pub(crate) fn wrapped(hold: &str, name: &str, command: &[String]) -> Vec<String> {
     let mut wrapped: Vec<String> = [BINARY, "mcp", "wrap", "--server", name, "--hold", hold, "--"]
         .map(str::to_owned)
         .to_vec();
