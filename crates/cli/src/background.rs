@@ -72,6 +72,11 @@ impl Background {
             .filter(|found| found.data().join("ledger.db").is_file())
     }
 
+    /// The folder with everything in it.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.root.join("data")

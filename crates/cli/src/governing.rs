@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use countersign_client::{Client, Credential};
-use countersign_gateway::{Governor, place};
+use countersign_gateway::{Governor, Guarded, place};
 
 use crate::background::Background;
 use crate::console::note;
@@ -79,6 +79,9 @@ impl Governing {
         };
         let folder = place(&self.deciding.state_folder()?, &server, key.trim());
         let mut governor = Governor::new(client, &folder);
+        if local {
+            governor = governor.guarding(Guarded::new(Background::find()?.root()));
+        }
         if self.observe {
             let notes = folder.join("observed.jsonl");
             note(format_args!(

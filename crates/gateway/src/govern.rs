@@ -1,5 +1,7 @@
 //! One action, from the question whether it may run to the report of what came of it.
 
+mod told;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,9 +10,12 @@ use countersign_api::approvals::{OutcomeRequestBody, OutcomeWord, RedeemBody};
 use countersign_api::bounded::{Text, Whole};
 use countersign_api::{ActionAnswer, ActionBody};
 use countersign_client::{Client, ClientError};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use self::told::{changed_out_of_sight, decision, failed, leads_elsewhere, refused, unusable, used_before, waiting};
+use crate::guarded::{Guarded, LABEL};
 use crate::observe::Observer;
+use crate::tasks::Drawer;
 use crate::waiting::{Folder, fingerprint};
 
 /// How long one request to the server waits for people.
@@ -22,6 +27,10 @@ pub struct Governor {
     client: Client,
     folder: Folder,
     observer: Option<Observer>,
+    /// Whose actions they are, where the key is a gateway's.
+    agent: Option<String>,
+    /// What no tool is to reach.
+    guarded: Option<Guarded>,
 }
 
 /// What came of asking.
@@ -66,11 +75,16 @@ pub struct Go {
     pub decision: Value,
 }
 
+/// Labels of an action.
+pub(crate) type Labels = Map<String, Value>;
+
 /// An action that waits for a person.
 #[derive(Debug)]
 pub struct Waiting {
     /// The action.
     pub id: String,
+    /// What it was asked for with.
+    pub(crate) labels: Option<Labels>,
     /// What the agent is told.
     pub sentence: String,
     /// The decision, for programs.
@@ -84,7 +98,42 @@ impl Governor {
             client,
             folder: Folder::new(folder),
             observer: None,
+            agent: None,
+            guarded: None,
         }
+    }
+
+    /// The same, where actions say how near they come to a folder.
+    #[must_use]
+    pub fn guarding(self, guarded: Guarded) -> Governor {
+        Governor {
+            guarded: Some(guarded),
+            ..self
+        }
+    }
+
+    /// The same, for an agent that the key of `client` acts for.
+    #[must_use]
+    pub(crate) fn acting_for(self, agent: &str) -> Governor {
+        Governor {
+            agent: Some(agent.to_owned()),
+            ..self
+        }
+    }
+
+    /// An action as this one's agent asks for it, here and now.
+    fn named(&self, action: &ActionBody) -> ActionBody {
+        ActionBody {
+            agent: self.agent.clone(),
+            labels: self.near(action),
+            ..action.clone()
+        }
+    }
+
+    /// How near the arguments of an action come to what no tool is to reach, as they lead now.
+    fn near(&self, action: &ActionBody) -> Option<Labels> {
+        let label = self.guarded.as_ref()?.label(action.args.as_ref()?)?;
+        Some(Map::from_iter([(LABEL.to_owned(), label.into())]))
     }
 
     /// The same, looking on: what would be decided is noted in `folder`, everything runs, and nobody is asked.
@@ -120,6 +169,7 @@ impl Governor {
     /// An identical action that waits already is looked at instead of asked for again. `key` makes repetitions of one
     /// call one decision.
     pub async fn rule(&self, action: &ActionBody, key: Option<&str>, until: Instant) -> Ruling {
+        let action = &self.named(action);
         if let Some(observer) = &self.observer {
             return Ruling::Go(Box::new(self.look_on(observer, action).await));
         }
@@ -129,13 +179,28 @@ impl Governor {
         }
     }
 
-    /// Looks once at an action that waits. `None` if nothing came of it that would last: no server, or one that is busy.
-    pub(crate) async fn look(&self, action: &ActionBody) -> Option<Ruling> {
-        match self.ask(action, None, Instant::now()).await {
-            Ok(ruling) => Some(ruling),
+    /// Looks once at an action that waits, by its id, with the labels that it was asked for with: nothing is asked for anew.
+    /// `None` if nothing came of it that would last: no server, or one that is busy.
+    pub(crate) async fn look(&self, id: &str, labels: Option<&Labels>, action: &ActionBody) -> Option<Ruling> {
+        let action = &ActionBody {
+            labels: labels.cloned(),
+            ..self.named(action)
+        };
+        let looked = async {
+            let answer = self.client.action(id, 0).await?;
+            self.follow(action, answer, &fingerprint(action), Instant::now()).await
+        };
+        match looked.await {
+            Ok(Some(ruling)) => Some(ruling),
+            Ok(None) => Some(used_before()),
             Err(error) if passes(&error) => None,
             Err(error) => Some(failed(&error)),
         }
+    }
+
+    /// Tasks that wait for people.
+    pub(crate) fn drawer(&self) -> Drawer {
+        Drawer::new(self.folder.path())
     }
 
     async fn ask(&self, action: &ActionBody, key: Option<&str>, until: Instant) -> Result<Ruling, ClientError> {
@@ -156,10 +221,7 @@ impl Governor {
         let answer = self.client.decide(action, key).await?;
         match self.follow(action, answer, &name, until).await? {
             Some(ruling) => Ok(ruling),
-            None => Ok(Ruling::Refused {
-                sentence: "This call was repeated, and has run already. Nothing was run now.".to_owned(),
-                decision: json!({ "status": "refused", "reason_code": "already_redeemed" }),
-            }),
+            None => Ok(used_before()),
         }
     }
 
@@ -194,7 +256,14 @@ impl Governor {
                     if left < Duration::from_secs(1) {
                         let kept = self.folder.keep(name, &id);
                         let sentence = waiting(&answer, kept.is_ok());
-                        return Ok(Some(Ruling::Waiting(Waiting { id, sentence, decision })));
+                        let labels = action.labels.clone();
+                        let waiting = Waiting {
+                            id,
+                            labels,
+                            sentence,
+                            decision,
+                        };
+                        return Ok(Some(Ruling::Waiting(waiting)));
                     }
                     // Kept before it is waited for: whoever is killed meanwhile finds it again.
                     let _ = self.folder.keep(name, &id);
@@ -226,6 +295,10 @@ impl Governor {
             return Ok(Some(unusable(answer)));
         };
         let about_to_run = alternative.clone().unwrap_or_else(|| action.clone());
+        let near = self.near(&about_to_run);
+        if near.is_some() && near != action.labels {
+            return Ok(Some(leads_elsewhere(decision)));
+        }
         let redemption = RedeemBody {
             permit: Text(permit.clone()),
             action: Some(about_to_run),
@@ -255,7 +328,7 @@ impl Governor {
         if self.observer.is_some() {
             return Ok(None);
         }
-        let answer = self.client.dry_run(action).await?;
+        let answer = self.client.dry_run(&self.named(action)).await?;
         let decision = decision(&answer);
         match refused(&answer, decision) {
             Ruling::Refused { sentence, .. } if answer.status == "refused" => Ok(Some(sentence)),
@@ -314,140 +387,11 @@ fn alternative(answer: &ActionAnswer) -> Result<Option<ActionBody>, serde_json::
     }
 }
 
-/// The decision as programs read it in `_meta`.
-fn decision(answer: &ActionAnswer) -> Value {
-    json!({
-        "action": answer.id,
-        "decision": answer.decision,
-        "status": answer.status,
-        "reason_code": answer.reason_code,
-        "reasons": answer.reasons,
-        "constraints": answer.constraints,
-        "snapshot": answer.snapshot,
-        "approval": answer.approval.as_ref().map(|approval| json!({
-            "id": approval.id, "state": approval.state, "url": approval.url, "deadline": approval.deadline,
-        })),
-        "remedy": answer.remedy,
-        "revision": answer.revision,
-    })
-}
-
-fn because(answer: &ActionAnswer) -> String {
-    let decisive: Vec<&str> = answer
-        .reasons
-        .iter()
-        .filter(|reason| reason.decision == answer.decision)
-        .map(|reason| reason.message.as_str())
-        .collect();
-    decisive.join("; ")
-}
-
-fn refused(answer: &ActionAnswer, decision: Value) -> Ruling {
-    let code = answer.reason_code.as_deref().unwrap_or("denied");
-    let why = because(answer);
-    let head = match code {
-        "denied" => "Denied by policy".to_owned(),
-        "rejected" => "A reviewer rejected this".to_owned(),
-        "expired" => "Nobody decided in time".to_owned(),
-        "killed" => "Stopped by a kill switch".to_owned(),
-        "remedy_offered" => "Not this way".to_owned(),
-        other => format!("Refused ({other})"),
-    };
-    let why = if why.is_empty() {
-        String::new()
-    } else {
-        format!(": {why}")
-    };
-    let instead = match &answer.remedy {
-        Some(remedy) => format!(
-            " Policy offers this instead: {}.",
-            remedy.alternative.get("args").unwrap_or(&remedy.alternative)
-        ),
-        None => String::new(),
-    };
-    let id = answer.id.as_deref().unwrap_or("no id");
-    Ruling::Refused {
-        sentence: format!("{head}{why}. Nothing was run.{instead} Do not repeat the call as it is. (decision {id})"),
-        decision,
-    }
-}
-
-fn waiting(answer: &ActionAnswer, kept: bool) -> String {
-    let Some(approval) = &answer.approval else {
-        return "PENDING. Nothing was run. Call the same tool again with identical arguments later.".to_owned();
-    };
-    let why = because(answer);
-    let why = if why.is_empty() {
-        String::new()
-    } else {
-        format!(" because {why}")
-    };
-    if approval.state == "needs_evidence" {
-        return format!(
-            "PENDING approval {}: evidence is missing ({}), so nobody has been asked yet. Nothing was run.",
-            approval.id,
-            approval.missing.join(", ")
-        );
-    }
-    let again = if kept {
-        "Call the same tool again with identical arguments once it is approved"
-    } else {
-        "It could not be remembered here, so a later call asks again"
-    };
-    format!(
-        "PENDING approval {}: {} has to decide{why}, by {}. Nothing was run. {again}. {}",
-        approval.id, approval.waiting_for, approval.deadline, approval.url
-    )
-}
-
-fn unusable(answer: &ActionAnswer) -> Ruling {
-    Ruling::Refused {
-        sentence: format!(
-            "The answer of the governing server cannot be used (status `{}`{}). Nothing was run.",
-            answer.status,
-            answer
-                .permit_withheld
-                .as_ref()
-                .map(|why| format!(", permit withheld: {why}"))
-                .unwrap_or_default()
-        ),
-        decision: decision(answer),
-    }
-}
-
-/// It was changed while people decided, to something of which not all is kept: nobody here can run that.
-fn changed_out_of_sight(answer: &ActionAnswer, decision: Value) -> Ruling {
-    let id = answer.id.as_deref().unwrap_or("no id");
-    Ruling::Refused {
-        sentence: format!(
-            "What was approved is not this call any more: it was changed while people decided, and parts of it are not \
-             kept. Nothing was run. Whoever changed it has to run it, or it is asked for anew. (decision {id})"
-        ),
-        decision,
-    }
-}
-
 /// Whether the same question may be answered in a while.
 fn passes(error: &ClientError) -> bool {
     match error {
         ClientError::Unreachable { .. } => true,
         ClientError::Problem(problem) => problem.status == 429 || problem.status >= 500,
         ClientError::Setup(_) | ClientError::Unreadable { .. } => false,
-    }
-}
-
-fn failed(error: &ClientError) -> Ruling {
-    let hint = match error {
-        ClientError::Problem(problem) => problem
-            .hint
-            .as_deref()
-            .unwrap_or("nothing can run until this is mended"),
-        ClientError::Setup(_) | ClientError::Unreachable { .. } | ClientError::Unreadable { .. } => {
-            "without a decision nothing runs; tell the person who operates it"
-        }
-    };
-    Ruling::Refused {
-        sentence: format!("Not decided: {error}. Nothing was run; {hint}."),
-        decision: json!({ "status": "refused", "reason_code": error.code().unwrap_or("unreachable") }),
     }
 }

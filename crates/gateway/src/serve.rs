@@ -13,6 +13,8 @@ mod reach;
 mod remote;
 mod reply;
 mod sessions;
+mod tasks;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,13 +26,16 @@ use countersign_client::{Client, ClientError, Streaming};
 use futures_util::StreamExt as _;
 use tokio::net::TcpListener;
 
-use self::caller::Callers;
+use self::caller::{Bearers, Callers};
 use self::pin::Pins;
 use self::remote::Remote;
 use self::sessions::Sessions;
+use self::tokens::Tokens;
+pub use self::tokens::Trust;
 use crate::broker::{Broker, Need};
 use crate::calls::{Lost, Unfinished};
 use crate::stdio::lock;
+use crate::tasks::Tasks;
 
 /// How often it is looked what nobody uses any more.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -88,6 +93,19 @@ pub struct Options {
     pub state: PathBuf,
     /// Tools that policy always denies to an agent are not shown to it.
     pub hide: bool,
+    /// Nothing is enforced: what would be decided is noted, and everything runs.
+    pub observe: bool,
+}
+
+/// What the gateway does with a key of its own.
+#[derive(Default)]
+pub struct Own {
+    /// Gets credentials.
+    pub broker: Option<Broker>,
+    /// Records how tools look, before agents see them.
+    pub pinning: Option<Client>,
+    /// Asks for agents that show tokens, and which tokens those are.
+    pub bearing: Option<(Client, Trust)>,
 }
 
 struct App {
@@ -98,17 +116,17 @@ struct App {
     callers: Callers,
     sessions: Sessions,
     unfinished: Mutex<Unfinished>,
+    tasks: Tasks,
 }
 
-/// Serves until `stopped`. With `pinning`, whose key may register tools, it is told how tools look before agents see them.
+/// Serves until `stopped`.
 ///
 /// # Errors
-/// If the listener fails, or a server of tools has an address that is none.
+/// If the listener fails, a server of tools has an address that is none, or the keys that tokens are signed with cannot be read.
 pub async fn serve(
     listener: TcpListener,
     options: Options,
-    broker: Option<Broker>,
-    pinning: Option<Client>,
+    own: Own,
     stopped: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let unfit = |error: ClientError| std::io::Error::other(error.to_string());
@@ -120,14 +138,23 @@ pub async fn serve(
             remotes.insert(name.clone(), Remote::new(http, headers));
         }
     }
+    let bearers = match own.bearing {
+        Some((client, trust)) => {
+            let tokens = Tokens::new(trust).map_err(std::io::Error::other)?;
+            Some(Bearers { tokens, client })
+        }
+        None => None,
+    };
+    let callers = Callers::new(&options.decides, &options.state, options.observe, bearers);
     let app = Arc::new(App {
-        callers: Callers::new(&options.decides, &options.state).map_err(unfit)?,
+        callers: callers.map_err(unfit)?,
         options,
-        broker,
-        pins: pinning.map(Pins::new),
+        broker: own.broker,
+        pins: own.pinning.map(Pins::new),
         remotes,
         sessions: Sessions::default(),
         unfinished: Mutex::default(),
+        tasks: Tasks::default(),
     });
     let sweeping = tokio::spawn({
         let app = Arc::downgrade(&app);

@@ -19,11 +19,11 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use self::tasks::Tasks;
 use crate::calls::{self, PROGRESS, Round, Unfinished};
 use crate::govern::{Governor, Ruling};
 use crate::hide::Hiding;
 use crate::lines::{feed, next_line, write};
+use crate::tasks::{Place, Tasks, is_ours, task_of};
 use crate::waiting::fingerprint;
 use crate::wire::{Answered, Call, Message};
 use crate::{answer, wire};
@@ -84,7 +84,7 @@ struct Wrapper {
     to_client: mpsc::Sender<Vec<u8>>,
     reports: Mutex<JoinSet<()>>,
     hiding: Option<Hiding>,
-    tasks: Mutex<Tasks>,
+    tasks: Tasks,
     /// The client has a session in which it may be told that its list of tools changed.
     told: AtomicBool,
 }
@@ -121,7 +121,7 @@ pub async fn wrap(
         .then(|| Hiding::new(&options.server, options.env.as_deref()));
     let wrapper = Arc::new(Wrapper {
         hiding,
-        tasks: Mutex::default(),
+        tasks: Tasks::default(),
         told: AtomicBool::new(false),
         governor,
         options,
@@ -237,8 +237,11 @@ impl Wrapper {
 
     /// An answer gets to whoever asked: to the client, or to the task that the call is.
     async fn hand_back(&self, id: &Value, line: Vec<u8>) {
-        if !lock(&self.tasks).end(id, &line) {
-            self.print(line).await;
+        match id.as_str().filter(|_| is_ours(id)) {
+            Some(id) => self
+                .tasks
+                .end(&Place::new(&self.governor, &self.options.server, id), &line),
+            None => self.print(line).await,
         }
     }
 
@@ -248,11 +251,11 @@ impl Wrapper {
         if let (Some("tools/list"), Some(id), Some(_)) = (seen.method.as_deref(), &seen.id, &self.hiding) {
             lock(&self.calls).lists.insert(wire::key(id), seen.version.is_none());
         }
-        let ours = tasks::is_about_ours(&seen);
-        if ours {
-            tokio::spawn(Arc::clone(self).asked_of_a_task(seen, to_server.clone()));
-        }
-        ours
+        let Some(place) = Place::of(&seen, &self.governor, &self.options.server) else {
+            return false;
+        };
+        tokio::spawn(Arc::clone(self).asked_of_a_task(seen, place, to_server.clone()));
+        true
     }
 
     /// Shows a list of tools without those that are hidden.
@@ -315,11 +318,8 @@ impl Wrapper {
                     .await;
             }
             Ruling::Waiting(waiting) => {
-                let task = if call.tasks {
-                    self.task_of(&call, &line, &waiting)
-                } else {
-                    None
-                };
+                let task = || task_of(&self.governor, &options.server, &call, &line, &waiting);
+                let task = call.tasks.then(task).flatten();
                 let told = task.unwrap_or_else(|| calls::put_off(&call, &waiting));
                 self.reply(&call, told).await;
             }

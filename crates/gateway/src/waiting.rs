@@ -21,6 +21,11 @@ impl Folder {
         Folder { path: path.to_owned() }
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The action that waits under this name.
     pub(crate) fn find(&self, name: &str) -> Option<String> {
         let text = std::fs::read_to_string(self.path.join(name)).ok()?;

@@ -1,8 +1,8 @@
 //! `countersign mcp`: stands between an agent and servers of tools.
 
-mod serve;
-
 mod install;
+mod serve;
+mod tokens;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,7 +39,7 @@ struct Wrap {
     #[arg(long, default_value = "45s", value_name = "TIME", value_parser = span)]
     hold: Duration,
     /// Do not show the agent tools that policy denies to it whatever it says
-    #[arg(long)]
+    #[arg(long, conflicts_with = "observe")]
     hide_denied: bool,
     /// A variable of the server's environment and the credential in Countersign that it gets: VARIABLE=NAME
     #[arg(long, value_name = "VARIABLE=NAME")]

@@ -1,7 +1,12 @@
 //! The gateway over HTTP: real clients of MCP in front of it, servers behind it, and requests that nobody should send.
 
+mod crash;
+mod looking;
+mod official;
 mod passing;
 mod raw;
+mod tasks;
+mod tokens;
 mod upstream;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

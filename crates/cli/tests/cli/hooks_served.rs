@@ -165,7 +165,7 @@ fn a_server_that_is_down_slow_or_answers_garbage_is_a_denial_over_http_too() {
 }
 
 /// The notes of whoever only looked on.
-fn notes(shop: &Shop) -> Vec<Value> {
+pub(crate) fn notes(shop: &Shop) -> Vec<Value> {
     let folder = shop.scene.path("state").join("countersign/waiting");
     let agents = std::fs::read_dir(folder).expect("somebody looked on");
     let files = agents.map(|agent| agent.expect("a folder").path().join("observed.jsonl"));

@@ -134,6 +134,14 @@ impl Drop for Wrapped {
     }
 }
 
+/// What a client that takes tasks says of itself.
+fn takes_tasks() -> Value {
+    json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": { "extensions": { "io.modelcontextprotocol/tasks": {} } },
+    })
+}
+
 fn said(answer: &Value) -> &str {
     let said = answer.pointer("/result/content/0/text").and_then(Value::as_str);
     said.unwrap_or_else(|| panic!("{answer}"))
@@ -231,6 +239,88 @@ fn keys_are_for_their_user_alone_and_the_person_s_never_reaches_a_tool() {
 }
 
 #[test]
+fn no_link_and_no_argument_that_nobody_knows_leads_to_the_keys() {
+    let laptop = Laptop::new();
+    assert_eq!(laptop.run(&["local", "start"]).code, 0);
+    let root = laptop.scene.path("share/countersign/local");
+    std::os::unix::fs::symlink(root.join("person.key"), laptop.scene.path("letter.txt")).expect("a link");
+    laptop.scene.write("notes.txt", "mine");
+    let mut wrapped = laptop.wrap(&["--hold", "0s", "--", "cat"]);
+    let mut call = |name: &str, arguments: Value| {
+        let answer = wrapped.ask("tools/call", &json!({ "name": name, "arguments": arguments }));
+        match answer["method"].is_string() {
+            true => "ran".to_owned(),
+            false => said(&answer).split([':', ' ']).next().unwrap_or_default().to_owned(),
+        }
+    };
+    for (name, arguments, came) in [
+        ("read_note", json!({ "target": "notes.txt" }), "ran"),
+        ("read_note", json!({ "target": "letter.txt" }), "Denied"),
+        (
+            "read_note",
+            json!({ "from": { "places": ["notes.txt", "./letter.txt"] } }),
+            "Denied",
+        ),
+        ("search_text", json!({ "where": "share", "what": "cs_" }), "PENDING"),
+        (
+            "search_text",
+            json!({ "where": ".", "what": "instance.key" }),
+            "PENDING",
+        ),
+        ("list_directory", json!({ "where": "share" }), "ran"),
+    ] {
+        assert_eq!(call(name, arguments.clone()), came, "{name} {arguments}");
+    }
+    // What was approved is what was looked at: where the same name leads elsewhere now, it is asked for anew.
+    let write = json!({ "out": "notes.txt" });
+    assert_eq!(call("write_note", write.clone()), "PENDING");
+    let mut asked = 0;
+    for id in laptop.waiting() {
+        laptop.typed(&["approvals", "approve", &id, "--comment", "looked at"]);
+        asked += 1;
+    }
+    assert_eq!(asked, 3);
+    std::fs::remove_file(laptop.scene.path("notes.txt")).expect("it is there");
+    std::os::unix::fs::symlink(root.join("agent.key"), laptop.scene.path("notes.txt")).expect("a link");
+    assert_eq!(call("write_note", write), "Denied");
+}
+
+#[test]
+fn a_call_whose_file_became_a_link_to_the_keys_before_it_was_approved_does_not_run_held_or_as_a_task() {
+    let laptop = Laptop::new();
+    assert_eq!(laptop.run(&["local", "start"]).code, 0);
+    let root = laptop.scene.path("share/countersign/local");
+    laptop.scene.write("notes.txt", "mine");
+    let mut wrapped = laptop.wrap(&["--hold", "60s", "--", "cat"]);
+    std::thread::scope(|scope| {
+        let held = scope.spawn(|| wrapped.call("write_note", "notes.txt"));
+        let end = Instant::now() + Duration::from_secs(30);
+        let waiting = loop {
+            if let [id] = laptop.waiting().as_slice() {
+                break id.clone();
+            }
+            assert!(Instant::now() < end, "nobody was asked");
+        };
+        std::fs::remove_file(laptop.scene.path("notes.txt")).expect("it is there");
+        std::os::unix::fs::symlink(root.join("person.key"), laptop.scene.path("notes.txt")).expect("a link");
+        laptop.typed(&["approvals", "approve", &waiting, "--comment", "looked at"]);
+        let refused = held.join().expect("it is answered");
+        assert!(said(&refused).contains("lead elsewhere now"), "{refused}");
+    });
+    let meta = takes_tasks();
+    let write = json!({ "name": "write_note", "arguments": { "path": "other.txt" }, "_meta": meta });
+    let made = wrapped.ask("tools/call", &write);
+    assert_eq!(made["result"]["status"], "working", "{made}");
+    let waiting = laptop.waiting();
+    laptop.typed(&["approvals", "approve", &waiting[0], "--comment", "looked at"]);
+    std::os::unix::fs::symlink(root.join("person.key"), laptop.scene.path("other.txt")).expect("a link");
+    let task = json!({ "taskId": made["result"]["taskId"], "_meta": meta });
+    let over = wrapped.ask("tasks/get", &task);
+    assert_eq!(over["result"]["status"], "completed", "{over}");
+    assert!(over.to_string().contains("lead elsewhere now"), "{over}");
+}
+
+#[test]
 fn a_server_that_was_killed_is_noticed_and_the_next_one_goes_on_at_the_same_place() {
     let laptop = Laptop::new();
     let mut before = laptop.wrap(&["--hold", "0s", "--", "cat"]);
@@ -284,13 +374,10 @@ fn a_wrapper_shows_its_key_to_nobody_who_took_the_server_s_port() {
 }
 
 #[test]
-fn a_task_outlives_a_server_that_is_away_while_people_decide() {
+fn a_task_outlives_its_wrapper_and_a_server_that_is_away_while_people_decide() {
     let laptop = Laptop::new();
     let mut wrapped = laptop.wrap(&["--hold", "0s", "--", "cat"]);
-    let meta = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": { "extensions": { "io.modelcontextprotocol/tasks": {} } },
-    });
+    let meta = takes_tasks();
     let call = json!({ "name": "write_file", "arguments": { "path": "a" }, "_meta": meta });
     let made = wrapped.ask("tools/call", &call);
     let task = json!({ "taskId": made["result"]["taskId"], "_meta": meta });
@@ -301,6 +388,9 @@ fn a_task_outlives_a_server_that_is_away_while_people_decide() {
     assert_eq!(away["result"]["status"], "working", "{away}");
     assert_eq!(laptop.run(&["local", "start"]).code, 0);
     laptop.typed(&["approvals", "reject", &waiting[0], "--comment", "not this one"]);
+    // Nor does it end with the wrapper.
+    drop(wrapped);
+    let mut wrapped = laptop.wrap(&["--hold", "0s", "--", "cat"]);
     let over = wrapped.ask("tasks/get", &task);
     assert_eq!(over["result"]["status"], "completed", "{over}");
     assert!(over.to_string().contains("A reviewer rejected this"), "{over}");

@@ -168,6 +168,10 @@ impl Driver {
     }
 
     pub(crate) fn begin(&mut self, step: &Value) {
+        self.tell(&step.to_string());
+    }
+
+    pub(crate) fn tell(&mut self, step: &str) {
         let stdin = self.stdin.as_mut().expect("it is still open");
         writeln!(stdin, "{step}").expect("the client takes a step");
         stdin.flush().expect("the client takes a step");
@@ -226,7 +230,7 @@ pub(crate) fn servers(log: &str) -> Vec<(&'static str, Vec<String>)> {
     ]
 }
 
-fn wrapped(hold: &str, name: &str, command: &[String]) -> Vec<String> {
+pub(crate) fn wrapped(hold: &str, name: &str, command: &[String]) -> Vec<String> {
     let mut wrapped: Vec<String> = [BINARY, "mcp", "wrap", "--server", name, "--hold", hold, "--"]
         .map(str::to_owned)
         .to_vec();
@@ -338,14 +342,14 @@ fn the_official_server_of_files_is_used_as_without_us() {
 }
 
 /// The wrapper, spoken to line by line.
-struct Wrapper {
+pub(crate) struct Wrapper {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
 }
 
 impl Wrapper {
-    fn start(shop: &Shop, arguments: &[&str]) -> Wrapper {
+    pub(crate) fn start(shop: &Shop, arguments: &[&str]) -> Wrapper {
         let mut command = Command::new(BINARY);
         command.args(["mcp", "wrap", "--server", "shop"]).args(arguments);
         let mut child = shop
@@ -363,18 +367,18 @@ impl Wrapper {
         }
     }
 
-    fn send(&mut self, line: &str) {
+    pub(crate) fn send(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("it is open");
         writeln!(stdin, "{line}").expect("the wrapper reads");
     }
 
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("a line");
         line
     }
 
-    fn end(mut self) -> (i32, String) {
+    pub(crate) fn end(mut self) -> (i32, String) {
         drop(self.stdin.take());
         let status = self.child.wait().expect("it ends");
         let mut errors = String::new();

@@ -1,7 +1,7 @@
 //! A call of a tool over HTTP: decided, held, handed on, reported.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use countersign_api::ActionBody;
 use serde_json::Value;
@@ -15,6 +15,7 @@ use crate::answer;
 use crate::calls::{self, PROGRESS, Round};
 use crate::govern::Ruling;
 use crate::stdio::lock;
+use crate::tasks::task_of;
 use crate::waiting::fingerprint;
 use crate::wire::{Call, Seen};
 
@@ -60,7 +61,11 @@ pub(super) async fn run(app: Arc<App>, asked: Asked) {
         Some(Ruling::Go(go)) => hand_on(&app, asked, Round::first(*go), name).await,
         Some(Ruling::Refused { sentence, decision }) => asked.tell(&sentence, &decision).await,
         Some(Ruling::Waiting(waiting)) => {
-            let _ = asked.out.send(calls::put_off(&asked.call, &waiting)).await;
+            let (call, governor) = (&asked.call, &asked.caller.governor);
+            let task = || task_of(governor, &asked.target.server, call, &asked.line, &waiting);
+            let task = call.tasks.then(task).flatten();
+            let told = task.unwrap_or_else(|| calls::put_off(call, &waiting));
+            let _ = asked.out.send(told).await;
         }
     }
 }
@@ -74,10 +79,13 @@ fn run_of(session: &str) -> String {
 
 /// What policy and people say; nothing, if the client has hung up before.
 async fn decide(app: &App, asked: &Asked, action: &ActionBody) -> Option<Ruling> {
-    let ruling = asked
-        .caller
-        .governor
-        .rule(action, None, Instant::now() + app.options.hold);
+    // Who takes a task is not kept waiting for the answer.
+    let hold = if asked.call.tasks {
+        Duration::ZERO
+    } else {
+        app.options.hold
+    };
+    let ruling = asked.caller.governor.rule(action, None, Instant::now() + hold);
     tokio::pin!(ruling);
     let mut told = 0;
     loop {
@@ -94,7 +102,8 @@ async fn decide(app: &App, asked: &Asked, action: &ActionBody) -> Option<Ruling>
     }
 }
 
-async fn hand_on(app: &App, mut asked: Asked, mut round: Round, name: String) {
+/// Hands a call on that was decided, and reports what came of it.
+pub(super) async fn hand_on(app: &App, mut asked: Asked, mut round: Round, name: String) {
     let governor = asked.caller.governor.clone();
     let failed = async |round: &Round, why: &str| {
         governor.report(&round.go.id, Some(why.to_owned()), round.ran).await;

@@ -16,6 +16,7 @@ use super::remote::{ONWARD, SESSION};
 use super::sessions::Unplaced;
 use super::{App, Way, call, reply};
 use crate::hide::Hiding;
+use crate::tasks::Place;
 use crate::wire::{self, MODERN, Message, Seen};
 
 /// The largest message of a client.
@@ -23,7 +24,7 @@ const LARGEST: usize = 4 * 1024 * 1024;
 /// Where it is told what proves an agent (RFC 9728).
 const METADATA: &str = "/.well-known/oauth-protected-resource";
 /// Messages that may wait for a slow reader.
-const QUEUE: usize = 64;
+pub(super) const QUEUE: usize = 64;
 /// A header says something else than the body.
 const HEADER_MISMATCH: i32 = -32020;
 
@@ -58,12 +59,18 @@ async fn answer(app: Arc<App>, request: Request<Body>) -> Response {
         return reply::json_of(404, &json!({ "error": "there is nothing at this path" }));
     };
     let caller = match bearer(&parts.headers) {
-        Some(key) => app.callers.find(key).await,
+        Some(shown) => app.callers.find(shown, &format!("{}{path}", app.options.public)).await,
         None => Err(Stranger::Unknown),
+    };
+    let challenge = |narrow| {
+        let metadata = format!("{}{METADATA}{path}", app.options.public);
+        let scopes = app.callers.trust().map(|trust| trust.scopes.join(" "));
+        reply::challenge(&metadata, &scopes.unwrap_or_default(), narrow)
     };
     let caller = match caller {
         Ok(caller) => caller,
-        Err(Stranger::Unknown) => return reply::stranger(&format!("{}{METADATA}{path}", app.options.public)),
+        Err(Stranger::Unknown) => return challenge(false),
+        Err(Stranger::Narrow) => return challenge(true),
         Err(Stranger::Unclear(why)) => return reply::json_of(503, &json!({ "error": why })),
     };
     let door = Door {
@@ -87,11 +94,17 @@ fn metadata(app: &App, path: &str) -> Response {
     else {
         return reply::json_of(404, &json!({ "error": "there is no such resource" }));
     };
-    let resource = json!({
+    let mut resource = json!({
         "resource": format!("{}/mcp/{name}", app.options.public),
         "resource_name": format!("{name}, governed by Countersign"),
         "bearer_methods_supported": ["header"],
     });
+    if let Some(trust) = app.callers.trust() {
+        resource["authorization_servers"] = json!([trust.issuer]);
+        if !trust.scopes.is_empty() {
+            resource["scopes_supported"] = json!(trust.scopes);
+        }
+    }
     reply::json_of(200, &resource)
 }
 
@@ -143,10 +156,11 @@ fn encoded(said: &[u8], meant: &str) -> bool {
     inner.is_some_and(|inner| engine.decode(inner).is_ok_and(|text| text == meant.as_bytes()))
 }
 
-struct Door<'a> {
+/// A request of an agent to one server of tools.
+pub(super) struct Door<'a> {
     headers: &'a HeaderMap,
     server: &'a str,
-    caller: Caller,
+    pub(super) caller: Caller,
 }
 
 impl Door<'_> {
@@ -184,6 +198,9 @@ impl Door<'_> {
         if let Err(why) = agree(self.headers, &seen) {
             return reply::error(400, seen.id.as_ref(), HEADER_MISMATCH, &why);
         }
+        if let Some(place) = Place::of(&seen, &self.caller.governor, self.server) {
+            return self.asked_of_a_task(&app, &seen, place).await;
+        }
         let target = match self.find(&app, &seen).await {
             Ok(target) => target,
             Err(response) => return response,
@@ -220,7 +237,7 @@ impl Door<'_> {
     }
 
     /// Where a message goes: to a server of its own session, or to one that the agent's requests without sessions share.
-    async fn find(&self, app: &App, seen: &Seen) -> Result<Target, Response> {
+    pub(super) async fn find(&self, app: &App, seen: &Seen) -> Result<Target, Response> {
         let failed = |why: &str| reply::error(502, seen.id.as_ref(), -32603, why);
         let modern = seen.version.as_deref().is_some_and(|version| version >= MODERN);
         let opens = seen.method.as_deref() == Some("initialize");

@@ -25,6 +25,21 @@ pub(super) struct Target {
     pub(super) headers: Vec<(String, String)>,
 }
 
+impl Target {
+    /// The same, for a call of a tool that is made in answer to another request.
+    pub(super) fn for_call(self, tool: &str) -> Target {
+        let headers = self.headers.into_iter().map(|(name, value)| match name.as_str() {
+            "mcp-method" => (name, "tools/call".to_owned()),
+            "mcp-name" => (name, tool.to_owned()),
+            _ => (name, value),
+        });
+        Target {
+            headers: headers.collect(),
+            ..self
+        }
+    }
+}
+
 /// What comes back.
 pub(super) struct Coming {
     /// The HTTP status of the server's answer.

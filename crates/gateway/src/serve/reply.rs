@@ -44,11 +44,22 @@ pub(super) fn json_of(code: u16, value: &Value) -> Response {
     message(code, value.to_string().into_bytes())
 }
 
-/// Whoever asks has no good key. `metadata` is where it stands what would be one (RFC 9728).
-pub(super) fn stranger(metadata: &str) -> Response {
-    let why = json!({ "error": "invalid_token", "error_description": "a good key of an agent is needed" });
-    let mut response = json_of(401, &why);
-    let line = format!("Bearer error=\"invalid_token\", resource_metadata=\"{metadata}\"");
+/// Whoever asks has no good key or token, or a token that is too `narrow`. `metadata` is where it stands what would be good
+/// (RFC 9728), `scopes` what a token needs.
+pub(super) fn challenge(metadata: &str, scopes: &str, narrow: bool) -> Response {
+    let (status, error, why) = match narrow {
+        false => (
+            401,
+            "invalid_token",
+            "a good key of an agent is needed, or a token for this resource",
+        ),
+        true => (403, "insufficient_scope", "the token lacks a scope"),
+    };
+    let mut response = json_of(status, &json!({ "error": error, "error_description": why }));
+    let mut line = format!("Bearer error=\"{error}\", resource_metadata=\"{metadata}\"");
+    if !scopes.is_empty() {
+        line += &format!(", scope=\"{scopes}\"");
+    }
     if let Ok(line) = HeaderValue::from_str(&line) {
         response.headers_mut().insert(WWW_AUTHENTICATE, line);
     }

@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use countersign_gateway::serve::{self, Options, Upstream, Way};
+use countersign_gateway::serve::{self, Options, Own, Upstream, Way};
 use countersign_gateway::{Broker, Need, Place};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use super::server_name;
-use crate::console::say;
+use super::tokens::Tokens;
+use crate::console::{note, say};
 use crate::failure::{Failure, Result};
 use crate::governing::{Deciding, GatewayKey};
 use crate::span::span;
@@ -37,11 +38,16 @@ pub(super) struct Serve {
     hold: Duration,
     /// Record how tools look before agents see them; one that looks otherwise later is denied until it is approved. The
     /// gateway's key is then one of a person with the role `operator`
-    #[arg(long)]
+    #[arg(long, conflicts_with = "observe")]
     pin: bool,
     /// Do not show an agent tools that policy denies to it whatever it says
-    #[arg(long)]
+    #[arg(long, conflicts_with = "observe")]
     hide_denied: bool,
+    /// Only look on: note what would be decided, and let everything run. Who calls still has to prove it
+    #[arg(long)]
+    observe: bool,
+    #[command(flatten)]
+    tokens: Tokens,
     #[command(flatten)]
     deciding: Deciding,
     #[command(flatten)]
@@ -91,14 +97,33 @@ impl Serve {
             let what = format!("server `{name}` is reached with a credential, which takes a gateway's key");
             return Err(Failure::usage(what).next("set COUNTERSIGN_GATEWAY_KEY, or give --gateway-key FILE"));
         }
+        if self.observe
+            && let Some((name, _)) = upstreams.iter().find(|(_, upstream)| upstream.need.is_some())
+        {
+            let what = format!("server `{name}` is reached with a credential, which is given out for what is decided");
+            return Err(Failure::usage(what).next("leave its `credential` out while you look on with `--observe`"));
+        }
         let behind_tls = self
             .public_url
             .as_deref()
             .is_some_and(|url| url.starts_with("https://"));
-        let pinning = self.gateway.client(&decides)?.filter(|_| self.pin);
-        if self.pin && pinning.is_none() {
+        let client = self.gateway.client(&decides)?;
+        if self.pin && client.is_none() {
             return Err(Failure::usage("recording how tools look takes a gateway's key")
                 .next("set COUNTERSIGN_GATEWAY_KEY, or give --gateway-key FILE"));
+        }
+        let own = Own {
+            broker,
+            pinning: client.clone().filter(|_| self.pin),
+            bearing: self.tokens.bearing(client)?,
+        };
+        let state = self.deciding.state_folder()?;
+        if self.observe {
+            note(format_args!(
+                "countersign only looks on: nothing is enforced; what would be decided is noted in files `observed.jsonl` \
+                 below {}",
+                state.display()
+            ));
         }
         if !self.listen.ip().is_loopback() && !behind_tls {
             let what = format!("keys would pass {} in the clear", self.listen);
@@ -124,7 +149,8 @@ impl Serve {
             env: self.deciding.env.clone(),
             hold: self.hold,
             hide: self.hide_denied,
-            state: self.deciding.state_folder()?,
+            observe: self.observe,
+            state,
             decides,
         };
         let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
@@ -135,7 +161,7 @@ impl Serve {
                 _ = tokio::signal::ctrl_c() => {}
             }
         };
-        let served = serve::serve(listener, options, broker, pinning, stopped).await;
+        let served = serve::serve(listener, options, own, stopped).await;
         served.map_err(|error| Failure::unreachable(format!("the gateway ended: {error}")))?;
         Ok(ExitCode::SUCCESS)
     }
