@@ -225,6 +225,8 @@ pub struct RunLeftOff {
     pub inputs: u64,
     /// Earlier notes.
     pub notes: u64,
+    /// There is more still: one answer looks at 20,000 records of a run, its end not among them then.
+    pub at_least: bool,
 }
 
 /// A run, from what set it off to what it came to.

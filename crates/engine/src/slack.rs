@@ -129,6 +129,12 @@ impl Engine {
                  Slack id in your profile.",
             ));
         };
+        let (user, now) = (caller.actor.id.clone(), self.inner.clock.read().now);
+        if self.look(org, move |state| state.is_locked_out(&user, now)).await? {
+            return Ok(slack::whisper(
+                "Your keys were revoked, so nothing was decided. Ask an admin for a new one.",
+            ));
+        }
         if !self.is_low(org, shown.approval).await? {
             return Ok(slack::whisper(
                 "This request wants more assurance than Slack gives: open it in Countersign.",

@@ -320,8 +320,9 @@ fn in_words(run: &RunAnswer) -> String {
     if !run.complete {
         lines.push(String::new());
         let more = run.left_off.steps;
+        let at_least = if run.left_off.at_least { "at least " } else { "" };
         lines.push(format!(
-            "the run has {more} more actions, which are neither shown nor counted here"
+            "the run has {at_least}{more} more actions, which are neither shown nor counted here"
         ));
     }
     lines.join("\n")

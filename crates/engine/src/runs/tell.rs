@@ -20,6 +20,8 @@ use crate::error::EngineError;
 
 /// Records of a run that are read at once.
 const PAGE: usize = 500;
+/// Records of a run that one answer looks at.
+const RECORDS_AT_MOST: usize = 20_000;
 
 /// Actions of a run, in the order of the ledger, each with the place of the one that it comes from.
 #[derive(Default)]
@@ -148,7 +150,7 @@ impl Inner {
         mut told: impl FnMut(&Record) -> bool,
     ) -> Result<OfRun, EngineError> {
         let mut found = OfRun::default();
-        let mut from = 0;
+        let (mut from, mut read) = (0, 0);
         loop {
             let page = self.store.by_subject_page(org, run_subject(run), from, PAGE)?;
             for stored in &page {
@@ -158,7 +160,9 @@ impl Inner {
                     found.take(record);
                 }
             }
-            if page.len() < PAGE {
+            read += page.len();
+            found.left_off.at_least = page.len() == PAGE && read >= RECORDS_AT_MOST;
+            if page.len() < PAGE || found.left_off.at_least {
                 break;
             }
         }
@@ -208,6 +212,10 @@ impl Inner {
         let mut tree = Tree::default();
         for record in &found.ends {
             self.tell(&caller.org, record, &mut answer)?;
+        }
+        if found.left_off.at_least && answer.state == "open" && open.is_none() {
+            // Its end lies further on than was looked.
+            answer.state = "ended".to_owned();
         }
         for record in &found.decisions {
             if let Event::DecisionMade(e) = &record.event {

@@ -327,7 +327,10 @@ async fn what_is_told_of_a_run_is_bounded_and_says_what_it_leaves_off() {
     let shown = server.get(admin, &path).await.good();
     assert_eq!(shown["steps"].as_array().unwrap().len(), 2000);
     assert_eq!(shown["complete"], true);
-    assert_eq!(shown["left_off"], json!({ "steps": 0, "inputs": 0, "notes": 0 }));
+    assert_eq!(
+        shown["left_off"],
+        json!({ "steps": 0, "inputs": 0, "notes": 0, "at_least": false })
+    );
 
     for _ in 0..3 {
         acme.decide(&json!({ "action": "read", "run": run })).await;
@@ -346,11 +349,14 @@ async fn what_is_told_of_a_run_is_bounded_and_says_what_it_leaves_off() {
     assert_eq!(ended["steps"].as_array().unwrap().len(), 2000);
     assert_eq!(
         ended["left_off"],
-        json!({ "steps": 3, "inputs": 0, "notes": 0 }),
+        json!({ "steps": 3, "inputs": 0, "notes": 0, "at_least": false }),
         "an agent is told nothing of notes"
     );
     let shown = server.get(admin, &path).await.good();
-    assert_eq!(shown["left_off"], json!({ "steps": 3, "inputs": 0, "notes": 1 }));
+    assert_eq!(
+        shown["left_off"],
+        json!({ "steps": 3, "inputs": 0, "notes": 1, "at_least": false })
+    );
     let notes = shown["notes"].as_array().unwrap();
     assert_eq!(
         (notes.len(), &notes[199]["text"]),
