@@ -3,6 +3,7 @@
 mod candidate;
 mod circuit;
 mod observed;
+mod permit;
 mod request;
 mod rota;
 mod run;
@@ -12,14 +13,14 @@ use std::sync::Arc;
 
 use countersign_policy::{Action, Decimal};
 
-use crate::digest::{ActionDigest, Digest};
+use crate::digest::ActionDigest;
 use crate::event::{
     AgentDescribed, AgentRegistered, ApprovalLinked, Cause, ChannelRegistered, CredentialStored, Delivery, EpochOpened,
     Finding, HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope,
     SnapshotUploaded, ToolApproved, ToolRegistered, UserAdded,
 };
 use crate::ids::{
-    AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, OverrideId, PermitId, ReceiverId, ReviewId,
+    AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, OverrideId, ReceiverId, ReviewId,
 };
 use crate::record::{Actor, Commitment, Idempotency, Payload};
 use crate::redact::Kinds;
@@ -32,6 +33,7 @@ use crate::view::ActionView;
 pub use self::candidate::TryCandidate;
 pub use self::circuit::AboutCircuit;
 pub use self::observed::{Observe, ObservedCall};
+pub use self::permit::{Redeem, ReleaseCredential};
 pub use self::request::{BreakGlass, Edit, Practise, PractiseDue, Revise, Via, Viewing, Vote};
 pub use self::rota::{NewAbsence, NewOverride};
 pub use self::run::{AboutRun, EndRun, NewRun};
@@ -103,30 +105,6 @@ pub struct CloseReview {
     pub finding: Finding,
     /// What the person says.
     pub comment: Option<Sealed>,
-}
-
-/// A permit that is shown before its action runs.
-pub struct Redeem {
-    /// The permit; its signature was checked.
-    pub permit: PermitId,
-    /// Digest of what is about to run.
-    pub digest: Digest,
-    /// The agent that shows it, unless a gateway does.
-    pub agent: Option<Arc<str>>,
-    /// The stored form of the action, if another snapshot is live than the permit cites.
-    pub action: Option<Box<Action>>,
-}
-
-/// Asks for the credential of the tool that is about to run.
-pub struct ReleaseCredential {
-    /// The permit; its signature was checked.
-    pub permit: PermitId,
-    /// The stored form of the action, if another snapshot is live than the permit cites.
-    pub action: Option<Box<Action>>,
-    /// The only agent whose permits the caller may show, unless it is any.
-    pub agent: Option<Arc<str>>,
-    /// Which one; without it the only one that fits.
-    pub credential: Option<String>,
 }
 
 /// What happened after.

@@ -92,7 +92,7 @@ pub use self::lease::{LEASE_SECONDS, LEASE_SPAN, Lease, NewLease};
 pub use self::limit::{Circuit, CircuitStands, Circuits, LimitStands, LookedFor, Window, WindowStands, Windows};
 pub use self::link::OpenLink;
 pub use self::observed::{Coverage, Covered, DayCovered, OBSERVED_DAYS, Observed, Source, day_of, day_text};
-pub use self::open::{Key, Kill, OpenAlert, PendingDelivery, StoredSnapshot, Waiver};
+pub use self::open::{Key, Kill, OpenAlert, PendingDelivery, StoredSnapshot, User, Waiver};
 use self::open::{RefusalWindow, Remembered};
 pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
 pub use self::post_review::OpenReview;
@@ -181,28 +181,6 @@ pub struct Agent {
     /// When it last used what.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub uses: Uses,
-}
-
-/// A person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct User {
-    /// What the person answers for.
-    pub duties: Vec<String>,
-    /// Whom the person reports to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub manager: Option<String>,
-    /// Index of the record whose payload is the person's name and address.
-    pub profile: Option<u64>,
-    /// What the person may do in Countersign.
-    pub roles: Vec<String>,
-    /// The person does not vote until an admin says so.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub suspended: bool,
-    /// The person's teams.
-    pub teams: Vec<String>,
-    /// The person's time zone, IANA.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub zone: Option<String>,
 }
 
 /// A permit that can still be used.

@@ -39,6 +39,28 @@ impl Key {
     }
 }
 
+/// A person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// What the person answers for.
+    pub duties: Vec<String>,
+    /// Whom the person reports to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
+    /// Index of the record whose payload is the person's name and address.
+    pub profile: Option<u64>,
+    /// What the person may do in Countersign.
+    pub roles: Vec<String>,
+    /// The person does not vote until an admin says so.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub suspended: bool,
+    /// The person's teams.
+    pub teams: Vec<String>,
+    /// The person's time zone, IANA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+}
+
 /// A stored snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredSnapshot {
