@@ -16,12 +16,10 @@ use countersign_policy::{Action, Decimal};
 use crate::digest::ActionDigest;
 use crate::event::{
     AgentDescribed, AgentRegistered, ApprovalLinked, Cause, ChannelRegistered, CredentialStored, Delivery, EpochOpened,
-    Finding, HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope,
-    SnapshotUploaded, ToolApproved, ToolRegistered, UserAdded,
+    HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded,
+    ToolApproved, ToolRegistered, UserAdded,
 };
-use crate::ids::{
-    AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, OverrideId, ReceiverId, ReviewId,
-};
+use crate::ids::{AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, OverrideId, ReceiverId};
 use crate::record::{Actor, Commitment, Idempotency, Payload};
 use crate::redact::Kinds;
 use crate::retention::{Covered, Subject};
@@ -34,7 +32,7 @@ pub use self::candidate::TryCandidate;
 pub use self::circuit::AboutCircuit;
 pub use self::observed::{Observe, ObservedCall};
 pub use self::permit::{Redeem, ReleaseCredential};
-pub use self::request::{BreakGlass, Edit, Practise, PractiseDue, Revise, Via, Viewing, Vote};
+pub use self::request::{BreakGlass, CloseReview, Edit, Practise, PractiseDue, Revise, Via, Viewing, Vote};
 pub use self::rota::{NewAbsence, NewOverride};
 pub use self::run::{AboutRun, EndRun, NewRun};
 
@@ -93,18 +91,6 @@ pub struct SetMode {
     pub mode: Mode,
     /// Why.
     pub why: Option<Sealed>,
-}
-
-/// What a person found about an action that has run.
-pub struct CloseReview {
-    /// The review.
-    pub review: ReviewId,
-    /// Who looked.
-    pub user: String,
-    /// What was found.
-    pub finding: Finding,
-    /// What the person says.
-    pub comment: Option<Sealed>,
 }
 
 /// What happened after.

@@ -4,8 +4,8 @@ use countersign_policy::Action;
 
 use super::{Sealed, Submit};
 use crate::digest::{Digest, SALT_BYTES};
-use crate::event::{PracticeKind, Verb};
-use crate::ids::ApprovalId;
+use crate::event::{Finding, PracticeKind, Verb};
+use crate::ids::{ApprovalId, ReviewId};
 use crate::view::ActionView;
 
 /// A person's vote.
@@ -109,4 +109,16 @@ pub struct Practise {
     pub submit: Submit,
     /// Why it was made, and for a canary what a careful person finds in it.
     pub reason: Sealed,
+}
+
+/// What a person found about an action that has run.
+pub struct CloseReview {
+    /// The review.
+    pub review: ReviewId,
+    /// Who looked.
+    pub user: String,
+    /// What was found.
+    pub finding: Finding,
+    /// What the person says.
+    pub comment: Option<Sealed>,
 }
