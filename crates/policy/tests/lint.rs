@@ -210,7 +210,8 @@ fn folders(root: &Path, found: &mut Vec<PathBuf>) {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.is_dir())
     {
-        if path.ends_with("policies") {
+        // The starter packs are folders of documents themselves.
+        if path.ends_with("policies") && path.parent() != Some(&Path::new(ROOT).join("examples")) {
             found.push(path);
         } else {
             folders(&path, found);
