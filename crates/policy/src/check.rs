@@ -4,8 +4,8 @@ mod named;
 
 use std::collections::BTreeMap;
 
-use crate::condition::closest;
 use crate::condition::mentions::Against;
+use crate::condition::{Condition, closest};
 use crate::document::compliance::{FLOOR_DAYS, retention_days};
 use crate::document::{Organization, Place, RuleId};
 use crate::evaluate::reported;
@@ -106,13 +106,14 @@ pub(crate) fn calendars(snapshot: &mut Snapshot, problems: &mut Vec<Problem>) {
         .map(|calendar| &*calendar.name)
         .collect();
     let mut asks = false;
-    for (condition, place) in snapshot.conditions() {
+    let asking = |(condition, _): &(&Condition, _)| condition.reads().iter().any(|path| path == "open");
+    for (condition, place) in snapshot.conditions().filter(asking) {
+        asks = true;
         let mentions = condition
             .mentions()
             .into_iter()
             .filter(|mention| mention.root == Root::Open);
         for mention in mentions {
-            asks = true;
             let Against::Values(values) = mention.against else {
                 continue;
             };
@@ -178,7 +179,7 @@ pub(crate) fn warnings(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
         let help = "add a condition on something observed, such as `tool`, `args` or `agent`".to_owned();
         problems.push(problem(Severity::Warning, "reported_only", &id.place, message, help));
     };
-    let alone = |condition: &Option<crate::condition::Condition>| {
+    let alone = |condition: &Option<Condition>| {
         let reads = condition
             .as_ref()
             .map(|condition| condition.reads())

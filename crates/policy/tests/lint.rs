@@ -193,6 +193,16 @@ fn a_bound_is_in_a_currency_or_the_organization_says_which_is_its_own() {
 }
 
 #[test]
+fn a_bundle_that_takes_too_long_is_looked_at_in_part_and_says_so() {
+    let rules: String = (0..1600)
+        .map(|at| format!("- {{ condition: \"action == 'a{at}' || action == 'b{at}'\", decision: allow }}\n"))
+        .collect();
+    let start = std::time::Instant::now();
+    assert_eq!(codes(&[&gate(&rules)]), found("looked_at_in_part", "g"));
+    assert!(start.elapsed().as_secs() < 60);
+}
+
+#[test]
 fn every_finding_says_why_it_matters() {
     let (problem, _) = lint(&[&gate(
         "- { condition: \"action == 'a' && action == 'b'\", decision: deny }\n",
