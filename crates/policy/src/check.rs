@@ -4,12 +4,15 @@ mod named;
 
 use std::collections::BTreeMap;
 
-use crate::condition::closest;
+use crate::condition::mentions::Against;
+use crate::condition::{Condition, closest};
 use crate::document::compliance::{FLOOR_DAYS, retention_days};
 use crate::document::{Organization, Place, RuleId};
 use crate::evaluate::reported;
+use crate::facts::Root;
 use crate::problem::{Problem, Severity};
 use crate::snapshot::Snapshot;
+use crate::value::Value;
 use crate::verdict::Decision;
 
 pub(crate) use self::named::routes;
@@ -97,6 +100,40 @@ pub(crate) fn modes(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
     }
 }
 
+/// A calendar that a condition names and no document defines would never be open, and a denial never heard.
+pub(crate) fn calendars(snapshot: &mut Snapshot, problems: &mut Vec<Problem>) {
+    let known: Vec<&str> = (snapshot.organization.iter().flat_map(|it| it.calendars()))
+        .map(|calendar| &*calendar.name)
+        .collect();
+    let mut asks = false;
+    let asking = |(condition, _): &(&Condition, _)| condition.reads().iter().any(|path| path == "open");
+    for (condition, place) in snapshot.conditions().filter(asking) {
+        asks = true;
+        let mentions = condition
+            .mentions()
+            .into_iter()
+            .filter(|mention| mention.root == Root::Open);
+        for mention in mentions {
+            let Against::Values(values) = mention.against else {
+                continue;
+            };
+            let named = values.iter().filter_map(|value| match value {
+                Value::List(items) => items.first()?.as_str(),
+                _ => None,
+            });
+            for name in named.filter(|name| !known.contains(name)) {
+                let help = match closest(name, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "add it to the organization's `calendars:`".to_owned(),
+                };
+                let message = format!("no document defines the calendar `{name}`");
+                problems.push(problem(Severity::Error, "unknown_name", place, message, help));
+            }
+        }
+    }
+    snapshot.asks_calendars = asks;
+}
+
 /// Warnings about names that nobody defines and grants that rest on what agents say.
 pub(crate) fn warnings(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
     let known = snapshot.organization.as_ref().map(|organization| &organization.names);
@@ -142,7 +179,7 @@ pub(crate) fn warnings(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
         let help = "add a condition on something observed, such as `tool`, `args` or `agent`".to_owned();
         problems.push(problem(Severity::Warning, "reported_only", &id.place, message, help));
     };
-    let alone = |condition: &Option<crate::condition::Condition>| {
+    let alone = |condition: &Option<Condition>| {
         let reads = condition
             .as_ref()
             .map(|condition| condition.reads())

@@ -117,7 +117,7 @@ pub(crate) fn with_scene<T>(
         (Counts::Raised, Some(raised)) => raised,
         (Counts::Raised, None) | (Counts::AsItIs, _) => tool,
     });
-    let seen = Seen::new(action, tool, ctx);
+    let seen = Seen::new(action, tool, snapshot.open_at(ctx.now), ctx);
     let mut facts = seen.facts(action, tool, ctx);
     facts.watch(hidden);
     let mandate = snapshot.mandates.get(ctx.agent_id);

@@ -51,6 +51,8 @@ pub enum Root {
     Reads,
     /// The decision's time.
     Now,
+    /// Names of calendars that are open at that time.
+    Open,
 }
 
 /// The label of content from outside, which nobody in the organization has vouched for.
@@ -58,7 +60,7 @@ pub const OUTSIDE: &str = "outside";
 
 impl Root {
     /// Every root, in the order of their discriminants.
-    pub const ALL: [Root; 22] = [
+    pub const ALL: [Root; 23] = [
         Root::Agent,
         Root::Action,
         Root::Tool,
@@ -81,6 +83,7 @@ impl Root {
         Root::Model,
         Root::Reads,
         Root::Now,
+        Root::Open,
     ];
 
     /// How a condition spells it.
@@ -108,6 +111,7 @@ impl Root {
             Root::Model => "model",
             Root::Reads => "reads",
             Root::Now => "now",
+            Root::Open => "open",
         }
     }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::condition::reach::part;
-use crate::condition::region::{Part, Region};
+use crate::condition::region::{Effort, Part, Region};
 use crate::document::Place;
 use crate::facts::Root;
 use crate::problem::{Problem, Severity};
@@ -94,6 +94,25 @@ pub(crate) fn lint(snapshot: &Snapshot) -> Vec<Problem> {
     found.sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
     found.dedup();
     found
+}
+
+/// Most pairs of cases that are looked at in one bundle: a second or two.
+const MOST_EFFORT: u64 = 2_000_000;
+
+/// What every rule is looked at with.
+struct Ground {
+    /// What parts of conditions can be.
+    world: BTreeMap<Part, Region>,
+    effort: Effort,
+}
+
+impl Ground {
+    fn of(snapshot: &Snapshot) -> Ground {
+        Ground {
+            world: world(snapshot),
+            effort: Effort::new(MOST_EFFORT),
+        }
+    }
 }
 
 /// What conditions can see of things that the bundle itself settles.

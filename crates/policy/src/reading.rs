@@ -1,6 +1,8 @@
 //! What an author can ask of a snapshot before anybody decides by it.
 
 use crate::action::Action;
+use crate::condition::Condition;
+use crate::document::Place;
 use crate::evaluate::counter::{self, Counterfactual};
 use crate::evaluate::coverage::{self, Tried};
 use crate::evaluate::explain::Trace;
@@ -9,6 +11,7 @@ use crate::facts::Context;
 use crate::lint;
 use crate::problem::Problem;
 use crate::snapshot::Snapshot;
+use crate::value::Value;
 use crate::verdict::{Decision, Reason};
 
 /// Why a test of the bundle gets the answer that it gets.
@@ -24,6 +27,28 @@ pub struct ExplainedTest {
 }
 
 impl Snapshot {
+    /// Every condition, with where its rule stands.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = (&Condition, &Place)> {
+        let rules = self.gates.iter().flat_map(|gate| &gate.rules);
+        let mandates = || self.mandates.values();
+        let permissions = mandates().flat_map(|mandate| &mandate.permissions);
+        let escalations = mandates().flat_map(|mandate| &mandate.escalations);
+        let of_rules = rules.filter_map(|rule| Some((rule.condition.as_ref()?, &rule.id.place)));
+        let of_permissions = permissions.filter_map(|it| Some((it.condition.as_ref()?, &it.id.place)));
+        let of_escalations = escalations.filter_map(|it| Some((it.trigger.condition()?, &it.id.place)));
+        of_rules.chain(of_permissions).chain(of_escalations)
+    }
+
+    /// Names of calendars that are open, where a condition asks for them.
+    pub(crate) fn open_at(&self, now: i64) -> Vec<Value> {
+        if !self.asks_calendars {
+            return Vec::new();
+        }
+        let calendars = self.organization.iter().flat_map(|it| it.calendars());
+        let open = calendars.filter(|calendar| calendar.is_open(now));
+        open.map(|calendar| Value::from(&*calendar.name)).collect()
+    }
+
     /// Explains the test of that name, the first one if there are several.
     pub fn explain_test(&self, name: &str) -> Option<ExplainedTest> {
         let case = self.tests.iter().find(|case| case.name == name)?;

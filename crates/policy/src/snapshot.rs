@@ -61,6 +61,8 @@ pub struct Snapshot {
     pub(crate) rates: Option<Rates>,
     pub(crate) tests: Vec<Case>,
     pub(crate) known: Known,
+    /// A condition asks which calendars are open.
+    pub(crate) asks_calendars: bool,
 }
 
 /// A tool that a gateway may let through for a while without a lease.
@@ -113,6 +115,7 @@ impl Snapshot {
             rates: None,
             tests: Vec::new(),
             known: Known::default(),
+            asks_calendars: false,
             files: Vec::new(),
         };
         for document in documents {
@@ -149,6 +152,7 @@ impl Snapshot {
         check::routes(&snapshot, &mut problems);
         check::warnings(&snapshot, &mut problems);
         snapshot.index();
+        check::calendars(&mut snapshot, &mut problems);
         problems.sort_by(|a, b| (&a.file, a.span.start, a.code).cmp(&(&b.file, b.span.start, b.code)));
         match problems.iter().any(|problem| problem.severity == Severity::Error) {
             true => Err(problems),

@@ -79,3 +79,10 @@ fn the_pack_for_health_care_holds() {
 fn the_pack_for_sales_holds() {
     holds("sales");
 }
+
+#[test]
+fn the_models_of_risk_hold() {
+    for name in ["three-tiers", "five-tiers", "risk-matrix"] {
+        holds(name);
+    }
+}

@@ -12,8 +12,7 @@ pub const LONGEST_WAIT: Span = Span::days(1100);
 
 /// Whether an office is open.
 pub fn is_open(calendar: &Calendar, at: Time) -> bool {
-    let holiday = |date| calendar.holidays.contains(&date);
-    wall::within(&calendar.hours, wall::wall(&calendar.zone, at), holiday)
+    calendar.is_open(at.0)
 }
 
 /// The instant at which `span` of business hours has passed since `from`; [`LONGEST_WAIT`] after it at the latest.

@@ -69,16 +69,7 @@ pub(super) fn turn_that_applies<'a>(layer: &'a Layer, zone: &TimeZone, at: Time)
 
 /// Whether the wall clock shows one of these hours, which do not begin on a holiday.
 pub(super) fn within(hours: &Hours, wall: DateTime, holiday: impl Fn(Date) -> bool) -> bool {
-    let minute = u16::from(wall.hour().unsigned_abs()) * 60 + u16::from(wall.minute().unsigned_abs());
-    let begins = |date: Date| {
-        let weekday = usize::from(date.weekday().to_monday_zero_offset().unsigned_abs());
-        hours.days.get(weekday) == Some(&true) && !holiday(date)
-    };
-    let today = begins(wall.date());
-    if !hours.over_midnight() {
-        return today && (hours.from..hours.to).contains(&minute);
-    }
-    (today && minute >= hours.from) || (minute < hours.to && wall.date().yesterday().is_ok_and(begins))
+    hours.hold(wall, holiday)
 }
 
 /// Adds every instant between two at which hours may begin or end, and some at which they do not.

@@ -167,7 +167,7 @@ fn declared(root: Root) -> Field {
         }
         Root::Action | Root::Access => Field::always(Type::String),
         Root::Args => Field::always(any_map),
-        Root::Pii | Root::Reads => Field::always(Type::List(Arc::new(Type::String))),
+        Root::Open | Root::Pii | Root::Reads => Field::always(Type::List(Arc::new(Type::String))),
         Root::Now => Field::always(Type::Timestamp),
         Root::Env | Root::Currency => Field::optional(Type::String),
         Root::Amount | Root::EstimatedCost | Root::Confidence => Field::optional(Type::Number),

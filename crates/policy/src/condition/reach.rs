@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Condition;
 use super::node::{Base, Node, Path, Search};
-use super::region::{Cases, Region};
+use super::region::{Cases, Effort, Region};
 use super::syntax::Order;
 use crate::facts::Root;
 use crate::value::Value;
@@ -21,19 +21,19 @@ pub(crate) struct Outlook {
 
 impl Condition {
     /// When it holds.
-    pub(crate) fn outlook(&self) -> Outlook {
-        outlook(&self.node)
+    pub(crate) fn outlook(&self, effort: &Effort) -> Outlook {
+        outlook(&self.node, effort)
     }
 
     /// The same of the operands of the outermost `&&`, each with its text.
-    pub(crate) fn outlooks(&self) -> Vec<(&str, Outlook)> {
+    pub(crate) fn outlooks(&self, effort: &Effort) -> Vec<(&str, Outlook)> {
         let nodes: Vec<&Node> = match &self.node {
             Node::And(nodes) => nodes.iter().collect(),
             node => vec![node],
         };
         let text = |range: &std::ops::Range<usize>| self.source.get(range.clone()).unwrap_or_default();
         let texts = self.operands.iter().map(text);
-        texts.zip(nodes.into_iter().map(outlook)).collect()
+        texts.zip(nodes.into_iter().map(|node| outlook(node, effort))).collect()
     }
 }
 
@@ -116,7 +116,7 @@ fn split(of: impl Fn(Region) -> Cases, yes: Region, no: Region) -> Outlook {
     }
 }
 
-fn outlook(node: &Node) -> Outlook {
+fn outlook(node: &Node, effort: &Effort) -> Outlook {
     match node {
         Node::Constant(Value::Bool(truth)) => {
             let (mut yes, mut no) = (Cases::maybe(), Cases::never());
@@ -127,25 +127,25 @@ fn outlook(node: &Node) -> Outlook {
             Outlook { yes, no, error }
         }
         Node::Not(inner) => {
-            let Outlook { yes, no, error } = outlook(inner);
+            let Outlook { yes, no, error } = outlook(inner, effort);
             Outlook {
                 yes: no,
                 no: yes,
                 error,
             }
         }
-        Node::And(nodes) => all(nodes.iter().map(outlook)),
+        Node::And(nodes) => all(nodes.iter().map(|node| outlook(node, effort)), effort),
         Node::Or(nodes) => {
             // Neither of them is true where all of them are false.
             let turned = nodes.iter().map(|node| {
-                let Outlook { yes, no, error } = outlook(node);
+                let Outlook { yes, no, error } = outlook(node, effort);
                 Outlook {
                     yes: no,
                     no: yes,
                     error,
                 }
             });
-            let Outlook { yes, no, error } = all(turned);
+            let Outlook { yes, no, error } = all(turned, effort);
             Outlook {
                 yes: no,
                 no: yes,
@@ -154,11 +154,14 @@ fn outlook(node: &Node) -> Outlook {
         }
         Node::If(parts) => {
             let [test, then, other] = &**parts;
-            let (test, then, other) = (outlook(test), outlook(then), outlook(other));
+            let (test, then, other) = (outlook(test, effort), outlook(then, effort), outlook(other, effort));
             Outlook {
-                yes: test.yes.and(&then.yes).or(test.no.and(&other.yes)),
-                no: test.yes.and(&then.no).or(test.no.and(&other.no)),
-                error: test.error.or(test.yes.and(&then.error)).or(test.no.and(&other.error)),
+                yes: test.yes.and(&then.yes, effort).or(test.no.and(&other.yes, effort)),
+                no: test.yes.and(&then.no, effort).or(test.no.and(&other.no, effort)),
+                error: test
+                    .error
+                    .or(test.yes.and(&then.error, effort))
+                    .or(test.no.and(&other.error, effort)),
             }
         }
         Node::PathIs(path, text, negated) => {
@@ -217,16 +220,16 @@ fn truth(node: &Node) -> Outlook {
 }
 
 /// `&&` over parts: an error of one is absorbed where another is false.
-fn all(parts: impl Iterator<Item = Outlook>) -> Outlook {
+fn all(parts: impl Iterator<Item = Outlook>, effort: &Effort) -> Outlook {
     let mut sum = Outlook {
         yes: Cases::maybe(),
         no: Cases::never(),
         error: Cases::never(),
     };
     for part in parts {
-        let error = sum.error.and(&part.yes.clone().or(part.error.clone()));
-        sum.error = error.or(sum.yes.and(&part.error));
-        sum.yes = sum.yes.and(&part.yes);
+        let error = sum.error.and(&part.yes.clone().or(part.error.clone()), effort);
+        sum.error = error.or(sum.yes.and(&part.error, effort));
+        sum.yes = sum.yes.and(&part.yes, effort);
         sum.no = sum.no.or(part.no);
     }
     sum

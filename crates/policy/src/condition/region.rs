@@ -3,6 +3,7 @@
 //! A region holds at least the values that it stands for. So an empty one is a proof: no value is in it. One that is not
 //! empty proves nothing.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
@@ -10,8 +11,33 @@ use rust_decimal::Decimal;
 
 use super::syntax::Order;
 
+/// How many pairs of cases may still be looked at. Once that is used up, everything counts as possible.
+#[derive(Debug)]
+pub(crate) struct Effort {
+    left: Cell<u64>,
+}
+
+impl Effort {
+    /// So many pairs.
+    pub(crate) fn new(pairs: u64) -> Self {
+        Effort { left: Cell::new(pairs) }
+    }
+
+    /// Takes something away; false once nothing is left.
+    pub(crate) fn spend(&self, pairs: usize) -> bool {
+        let left = self.left.get().saturating_sub(pairs as u64);
+        self.left.set(left);
+        left > 0
+    }
+
+    /// Whether all of it is used up.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.left.get() == 0
+    }
+}
+
 /// Most cases that are looked at one by one. Beyond that everything counts as possible.
-const MOST_CASES: usize = 64;
+const MOST_CASES: usize = 32;
 
 /// Numbers between two ends, of which some may be left out, or only some be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -385,8 +411,8 @@ impl Cases {
     }
 
     /// Both at the same time.
-    pub(crate) fn and(&self, other: &Cases) -> Cases {
-        if self.0.len().saturating_mul(other.0.len()) > MOST_CASES * MOST_CASES {
+    pub(crate) fn and(&self, other: &Cases, effort: &Effort) -> Cases {
+        if !effort.spend(self.0.len().saturating_mul(other.0.len()).max(1)) {
             // Leaving one demand out leaves more possible, never less.
             return if self.0.len() <= other.0.len() {
                 self.clone()

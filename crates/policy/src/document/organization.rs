@@ -176,6 +176,11 @@ impl Organization {
         self.schedules.values()
     }
 
+    /// Every calendar, by name.
+    pub fn calendars(&self) -> impl Iterator<Item = &Calendar> {
+        self.calendars.values()
+    }
+
     /// The calendar called `name`.
     pub fn calendar(&self, name: &str) -> Option<&Calendar> {
         self.calendars.get(name)

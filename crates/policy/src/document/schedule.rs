@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
@@ -71,9 +72,32 @@ pub struct Calendar {
 }
 
 impl Hours {
+    /// Whether a clock on the wall shows one of these hours, which do not begin on a holiday.
+    pub fn hold(&self, wall: DateTime, holiday: impl Fn(Date) -> bool) -> bool {
+        let minute = u16::from(wall.hour().unsigned_abs()) * 60 + u16::from(wall.minute().unsigned_abs());
+        let begins = |date: Date| {
+            let weekday = usize::from(date.weekday().to_monday_zero_offset().unsigned_abs());
+            self.days.get(weekday) == Some(&true) && !holiday(date)
+        };
+        let today = begins(wall.date());
+        if !self.over_midnight() {
+            return today && (self.from..self.to).contains(&minute);
+        }
+        (today && minute >= self.from) || (minute < self.to && wall.date().yesterday().is_ok_and(begins))
+    }
+
     /// Whether they run over midnight.
     pub fn over_midnight(&self) -> bool {
         self.to <= self.from
+    }
+}
+
+impl Calendar {
+    /// Whether the office is open, at so many microseconds since 1970.
+    pub fn is_open(&self, at: i64) -> bool {
+        let edge = if at < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        let wall = self.zone.to_datetime(Timestamp::from_microsecond(at).unwrap_or(edge));
+        self.hours.hold(wall, |date| self.holidays.contains(&date))
     }
 }
 

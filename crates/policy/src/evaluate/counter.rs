@@ -22,10 +22,10 @@ use crate::value::Value;
 use crate::verdict::{Decision, Verdict};
 
 /// Most evaluations that one question may take.
-const MOST_TRIED: usize = 3_000;
+const MOST_TRIED: usize = 800;
 /// Most values that are tried alone, and most of them that are tried together.
 const MOST_VALUES: usize = 200;
-const MOST_TOGETHER: usize = 48;
+const MOST_TOGETHER: usize = 24;
 /// Most things that are changed at once.
 const MOST_CHANGES: usize = 3;
 

@@ -34,7 +34,8 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub(crate) fn new(action: &Action, tool: Option<&Tool>, ctx: &Context<'_>) -> Self {
+    /// `open` are names of calendars that are open.
+    pub(crate) fn new(action: &Action, tool: Option<&Tool>, open: Vec<Value>, ctx: &Context<'_>) -> Self {
         let text = |text: &Option<String>| text.as_deref().map(Value::from);
         let map = |entries: Vec<(&str, Option<Value>)>| {
             let present = entries
@@ -85,6 +86,7 @@ impl Seen {
             (Root::Run, run),
             (Root::Reads, Some(reads)),
             (Root::Now, Some(Value::Timestamp(ctx.now))),
+            (Root::Open, Some(Value::List(open))),
         ];
         Seen {
             values: entries

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::Findings;
+use crate::condition::closest;
 use crate::condition::mentions::{Against, Mention};
-use crate::condition::{Condition, closest};
+use crate::document::RuleId;
 use crate::document::selector::Pattern;
-use crate::document::{Place, RuleId};
 use crate::facts::Root;
 
 pub(super) fn look(findings: &mut Findings<'_>) {
@@ -155,19 +155,6 @@ fn teams(findings: &mut Findings<'_>) {
     }
 }
 
-/// Every condition, with where its rule stands.
-fn conditions<'s>(findings: &Findings<'s>) -> Vec<(&'s Condition, &'s Place)> {
-    let snapshot = findings.snapshot;
-    let rules = snapshot.gates.iter().flat_map(|gate| &gate.rules);
-    let mandates = || snapshot.mandates.values();
-    let permissions = mandates().flat_map(|mandate| &mandate.permissions);
-    let escalations = mandates().flat_map(|mandate| &mandate.escalations);
-    let of_rules = rules.filter_map(|rule| Some((rule.condition.as_ref()?, &rule.id.place)));
-    let of_permissions = permissions.filter_map(|it| Some((it.condition.as_ref()?, &it.id.place)));
-    let of_escalations = escalations.filter_map(|it| Some((it.trigger.condition()?, &it.id.place)));
-    of_rules.chain(of_permissions).chain(of_escalations).collect()
-}
-
 /// Classes, tools, teams and agents that conditions compare with and nobody has.
 fn in_conditions(findings: &mut Findings<'_>) {
     let snapshot = findings.snapshot;
@@ -185,7 +172,7 @@ fn in_conditions(findings: &mut Findings<'_>) {
         .map(|(name, _)| name.as_str())
         .collect();
     let agents: BTreeSet<&str> = snapshot.mandates.keys().map(String::as_str).collect();
-    for (condition, place) in conditions(findings) {
+    for (condition, place) in snapshot.conditions() {
         for Mention { root, keys, against } in condition.mentions() {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             let (code, what, known) = match (root, keys.as_slice()) {

@@ -1,68 +1,51 @@
 //! Rules that never speak, that another one always outdoes, or that leave nothing to grant.
 
-use std::collections::BTreeMap;
-
 use super::speaks::Speaks;
-use super::{Findings, world};
+use super::{Findings, Ground};
 use crate::condition::reach::part;
-use crate::condition::region::{Cases, Part, Region};
+use crate::condition::region::{Cases, Region};
 use crate::document::mandate::Mandate;
 use crate::document::tools::TIERS;
 use crate::evaluate::one_line;
 use crate::facts::Root;
 use crate::verdict::Decision;
 
-/// Most work that holding rules against each other may take: beyond that it is said that they were looked at in part.
-const MOST_WORK: usize = 20_000_000;
-/// What a pair takes that has to be looked at closely.
-const PAIR: usize = 200;
-
 pub(super) fn look(findings: &mut Findings<'_>) {
     let snapshot = findings.snapshot;
-    let world = world(snapshot);
+    let ground = Ground::of(snapshot);
     let gates: Vec<Speaks<'_>> = snapshot
         .gates
         .iter()
-        .flat_map(|gate| Speaks::of_gate(gate, &world))
+        .flat_map(|gate| Speaks::of_gate(gate, &ground))
         .collect();
     for rule in &gates {
-        never(findings, rule, &world);
+        never(findings, rule, &ground);
     }
-    let mut work = Work { left: MOST_WORK };
-    among(findings, &gates, &gates, &mut work);
+    among(findings, &gates, &gates, &ground);
     for mandate in snapshot.mandates.values() {
-        let own = Speaks::of_mandate(mandate, &world);
+        let own = Speaks::of_mandate(mandate, &ground);
         for rule in &own {
-            if never(findings, rule, &world) && rule.permits {
-                outside(findings, mandate, rule, &world);
+            if never(findings, rule, &ground) && rule.permits {
+                outside(findings, mandate, rule, &ground);
             }
         }
-        among(findings, &own, &own, &mut work);
-        among(findings, &own, &gates, &mut work);
+        among(findings, &own, &own, &ground);
+        among(findings, &own, &gates, &ground);
     }
-    if work.left == 0
-        && let Some(rule) = gates.first()
+    if ground.effort.is_spent()
+        && let Some(id) = snapshot
+            .gate_ids()
+            .chain(snapshot.mandates.values().map(|mandate| &mandate.id))
+            .next()
     {
         let message = "there are too many rules to hold all of them against each other".to_owned();
         let help = "give gates an `on:`, so that fewer rules can be about the same action".to_owned();
-        findings.at(&rule.id.place, "looked_at_in_part", message, help);
-    }
-}
-
-/// How much may still be looked at.
-struct Work {
-    left: usize,
-}
-
-impl Work {
-    fn spend(&mut self, units: usize) -> bool {
-        self.left = self.left.saturating_sub(units);
-        self.left > 0
+        findings.at(&id.place, "looked_at_in_part", message, help);
     }
 }
 
 /// Reports a rule that never speaks, or whose condition never fails. Returns whether it may speak.
-fn never(findings: &mut Findings<'_>, rule: &Speaks<'_>, world: &BTreeMap<Part, Region>) -> bool {
+fn never(findings: &mut Findings<'_>, rule: &Speaks<'_>, ground: &Ground) -> bool {
     let place = &rule.id.place;
     if rule.selects.is_never() {
         let message = format!(
@@ -79,7 +62,7 @@ fn never(findings: &mut Findings<'_>, rule: &Speaks<'_>, world: &BTreeMap<Part, 
     }
     let Some(condition) = rule.condition else { return true };
     if rule.holds.is_never() {
-        let (words, message) = why_never(rule, world);
+        let (words, message) = why_never(rule, ground);
         let (code, help) = match rule.fails.is_never() {
             true => ("unreachable", "change one of them, or remove the rule"),
             false => (
@@ -90,8 +73,8 @@ fn never(findings: &mut Findings<'_>, rule: &Speaks<'_>, world: &BTreeMap<Part, 
         findings.about(place, &words, code, message, help.to_owned());
         return false;
     }
-    let outlook = condition.outlook();
-    if outlook.no.within(world).is_never() && !condition.reads().is_empty() {
+    let outlook = condition.outlook(&ground.effort);
+    if outlook.no.within(&ground.world).is_never() && !condition.reads().is_empty() {
         let message = format!("`{}` is never false", one_line(condition.source()));
         let help = "mend the condition, or leave it out if the rule always applies";
         findings.about(place, condition.source(), "never_false", message, help.to_owned());
@@ -100,22 +83,28 @@ fn never(findings: &mut Findings<'_>, rule: &Speaks<'_>, world: &BTreeMap<Part, 
 }
 
 /// The part of a condition that cannot hold, and what keeps it from that.
-fn why_never(rule: &Speaks<'_>, world: &BTreeMap<Part, Region>) -> (String, String) {
-    let condition = rule.condition.map(|condition| condition.outlooks()).unwrap_or_default();
+fn why_never(rule: &Speaks<'_>, ground: &Ground) -> (String, String) {
+    let condition = rule
+        .condition
+        .map(|condition| condition.outlooks(&ground.effort))
+        .unwrap_or_default();
     let mut before: Vec<(&str, Cases)> = Vec::new();
     for (text, outlook) in condition {
-        let yes = outlook.yes.within(world);
+        let yes = outlook.yes.within(&ground.world);
         let shown = one_line(text);
         if yes.is_never() {
             return (text.to_owned(), format!("`{shown}` can never hold"));
         }
-        if rule.selects.and(&yes).is_never() {
+        if rule.selects.and(&yes, &ground.effort).is_never() {
             return (
                 text.to_owned(),
                 format!("`{shown}` never holds for what the rule is about"),
             );
         }
-        if let Some((other, _)) = before.iter().find(|(_, other)| other.and(&yes).is_never()) {
+        if let Some((other, _)) = before
+            .iter()
+            .find(|(_, other)| other.and(&yes, &ground.effort).is_never())
+        {
             let other = one_line(other);
             return (text.to_owned(), format!("`{other}` and `{shown}` can never both hold"));
         }
@@ -126,10 +115,10 @@ fn why_never(rule: &Speaks<'_>, world: &BTreeMap<Part, Region>) -> (String, Stri
 }
 
 /// Holds rules against others that may outdo them.
-fn among(findings: &mut Findings<'_>, rules: &[Speaks<'_>], others: &[Speaks<'_>], work: &mut Work) {
+fn among(findings: &mut Findings<'_>, rules: &[Speaks<'_>], others: &[Speaks<'_>], ground: &Ground) {
     for rule in rules.iter().filter(|rule| !rule.holds.is_never()) {
         for other in others {
-            if !work.spend(1) {
+            if !ground.effort.spend(1) {
                 return;
             }
             let stricter = outdoes(rule, other);
@@ -139,14 +128,11 @@ fn among(findings: &mut Findings<'_>, rules: &[Speaks<'_>], others: &[Speaks<'_>
             if std::ptr::eq(rule.id, other.id) || !(stricter || limited) {
                 continue;
             }
-            if !work.spend(PAIR) {
-                return;
-            }
-            if stricter && rule.holds.and(&other.silent).is_never() {
-                shadowed(findings, rule, other);
+            if stricter && rule.holds.and(&other.silent, &ground.effort).is_never() {
+                shadowed(findings, rule, other, ground);
                 break;
             }
-            if limited && leave_nothing(findings, rule, other) {
+            if limited && leave_nothing(findings, rule, other, ground) {
                 break;
             }
         }
@@ -154,9 +140,11 @@ fn among(findings: &mut Findings<'_>, rules: &[Speaks<'_>], others: &[Speaks<'_>
 }
 
 /// Reports constraints of two rules that leave nothing in common, where one of them never applies without the other.
-fn leave_nothing(findings: &mut Findings<'_>, rule: &Speaks<'_>, other: &Speaks<'_>) -> bool {
+fn leave_nothing(findings: &mut Findings<'_>, rule: &Speaks<'_>, other: &Speaks<'_>, ground: &Ground) -> bool {
     let apart = apart(findings, rule, other);
-    let alone = rule.holds.and(&other.silent.clone().or(other.fails.clone()));
+    let alone = rule
+        .holds
+        .and(&other.silent.clone().or(other.fails.clone()), &ground.effort);
     if apart.is_empty() || !alone.is_never() {
         return false;
     }
@@ -184,7 +172,7 @@ fn outdoes(rule: &Speaks<'_>, other: &Speaks<'_>) -> bool {
     }
 }
 
-fn shadowed(findings: &mut Findings<'_>, rule: &Speaks<'_>, other: &Speaks<'_>) {
+fn shadowed(findings: &mut Findings<'_>, rule: &Speaks<'_>, other: &Speaks<'_>, ground: &Ground) {
     let place = &other.id.place;
     let at = format!("{}, line {}", place.file, place.line);
     let source = other.id.source();
@@ -193,7 +181,7 @@ fn shadowed(findings: &mut Findings<'_>, rule: &Speaks<'_>, other: &Speaks<'_>) 
         Decision::Deny => other.silent.clone(),
         _ => other.silent.clone().or(other.holds.clone()),
     };
-    let wholly = rule.fails.and(&spared).is_never();
+    let wholly = rule.fails.and(&spared, &ground.effort).is_never();
     if rule.permits {
         let message = format!("what `{}` allows, `{source}` always denies", rule.id.source());
         let help = format!("change either; the denial is in {at}");
@@ -219,13 +207,13 @@ fn apart(findings: &Findings<'_>, rule: &Speaks<'_>, other: &Speaks<'_>) -> Vec<
 }
 
 /// What a mandate allows outside of its own bounds.
-fn outside(findings: &mut Findings<'_>, mandate: &Mandate, rule: &Speaks<'_>, world: &BTreeMap<Part, Region>) {
+fn outside(findings: &mut Findings<'_>, mandate: &Mandate, rule: &Speaks<'_>, ground: &Ground) {
     if let Some(environments) = &mandate.environments {
         let env = Cases::of(
             &part(Root::Env, &[]),
             Region::text_of(environments.iter().cloned(), true),
         );
-        if rule.holds.and(&env).within(world).is_never() {
+        if rule.holds.and(&env, &ground.effort).within(&ground.world).is_never() {
             let message = format!("`{}` holds in none of the mandate's environments", rule.id.source());
             let help = "add the environment to `environments:`, or mend the condition".to_owned();
             findings.at(&rule.id.place, "always_denied", message, help);

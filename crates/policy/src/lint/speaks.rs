@@ -1,10 +1,9 @@
 //! When a rule speaks, as far as that can be told without an action.
 
-use std::collections::BTreeMap;
-
+use super::Ground;
 use crate::condition::Condition;
 use crate::condition::reach::{Outlook, part};
-use crate::condition::region::{Cases, Part, Region};
+use crate::condition::region::{Cases, Region};
 use crate::constraint::Constraints;
 use crate::document::RuleId;
 use crate::document::gate::{self, Gate};
@@ -69,47 +68,48 @@ fn sometimes(name: &str, pattern: Option<&Pattern>) -> (Cases, Cases) {
     }
 }
 
-fn both(left: (Cases, Cases), right: (Cases, Cases)) -> (Cases, Cases) {
-    (left.0.and(&right.0), left.1.or(right.1))
+fn both(left: (Cases, Cases), right: (Cases, Cases), ground: &Ground) -> (Cases, Cases) {
+    (left.0.and(&right.0, &ground.effort), left.1.or(right.1))
 }
 
-fn tool(pattern: Option<&Pattern>) -> (Cases, Cases) {
+fn tool(pattern: Option<&Pattern>, ground: &Ground) -> (Cases, Cases) {
     let (yes, no) = sometimes(NAMED_TOOL, pattern);
     let (id, _) = sometimes(&part(Root::Tool, &["id"]), pattern);
-    (yes.and(&id), no)
+    (yes.and(&id, &ground.effort), no)
 }
 
-fn agent(pattern: Option<&Pattern>) -> (Cases, Cases) {
+fn agent(pattern: Option<&Pattern>, ground: &Ground) -> (Cases, Cases) {
     let (yes, no) = always(ACTOR, pattern);
     let (id, _) = always(&part(Root::Agent, &["id"]), pattern);
-    (yes.and(&id), no)
+    (yes.and(&id, &ground.effort), no)
 }
 
-fn selector(selector: &Selector) -> (Cases, Cases) {
+fn selector(selector: &Selector, ground: &Ground) -> (Cases, Cases) {
     let parts = [
-        agent(selector.agent.as_ref()),
+        agent(selector.agent.as_ref(), ground),
         always(&part(Root::Action, &[]), selector.action.as_ref()),
-        tool(selector.tool.as_ref()),
+        tool(selector.tool.as_ref(), ground),
         sometimes(&part(Root::Env, &[]), selector.env.as_ref()),
         sometimes(&part(Root::Resource, &["type"]), selector.resource.as_ref()),
         sometimes(&part(Root::Tool, &["class"]), selector.class.as_ref()),
     ];
-    parts.into_iter().fold((Cases::maybe(), Cases::never()), both)
+    let all = (Cases::maybe(), Cases::never());
+    parts.into_iter().fold(all, |all, part| both(all, part, ground))
 }
 
-fn on(gate: &Gate) -> (Cases, Cases) {
+fn on(gate: &Gate, ground: &Ground) -> (Cases, Cases) {
     if gate.on.is_empty() {
         return (Cases::maybe(), Cases::never());
     }
-    let entries = gate.on.iter().map(selector);
+    let entries = gate.on.iter().map(|entry| selector(entry, ground));
     entries.fold((Cases::never(), Cases::maybe()), |(yes, no), entry| {
-        (yes.or(entry.0), no.and(&entry.1))
+        (yes.or(entry.0), no.and(&entry.1, &ground.effort))
     })
 }
 
-fn outlook(condition: Option<&Condition>) -> Outlook {
+fn outlook(condition: Option<&Condition>, ground: &Ground) -> Outlook {
     match condition {
-        Some(condition) => condition.outlook(),
+        Some(condition) => condition.outlook(&ground.effort),
         None => Outlook {
             yes: Cases::maybe(),
             no: Cases::never(),
@@ -124,10 +124,10 @@ impl<'a> Speaks<'a> {
         decision: Decision,
         (selects, passes): (Cases, Cases),
         condition: Option<&'a Condition>,
-        world: &BTreeMap<Part, Region>,
+        ground: &Ground,
     ) -> Self {
-        let Outlook { yes, no, error } = outlook(condition);
-        let selects = selects.within(world);
+        let Outlook { yes, no, error } = outlook(condition, ground);
+        let selects = selects.within(&ground.world);
         Speaks {
             id,
             decision,
@@ -136,25 +136,31 @@ impl<'a> Speaks<'a> {
             agent: None,
             permits: false,
             beyond: false,
-            holds: selects.and(&yes).within(world),
-            fails: selects.and(&error).within(world),
-            silent: passes.or(no).within(world),
+            holds: selects.and(&yes, &ground.effort).within(&ground.world),
+            fails: selects.and(&error, &ground.effort).within(&ground.world),
+            silent: passes.or(no).within(&ground.world),
             selects,
         }
     }
 
     /// The rules of a gate.
-    pub(super) fn of_gate(gate: &'a Gate, world: &BTreeMap<Part, Region>) -> impl Iterator<Item = Speaks<'a>> {
-        let selects = on(gate);
+    pub(super) fn of_gate(gate: &'a Gate, ground: &Ground) -> impl Iterator<Item = Speaks<'a>> {
+        let selects = on(gate, ground);
         gate.rules.iter().map(move |rule: &gate::Rule| Speaks {
             constraints: Some(&rule.constraints),
             beyond: rule.beyond_mandate,
-            ..Speaks::new(&rule.id, rule.decision, selects.clone(), rule.condition.as_ref(), world)
+            ..Speaks::new(
+                &rule.id,
+                rule.decision,
+                selects.clone(),
+                rule.condition.as_ref(),
+                ground,
+            )
         })
     }
 
     /// The permissions of a mandate, and what sends an action to a person.
-    pub(super) fn of_mandate(mandate: &'a Mandate, world: &BTreeMap<Part, Region>) -> Vec<Speaks<'a>> {
+    pub(super) fn of_mandate(mandate: &'a Mandate, ground: &Ground) -> Vec<Speaks<'a>> {
         let own = Pattern::Exact(mandate.agent().to_owned());
         let agent = Some(mandate.agent());
         let permissions = mandate.permissions.iter().map(|permission| Speaks {
@@ -164,18 +170,18 @@ impl<'a> Speaks<'a> {
             ..Speaks::new(
                 &permission.id,
                 asked(permission),
-                both(self::agent(Some(&own)), about(permission)),
+                both(self::agent(Some(&own), ground), about(permission, ground), ground),
                 permission.condition.as_ref(),
-                world,
+                ground,
             )
         });
         let escalations = mandate.escalations.iter().filter_map(|escalation| {
             let condition = escalation.trigger.condition()?;
-            let of = self::agent(Some(&own));
+            let of = self::agent(Some(&own), ground);
             let decision = Decision::RequireApproval;
             Some(Speaks {
                 agent,
-                ..Speaks::new(&escalation.id, decision, of, Some(condition), world)
+                ..Speaks::new(&escalation.id, decision, of, Some(condition), ground)
             })
         });
         permissions.chain(escalations).collect()
@@ -191,9 +197,9 @@ fn asked(permission: &Permission) -> Decision {
     }
 }
 
-fn about(permission: &Permission) -> (Cases, Cases) {
+fn about(permission: &Permission, ground: &Ground) -> (Cases, Cases) {
     let (yes, no) = always(&part(Root::Action, &[]), permission.action.as_ref());
     // A denial hears its action's name in the tool's as well.
     let yes = if permission.allowed { yes } else { Cases::maybe() };
-    both((yes, no), tool(permission.tool.as_ref()))
+    both((yes, no), tool(permission.tool.as_ref(), ground), ground)
 }
