@@ -87,9 +87,9 @@ impl Guarded {
         let mut look = Look {
             guarded: self,
             base: stated.or_else(|| std::env::current_dir().ok()).unwrap_or_default(),
-            chain: real
-                .ancestors()
-                .filter_map(|path| Some(identity(&path.metadata().ok()?)))
+            // Where there is no such folder, there is nothing to guard.
+            chain: (real.ancestors())
+                .map_while(|path| Some(identity(&path.metadata().ok()?)))
                 .collect(),
             left: LOOKS,
             nearest: None,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use crate::packages;
 use crate::scene::{BINARY, Ran, Scene, text};
 
 /// A user's home with nothing in it. Its server ends with the value.
@@ -60,18 +61,7 @@ impl Laptop {
     }
 
     fn wrap(&self, more: &[&str]) -> Wrapped {
-        let mut child = self
-            .command(&[&["mcp", "wrap", "--server", "files"], more].concat())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the wrapper starts");
-        Wrapped {
-            stdin: child.stdin.take(),
-            stdout: BufReader::new(child.stdout.take().expect("its output is piped")),
-            child,
-            calls: 0,
-        }
+        Wrapped::start(&mut self.command(&[&["mcp", "wrap", "--server", "files"], more].concat()))
     }
 
     /// What waits for the person.
@@ -112,6 +102,20 @@ struct Wrapped {
 }
 
 impl Wrapped {
+    fn start(command: &mut Command) -> Wrapped {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the wrapper starts");
+        Wrapped {
+            stdin: child.stdin.take(),
+            stdout: BufReader::new(child.stdout.take().expect("its output is piped")),
+            child,
+            calls: 0,
+        }
+    }
+
     fn call(&mut self, name: &str, path: &str) -> Value {
         self.ask("tools/call", &json!({ "name": name, "arguments": { "path": path } }))
     }
@@ -179,6 +183,35 @@ fn ten_wrappers_that_begin_at_once_have_one_server_which_looks_and_asks_and_deni
         assert!(Instant::now() < end, "it does not end");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn from_a_clients_configuration_to_the_first_blocked_call_it_takes_less_than_a_minute() {
+    let laptop = Laptop::new();
+    let server = packages::npm("mcp-npm", "mcp/package.json").join("node_modules/.bin/mcp-server-filesystem");
+    let servers = json!({ "mcpServers": { "files": { "command": server, "args": ["."] } } });
+    laptop.scene.write("mcp.json", &servers.to_string());
+    let began = Instant::now();
+    let install = ["mcp", "install", "--client", "claude", "--config", "mcp.json", "--yes"];
+    let installed = laptop.run(&install);
+    assert_eq!(installed.code, 0, "{}{}", installed.out, installed.err);
+    // The client starts what its configuration says now, and nothing else has been set up.
+    let configured: Value = serde_json::from_str(&laptop.scene.read("mcp.json")).expect("JSON");
+    let entry = &configured["mcpServers"]["files"];
+    let arguments = entry["args"].as_array().expect("arguments").iter();
+    let arguments: Vec<&str> = arguments.map(|word| word.as_str().expect("a word")).collect();
+    assert!(arguments.contains(&"wrap"), "{entry}");
+    let mut client = Command::new(text(entry, "/command"));
+    client.args(arguments).current_dir(&laptop.scene.root);
+    laptop.at_home(&mut client);
+    let mut files = Wrapped::start(&mut client);
+    let hello =
+        json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+    let opened = files.ask("initialize", &hello);
+    assert!(opened["result"]["serverInfo"].is_object(), "{opened}");
+    let denied = files.call("delete_file", "thesis.txt");
+    assert!(said(&denied).starts_with("Denied by policy"), "{denied}");
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }
 
 #[test]

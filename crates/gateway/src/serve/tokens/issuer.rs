@@ -120,7 +120,11 @@ impl Keys {
 
     async fn get(&self) -> Result<Vec<Key>, String> {
         match &self.source {
-            Source::File(path) => read(&file(path)?),
+            // Where the file is, is not for whoever shows a token.
+            Source::File(path) => {
+                let text = file(path).map_err(|_| "the keys of the authorization server cannot be read".to_owned());
+                read(&text?)
+            }
             Source::Address(http) => {
                 let fetched = tokio::time::timeout(PATIENCE, fetch(http)).await;
                 read(&fetched.map_err(|_| "the authorization server takes too long to give its keys".to_owned())??)
