@@ -28,7 +28,7 @@ pub(super) fn read(text: &str) -> Result<Read, String> {
     let mut lines = lines.into_iter();
     let (_, heads) = lines.next().ok_or("the table is empty")?;
     let columns: Vec<Column> = heads.iter().map(|head| column(head.trim())).collect::<Result<_, _>>()?;
-    if !columns.iter().any(|column| *column == Column::Decision) {
+    if !columns.contains(&Column::Decision) {
         return Err("no column is called `decision`".to_owned());
     }
     let mut left = Vec::new();

@@ -62,7 +62,6 @@ fn tools(findings: &mut Findings<'_>) {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is one part of one sentence")]
 fn unknown<'n>(
     findings: &mut Findings<'_>,
     code: &'static str,
