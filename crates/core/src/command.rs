@@ -7,13 +7,13 @@ mod permit;
 mod request;
 mod rota;
 mod run;
+mod submit;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_policy::{Action, Decimal};
 
-use crate::digest::ActionDigest;
 use crate::event::{
     AgentDescribed, AgentRegistered, ApprovalLinked, Cause, ChannelRegistered, CredentialStored, Delivery, EpochOpened,
     HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded,
@@ -21,10 +21,8 @@ use crate::event::{
 };
 use crate::ids::{AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, OverrideId, ReceiverId};
 use crate::record::{Actor, Commitment, Idempotency, Payload};
-use crate::redact::Kinds;
 use crate::retention::{Covered, Subject};
 use crate::state::NewLease;
-use crate::stored::Shown;
 use crate::time::Time;
 use crate::view::ActionView;
 
@@ -35,6 +33,7 @@ pub use self::permit::{Redeem, ReleaseCredential};
 pub use self::request::{BreakGlass, CloseReview, Edit, Practise, PractiseDue, Revise, Via, Viewing, Vote};
 pub use self::rota::{NewAbsence, NewOverride};
 pub use self::run::{AboutRun, EndRun, NewRun};
+pub use self::submit::Submit;
 
 /// Foreign JSON with the commitment to it.
 pub type Sealed = Arc<(Payload, Commitment)>;
@@ -49,36 +48,6 @@ pub struct Envelope {
     pub idem: Option<Idempotency>,
     /// What is wanted.
     pub command: Command,
-}
-
-/// An action that wants a decision.
-pub struct Submit {
-    /// Who acts.
-    pub agent: Arc<str>,
-    /// The credential proves who acts.
-    pub verified: bool,
-    /// The person whose credential it is, where a person's is used: the requester, who does not decide.
-    pub person: Option<String>,
-    /// What redaction looks for in this agent's actions.
-    pub kinds: Kinds,
-    /// The action as received; never stored.
-    pub action: Action,
-    /// Its digest.
-    pub digest: ActionDigest,
-    /// The stored form, which is the record's payload.
-    pub stored: Sealed,
-    /// What redaction found and replaced, by kind.
-    pub redact: BTreeMap<String, u32>,
-    /// The words of it that the record shows.
-    pub shown: Shown,
-    /// What a failure of it counts for.
-    pub attempt: Arc<str>,
-    /// Where the final status is told.
-    pub callback_url: Option<String>,
-    /// The caller runs the alternative if policy has one to apply.
-    pub accept_remedy: bool,
-    /// No agent wants it: it is made to see what people do with it, and the live policy alone decides it.
-    pub practice: bool,
 }
 
 /// How much of what an agent does is to be looked at.

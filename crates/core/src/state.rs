@@ -18,6 +18,7 @@ mod change;
 mod channels;
 mod coverage;
 mod credentials;
+mod ctx;
 mod decide;
 mod disagree;
 mod economics;
@@ -66,7 +67,6 @@ mod vote;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use countersign_policy::Snapshot;
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,7 @@ pub use self::change::Proposal;
 pub use self::channels::{Channel, PendingNotice};
 pub use self::coverage::Unreachable;
 pub use self::credentials::ToolCredential;
+pub use self::ctx::Ctx;
 pub use self::disagree::Positions;
 pub use self::economics::{LEAST_DECIDED, Tally, could_be_loosened};
 pub(crate) use self::facts::{Known, judge, on_recorded_facts};
@@ -107,14 +108,13 @@ pub use self::theatre::{Barred, Conduct, LONGEST_READING, Reviewers, THEATRE_SPA
 pub use self::tools::{KnownTool, Tools};
 pub use self::track::{AskedStep, OpenTrack};
 pub use self::transient::Transient;
-use crate::digest::{Digest, DigestKey};
+use crate::digest::Digest;
 use crate::event::{
     ActsIn, CallbackTo, Counted, Description, EpochOpened, KeyRotated, Position, Reservation, Slot, Spends, Standing,
     Track,
 };
-use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, IdSource, NoticeId, ReceiverId, ReviewId};
+use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, ReceiverId, ReviewId};
 use crate::record::Half;
-use crate::redact::Redactor;
 use crate::retention::Subject;
 use crate::time::{Span, Time};
 use crate::week::Week;
@@ -130,25 +130,6 @@ pub const OUTCOME_SPAN: Span = Span::hours(24);
 /// The window of repeated refusals, and how many of the same it takes.
 const REFUSAL_SPAN: Span = Span::minutes(1);
 const REFUSAL_LIMIT: u32 = 10;
-
-/// Everything that `handle` may read besides the state and the command.
-pub struct Ctx<'a> {
-    /// The time of the records that come of it.
-    pub now: Time,
-    /// Where new ids come from.
-    pub ids: &'a mut dyn IdSource,
-    /// The snapshot that decides, compiled: the live one, or the candidate where that decides, as [`State::governing`] says.
-    /// `None` if there is none or it cannot be had.
-    pub live: Option<&'a Snapshot>,
-    /// The snapshot that is asked beside it, compiled. Without it nothing is asked, and nothing else is different.
-    pub beside: Option<&'a Snapshot>,
-    /// Makes action digests.
-    pub digest_key: &'a DigestKey,
-    /// Makes stored forms.
-    pub redactor: &'a Redactor,
-    /// What is known for a moment and harms nobody when it is lost.
-    pub transient: &'a mut Transient,
-}
 
 /// A registered or sighted agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use crate::auth::Caller;
 use crate::error::EngineError;
 use crate::inbox::Lane;
 use crate::intake::Request;
-use crate::ledger::Beside;
+use crate::ledger::{Beside, Ledger};
 use crate::policies::Activation;
 use crate::{Engine, Inner, OrgHandle};
 
@@ -115,6 +115,25 @@ impl Engine {
 }
 
 impl Inner {
+    /// Activation changes what the next command is decided by, and so does a candidate.
+    pub(crate) fn refresh(&self, ledger: &mut Ledger) {
+        if ledger.live.as_ref().map(|live| live.hash_text()) != ledger.state.live().map(|hash| &**hash) {
+            ledger.live = self.compiled(&ledger.org, ledger.state.live());
+        }
+        let tried = ledger.state.candidate().map(|candidate| &candidate.hash);
+        // One that cannot be had is looked for once, and not with every command.
+        if ledger.candidate.as_ref().map(|(hash, _)| hash) != tried {
+            ledger.candidate = tried.map(|hash| (hash.clone(), self.compiled(&ledger.org, Some(hash))));
+        }
+    }
+
+    /// What the faces know of a candidate of a ledger that was loaded.
+    pub(crate) fn take_up_candidate(&self, org: &Org, handle: &OrgHandle, ledger: &Ledger) {
+        let known = ledger.state.candidate();
+        let canary = known.and_then(|known| self.deciding_for_some(org, known.canary?, &known.hash));
+        handle.set_canary(canary);
+    }
+
     /// A candidate that decides for a share, for the faces; `None` if it cannot be had.
     pub(crate) fn deciding_for_some(&self, org: &Org, canary: Canary, hash: &Arc<str>) -> Option<DecidesForSome> {
         let snapshot = self.compiled(org, Some(hash))?;

@@ -103,8 +103,8 @@ pub(crate) struct Ledger {
     pub state: State,
     pub keys: Arc<Keys>,
     pub live: Option<Arc<Snapshot>>,
-    /// The snapshot that is tried; `None` if there is none or it cannot be had.
-    pub candidate: Option<Arc<Snapshot>>,
+    /// The snapshot that is tried, compiled if it can be had.
+    pub candidate: Option<(Arc<str>, Option<Arc<Snapshot>>)>,
     pub last_used: Time,
     /// Signs its checkpoints.
     pub log: LogSigner,
@@ -242,7 +242,8 @@ impl Ledger {
         let (actor, idem) = (envelope.actor.clone(), envelope.idem);
         let sealing = matches!(envelope.command, Command::Seal);
         let governing = self.state.governing(&envelope.command);
-        let (live, candidate) = (self.live.as_deref(), self.candidate.as_deref());
+        let (live, candidate) = (self.live.as_deref(), self.candidate.as_ref());
+        let candidate = candidate.and_then(|(_, snapshot)| snapshot.as_deref());
         let compiled = |hash: Option<&Arc<str>>| {
             let of = |snapshot: &&Snapshot| hash.is_some_and(|hash| snapshot.hash_text() == &**hash);
             live.filter(of).or(candidate.filter(of))

@@ -469,11 +469,7 @@ impl Inner {
         self.take_up_log(&mut ledger)?;
         let live = self.compiled(org, ledger.state.live());
         *handle.live.write().unwrap_or_else(PoisonError::into_inner) = live;
-        let canary = ledger
-            .state
-            .candidate()
-            .and_then(|known| Some((known.canary?, known.hash.clone())));
-        handle.set_canary(canary.and_then(|(canary, hash)| self.deciding_for_some(org, canary, &hash)));
+        self.take_up_candidate(org, &handle, &ledger);
         tracing::info!(
             org = &**org,
             records = ledger.state.next_seq(),
@@ -490,17 +486,6 @@ impl Inner {
 
     pub fn clock_was_confirmed(&self) -> bool {
         self.clock_confirmed.load(Ordering::Relaxed)
-    }
-
-    /// Activation changes what the next command is decided by.
-    pub fn refresh(&self, ledger: &mut Ledger) {
-        if ledger.live.as_ref().map(|live| live.hash_text()) != ledger.state.live().map(|hash| &**hash) {
-            ledger.live = self.compiled(&ledger.org, ledger.state.live());
-        }
-        let tried = ledger.state.candidate().map(|candidate| &candidate.hash);
-        if ledger.candidate.as_ref().map(|candidate| candidate.hash_text()) != tried.map(|hash| &**hash) {
-            ledger.candidate = self.compiled(&ledger.org, tried);
-        }
     }
 
     /// Nothing happens by itself.

@@ -1,5 +1,6 @@
 //! A world on a controlled clock: one organization's state, folded from records that go through their canonical bytes.
 
+mod answers;
 pub mod cases;
 mod clock;
 mod credentials;
@@ -285,24 +286,6 @@ impl World {
             via: None,
         };
         outcome_of(self.give(by(ActorKind::User, user), Command::Vote(Box::new(vote))).0)
-    }
-
-    /// The agent answers what it was asked.
-    pub fn answer_question(&mut self, action: ActionId) -> Result<(), Refusal> {
-        let view = self.view(action);
-        let Some(approval) = view.approval else {
-            return Err(Refusal::missing("request of action", action));
-        };
-        let value = Value::Map([("answer".to_owned(), Value::from("that one"))].into());
-        let (stored, redact) = store_value(&value, &self.redactor, &Kinds::default(), [6; 32], "default");
-        let command = Command::Answer {
-            approval: approval.opened.approval,
-            agent: view.decision.agent.clone(),
-            parts: Vec::new(),
-            stored,
-            redact,
-        };
-        outcome_of(self.give(by(ActorKind::Agent, &view.decision.agent), command).0)
     }
 
     /// Who may decide on the open request of an action now.

@@ -57,6 +57,7 @@ pub(super) static CALLS: &[Call] = &[
             (409, "no_policy"),
             (409, "route_unreachable"),
             (409, "tests_failed"),
+            (409, "tests_missing"),
         ]),
     Call::new("promote_policy", Post, "/v1/policies:promote", AUTHORS)
         .about("Makes live what is tried, or asks the people who have to agree to that.")
@@ -67,6 +68,7 @@ pub(super) static CALLS: &[Call] = &[
             (409, "no_candidate"),
             (409, "route_unreachable"),
             (409, "tests_failed"),
+            (409, "tests_missing"),
         ]),
     Call::new("withdraw_policy", Post, "/v1/policies:withdraw", AUTHORS)
         .about("Takes back what is tried: the live policy decides everything again.")

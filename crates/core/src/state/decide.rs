@@ -21,7 +21,7 @@ use crate::command::Submit;
 use crate::digest::{DigestKey, action_digest};
 use crate::event::{
     AgentSighted, AlertRaised, CallbackDue, CallbackTo, DecisionFacts, DecisionMade, Mode, Permit, RemedyOffered,
-    SaidBeside, Status,
+    Status,
 };
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, PermitId};
 use crate::record::{Draft, Provenance};
@@ -103,19 +103,9 @@ impl State {
         };
         self.turn_away_repetition(&submit, &ruling, ctx)?;
         let approval = opened.as_ref().map(|(opened, _)| opened.approval);
+        ruling.beside = self.ask_beside(&submit, &known.facts, &ruling, ctx);
         let deciding = self.deciding_for(&submit).cloned();
-        let beside = self.ask_beside(&submit, &known.facts, &ruling, ctx);
-        self.push_decision(
-            &mut events,
-            submit,
-            ruling,
-            known,
-            action_id,
-            approval,
-            callback,
-            beside,
-            ctx,
-        );
+        self.push_decision(&mut events, submit, ruling, known, action_id, approval, callback, ctx);
         if let Some((opened, asked)) = opened {
             if !opened.unresolved.is_empty() {
                 let summary = nobody_known(&opened.unresolved);
@@ -324,7 +314,6 @@ impl State {
         action_id: ActionId,
         approval: Option<ApprovalId>,
         callback: Option<CallbackTo>,
-        beside: Option<SaidBeside>,
         ctx: &mut Ctx<'_>,
     ) {
         let deciding = self.deciding_for(&submit).cloned();
@@ -385,7 +374,7 @@ impl State {
             amount: submit.shown.amount,
             approval,
             attempt: Some(submit.attempt),
-            beside,
+            beside: ruling.beside,
             beyond_mandate: ruling.beyond_mandate,
             callback: callback.clone(),
             classes,

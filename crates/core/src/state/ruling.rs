@@ -6,7 +6,7 @@ use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use countersign_policy::{Decision, Demand, Reason, Verdict};
 
 use super::guard::{Found, Objection, Stricter};
-use crate::event::{AccountRead, ActsIn, Status, WindowRead};
+use crate::event::{AccountRead, ActsIn, SaidBeside, Status, WindowRead};
 
 /// What was decided, before it becomes records.
 pub struct Ruling {
@@ -30,6 +30,8 @@ pub struct Ruling {
     pub acts_in: Option<ActsIn>,
     /// What policy says before anything else has tightened it; `None` where it was not asked.
     pub(super) said: Option<Decision>,
+    /// What another policy says that is tried.
+    pub(super) beside: Option<SaidBeside>,
     pub(super) demands: Vec<Demand>,
     pub(super) remedy: Option<countersign_policy::Remedy>,
     pub(super) alerts: Vec<String>,
@@ -68,6 +70,7 @@ impl Ruling {
             reasons: vec![reason],
             constraints: BTreeMap::new(),
             said: None,
+            beside: None,
             demands: Vec::new(),
             missing: Vec::new(),
             remedy: None,
@@ -96,6 +99,7 @@ impl Ruling {
             reasons: verdict.reasons,
             constraints: verdict.constraints,
             said: None,
+            beside: None,
             demands: verdict.demands,
             missing: verdict.missing_evidence,
             remedy: verdict.remedy,
