@@ -189,6 +189,12 @@ def replay(results):
     results["replay"] = said.strip().splitlines()[-1]
 
 
+def simulate(results):
+    say("trying a policy on 20,000 recorded decisions")
+    said = subprocess.run([BINARY.parent / "examples/simulate_speed", "20000"], check=True, capture_output=True, text=True).stdout
+    results["simulate"] = said.strip().splitlines()
+
+
 def guards(results):
     say("the cost of all guards, and the memory of live windows")
     agents = "10000" if QUICK else "100000"
@@ -333,6 +339,7 @@ def report(results, before):
         "What limits it: one core; SHA-256 and the check of the canonical form of every record.",
         "",
         f"Deriving decisions again (`audit replay`'s core): {results['replay']}",
+        *[f"Trying a policy on recorded decisions (`policy simulate`'s core), {line}" for line in results["simulate"]],
         "",
         "Guards (two budgets and three limits on each action, in-process): " + "; ".join(results["guards"]) + ".",
         "",
@@ -387,6 +394,7 @@ def main():
         load(folder, results)
         verification(folder, results)
         replay(results)
+        simulate(results)
         guards(results)
         several(folder, results)
     report(results, before)

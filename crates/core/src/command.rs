@@ -12,7 +12,7 @@ mod submit;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_policy::{Action, Decimal};
+use countersign_policy::Decimal;
 
 use crate::event::{
     AgentDescribed, AgentRegistered, ApprovalLinked, Cause, ChannelRegistered, CredentialStored, Delivery, EpochOpened,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use countersign_core::simulate::{Against, Cited, Report, Simulation};
+use countersign_core::simulate::{Against, Cited, Report, Simulation, is_decision};
 use countersign_core::{Category, Record, Refusal, Time};
 use countersign_policy::Snapshot;
 use countersign_policy::diff::{Difference, differences};
@@ -210,10 +210,10 @@ impl Inner {
                 break;
             }
             next = stored.seq + 1;
-            let record = Record::decode(&stored.leaf).map_err(EngineError::internal)?.0;
-            if !matches!(record.event, countersign_core::Event::DecisionMade(_)) {
+            if !is_decision(&stored.leaf) {
                 continue;
             }
+            let record = Record::decode(&stored.leaf).map_err(EngineError::internal)?.0;
             let payload = opener.payload(record.seq)?;
             simulation.record(&record, payload.as_ref(), report);
         }

@@ -54,16 +54,14 @@ pub(super) fn alike(old: &Node, new: &Node) -> bool {
     }
 }
 
+/// By what an item is known, if it has that.
+pub(super) type KeyOf<'f> = &'f dyn Fn(&Node) -> Option<String>;
 /// An item of a list with its place there.
 pub(super) type At<'n> = (usize, &'n Node);
 
 /// Finds for each item of `new` what it was in `old`: the item with the same key, else one that says exactly the same, else
 /// the first one left of the same likeness. What is left has no other side.
-pub(super) fn pairs<'n>(
-    old: &'n [Node],
-    new: &'n [Node],
-    keys: &[&dyn Fn(&Node) -> Option<String>],
-) -> Vec<(Option<At<'n>>, Option<At<'n>>)> {
+pub(super) fn pairs<'n>(old: &'n [Node], new: &'n [Node], keys: &[KeyOf<'_>]) -> Vec<(Option<At<'n>>, Option<At<'n>>)> {
     let mut rest_old: Vec<At<'n>> = old.iter().enumerate().collect();
     let mut rest_new: Vec<At<'n>> = new.iter().enumerate().collect();
     let mut found: Vec<(Option<At<'n>>, Option<At<'n>>)> = Vec::new();

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::pair::{At, Paired, alike, pairs};
+use super::pair::{At, KeyOf, Paired, alike, pairs};
 use super::{Difference, Direction, Part, entries, items, member};
 use crate::yaml::{Kind, Node};
 
@@ -55,13 +55,13 @@ pub(super) fn mandate(agent: &str, paired: Paired<'_>, found: &mut Vec<Differenc
     for (name, before, after) in fields(old, new) {
         match name {
             "permissions" => {
-                let keys: [&dyn Fn(&Node) -> Option<String>; 2] = [&|node| text(node, "name"), &|node| about(node)];
+                let keys: [KeyOf<'_>; 2] = [&|node| text(node, "name"), &|node| about(node)];
                 for (before, after) in pairs(list(before), list(after), &keys) {
                     permission(agent, before, after, found);
                 }
             }
             "data_access" => {
-                let keys: [&dyn Fn(&Node) -> Option<String>; 1] = [&|node| text(node, "resource")];
+                let keys: [KeyOf<'_>; 1] = [&|node| text(node, "resource")];
                 for (before, after) in pairs(list(before), list(after), &keys) {
                     let resource = before
                         .or(after)
@@ -159,10 +159,9 @@ pub(super) fn gate(name: &str, paired: Paired<'_>, found: &mut Vec<Difference>) 
         match field {
             "name" | "description" => {}
             "rules" => {
-                let keys: [&dyn Fn(&Node) -> Option<String>; 3] =
-                    [&|node| text(node, "name"), &|node| text(node, "condition"), &|node| {
-                        text(node, "decision").map(|word| canonical(&word))
-                    }];
+                let keys: [KeyOf<'_>; 3] = [&|node| text(node, "name"), &|node| text(node, "condition"), &|node| {
+                    text(node, "decision").map(|word| canonical(&word))
+                }];
                 for (before, after) in pairs(list(before), list(after), &keys) {
                     gate_rule(name, before, after, found);
                 }

@@ -111,6 +111,19 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_decision_is_told_by_the_end_of_its_bytes(steps in prop::collection::vec(step(), 1..40)) {
+        for record in &play(&steps).records {
+            let leaf = record.encode(countersign_testkit::ORIGIN).unwrap();
+            let decision = matches!(record.event, Event::DecisionMade(_));
+            prop_assert_eq!(countersign_core::simulate::is_decision(&leaf), decision, "{}", record.event.kind());
+        }
+    }
+}
+
 const GATE: &str = "name: gate
 rules:
 - { name: small, condition: \"has(amount) && amount <= 500\", decision: allow }
