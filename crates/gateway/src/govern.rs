@@ -13,7 +13,7 @@ use countersign_client::{Client, ClientError};
 use serde_json::{Map, Value};
 
 use self::told::{changed_out_of_sight, decision, failed, leads_elsewhere, refused, unusable, used_before, waiting};
-use crate::guarded::{Guarded, LABEL};
+use crate::guarded::{Guarded, LABEL, Stand, unseen};
 use crate::observe::Observer;
 use crate::tasks::Drawer;
 use crate::waiting::{Folder, fingerprint};
@@ -31,6 +31,8 @@ pub struct Governor {
     agent: Option<String>,
     /// What no tool is to reach.
     guarded: Option<Guarded>,
+    /// From where arguments are looked at.
+    stand: Stand,
 }
 
 /// What came of asking.
@@ -100,7 +102,14 @@ impl Governor {
             observer: None,
             agent: None,
             guarded: None,
+            stand: Stand::default(),
         }
+    }
+
+    /// The same, for a host that says where it works.
+    #[must_use]
+    pub(crate) fn standing(&self, stand: Stand) -> Governor {
+        Governor { stand, ..self.clone() }
     }
 
     /// The same, where actions say how near they come to a folder.
@@ -122,17 +131,21 @@ impl Governor {
     }
 
     /// An action as this one's agent asks for it, here and now.
-    fn named(&self, action: &ActionBody) -> ActionBody {
+    async fn named(&self, action: &ActionBody) -> ActionBody {
         ActionBody {
             agent: self.agent.clone(),
-            labels: self.near(action),
+            labels: self.near(action).await,
             ..action.clone()
         }
     }
 
     /// How near the arguments of an action come to what no tool is to reach, as they lead now.
-    fn near(&self, action: &ActionBody) -> Option<Labels> {
-        let label = self.guarded.as_ref()?.label(action.args.as_ref()?)?;
+    pub(crate) async fn near(&self, action: &ActionBody) -> Option<Labels> {
+        let (guarded, stand) = (self.guarded.clone()?, self.stand.clone());
+        let arguments = action.args.clone()?;
+        // A thread that may wait: a file system can be slow, and whoever set a time for the answer has to get it.
+        let looking = tokio::task::spawn_blocking(move || guarded.label(&arguments, &stand));
+        let label = looking.await.unwrap_or_else(|_| Some(unseen()))?;
         Some(Map::from_iter([(LABEL.to_owned(), label.into())]))
     }
 
@@ -169,7 +182,7 @@ impl Governor {
     /// An identical action that waits already is looked at instead of asked for again. `key` makes repetitions of one
     /// call one decision.
     pub async fn rule(&self, action: &ActionBody, key: Option<&str>, until: Instant) -> Ruling {
-        let action = &self.named(action);
+        let action = &self.named(action).await;
         if let Some(observer) = &self.observer {
             return Ruling::Go(Box::new(self.look_on(observer, action).await));
         }
@@ -184,7 +197,7 @@ impl Governor {
     pub(crate) async fn look(&self, id: &str, labels: Option<&Labels>, action: &ActionBody) -> Option<Ruling> {
         let action = &ActionBody {
             labels: labels.cloned(),
-            ..self.named(action)
+            ..self.named(action).await
         };
         let looked = async {
             let answer = self.client.action(id, 0).await?;
@@ -295,7 +308,7 @@ impl Governor {
             return Ok(Some(unusable(answer)));
         };
         let about_to_run = alternative.clone().unwrap_or_else(|| action.clone());
-        let near = self.near(&about_to_run);
+        let near = self.near(&about_to_run).await;
         if near.is_some() && near != action.labels {
             return Ok(Some(leads_elsewhere(decision)));
         }
@@ -328,7 +341,7 @@ impl Governor {
         if self.observer.is_some() {
             return Ok(None);
         }
-        let answer = self.client.dry_run(&self.named(action)).await?;
+        let answer = self.client.dry_run(&self.named(action).await).await?;
         let decision = decision(&answer);
         match refused(&answer, decision) {
             Ruling::Refused { sentence, .. } if answer.status == "refused" => Ok(Some(sentence)),

@@ -4,21 +4,28 @@
 //! argument has. So wrapper and hook, which run where the tools run, look before they ask, and say what they saw in the
 //! label `local_keys` of the action; what follows from it is policy's. It is looked at again whenever the action is asked about
 //! or used, and an action with another label is another action. What changes after that, while the tool runs, nobody sees.
+//!
+//! Tools read one text in several ways (`..` as the system does or as it is written, addresses with and without escapes):
+//! the reading that comes nearest counts.
 
-use std::fs::Metadata;
+mod walk;
+
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use self::walk::{Identity, Spot, TooFar, identity, walk, written};
+
 /// The label.
 pub(crate) const LABEL: &str = "local_keys";
-/// The longest text that is a path.
-const LONGEST_PATH: usize = 4096;
-/// How many texts and words of one action are looked up; where there are more, somebody is asked.
-const LOOKS: usize = 2000;
-/// How many links and missing parts of one path are followed.
-const LINKS: usize = 1000;
+/// The longest text that is looked at as paths. A longer one in a single line is asked about.
+const LONGEST: usize = 64 * 1024;
+/// The longest folder to work in.
+const LONGEST_FOLDER: usize = 4096;
+/// How many steps in the file system the texts and words of one action are worth; where there are more, somebody is asked.
+const STEPS: usize = 100_000;
 /// What only texts about the keys have in them.
 const TELLING: [&str; 5] = [
     "countersign/local",
@@ -49,6 +56,20 @@ impl Near {
     }
 }
 
+/// What is said of an action that could not be looked at.
+pub(crate) fn unseen() -> &'static str {
+    Near::Mentioned.as_str()
+}
+
+/// Where a host works, as the host says and never the agent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stand {
+    /// The folder; where the host says none, the one that this process runs in.
+    pub(crate) folder: Option<PathBuf>,
+    /// The argument `cwd` was put there by us. The agent named no folder by it.
+    pub(crate) puts_cwd: bool,
+}
+
 /// A folder that no tool is to reach.
 #[derive(Clone, Debug)]
 pub struct Guarded {
@@ -56,18 +77,22 @@ pub struct Guarded {
     home: Option<PathBuf>,
 }
 
+/// A folder that texts are read from: as it is written, and where that is.
+struct Base {
+    written: PathBuf,
+    spot: Spot,
+}
+
 /// A look at one action.
 struct Look<'a> {
     guarded: &'a Guarded,
-    base: PathBuf,
+    bases: Vec<Base>,
     /// The guarded folder, and those above it.
-    chain: Vec<(u64, u64)>,
-    left: usize,
+    chain: Vec<Identity>,
+    /// The files in it, once they were asked for.
+    files: Option<BTreeSet<Identity>>,
+    steps: usize,
     nearest: Option<Near>,
-}
-
-fn identity(meta: &Metadata) -> (u64, u64) {
-    (meta.dev(), meta.ino())
 }
 
 impl Guarded {
@@ -80,31 +105,101 @@ impl Guarded {
     }
 
     /// What the label says of an action with these arguments; nothing if they come nowhere near.
-    pub(crate) fn label(&self, arguments: &Map<String, Value>) -> Option<&'static str> {
-        let stated = arguments.get("cwd").and_then(Value::as_str).map(PathBuf::from);
-        let stated = stated.filter(|path| path.is_absolute());
+    pub(crate) fn label(&self, arguments: &Map<String, Value>, stand: &Stand) -> Option<&'static str> {
         let real = self.root.canonicalize().unwrap_or_else(|_| self.root.clone());
         let mut look = Look {
             guarded: self,
-            base: stated.or_else(|| std::env::current_dir().ok()).unwrap_or_default(),
+            bases: Vec::new(),
             // Where there is no such folder, there is nothing to guard.
             chain: (real.ancestors())
                 .map_while(|path| Some(identity(&path.metadata().ok()?)))
                 .collect(),
-            left: LOOKS,
+            files: None,
+            steps: STEPS,
             nearest: None,
         };
+        let mut here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        if let Some(folder) = &stand.folder {
+            here.push(folder);
+        }
+        look.stand(here.clone());
+        // Some tools read paths from there, whoever said it.
+        for said in arguments
+            .get("cwd")
+            .and_then(Value::as_str)
+            .iter()
+            .flat_map(|said| self.readings(said))
+        {
+            look.stand(here.join(said));
+        }
         for (name, value) in arguments {
+            look.text(name, false);
             // Where a host works is no folder that a tool is told to look through.
-            look.value(value, name == "cwd");
+            look.value(value, name == "cwd" && stand.puts_cwd);
         }
         look.nearest.map(Near::as_str)
+    }
+
+    /// What paths a text may be: without what addresses of files begin with and end in, without their escapes, and at home
+    /// where it begins there.
+    fn readings(&self, text: &str) -> Vec<PathBuf> {
+        let mut readings = vec![text];
+        let scheme = text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("file:"));
+        if let Some(rest) = text.get(5..).filter(|_| scheme) {
+            let plain = rest.strip_prefix("//").unwrap_or(rest);
+            // What stands before the path is a host, whatever it is called.
+            let behind = plain.find('/').and_then(|at| plain.get(at..));
+            let whole: Vec<&str> = [Some(plain), behind].into_iter().flatten().collect();
+            readings = whole.iter().filter_map(|path| path.split(['#', '?']).next()).collect();
+            readings.extend(whole);
+        }
+        let plain = readings.iter().map(|path| unescaped(path));
+        let mut all: Vec<String> = plain.chain(readings.iter().map(|path| (*path).to_owned())).collect();
+        all.sort();
+        all.dedup();
+        all.into_iter().map(|path| self.at_home(path)).collect()
+    }
+
+    fn at_home(&self, path: String) -> PathBuf {
+        let below = ["~/", "$HOME/", "${HOME}/"]
+            .iter()
+            .find_map(|start| path.strip_prefix(start));
+        let below = below.or_else(|| ["~", "$HOME", "${HOME}"].contains(&path.as_str()).then_some(""));
+        match (below, &self.home) {
+            // More slashes lead to the same, and not to the top.
+            (Some(rest), Some(home)) => home.join(rest.trim_start_matches('/')),
+            (Some(_), None) | (None, _) => PathBuf::from(path),
+        }
+    }
+
+    /// The files that are guarded by name.
+    fn files(&self) -> BTreeSet<Identity> {
+        let data = self.root.join("data");
+        let folders = [self.root.as_path(), &data];
+        let files = folders.iter().filter_map(|folder| folder.read_dir().ok());
+        files
+            .flatten()
+            .flatten()
+            .filter_map(|file| Some(identity(&file.metadata().ok()?)))
+            .collect()
     }
 }
 
 impl Look<'_> {
     fn come(&mut self, near: Near) {
         self.nearest = self.nearest.max(Some(near));
+    }
+
+    /// Texts are read from this folder too.
+    fn stand(&mut self, folder: PathBuf) {
+        if self.bases.iter().any(|base| base.written == folder) {
+            return;
+        }
+        let short = folder.as_os_str().len() <= LONGEST_FOLDER;
+        match walk(&Spot::top(), &folder, &mut self.steps) {
+            Ok(spot) if short => self.bases.push(Base { written: folder, spot }),
+            Ok(_) | Err(TooFar) => self.come(Near::Mentioned),
+        }
     }
 
     /// Keys of objects are texts like others: some tools take files by their names there.
@@ -128,8 +223,15 @@ impl Look<'_> {
         if TELLING.iter().any(|part| low.contains(part)) {
             self.come(Near::Mentioned);
         }
-        for text in [text, &plain] {
-            match self.leads(text) {
+        if text.len() > LONGEST {
+            // What is written to files is long and has lines; a path has none.
+            if !text.contains('\n') {
+                self.come(Near::Mentioned);
+            }
+            return;
+        }
+        for path in self.guarded.readings(text) {
+            match self.leads(&path) {
                 Some(Near::Above) if is_place => {}
                 Some(near) => self.come(near),
                 None => {}
@@ -137,85 +239,58 @@ impl Look<'_> {
         }
         // A command line, or a list of paths in one text.
         let between = |sign: char| sign.is_whitespace() || "'\"`;|&<>()=,{}".contains(sign);
-        if plain.len() <= LONGEST_PATH && plain.contains(between) {
-            for word in plain.split(between) {
-                if self.leads(word) == Some(Near::There) {
+        if !plain.contains(between) {
+            return;
+        }
+        let escaped = if plain == text { "" } else { text };
+        for word in plain.split(between).chain(escaped.split(between)) {
+            for path in self.guarded.readings(word) {
+                if self.leads(&path).is_some_and(|near| near > Near::Above) {
                     self.come(Near::Mentioned);
                 }
             }
         }
     }
 
-    /// Where a text leads as a path.
-    fn leads(&mut self, text: &str) -> Option<Near> {
-        if text.is_empty() || text.len() > LONGEST_PATH || text.contains('\0') {
+    /// Where a path leads: as the system takes it, and as it is written.
+    fn leads(&mut self, path: &Path) -> Option<Near> {
+        let bytes = path.as_os_str().as_encoded_bytes();
+        if bytes.is_empty() || bytes.contains(&0) {
             return None;
         }
-        let Some(left) = self.left.checked_sub(1) else {
-            return Some(Near::Mentioned);
-        };
-        self.left = left;
-        let path = self.base.join(self.place(text));
-        let (real, whole) = existing(&path)?;
-        let of = |path: &Path| Some(identity(&path.metadata().ok()?));
-        let (guarded, above) = self.chain.split_first()?;
-        if real.ancestors().filter_map(of).any(|one| one == *guarded) || (whole && self.is_linked(&real)) {
-            return Some(Near::There);
+        let turns = path.components().any(|part| part == Component::ParentDir);
+        let mut ends = Vec::new();
+        for base in self.bases.iter().take(if path.is_absolute() { 1 } else { usize::MAX }) {
+            ends.push(walk(&base.spot, path, &mut self.steps));
+            if turns {
+                let plain = written(&base.written.join(path));
+                ends.push(walk(&Spot::top(), &plain, &mut self.steps));
+            }
         }
-        let one = of(&real).filter(|_| whole && real.is_dir())?;
-        above.contains(&one).then_some(Near::Above)
+        ends.into_iter().filter_map(|end| self.near(end)).max()
     }
 
-    /// A text as a path: without what addresses of files begin with, and at home where it begins there.
-    fn place(&self, text: &str) -> PathBuf {
-        let path = text
-            .strip_prefix("file://localhost")
-            .or_else(|| text.strip_prefix("file://"));
-        let path = path.or_else(|| text.strip_prefix("file:")).unwrap_or(text);
-        let below_home = ["~/", "$HOME/", "${HOME}/"]
-            .iter()
-            .find_map(|start| path.strip_prefix(start));
-        let below_home = below_home.or_else(|| ["~", "$HOME", "${HOME}"].contains(&path).then_some(""));
-        match (below_home, &self.guarded.home) {
-            (Some(rest), Some(home)) => home.join(rest),
-            (Some(_), None) | (None, _) => PathBuf::from(path),
+    fn near(&mut self, end: Result<Spot, TooFar>) -> Option<Near> {
+        let (guarded, above) = self.chain.split_first()?;
+        let Ok(spot) = end else { return Some(Near::Mentioned) };
+        if spot.is_in(guarded) {
+            return Some(Near::There);
         }
+        if above.contains(spot.identity()?) {
+            return Some(Near::Above);
+        }
+        self.is_linked(&spot).then_some(Near::There)
     }
 
     /// Whether a file is one of the guarded ones under another name.
-    fn is_linked(&self, real: &Path) -> bool {
-        let Ok(meta) = real.metadata() else { return false };
-        if !meta.is_file() || meta.nlink() < 2 {
-            return false;
+    fn is_linked(&mut self, spot: &Spot) -> bool {
+        let Ok(meta) = spot.path.metadata() else { return false };
+        meta.is_file() && meta.nlink() > 1 && {
+            let guarded = self.guarded;
+            let files = self.files.get_or_insert_with(|| guarded.files());
+            files.contains(&identity(&meta))
         }
-        let data = self.guarded.root.join("data");
-        let folders = [self.guarded.root.as_path(), &data];
-        let files = folders
-            .iter()
-            .filter_map(|folder| folder.read_dir().ok())
-            .flatten()
-            .flatten();
-        let mut metas = files.filter_map(|file| file.metadata().ok());
-        metas.any(|file| identity(&file) == identity(&meta))
     }
-}
-
-/// What there is of a path, links followed, and whether that is all of it. A link that leads to nothing yet is followed too:
-/// who writes to it makes what it leads to.
-fn existing(path: &Path) -> Option<(PathBuf, bool)> {
-    let mut path = path.to_owned();
-    let mut whole = true;
-    for _ in 0..LINKS {
-        if let Ok(real) = path.canonicalize() {
-            return Some((real, whole));
-        }
-        whole = false;
-        path = match path.read_link() {
-            Ok(target) => path.parent()?.join(target),
-            Err(_) => path.parent()?.to_owned(),
-        };
-    }
-    None
 }
 
 /// A text without the escapes of addresses (`%2e`).
@@ -235,88 +310,5 @@ fn unescaped(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test")]
-
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
-    use serde_json::json;
-
-    use super::*;
-
-    /// A home with keys in it, and links to them.
-    fn home() -> PathBuf {
-        let home = std::env::temp_dir().join(format!("countersign-guarded-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&home);
-        let root = home.join("share/countersign/local");
-        fs::create_dir_all(root.join("data")).unwrap();
-        fs::create_dir_all(home.join("work/deep")).unwrap();
-        fs::write(root.join("person.key"), "of a person").unwrap();
-        fs::write(root.join("data/local.json"), "{}").unwrap();
-        fs::write(home.join("work/notes.txt"), "mine").unwrap();
-        symlink(root.join("person.key"), home.join("work/letter.txt")).unwrap();
-        symlink(home.join("share"), home.join("work/pictures")).unwrap();
-        symlink(root.join("policies"), home.join("work/dangling")).unwrap();
-        fs::hard_link(root.join("data/local.json"), home.join("work/settings.txt")).unwrap();
-        home
-    }
-
-    #[test]
-    fn what_leads_to_the_keys_is_seen_whatever_it_and_its_argument_are_called() {
-        let home = home();
-        let guarded = Guarded {
-            root: home.join("share/countersign/local"),
-            home: Some(home.clone()),
-        };
-        let work = home.join("work");
-        let label = |arguments: &Value| {
-            let mut arguments = arguments.as_object().unwrap().clone();
-            arguments.insert("cwd".to_owned(), work.display().to_string().into());
-            guarded.label(&arguments)
-        };
-        let at = |rest: &str| format!("{}/{rest}", home.display());
-        for there in [
-            json!({ "filename": "letter.txt" }),
-            json!({ "target": "deep/../letter.txt" }),
-            json!({ "uri": format!("file://{}", at("work/letter.txt")) }),
-            json!({ "uri": format!("file://{}", at("work/%6cetter.txt")) }),
-            json!({ "x": { "y": [{ "z": "pictures/countersign/local/data" }] } }),
-            json!({ "files": { "letter.txt": "what is to stand there" } }),
-            json!({ "what": "~/share/countersign/local" }),
-            json!({ "what": "$HOME/work/letter.txt" }),
-            json!({ "out": "pictures/countersign/local/new/file" }),
-            json!({ "out": "dangling" }),
-            json!({ "a": "settings.txt" }),
-            json!({ "a": at("share/countersign/../countersign/local/person.key") }),
-        ] {
-            assert_eq!(label(&there), Some("there"), "{there}");
-        }
-        for mentioned in [
-            json!({ "line": "cat letter.txt | sort" }),
-            json!({ "list": "notes.txt,letter.txt" }),
-            json!({ "text": "my Person.Key is lost" }),
-            json!({ "text": "person%2ekey" }),
-            json!({ "many": vec!["notes.txt"; 2001] }),
-        ] {
-            assert_eq!(label(&mentioned), Some("mentioned"), "{mentioned}");
-        }
-        for above in [
-            json!({ "where": "pictures" }),
-            json!({ "where": ".." }),
-            json!({ "where": "~" }),
-        ] {
-            assert_eq!(label(&above), Some("above"), "{above}");
-        }
-        for far in [
-            json!({ "path": "notes.txt" }),
-            json!({ "path": "deep/new.txt", "content": "a letter and its text", "head": 5 }),
-            json!({ "path": "." }),
-            json!({ "text": "100% of it, %zz and \u{0}" }),
-            json!({}),
-        ] {
-            assert_eq!(label(&far), None, "{far}");
-        }
-        fs::remove_dir_all(home).unwrap();
-    }
-}
+#[path = "guarded_tests.rs"]
+mod tests;

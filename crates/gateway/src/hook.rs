@@ -13,6 +13,7 @@ mod gemini;
 mod normal;
 pub mod served;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use countersign_api::ActionBody;
@@ -20,6 +21,7 @@ use countersign_core::digest::hex;
 use serde_json::{Map, Value};
 
 use crate::govern::{Governor, Ruling};
+use crate::guarded::Stand;
 use crate::waiting::Folder;
 
 /// The most that a host may send.
@@ -78,6 +80,15 @@ struct Use {
     session: Option<String>,
     /// The arguments that are there beside what the host said.
     added: Vec<normal::Added>,
+    /// Where the host works, as it says itself.
+    stand: Option<String>,
+}
+
+impl Use {
+    /// Whether an argument is there beside what the host said.
+    fn puts(&self, name: &str) -> bool {
+        self.added.iter().any(|added| added.is(name))
+    }
 }
 
 /// What the host is told.
@@ -220,6 +231,14 @@ pub async fn answer(governor: &Governor, folder: &std::path::Path, options: &Opt
     }
 }
 
+/// Arguments are looked at from where the host works.
+fn standing(governor: &Governor, used: &Use) -> Governor {
+    governor.standing(Stand {
+        folder: used.stand.as_ref().map(PathBuf::from),
+        puts_cwd: used.puts("cwd"),
+    })
+}
+
 fn action(options: &Options, used: &Use) -> ActionBody {
     ActionBody {
         tool: Some(used.tool.clone()),
@@ -234,6 +253,7 @@ fn action(options: &Options, used: &Use) -> ActionBody {
 
 async fn before_tool(governor: &Governor, uses: &Folder, options: &Options, used: &Use) -> String {
     let until = Instant::now() + options.hold;
+    let governor = standing(governor, used);
     let verdict = match governor.rule(&action(options, used), used.id.as_deref(), until).await {
         Ruling::Go(go) => {
             if let Some(id) = used.id.as_ref().filter(|_| !go.id.is_empty()) {
@@ -265,7 +285,7 @@ async fn before_tool(governor: &Governor, uses: &Folder, options: &Options, used
 
 /// The host asks its user about a use that is decided by itself; only a denial is said here.
 async fn asking_user(governor: &Governor, options: &Options, used: &Use) -> String {
-    let verdict = match governor.would_refuse(&action(options, used)).await {
+    let verdict = match standing(governor, used).would_refuse(&action(options, used)).await {
         Ok(None) => return String::new(),
         Ok(Some(reason)) => Verdict::Deny { reason },
         Err(error) => Verdict::Deny {

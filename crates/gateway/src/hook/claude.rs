@@ -17,6 +17,7 @@ pub(super) fn read(input: &Value, host: &str) -> Result<Event, String> {
                 arguments: arguments(input.get("tool_input"))?,
                 session: text(input, "session_id").map(str::to_owned),
                 added: Vec::new(),
+                stand: None,
             };
             Ok(if event == "PreToolUse" {
                 Event::Before(used)

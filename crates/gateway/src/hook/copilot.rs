@@ -35,6 +35,7 @@ fn used(input: &Value, event: &str, tool: &str, args: &str, session: &str) -> Re
         arguments: arguments(input.get(args))?,
         session: text(input, session).map(str::to_owned),
         added: Vec::new(),
+        stand: None,
     };
     Ok(if event.eq_ignore_ascii_case("PermissionRequest") {
         Event::Asking(used)

@@ -44,6 +44,7 @@ pub(super) fn read(input: &Value) -> Result<Event, String> {
         arguments,
         session: text(input, "conversation_id").map(str::to_owned),
         added: Vec::new(),
+        stand: None,
     }))
 }
 

@@ -25,6 +25,7 @@ pub(super) fn read(input: &Value) -> Result<Event, String> {
         arguments: arguments(input.get("tool_input"))?,
         session: text(input, "session_id").map(str::to_owned),
         added: Vec::new(),
+        stand: None,
     }))
 }
 

@@ -144,11 +144,18 @@ pub(super) struct Added {
     of: Option<&'static str>,
 }
 
+impl Added {
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+}
+
 /// Brings a use of a host's own tool into the normal form; others stay as they are. `cwd` is where the host works.
 ///
 /// # Errors
 /// Where the use says two things under one name.
 pub(super) fn normal(mut used: Use, cwd: Option<&str>) -> Result<Use, String> {
+    used.stand = cwd.map(str::to_owned);
     let Some((host, tool)) = used.tool.split_once('/') else {
         return Ok(used);
     };
@@ -160,7 +167,7 @@ pub(super) fn normal(mut used: Use, cwd: Option<&str>) -> Result<Use, String> {
     let present: Vec<_> = known
         .arguments
         .iter()
-        .filter(|(name, _)| used.arguments.contains_key(*name))
+        .filter(|(name, _)| used.arguments.get(*name).is_some_and(|said| !said.is_null()))
         .collect();
     let mut added = Vec::new();
     for (name, normal) in &present {
@@ -204,7 +211,8 @@ pub(super) fn normal(mut used: Use, cwd: Option<&str>) -> Result<Use, String> {
     if let Some(cwd) = own.as_deref().or(cwd) {
         let value = Value::from(cwd);
         let looks = matches!(known.operation, "list_files" | "search_files");
-        if looks && !used.arguments.contains_key("path") && !leads_elsewhere(&used.arguments) {
+        if looks && !says_path(&used.arguments) && (reads(known.tool) || !leads_elsewhere(&used.arguments)) {
+            used.arguments.remove("path");
             put(&mut used.arguments, "path", value.clone())?;
             added.push(Added {
                 name: "path",
@@ -226,6 +234,9 @@ pub(super) fn normal(mut used: Use, cwd: Option<&str>) -> Result<Use, String> {
     Ok(used)
 }
 
+/// Searches that look into files.
+const CONTENTS: [&str; 5] = ["Grep", "grep", "rg", "grep_search", "search_file_content"];
+
 /// Names under which hosts say where a command is to work.
 const FOLDERS: [&str; 5] = ["workdir", "working_directory", "dir_path", "directory", "dir"];
 
@@ -244,6 +255,17 @@ fn own_folder(arguments: &Map<String, Value>, cwd: Option<&str>) -> Result<Optio
         Some(cwd) if !folder.starts_with('/') => format!("{}/{folder}", cwd.trim_end_matches('/')),
         _ => folder.to_owned(),
     }))
+}
+
+/// Whether a search looks into files. Its pattern is about what stands in them, and names no place.
+fn reads(tool: &str) -> bool {
+    CONTENTS.contains(&tool)
+}
+
+/// Whether there is a path. Hosts take an empty one as none.
+fn says_path(arguments: &Map<String, Value>) -> bool {
+    let said = arguments.get("path");
+    said.is_some_and(|path| !path.is_null() && path.as_str() != Some(""))
 }
 
 /// Whether a pattern names a place by itself, so that where the host works says nothing of it.

@@ -250,3 +250,35 @@ fn a_server_of_tools_that_is_called_like_a_host_is_not_decided_about() {
         assert!(read(dialect, &input).is_err(), "{input}");
     }
 }
+
+#[test]
+fn a_search_in_files_looks_through_the_hosts_folder_whatever_it_looks_for() {
+    let tools = [
+        (
+            Dialect::Claude,
+            "Grep",
+            json!({ "pattern": "/etc|~|$x|..", "path": null }),
+        ),
+        (Dialect::Claude, "Grep", json!({ "pattern": "..", "path": "" })),
+        (Dialect::Copilot, "rg", json!({ "pattern": "\\w+", "glob": "../*" })),
+        (Dialect::Cursor, "Grep", json!({ "pattern": "$HOME" })),
+        (
+            Dialect::Gemini,
+            "grep_search",
+            json!({ "pattern": "..", "dir_path": null }),
+        ),
+    ];
+    for (dialect, tool, input) in tools {
+        let used = normal(dialect, tool, &input);
+        assert_eq!(used.arguments["path"], json!("/srv/project"), "{tool} {input}");
+        assert_eq!(used.stand.as_deref(), Some("/srv/project"), "{tool}");
+    }
+    // A pattern of names may lead elsewhere.
+    let names = normal(Dialect::Claude, "Glob", &json!({ "pattern": "/home/**" }));
+    assert_eq!(names.arguments.get("path"), None);
+    let of_server = normal(Dialect::Claude, "mcp__files__read", &json!({ "cwd": "/home" }));
+    assert_eq!(
+        (of_server.stand.as_deref(), of_server.puts("cwd")),
+        (Some("/srv/project"), false)
+    );
+}
