@@ -24,7 +24,7 @@ use crate::local::Local;
 use crate::signer_state;
 
 /// The policies that local mode begins with.
-const STARTER: [(&str, &str); 5] = [
+const STARTER: [(&str, &str); 6] = [
     (
         "assistant.yaml",
         include_str!("../../../../examples/laptop/policies/assistant.yaml"),
@@ -40,6 +40,10 @@ const STARTER: [(&str, &str); 5] = [
     (
         "reading.yaml",
         include_str!("../../../../examples/laptop/policies/reading.yaml"),
+    ),
+    (
+        "searching.yaml",
+        include_str!("../../../../examples/laptop/policies/searching.yaml"),
     ),
     (
         "tests.yaml",
