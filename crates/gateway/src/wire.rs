@@ -4,6 +4,8 @@
 //! did, a message with a key twice, or with a known key in another spelling of case, is refused: some readers take the
 //! last of two, some fold case.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -19,6 +21,9 @@ pub(crate) const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabil
 pub(crate) const TASKS_KEY: &str = "io.modelcontextprotocol/tasks";
 /// Where a client may put evidence for reviewers.
 pub(crate) const EVIDENCE_KEY: &str = "dev.countersign/evidence";
+
+/// The most members that a message has, or the params of a call; a call's arguments have as many as they like.
+const MEMBERS: usize = 1000;
 
 /// A message from the client.
 pub(crate) enum Message {
@@ -77,6 +82,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
+                    if members.len() == MEMBERS {
+                        return Err(serde::de::Error::custom("it has too many members"));
+                    }
                     members.push(member);
                 }
                 Ok(Members(members))
@@ -93,8 +101,9 @@ impl Members<'_> {
 
     /// Why two readers could see different members.
     fn ambiguous(&self, known: &[&str]) -> Option<String> {
-        for (at, (key, _)) in self.0.iter().enumerate() {
-            if self.0.iter().take(at).any(|(earlier, _)| earlier == key) {
+        let mut seen = BTreeSet::new();
+        for (key, _) in &self.0 {
+            if !seen.insert(key) {
                 return Some(format!("the key `{}` is there twice", shown(key)));
             }
             if let Some(known) = known
@@ -120,9 +129,12 @@ fn refused(id: Value, code: i32, why: impl Into<String>) -> Message {
     }
 }
 
-/// An id as a key: equal for equal ids, however they are written.
+/// An id as a key: equal for ids that some server takes for equal, however they are written (`1` and `1.0`).
 pub(crate) fn key(id: &Value) -> String {
-    id.to_string()
+    match id.as_f64() {
+        Some(number) => number.to_string(),
+        None => id.to_string(),
+    }
 }
 
 /// Looks at a message from the client.
@@ -424,6 +436,27 @@ mod tests {
         ] {
             assert_eq!(verdict(hostile), "refused", "{hostile}");
         }
+    }
+
+    #[test]
+    fn a_message_of_more_members_than_anybody_needs_goes_nowhere_and_costs_nothing() {
+        let many: Vec<String> = (0..200_000).map(|at| format!(r#""k{at}":1"#)).collect();
+        let many = format!("{{{}}}", many.join(","));
+        let since = std::time::Instant::now();
+        assert_eq!(verdict(&many), "refused");
+        let of = |params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+        assert_eq!(verdict(&of(&many)), "refused");
+        assert!(since.elapsed() < std::time::Duration::from_secs(10));
+        let few: Vec<String> = (0..990).map(|at| format!(r#""k{at}":1"#)).collect();
+        assert_eq!(verdict(&of(&format!(r#"{{"name":"read",{}}}"#, few.join(",")))), "call");
+    }
+
+    #[test]
+    fn an_id_is_the_same_however_it_is_written() {
+        let id = |text: &str| key(&serde_json::from_str(text).unwrap_or_default());
+        assert!(id("1") == id("1.0") && id("1") == id("10e-1"));
+        assert_eq!(id("9007199254740993"), id("9007199254740992"));
+        assert!(id("1") != id("\"1\"") && id("1") != id("2"));
     }
 
     #[test]
