@@ -75,6 +75,10 @@ fn now() -> Time {
 impl Kept {
     fn become_(&mut self, stage: Stage) {
         (self.stage, self.changed) = (stage, now());
+        if self.stage.is_over() {
+            // Nobody runs it any more.
+            self.line = String::new();
+        }
     }
 
     /// The task as a client sees it.
@@ -154,7 +158,7 @@ impl Place {
     /// Takes a task that is not over for this process; nothing if somebody else has it.
     fn claim(&self) -> Option<(Claim, Kept)> {
         // An id that somebody made up leaves no lock behind.
-        self.find()?;
+        self.find().filter(|kept| !kept.stage.is_over())?;
         let claim = self.drawer.claim(&self.id)?;
         let kept = self.find().filter(|kept| !kept.stage.is_over())?;
         Some((claim, kept))

@@ -97,6 +97,8 @@ impl Drawer {
         if kept.stage.is_over() {
             // What is over counts, whatever else is there.
             let _ = fs::remove_file(&file);
+            // Whoever takes it from here on sees that it is over.
+            let _ = fs::remove_file(file.with_extension(LOCK));
         }
         Ok(())
     }
@@ -124,26 +126,45 @@ impl Drawer {
         Some(Claim { _lock: file })
     }
 
-    /// Whether there is room for one more, after what has lasted too long is gone.
+    /// Whether there is room for one more, after what has lasted too long is gone, and the oldest of what is over.
     pub(super) fn has_room(&self) -> bool {
+        self.has_room_of(AT_MOST)
+    }
+
+    fn has_room_of(&self, at_most: usize) -> bool {
         let Ok(entries) = fs::read_dir(&self.path) else {
             return true;
         };
-        let mut waiting = 0;
+        let (mut waiting, mut over) = (0, Vec::new());
         for entry in entries.flatten() {
             let path = entry.path();
             let age = entry.metadata().and_then(|meta| meta.modified());
             let age = age.ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
             match path.extension().and_then(|end| end.to_str()) {
                 None if age < LASTS => waiting += 1,
-                Some(OVER) if age < OVER_LASTS => {}
+                Some(OVER) if age < OVER_LASTS => over.push((age, path)),
                 // As old as the task, and perhaps held for one that runs long.
-                Some(LOCK) if age < LASTS || is_held(&path) => {}
+                Some(LOCK) if path.with_extension("").exists() || is_held(&path) => {}
+                None | Some(OVER) => remove(&path),
                 _ if age < Duration::from_secs(60) => {}
                 _ => drop(fs::remove_file(&path)),
             }
         }
-        waiting < AT_MOST
+        over.sort();
+        while waiting + over.len() >= at_most {
+            let Some((_, oldest)) = over.pop() else { return false };
+            remove(&oldest);
+        }
+        true
+    }
+}
+
+/// Removes a task, and its lock unless somebody goes on with it.
+fn remove(task: &Path) {
+    let _ = fs::remove_file(task);
+    let lock = task.with_extension(LOCK);
+    if !is_held(&lock) {
+        let _ = fs::remove_file(lock);
     }
 }
 
@@ -208,6 +229,31 @@ mod tests {
         assert!(drawer.claim("countersign-cc").is_none());
         drop(claim);
         assert!(drawer.claim("countersign-cc").is_some());
+        fs::remove_dir_all(&drawer.path).unwrap();
+    }
+
+    #[test]
+    fn what_is_over_makes_room_the_oldest_first_and_leaves_nothing_behind() {
+        let drawer = drawer("room");
+        for id in ["countersign-1", "countersign-2", "countersign-3"] {
+            drawer.put(id, "shop", &kept(Stage::Waiting(String::new()))).unwrap();
+            drop(drawer.claim(id).unwrap());
+        }
+        assert!(!drawer.has_room_of(3), "what waits keeps its place");
+        for (id, hours) in [("countersign-2", 1), ("countersign-1", 2)] {
+            drawer.put(id, "shop", &kept(Stage::Cancelled)).unwrap();
+            let file = File::open(drawer.file(id).with_extension(OVER)).unwrap();
+            let at = std::time::SystemTime::now() - Duration::from_secs(hours * 3600);
+            file.set_modified(at).unwrap();
+        }
+        assert!(drawer.has_room_of(3));
+        assert!(drawer.find("countersign-1", "shop").is_none());
+        assert!(drawer.find("countersign-2", "shop").is_some());
+        assert!(drawer.find("countersign-3", "shop").is_some());
+        assert!(drawer.has_room_of(2));
+        assert!(!drawer.has_room_of(1));
+        // The task that waits, and its lock.
+        assert_eq!(fs::read_dir(&drawer.path).unwrap().count(), 2);
         fs::remove_dir_all(&drawer.path).unwrap();
     }
 }
