@@ -24,6 +24,12 @@ const UNFINISHED_AT_MOST: usize = 10_000;
 pub(crate) const ELSEWHERE: &str =
     "Policy puts another tool in place of this one, which is not on this server. Nothing was run.";
 
+/// What is said of a call whose arguments lead to the keys of local mode in a later round.
+pub(crate) const LEADS_ELSEWHERE: &str =
+    "What this call leads to is not what was decided on any more. It does not go on; call the tool again.";
+/// Why it failed.
+pub(crate) const ANOTHER_WAY: &str = "its arguments led elsewhere in a later round";
+
 /// The action that a call of a server's tool is.
 pub(crate) fn action(server: &str, env: Option<&str>, run: Option<String>, call: &Call) -> ActionBody {
     ActionBody {

@@ -19,6 +19,7 @@ fn go(id: &str, changed: Option<Value>) -> Go {
         timeout: Some(Duration::from_secs(60)),
         permit: "used".to_owned(),
         decision: Value::Null,
+        labels: None,
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Go {
     pub permit: String,
     /// The decision, for programs.
     pub decision: Value,
+    /// What it was asked for with.
+    pub(crate) labels: Option<Labels>,
 }
 
 /// Labels of an action.
@@ -140,13 +142,29 @@ impl Governor {
     }
 
     /// How near the arguments of an action come to what no tool is to reach, as they lead now.
-    pub(crate) async fn near(&self, action: &ActionBody) -> Option<Labels> {
+    async fn near(&self, action: &ActionBody) -> Option<Labels> {
         let (guarded, stand) = (self.guarded.clone()?, self.stand.clone());
         let arguments = action.args.clone()?;
         // A thread that may wait: a file system can be slow, and whoever set a time for the answer has to get it.
         let looking = tokio::task::spawn_blocking(move || guarded.label(&arguments, &stand));
         let label = looking.await.unwrap_or_else(|_| Some(unseen()))?;
         Some(Map::from_iter([(LABEL.to_owned(), label.into())]))
+    }
+
+    /// Whether what goes on in a later round leads where it led when it was decided.
+    pub(crate) async fn leads_as_before(&self, go: &Go, action: &ActionBody) -> bool {
+        let args = go.changed.as_ref().map(|(_, arguments)| arguments.clone());
+        let near = match args {
+            Some(args) => {
+                let runs = ActionBody {
+                    args: Some(args),
+                    ..ActionBody::default()
+                };
+                self.near(&runs).await
+            }
+            None => self.near(action).await,
+        };
+        near.is_none() || near == go.labels || self.observer.is_some()
     }
 
     /// The same, looking on: what would be decided is noted in `folder`, everything runs, and nobody is asked.
@@ -174,6 +192,7 @@ impl Governor {
             timeout: None,
             permit: String::new(),
             decision: decision.unwrap_or_default(),
+            labels: None,
         }
     }
 
@@ -193,17 +212,22 @@ impl Governor {
     }
 
     /// Looks once at an action that waits, by its id, with the labels that it was asked for with: nothing is asked for anew.
-    /// `None` if nothing came of it that would last: no server, or one that is busy.
+    /// `None` if nothing came of it that would last: no server, one that is busy, or a key that is not let in.
     pub(crate) async fn look(&self, id: &str, labels: Option<&Labels>, action: &ActionBody) -> Option<Ruling> {
         let action = &ActionBody {
             labels: labels.cloned(),
             ..self.named(action).await
         };
-        let looked = async {
-            let answer = self.client.action(id, 0).await?;
-            self.follow(action, answer, &fingerprint(action), Instant::now()).await
+        if let Some(observer) = &self.observer {
+            return Some(Ruling::Go(Box::new(self.look_on(observer, action).await)));
+        }
+        let answer = match self.client.action(id, 0).await {
+            Ok(answer) => answer,
+            Err(error) if is_gone(&error) => return Some(failed(&error)),
+            // A key may be good again, and a server answer better.
+            Err(_) => return None,
         };
-        match looked.await {
+        match self.follow(action, answer, &fingerprint(action), Instant::now()).await {
             Ok(Some(ruling)) => Some(ruling),
             Ok(None) => Some(used_before()),
             Err(error) if passes(&error) => None,
@@ -226,7 +250,7 @@ impl Governor {
                     }
                 }
                 // Another server, another organization, or another agent's: it is not ours.
-                Err(ClientError::Problem(problem)) if problem.status == 404 => {}
+                Err(error) if is_gone(&error) => {}
                 Err(error) => return Err(error),
             }
             self.folder.forget(&name, &id);
@@ -327,6 +351,7 @@ impl Governor {
                 permit: permit.clone(),
                 timeout: redeemed.constraints.get("timeout").and_then(time),
                 decision,
+                labels: action.labels.clone(),
             })))),
             Err(ClientError::Problem(problem)) if problem.code == "already_redeemed" => Ok(None),
             Err(error) => Err(error),
@@ -400,6 +425,11 @@ fn alternative(answer: &ActionAnswer) -> Result<Option<ActionBody>, serde_json::
     }
 }
 
+/// Whether there is no such action, for this agent.
+fn is_gone(error: &ClientError) -> bool {
+    matches!(error, ClientError::Problem(problem) if problem.status == 404)
+}
+
 /// Whether the same question may be answered in a while.
 fn passes(error: &ClientError) -> bool {
     match error {
@@ -408,3 +438,7 @@ fn passes(error: &ClientError) -> bool {
         ClientError::Setup(_) | ClientError::Unreadable { .. } => false,
     }
 }
+
+#[cfg(test)]
+#[path = "govern_tests.rs"]
+mod tests;

@@ -5,8 +5,8 @@
 //! whether it still waits is looked at under the same lock under which it is handed on.
 
 mod tasks;
+mod under_way;
 
-use std::collections::BTreeMap;
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::calls::{self, PROGRESS, Round, Unfinished};
+use self::under_way::{BUSY, Calls, Running};
+use crate::calls::{self, PROGRESS, Round};
 use crate::govern::{Governor, Ruling};
 use crate::hide::Hiding;
 use crate::lines::{feed, next_line, write};
@@ -54,28 +55,6 @@ pub struct Options {
 
 /// A variable of the server's environment, with a value that is a secret.
 pub type Secret = (String, zeroize::Zeroizing<String>);
-
-/// A call that was handed on.
-struct Running {
-    round: Round,
-    name: String,
-    since: Instant,
-    timeout: Option<AbortHandle>,
-}
-
-#[derive(Default)]
-struct Calls {
-    /// Being decided, or held.
-    held: BTreeMap<String, Option<AbortHandle>>,
-    /// Handed on.
-    running: BTreeMap<String, Running>,
-    /// What the server asked the client to come back with.
-    unfinished: Unfinished,
-    /// Requests for lists of tools that are not answered yet, and whether their client has a session.
-    lists: BTreeMap<String, bool>,
-    /// The client has hung up.
-    closed: bool,
-}
 
 struct Wrapper {
     governor: Governor,
@@ -220,7 +199,11 @@ impl Wrapper {
         let mut output = BufReader::new(stdout);
         while let Some(line) = next_line(&mut output).await {
             if let Some(answered) = wire::answered(&line) {
-                let session = lock(&self.calls).lists.remove(&answered.id);
+                let session = {
+                    let mut calls = lock(&self.calls);
+                    calls.asked.remove(&answered.id);
+                    calls.lists.remove(&answered.id)
+                };
                 if let Some(session) = session {
                     self.told.fetch_or(session, Ordering::Relaxed);
                     tokio::spawn(Arc::clone(&self).show(line));
@@ -248,12 +231,22 @@ impl Wrapper {
     /// Whether a request is for us alone. One for a list of tools is remembered, for when it is answered.
     fn is_ours(self: &Arc<Self>, line: &[u8], to_server: &mpsc::Sender<Vec<u8>>) -> bool {
         let seen = wire::look(line);
+        if let (Some(_), Some(id)) = (&seen.method, &seen.id)
+            && let Err(why) = lock(&self.calls).ask(wire::key(id))
+        {
+            self.refuse(id, why);
+            return true;
+        }
         if let (Some("tools/list"), Some(id), Some(_)) = (seen.method.as_deref(), &seen.id, &self.hiding) {
             lock(&self.calls).lists.insert(wire::key(id), seen.version.is_none());
         }
         let Some(place) = Place::of(&seen, &self.governor, &self.options.server) else {
             return false;
         };
+        if let Some(id) = &seen.id {
+            // It is answered by us.
+            lock(&self.calls).asked.remove(&wire::key(id));
+        }
         tokio::spawn(Arc::clone(self).asked_of_a_task(seen, place, to_server.clone()));
         true
     }
@@ -278,6 +271,12 @@ impl Wrapper {
         }
     }
 
+    /// Answers a request that goes nowhere, behind what else is told.
+    fn refuse(&self, id: &Value, why: &str) {
+        let (refused, to_client) = (answer::error(id, -32600, why), self.to_client.clone());
+        tokio::spawn(async move { to_client.send(refused).await });
+    }
+
     async fn print(&self, line: Vec<u8>) {
         let _ = self.to_client.send(line).await;
     }
@@ -285,11 +284,8 @@ impl Wrapper {
     fn begin(self: &Arc<Self>, call: Call, line: Vec<u8>, to_server: &mpsc::Sender<Vec<u8>>) {
         let key = wire::key(&call.id);
         let mut calls = lock(&self.calls);
-        if calls.held.contains_key(&key) || calls.running.contains_key(&key) {
-            let busy = answer::error(&call.id, -32600, "a request with this id is under way");
-            let to_client = self.to_client.clone();
-            tokio::spawn(async move { to_client.send(busy).await });
-            return;
+        if calls.have(&key) {
+            return self.refuse(&call.id, BUSY);
         }
         // The entry is there before the task looks for it.
         calls.held.insert(key.clone(), None);
@@ -304,6 +300,11 @@ impl Wrapper {
         // The client comes back with what the server gave it: the call was decided, and goes on once.
         let resumed = lock(&self.calls).unfinished.resume(AGENT, &name, &call);
         if let Some(round) = resumed {
+            if !self.governor.leads_as_before(&round.go, &action).await {
+                self.report(round.go.id, Some(calls::ANOTHER_WAY.to_owned()), round.ran);
+                let told = answer::told(&call.id, call.modern, calls::LEADS_ELSEWHERE, &round.go.decision);
+                return self.reply(&call, told).await;
+            }
             return self.hand_on(&call, line, round, name, &to_server).await;
         }
         // Who takes a task is not kept waiting for the answer.
@@ -396,9 +397,14 @@ impl Wrapper {
         let (id, modern) = (call.id.clone(), call.modern);
         let task = tokio::spawn(async move {
             tokio::time::sleep(left).await;
-            let Some(running) = lock(&wrapper.calls).running.remove(&wire::key(&id)) else {
-                return;
+            let running = {
+                let (mut calls, key) = (lock(&wrapper.calls), wire::key(&id));
+                let running = calls.running.remove(&key);
+                // The server may answer yet: its answer is none to a later request with this id.
+                running.is_some().then(|| calls.asked.insert(key));
+                running
             };
+            let Some(running) = running else { return };
             let why = running.round.too_long();
             let told = answer::told(&id, modern, &format!("Ended: {why}."), &Value::Null);
             wrapper.hand_back(&id, told).await;
@@ -472,3 +478,7 @@ impl Wrapper {
         unfinished.into_iter().for_each(|lost| self.spawn(lost.report()));
     }
 }
+
+#[cfg(test)]
+#[path = "stdio_tests.rs"]
+mod tests;

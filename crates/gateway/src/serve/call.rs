@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::App;
 use super::caller::Caller;
+use super::door::in_header;
 use super::reach::{Coming, Target};
 use super::sessions::Place;
 use crate::answer;
@@ -53,6 +54,13 @@ pub(super) async fn run(app: Arc<App>, asked: Asked) {
     // The client comes back with what the server gave it: the call was decided, and goes on once.
     let resumed = lock(&app.unfinished).resume(&asked.caller.owner, &name, &asked.call);
     if let Some(round) = resumed {
+        let governor = &asked.caller.governor;
+        if !governor.leads_as_before(&round.go, &action).await {
+            governor
+                .report(&round.go.id, Some(calls::ANOTHER_WAY.to_owned()), round.ran)
+                .await;
+            return asked.tell(calls::LEADS_ELSEWHERE, &round.go.decision).await;
+        }
         return hand_on(&app, asked, round, name).await;
     }
     match decide(&app, &asked, &action).await {
@@ -158,7 +166,7 @@ pub(super) async fn hand_on(app: &App, mut asked: Asked, mut round: Round, name:
 /// The same target, where the headers name the tool that runs.
 fn renamed(target: &Target, tool: Option<&str>) -> Target {
     let headers = target.headers.iter().map(|(name, value)| match tool {
-        Some(tool) if name == "mcp-name" => (name.clone(), tool.to_owned()),
+        Some(tool) if name == "mcp-name" => (name.clone(), in_header(tool)),
         Some(_) | None => (name.clone(), value.clone()),
     });
     Target {

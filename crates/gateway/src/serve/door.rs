@@ -156,6 +156,16 @@ fn encoded(said: &[u8], meant: &str) -> bool {
     inner.is_some_and(|inner| engine.decode(inner).is_ok_and(|text| text == meant.as_bytes()))
 }
 
+/// A text as a header says it: what headers cannot hold, or could be mistaken for such a text, in base64.
+pub(super) fn in_header(text: &str) -> String {
+    use base64::Engine as _;
+    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim() == text && !text.starts_with("=?");
+    match plain {
+        true => text.to_owned(),
+        false => format!("=?base64?{}?=", base64::engine::general_purpose::STANDARD.encode(text)),
+    }
+}
+
 /// A request of an agent to one server of tools.
 pub(super) struct Door<'a> {
     headers: &'a HeaderMap,
@@ -451,6 +461,15 @@ mod tests {
         let (method, name) = (("mcp-method", "tools/call"), ("mcp-name", "refund"));
         assert!(says(&[version, method, name], &modern));
         assert!(says(&[version, method, ("mcp-name", "=?base64?cmVmdW5k?=")], &modern));
+        for odd in ["größe", "名", "=?base64?x?=", " look", "a\nb"] {
+            let said = in_header(odd);
+            assert!(
+                axum::http::HeaderValue::from_str(&said).is_ok() && said.is_ascii(),
+                "{said}"
+            );
+            assert!(encoded(said.as_bytes(), odd), "{said}");
+        }
+        assert_eq!(in_header("look up"), "look up");
         assert!(says(&[], &legacy) && says(&[("mcp-protocol-version", "2025-11-25")], &legacy));
         for wrong in [
             vec![version, method],

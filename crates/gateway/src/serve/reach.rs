@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use super::caller::Caller;
+use super::door::in_header;
 use super::pipe::Pipe;
 use super::{App, Way};
 use crate::broker::Place;
@@ -30,7 +31,7 @@ impl Target {
     pub(super) fn for_call(self, tool: &str) -> Target {
         let headers = self.headers.into_iter().map(|(name, value)| match name.as_str() {
             "mcp-method" => (name, "tools/call".to_owned()),
-            "mcp-name" => (name, tool.to_owned()),
+            "mcp-name" => (name, in_header(tool)),
             _ => (name, value),
         });
         Target {
