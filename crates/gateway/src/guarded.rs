@@ -130,7 +130,9 @@ impl Guarded {
             .iter()
             .flat_map(|said| self.readings(said))
         {
-            look.stand(here.join(said));
+            let folder = here.join(said);
+            look.stand(written(&folder));
+            look.stand(folder);
         }
         for (name, value) in arguments {
             look.text(name, false);

@@ -127,6 +127,8 @@ fn an_agent_does_not_say_from_where_its_arguments_are_looked_at() {
         Some("there"),
         "from there by a relative one"
     );
+    let turned = json!({ "cwd": "../pictures/..", "path": "letter.txt" });
+    assert_eq!(label(turned, "work/deep"), Some("there"), "from there as it is written");
     assert_eq!(label(json!({ "cwd": of_home }), "work"), Some("above"));
     assert_eq!(guarded.hooked(&home, &json!({})), None, "a host may work at home");
     fs::remove_dir_all(home).unwrap();

@@ -294,6 +294,9 @@ fn no_link_and_no_argument_that_nobody_knows_leads_to_the_keys() {
             json!({ "from": { "places": ["notes.txt", "./letter.txt"] } }),
             "Denied",
         ),
+        // An agent does not say from where its arguments are looked at.
+        ("read_note", json!({ "cwd": "/usr", "target": "letter.txt" }), "Denied"),
+        ("search_text", json!({ "cwd": "share", "what": "cs_" }), "PENDING"),
         ("search_text", json!({ "where": "share", "what": "cs_" }), "PENDING"),
         (
             "search_text",
@@ -312,7 +315,7 @@ fn no_link_and_no_argument_that_nobody_knows_leads_to_the_keys() {
         laptop.typed(&["approvals", "approve", &id, "--comment", "looked at"]);
         asked += 1;
     }
-    assert_eq!(asked, 3);
+    assert_eq!(asked, 4);
     std::fs::remove_file(laptop.scene.path("notes.txt")).expect("it is there");
     std::os::unix::fs::symlink(root.join("agent.key"), laptop.scene.path("notes.txt")).expect("a link");
     assert_eq!(call("write_note", write), "Denied");
