@@ -161,7 +161,7 @@ fn what_was_settled_when_actions_were_recorded_is_not_looked_at() {
         outside(&[&redacts], &[&redacts.replace("[email]", "[email, phone]")]),
         [true]
     );
-    let limited = MANDATE.to_owned() + "limits: { max_actions_per_hour: 5 }\n";
+    let limited = MANDATE.to_owned() + "limits: { rate: 60/1m }\n";
     assert_eq!(outside(&[GATE], &[GATE, &limited]), [true]);
     assert_eq!(outside(&[GATE, &limited], &[GATE]), [true]);
     assert_eq!(outside(&[GATE], &[GATE, MANDATE]), [false]);
