@@ -121,7 +121,11 @@ async fn what_a_pipeline_wants_to_know_is_the_exit_code() {
     for against in ["live", "recorded"] {
         let wanted = ["--against", against, "--fail-on", "any", "--accept-gaps"];
         assert_eq!(code("r", &wanted), 1, "{against}");
-        assert_eq!(code("r", &[&wanted[..], &["--accept-outside"]].concat()), 0, "{against}");
+        assert_eq!(
+            code("r", &[&wanted[..], &["--accept-outside"]].concat()),
+            0,
+            "{against}"
+        );
     }
     assert_eq!(code("nowhere", &[]), 3);
     assert_eq!(code("q", &["--since", "soon"]), 2);
