@@ -125,6 +125,10 @@ class Model:
     def on_snapshot_uploaded(self, record, data):
         self.stored.add(data["hash"])
 
+    def on_snapshot_waived(self, record, data):
+        self.need(data["hash"] in self.stored, "what a policy lacks is let pass, and it was never stored")
+        self.need(data["failing"] > 0 or data["untried"] > 0, "something is let pass of a policy that lacks nothing")
+
     def on_snapshot_activated(self, record, data):
         self.need(data["hash"] in self.stored, "a policy is made live that was never stored")
         self.need(data.get("previous") == self.live, "`previous` is not what was live")

@@ -203,6 +203,9 @@ pub struct ExplainAnswer {
     /// what no rule mentions is not tried.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub otherwise: Vec<OtherwiseBody>,
+    /// Other answers were not searched for, because the server is searching for somebody else's: ask again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsearched: bool,
 }
 
 /// What would have had to be different for another answer.

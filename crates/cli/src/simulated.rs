@@ -100,6 +100,11 @@ pub(crate) fn simulate_bundle(
         Event::LedgerOpened(opened) => currency = opened.currency,
         _other => {}
     })?;
+    // What was recorded was decided by many snapshots; what will be is by the one that is live.
+    let told = match (against, &live) {
+        ("recorded", Some(live)) => Some(stored(live)?),
+        _other => None,
+    };
     let held = match against {
         "recorded" => None,
         "live" => Some(stored(&live.ok_or_else(|| {
@@ -125,8 +130,7 @@ pub(crate) fn simulate_bundle(
     Ok(Found {
         candidate: candidate.hash_text().to_owned(),
         against: held.as_deref().map_or("recorded", Snapshot::hash_text).to_owned(),
-        outside: held
-            .as_deref()
+        outside: (held.as_deref().or(told.as_deref()))
             .map(|held| outside(held, &candidate))
             .unwrap_or_default(),
         from: first.unwrap_or(verified.size),

@@ -1,5 +1,6 @@
 //! Actions: decide, look, wait, explain, redeem, report.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use countersign_api::{ActionAnswer, Receipt};
@@ -53,8 +54,15 @@ pub struct OutcomeReport {
 pub struct Explained {
     /// Every rule that was looked at.
     pub rules: Vec<countersign_policy::Trace>,
-    /// The smallest changes that lead to another answer.
-    pub otherwise: Vec<countersign_policy::Counterfactual>,
+    /// The smallest changes that lead to another answer; `None` where they were not searched for, since somebody else's were.
+    pub otherwise: Option<Vec<countersign_policy::Counterfactual>>,
+}
+
+/// Does the work unless somebody holds the lock: one agent that asks again and again must not take the processor from those
+/// who decide.
+fn alone<T>(lock: &Mutex<()>, work: impl FnOnce() -> T) -> Option<T> {
+    let _held = lock.try_lock().ok()?;
+    Some(work())
 }
 
 impl Engine {
@@ -166,7 +174,7 @@ impl Engine {
     }
 
     /// Every rule that was looked at, evaluated anew on the stored form under the snapshot that decided.
-    /// With it goes what would have had to be different for another answer.
+    /// With it goes what would have had to be different for another answer, unless that is being searched for elsewhere.
     pub async fn explain(&self, caller: &Caller, id: ActionId) -> Result<Explained, EngineError> {
         let (view, _) = self.view(&caller.org, id).await?;
         self.check_reader(caller, &view)?;
@@ -181,9 +189,9 @@ impl Engine {
                     let (decision, at) = (&view.decision, view.decided_at);
                     Ok(Explained {
                         rules: countersign_core::state::explain(&snapshot, &action, decision, &currency, at),
-                        otherwise: countersign_core::state::counterfactuals(
-                            &snapshot, &action, decision, &currency, at,
-                        ),
+                        otherwise: alone(&inner.searching, || {
+                            countersign_core::state::counterfactuals(&snapshot, &action, decision, &currency, at)
+                        }),
                     })
                 }
                 (None, _) => Err(Refusal::missing("stored form of action", id).into()),
@@ -419,5 +427,17 @@ impl Inner {
 
     fn org_currency(&self, org: &str) -> Result<String, EngineError> {
         Ok(self.opened(org)?.currency)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_searches_for_nobody_else_searches_for_meanwhile() {
+        let lock = Mutex::new(());
+        assert_eq!(alone(&lock, || alone(&lock, || ())), Some(None));
+        assert_eq!(alone(&lock, || 1), Some(1), "and afterwards it is free again");
     }
 }

@@ -109,7 +109,7 @@ pub use schedules::{FORECAST_DAYS_AT_MOST, Forecast};
 pub use sequencer::Committed;
 pub use settings::Settings;
 pub use signer::{Restored, Standing, log_vkey, standing, state_of};
-pub use simulate::{HeldAgainst, Range, SimulatedPart, outside};
+pub use simulate::{HeldAgainst, Range, SimulatedPart, Turn, outside};
 pub use slack::FromSlack;
 pub use stepper::Stepper;
 pub use vault::{Vault, VaultError, next_key};
@@ -163,7 +163,9 @@ pub(crate) struct Inner {
     pub signer: signer::Signer,
     pub witnessed: witnessed::Witnessed,
     /// Held by whoever tries a policy on recorded actions.
-    pub simulating: Mutex<()>,
+    pub simulating: Arc<tokio::sync::Semaphore>,
+    /// Held while what would have been decided otherwise is searched for.
+    pub searching: Mutex<()>,
     clock_confirmed: AtomicBool,
     /// Organizations whose timers have to be looked at, because nobody knows what is due in them.
     pub wake: Mutex<BTreeSet<Org>>,
@@ -243,7 +245,8 @@ impl Engine {
             effects_wanted: Notify::new(),
             signer: signer::Signer::new(marks),
             witnessed: witnessed::Witnessed::default(),
-            simulating: Mutex::new(()),
+            simulating: Arc::new(tokio::sync::Semaphore::new(1)),
+            searching: Mutex::new(()),
             clock_confirmed: AtomicBool::new(false),
             wake: Mutex::new(BTreeSet::new()),
             news: Mutex::new(BTreeSet::new()),

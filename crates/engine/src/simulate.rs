@@ -9,6 +9,7 @@ use countersign_core::{Category, Record, Refusal, Time};
 use countersign_policy::Snapshot;
 use countersign_policy::diff::{Difference, differences};
 use countersign_store::Org;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::auth::Caller;
 use crate::error::EngineError;
@@ -62,6 +63,20 @@ pub struct SimulatedPart {
     pub report: Report,
 }
 
+/// What a simulation is held against.
+struct Meant {
+    /// The snapshot; `None` for what was recorded.
+    against: Option<Arc<str>>,
+    /// The snapshot whose differences are told at which a simulation does not look.
+    told: Option<Arc<str>>,
+}
+
+/// Trying policies is this one's turn: it is held from before the documents are looked at until the work is done, also where
+/// nobody waits for it any more.
+pub struct Turn {
+    _held: OwnedSemaphorePermit,
+}
+
 /// Snapshots of an organization, as decisions cite them.
 struct Stored<'i> {
     inner: &'i Inner,
@@ -75,6 +90,19 @@ impl Cited for Stored<'_> {
 }
 
 impl Engine {
+    /// Takes the turn to try a policy. One at a time, so that those who try policies do not take the processor from those who
+    /// decide.
+    ///
+    /// # Errors
+    /// `simulation_running` while somebody else has it.
+    pub fn turn(&self) -> Result<Turn, EngineError> {
+        let held = self.inner.simulating.clone().try_acquire_owned().map_err(|_| {
+            let detail = "another simulation is being carried out";
+            Refusal::new(Category::Throttled, "simulation_running", detail).hint("ask again in a moment")
+        })?;
+        Ok(Turn { _held: held })
+    }
+
     /// What is different in `after`, and the hash of what was before.
     ///
     /// # Errors
@@ -84,9 +112,10 @@ impl Engine {
         caller: &Caller,
         before: HeldAgainst,
         after: Snapshot,
+        turn: Turn,
     ) -> Result<(String, Vec<Difference>), EngineError> {
         let (before, _) = self.held(caller, before).await?;
-        let Some(hash) = before else {
+        let Some(hash) = before.against else {
             let detail = "what was recorded is no policy, and cannot be told apart from one";
             return Err(Refusal::invalid("invalid_value", detail)
                 .hint("name `live` or a snapshot")
@@ -94,19 +123,22 @@ impl Engine {
         };
         let (inner, org) = (self.inner.clone(), caller.org.clone());
         blocking(move || {
+            let _turn = turn;
             let before = inner.compiled(&org, Some(&hash)).ok_or_else(|| lost(&hash))?;
             Ok((hash.to_string(), differences(&before, &after)))
         })
         .await
     }
 
-    /// The snapshot that is meant, if one is, and how long the ledger is.
-    async fn held(&self, caller: &Caller, against: HeldAgainst) -> Result<(Option<Arc<str>>, u64), EngineError> {
+    /// The snapshot that is meant, if one is, and how long the ledger is; besides the one whose differences at which nobody
+    /// looks are told, which of what was recorded is the live one.
+    async fn held(&self, caller: &Caller, against: HeldAgainst) -> Result<(Meant, u64), EngineError> {
         let known = self.look(&caller.org, |state| {
             let stored: Vec<Arc<str>> = state.snapshots().keys().cloned().collect();
             (state.live().cloned(), stored, state.next_seq())
         });
         let (live, stored, size) = known.await?;
+        let told = live.clone();
         let against = match against {
             HeldAgainst::Recorded => None,
             HeldAgainst::Live => Some(live.ok_or_else(|| {
@@ -119,24 +151,29 @@ impl Engine {
                 Some(hash.map_err(|hash| Refusal::missing("snapshot", hash))?)
             }
         };
-        Ok((against, size))
+        let told = against.clone().or(told);
+        Ok((Meant { against, told }, size))
     }
 
     /// Holds a part of the recorded decisions against a candidate. Whoever asks goes on at `next` until there is none.
     ///
     /// # Errors
-    /// `simulation_running` while another one is looked at, `not_found` for a snapshot that is not stored, `no_policy` where
-    /// it is held against what is live and nothing is.
+    /// `not_found` for a snapshot that is not stored, `no_policy` where it is held against what is live and nothing is.
     pub async fn simulate(
         &self,
         caller: &Caller,
         candidate: Arc<Snapshot>,
         against: HeldAgainst,
         range: Range,
+        turn: Turn,
     ) -> Result<SimulatedPart, EngineError> {
         let (against, size) = self.held(caller, against).await?;
         let (inner, org) = (self.inner.clone(), caller.org.clone());
-        blocking(move || inner.simulate(&org, &candidate, against, range, size)).await
+        blocking(move || {
+            let _turn = turn;
+            inner.simulate(&org, &candidate, against, range, size)
+        })
+        .await
     }
 }
 
@@ -145,18 +182,16 @@ impl Inner {
         &self,
         org: &Org,
         candidate: &Snapshot,
-        against: Option<Arc<str>>,
+        Meant { against, told }: Meant,
         range: Range,
         size: u64,
     ) -> Result<SimulatedPart, EngineError> {
-        // One at a time, so that those who try policies do not take the processor from those who decide.
-        let Ok(_alone) = self.simulating.try_lock() else {
-            let detail = "another simulation is being carried out";
-            return Err(Refusal::new(Category::Throttled, "simulation_running", detail)
-                .hint("ask again in a moment")
-                .into());
-        };
         let held = match &against {
+            Some(hash) => Some(self.compiled(org, Some(hash)).ok_or_else(|| lost(hash))?),
+            None => None,
+        };
+        // What was recorded was decided by many snapshots, and what will be is by the live one.
+        let told = match &told {
             Some(hash) => Some(self.compiled(org, Some(hash)).ok_or_else(|| lost(hash))?),
             None => None,
         };
@@ -168,7 +203,7 @@ impl Inner {
         }
         let mut part = SimulatedPart {
             against: against.as_ref().map_or("recorded", |hash| &**hash).to_owned(),
-            outside: held.as_deref().map(|held| outside(held, candidate)).unwrap_or_default(),
+            outside: told.as_deref().map(|told| outside(told, candidate)).unwrap_or_default(),
             from: next,
             until,
             next: None,

@@ -125,7 +125,13 @@ async fn decisions_go_on_while_a_policy_is_tried_on_recorded_ones_and_one_is_tri
         Arc::new(snapshot)
     };
     let before = live(&engine, &admin).await;
-    let until = engine.simulate(&admin, candidate(), HeldAgainst::Recorded, Range::default());
+    let until = engine.simulate(
+        &admin,
+        candidate(),
+        HeldAgainst::Recorded,
+        Range::default(),
+        engine.turn().unwrap(),
+    );
     let until = until.await.unwrap().until;
     let range = Range {
         until: Some(until),
@@ -145,7 +151,15 @@ async fn decisions_go_on_while_a_policy_is_tried_on_recorded_ones_and_one_is_tri
     let trying = async |times: usize| {
         let (mut done, mut away) = (0, 0);
         for _ in 0..times {
-            match engine.simulate(&admin, candidate(), HeldAgainst::Live, range).await {
+            let part = match engine.turn() {
+                Ok(turn) => {
+                    engine
+                        .simulate(&admin, candidate(), HeldAgainst::Live, range, turn)
+                        .await
+                }
+                Err(error) => Err(error),
+            };
+            match part {
                 Ok(part) => {
                     assert_eq!((part.report.decisions, part.report.changed.tightened), (400, 200));
                     assert_eq!((part.report.not_derivable, part.next), (0, None));

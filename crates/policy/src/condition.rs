@@ -130,9 +130,19 @@ impl Fuel {
         Fuel { left: units }
     }
 
+    /// What a search for other answers may take with all its evaluations: some tens of milliseconds.
+    pub fn search() -> Self {
+        Fuel { left: 10 * Fuel::FULL }
+    }
+
     /// What is left.
     pub fn left(&self) -> u64 {
         self.left
+    }
+
+    /// Takes away what somebody else has spent.
+    pub(crate) fn lose(&mut self, units: u64) {
+        self.left = self.left.saturating_sub(units);
     }
 
     fn spend(&mut self, units: u64) -> Result<(), EvalError> {

@@ -4,6 +4,7 @@
 //! words of its own is told by its field, with what it was and what it is.
 
 mod pair;
+mod shown;
 mod words;
 
 use std::collections::BTreeMap;

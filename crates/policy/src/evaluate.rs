@@ -133,13 +133,23 @@ pub(crate) fn with_scene<T>(
 }
 
 pub(crate) fn evaluate(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>, hidden: Option<&Hidden>) -> Verdict {
-    let mut fuel = Fuel::default();
-    let tally = judge(snapshot, action, ctx, Remedies::Offered, hidden, &mut fuel);
+    evaluate_with(snapshot, action, ctx, hidden, &mut Fuel::default())
+}
+
+/// The same, for whoever wants to know what it took.
+fn evaluate_with(
+    snapshot: &Snapshot,
+    action: &Action,
+    ctx: &Context<'_>,
+    hidden: Option<&Hidden>,
+    fuel: &mut Fuel,
+) -> Verdict {
+    let tally = judge(snapshot, action, ctx, Remedies::Offered, hidden, fuel);
     let offer = match tally.single_offer() {
         Some(offer) if tally.decision() == Decision::Remediate => offer,
         _ => return tally.verdict(snapshot, action, ctx),
     };
-    let inner = judge(snapshot, &offer.alternative, ctx, Remedies::Off, hidden, &mut fuel);
+    let inner = judge(snapshot, &offer.alternative, ctx, Remedies::Off, hidden, fuel);
     let decision = inner.decision();
     if decision > Decision::AllowWithConstraints {
         return tally.outdone_by(inner).verdict(snapshot, action, ctx);

@@ -30,6 +30,11 @@ impl Hidden {
         }
     }
 
+    /// One that knows the same marks and has noted none.
+    pub(crate) fn anew(&self) -> Hidden {
+        Hidden::new(self.is_mark, self.is_marked)
+    }
+
     /// The paths of the marks that were looked at, such as `args.card`.
     pub fn read(&self) -> BTreeSet<String> {
         self.read.borrow().clone()

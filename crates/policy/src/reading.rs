@@ -1,13 +1,14 @@
 //! What an author can ask of a snapshot before anybody decides by it.
 
 use crate::action::Action;
-use crate::condition::Condition;
+use crate::condition::{Condition, Fuel};
 use crate::document::Place;
 use crate::evaluate::counter::{self, Counterfactual};
 use crate::evaluate::coverage::{self, Tried};
 use crate::evaluate::explain::Trace;
 use crate::evaluate::tests;
 use crate::facts::Context;
+use crate::hidden::Hidden;
 use crate::lint;
 use crate::problem::Problem;
 use crate::snapshot::Snapshot;
@@ -67,7 +68,19 @@ impl Snapshot {
     ///
     /// Holds values of the action as it was received: redact before storing or showing them.
     pub fn counterfactuals(&self, action: &Action, ctx: &Context<'_>) -> Vec<Counterfactual> {
-        counter::counterfactuals(self, action, ctx)
+        counter::counterfactuals(self, action, ctx, None, &mut Fuel::search())
+    }
+
+    /// The same of a stored form in which marks stand for what was not kept: only answers that hang on none of them. `fuel`
+    /// bounds the whole search.
+    pub fn counterfactuals_stored(
+        &self,
+        action: &Action,
+        ctx: &Context<'_>,
+        hidden: &Hidden,
+        fuel: &mut Fuel,
+    ) -> Vec<Counterfactual> {
+        counter::counterfactuals(self, action, ctx, Some(hidden), fuel)
     }
 
     /// Every rule, and which of its sides the bundle's tests try; by file and line.

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use countersign_policy::{Action, Context, Decimal, Decision, Snapshot, Standing, Value};
+use countersign_policy::condition::Fuel;
+use countersign_policy::{Action, Context, Decimal, Decision, Hidden, Snapshot, Standing, Value};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
@@ -52,6 +53,57 @@ fn pay(amount: i64, env: &str) -> Action {
         amount: Some(Decimal::from(amount)),
         env: Some(env.to_owned()),
         ..Action::of("pay")
+    }
+}
+
+fn stored(snapshot: &Snapshot, action: &Action, fuel: &mut Fuel) -> Vec<String> {
+    let is_marked = |text: &str| text.contains("[redacted");
+    let hidden = Hidden::new(
+        |value| matches!(value, Value::String(text) if text.contains("[redacted")),
+        is_marked,
+    );
+    let found = with(|ctx| snapshot.counterfactuals_stored(action, ctx, &hidden, fuel));
+    found.iter().map(|it| it.sentence()).collect()
+}
+
+#[test]
+fn nothing_is_said_that_hangs_on_a_value_that_was_not_kept() {
+    let gate = "name: g\nrules:\n\
+        - { condition: has(amount), decision: allow }\n\
+        - { condition: \"has(amount) && has(args.card) && amount > 1000 && !args.card.startsWith('4')\", decision: deny }\n";
+    let snapshot = load(&[gate.to_owned()]);
+    let action = |amount: i64, card: &str| Action {
+        args: Value::Map(BTreeMap::from([("card".to_owned(), Value::from(card))])),
+        ..pay(amount, "test")
+    };
+    let told = |action: &Action| stored(&snapshot, action, &mut Fuel::search());
+    let denied = "deny, if `/amount` were 1000.01 instead of 100";
+    assert!(told(&action(100, "5")).iter().any(|it| it == denied));
+    // The value was 4111…, with which the greater amount is not denied by that rule.
+    assert!(!told(&action(100, "[redacted]")).iter().any(|it| it == denied));
+    // What the answer itself hangs on is not known either.
+    assert!(!told(&action(2000, "5")).is_empty());
+    assert_eq!(told(&action(2000, "[redacted]")), Vec::<String>::new());
+}
+
+#[test]
+fn a_search_ends_with_its_fuel() {
+    let gate = "name: g\nrules:\n\
+        - { condition: \"has(amount) && has(args.list) && amount <= 500 && args.list.all(x, args.list.all(y, x + y >= 0))\", decision: allow }\n";
+    let snapshot = load(&[gate.to_owned()]);
+    let list = Value::List(vec![Value::Number(Decimal::ONE); 60]);
+    let action = Action {
+        args: Value::Map(BTreeMap::from([("list".to_owned(), list)])),
+        ..pay(750, "test")
+    };
+    let mut fuel = Fuel::search();
+    assert!(!stored(&snapshot, &action, &mut fuel).is_empty());
+    let spent = Fuel::search().left() - fuel.left();
+    assert!(spent > 1000 && fuel.left() > 0, "{spent}");
+    for units in [0, 1] {
+        let mut little = Fuel::new(units);
+        assert_eq!(stored(&snapshot, &action, &mut little), Vec::<String>::new());
+        assert_eq!(little.left(), 0, "and no more than one evaluation began");
     }
 }
 

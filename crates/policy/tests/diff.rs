@@ -144,6 +144,46 @@ fn what_a_simulation_does_not_look_at_says_so() {
 }
 
 #[test]
+fn what_was_settled_when_actions_were_recorded_is_not_looked_at() {
+    let outside = |old: &[&str], new: &[&str]| -> Vec<bool> {
+        let found = between(old, new);
+        assert!(!found.is_empty());
+        found.iter().map(|one| one.outside).collect()
+    };
+    let tools = |more: &str| format!("tools:\n  web/fetch: {{ risk: R1{more} }}\n");
+    assert_eq!(outside(&[&tools("")], &[&tools(", reads: [outside]")]), [true]);
+    assert_eq!(outside(&[&tools("")], &[&tools("").replace("R1", "R3")]), [false]);
+    assert_eq!(outside(&[MANDATE], &[MANDATE, &tools(", reads: [outside]")]), [true]);
+    assert_eq!(outside(&[MANDATE], &[MANDATE, &tools("")]), [false]);
+    let redacts = MANDATE.to_owned() + "audit: { redact: [email] }\n";
+    assert_eq!(outside(&[MANDATE], &[&redacts]), [true]);
+    assert_eq!(
+        outside(&[&redacts], &[&redacts.replace("[email]", "[email, phone]")]),
+        [true]
+    );
+    let limited = MANDATE.to_owned() + "limits: { rate: 60/1m }\n";
+    assert_eq!(outside(&[GATE], &[GATE, &limited]), [true]);
+    assert_eq!(outside(&[GATE, &limited], &[GATE]), [true]);
+    assert_eq!(outside(&[GATE], &[GATE, MANDATE]), [false]);
+}
+
+#[test]
+fn to_say_what_holds_unsaid_is_neither_looser_nor_stricter() {
+    let gate = GATE.replace("quorum: 2", "quorum: 2, beyond_mandate: false");
+    let found = between(&[GATE], &[&gate]);
+    assert_eq!(
+        found.iter().map(|one| one.direction).collect::<Vec<_>>(),
+        [Direction::Depends]
+    );
+    let mandate = MANDATE.replace("approvers: [leads]", "approvers: [leads], requires_review: false");
+    let found = between(&[MANDATE], &[&mandate]);
+    assert_eq!(
+        found.iter().map(|one| one.direction).collect::<Vec<_>>(),
+        [Direction::Depends]
+    );
+}
+
+#[test]
 fn documents_that_come_and_go_are_told() {
     let found = between(&[MANDATE], &[GATE]);
     assert!(

@@ -166,6 +166,61 @@ fn a_decision_table_decides_by_its_first_row_that_matches() {
 }
 
 #[test]
+fn a_cell_that_excludes_several_values_excludes_each_and_signs_within_a_cell_are_refused() {
+    let text = "action,env,decision\nread,!production|staging,allow\n";
+    let imported = import(Foreign::Table, "t", "t.csv", text).unwrap();
+    let reads = |env: &str| Action {
+        env: Some(env.to_owned()),
+        ..Action::of("read")
+    };
+    assert_eq!(decide(&imported, &reads("production")), Decision::Deny);
+    assert_eq!(decide(&imported, &reads("staging")), Decision::Deny);
+    assert_eq!(decide(&imported, &reads("test")), Decision::Allow);
+    for cell in ["test|!production", "!production|!staging", "!a|", "a|>5"] {
+        let text = format!("action,env,decision\nread,{cell},deny\n");
+        let imported = import(Foreign::Table, "t", "t.csv", &text).unwrap();
+        assert!(imported.loosens(), "{cell}: {imported:#?}");
+    }
+}
+
+#[test]
+fn what_a_rule_of_the_toolkit_says_and_is_not_known_is_listed_as_loosening() {
+    let rule = |more: &str, condition: &str| {
+        format!(
+            "rules:\n  - {{ name: r, condition: {{ field: tool_name, operator: eq, value: x{condition} }}, action: deny{more} }}\n\
+             defaults: {{ action: allow }}\n"
+        )
+    };
+    let why = |text: &str| {
+        let imported = import(Foreign::Agt, "p", "p.yaml", text).unwrap();
+        let told = imported.left.iter().map(|it| format!("{} {}", it.what, it.why));
+        (told.collect::<Vec<_>>().join("; "), imported.loosens())
+    };
+    assert_eq!(why(&rule(", priority: 100", "")), (String::new(), false));
+    for (text, told) in [
+        (
+            rule(", priority: 100.0", ""),
+            "r its priority `100.0` is no whole number",
+        ),
+        (rule(", priority: high", ""), "r its priority `high` is no whole number"),
+        (
+            rule(", enabled: false", ""),
+            "r what `enabled` says of the rule is not known",
+        ),
+        (
+            rule("", ", negate: true"),
+            "r what `negate` says of the condition is not known",
+        ),
+        (
+            rule("", "") + "scope: [a]\n",
+            "scope what it says of the rules is not known",
+        ),
+    ] {
+        assert_eq!(why(&text), (told.to_owned(), true), "{text}");
+    }
+}
+
+#[test]
 fn texts_with_quotes_and_line_ends_stay_texts() {
     let text = "action,args.x,decision\nrun,\"it's \\ \"\"so\"\"\",allow\n";
     let imported = import(Foreign::Table, "t", "t.csv", text).unwrap();

@@ -145,6 +145,22 @@ fn a_permission_outside_of_the_mandates_own_bounds_is_found() {
 }
 
 #[test]
+fn constraints_of_which_one_names_no_currency_are_apart_only_where_they_are_in_every_currency() {
+    let rules = |one: &str, other: &str| {
+        gate(&format!(
+            "- {{ name: one, condition: \"action == 'pay'\", decision: allow, constraints: {{ {one} }} }}\n\
+             - {{ name: other, decision: allow, constraints: {{ {other} }} }}\n"
+        ))
+    };
+    let apart = |documents: &[&str]| codes(documents).iter().any(|found| found.0 == "never_together");
+    let euros = rules("max_amount: 100", "max_amount: 100 EUR");
+    assert!(!apart(&[&euros]), "the ledger may be in euros");
+    let organization = "organization: acme\ndefault_route: { to: [leads], sla: 15m }\nteams: [leads]\ncurrency: USD\n";
+    assert!(apart(&[&euros, organization]), "it counts in dollars");
+    assert!(apart(&[&rules("max_amount: 100 USD", "max_amount: 100 EUR")]));
+}
+
+#[test]
 fn constraints_that_leave_nothing_between_them_are_found_where_the_rules_always_meet() {
     let rules = |condition: &str| {
         gate(&format!(

@@ -115,6 +115,18 @@ async fn what_a_pipeline_wants_to_know_is_the_exit_code() {
     assert_eq!(code("q", &["--fail-on", "tightened", "--accept-gaps"]), 0);
     assert_eq!(code("p", &["--fail-on", "any", "--accept-gaps"]), 0);
     assert_eq!(code("p", &["--fail-on", "any"]), 1, "what nobody can say is not fine");
+    // What is different where nobody looks is not fine either, whatever the decisions are held against.
+    scene.write("r/gate.yaml", GATE);
+    scene.write("r/budgets.yaml", "budgets:\n- { name: day, per: day, limit: 5 USD }\n");
+    for against in ["live", "recorded"] {
+        let wanted = ["--against", against, "--fail-on", "any", "--accept-gaps"];
+        assert_eq!(code("r", &wanted), 1, "{against}");
+        assert_eq!(
+            code("r", &[&wanted[..], &["--accept-outside"]].concat()),
+            0,
+            "{against}"
+        );
+    }
     assert_eq!(code("nowhere", &[]), 3);
     assert_eq!(code("q", &["--since", "soon"]), 2);
 

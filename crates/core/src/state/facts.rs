@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use countersign_policy::condition::Fuel;
 use countersign_policy::{Action, Context, Hidden, Member, Snapshot, Standing, Value, Verdict};
 
 use super::{Agent, OpenAction, State};
 use crate::command::Submit;
 use crate::event::{DecisionFacts, DecisionMade, Link};
+use crate::redact::{is_mark, is_marked};
 use crate::time::Time;
 
 /// What a decision goes by outside its action.
@@ -134,7 +136,8 @@ pub fn explain(
 }
 
 /// The smallest changes of a recorded action that would have led to another answer; none where the snapshot alone does not
-/// give the answer of the record, since then something else decided.
+/// give the answer of the record, since then something else decided. Nothing is said that hangs on a part of the action that
+/// was not kept.
 pub fn counterfactuals(
     snapshot: &Snapshot,
     action: &Action,
@@ -149,10 +152,11 @@ pub fn counterfactuals(
         .unwrap_or(currency);
     let chain = values.members(&decision.facts);
     let context = values.context(&decision.agent, &decision.facts, &chain, currency, false, at);
-    if snapshot.evaluate(action, &context).decision != decision.decision {
+    let hidden = Hidden::new(is_mark, is_marked);
+    if snapshot.evaluate_stored(action, &context, &hidden).decision != decision.decision {
         return Vec::new();
     }
-    snapshot.counterfactuals(action, &context)
+    snapshot.counterfactuals_stored(action, &context, &hidden, &mut Fuel::search())
 }
 
 /// What a snapshot says of a recorded action, whoever decided it then: policy alone, on the facts in its record. `hidden`

@@ -3,11 +3,9 @@
 use rust_decimal::Decimal;
 
 use super::pair::{At, KeyOf, Paired, alike, pairs};
+use super::shown::{cut, shown};
 use super::{Difference, Direction, Part, entries, items, member};
 use crate::yaml::{Kind, Node};
-
-/// Longest value that a sentence shows, in characters.
-const SHOWN: usize = 160;
 
 /// Fields of a mandate that change nothing of what is decided.
 const FOR_READERS: [&str; 5] = ["purpose", "owner", "technical_owner", "fallback_owner", "review_by"];
@@ -24,6 +22,18 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
+    /// The same, of something at which a simulation does not look, if it is.
+    fn also_outside(&self, outside: bool) -> Subject<'_> {
+        Subject {
+            part: self.part,
+            document: self.document,
+            called: self.called.clone(),
+            before: self.before.clone(),
+            after: self.after.clone(),
+            outside: self.outside || outside,
+        }
+    }
+
     fn say(&self, direction: Direction, what: &str, found: &mut Vec<Difference>) {
         found.push(Difference {
             part: self.part,
@@ -47,9 +57,17 @@ pub(super) fn mandate(agent: &str, paired: Paired<'_>, found: &mut Vec<Differenc
         after: String::new(),
         outside: false,
     };
+    // A mandate brings and takes along what it says of things at which a simulation does not look.
+    let along = |node: &Node| Subject {
+        outside: entries(node).any(|(name, value)| is_outside(name, None, Some(value))),
+        called: whole.called.clone(),
+        before: String::new(),
+        after: String::new(),
+        ..whole
+    };
     let (old, new) = match paired {
-        Paired::Added(_) => return whole.say(Direction::Depends, "has a mandate, and had none", found),
-        Paired::Removed(_) => return whole.say(Direction::Depends, "has no mandate any more", found),
+        Paired::Added(new) => return along(new).say(Direction::Depends, "has a mandate, and had none", found),
+        Paired::Removed(old) => return along(old).say(Direction::Depends, "has no mandate any more", found),
         Paired::Both(old, new) => (old, new),
     };
     for (name, before, after) in fields(old, new) {
@@ -81,7 +99,7 @@ pub(super) fn mandate(agent: &str, paired: Paired<'_>, found: &mut Vec<Differenc
             _other => {
                 let subject = Subject {
                     called: format!("agent `{agent}`:"),
-                    outside: name == "limits" || name == "autonomy",
+                    outside: is_outside(name, before, after),
                     part: whole.part,
                     document: agent,
                     before: name.to_owned(),
@@ -95,6 +113,23 @@ pub(super) fn mandate(agent: &str, paired: Paired<'_>, found: &mut Vec<Differenc
                 subject.say(direction, &changed(name, before, after), found);
             }
         }
+    }
+}
+
+/// Whether a field of a mandate decides beside its permissions, where a simulation does not look: what is redacted, and so is
+/// stored, was settled when the action was recorded.
+fn is_outside(name: &str, before: Option<&Node>, after: Option<&Node>) -> bool {
+    fn redact(node: Option<&Node>) -> Option<&Node> {
+        member(node?, "redact")
+    }
+    match name {
+        "limits" | "autonomy" => true,
+        "audit" => match (redact(before), redact(after)) {
+            (Some(old), Some(new)) => !alike(old, new),
+            (None, None) => false,
+            (Some(_), None) | (None, Some(_)) => true,
+        },
+        _other => false,
     }
 }
 
@@ -245,17 +280,26 @@ pub(super) fn entry(part: Part, name: &str, paired: Paired<'_>, found: &mut Vec<
             Part::Mandate | Part::Gate | Part::Tests | Part::Tools => false,
         },
     };
+    // What a tool hands to its caller is remembered of the run, and was when the actions were recorded.
+    let reads = |node: &Node| part == Part::Tools && member(node, "reads").is_some();
     match paired {
-        Paired::Added(new) => subject.say(Direction::Depends, &format!("is new: {}", shown(new)), found),
-        Paired::Removed(old) => subject.say(Direction::Depends, &format!("is gone: {}", shown(old)), found),
+        Paired::Added(new) => {
+            let subject = subject.also_outside(reads(new));
+            subject.say(Direction::Depends, &format!("is new: {}", shown(new)), found);
+        }
+        Paired::Removed(old) => {
+            let subject = subject.also_outside(reads(old));
+            subject.say(Direction::Depends, &format!("is gone: {}", shown(old)), found);
+        }
         Paired::Both(old, new) => {
             let members = matches!((&old.kind, &new.kind), (Kind::Map(_), Kind::Map(_)));
             if !members {
                 let what = format!("is {} instead of {}", shown(new), shown(old));
                 return subject.say(Direction::Depends, &what, found);
             }
-            for (name, before, after) in fields(old, new) {
-                subject.say(direction(name, before, after), &changed(name, before, after), found);
+            for (field, before, after) in fields(old, new) {
+                let subject = subject.also_outside(part == Part::Tools && field == "reads");
+                subject.say(direction(field, before, after), &changed(field, before, after), found);
             }
         }
     }
@@ -373,6 +417,8 @@ fn direction(name: &str, before: Option<&Node>, after: Option<&Node>) -> Directi
         None => Direction::Depends,
     };
     let (looser, stricter) = (Direction::Looser, Direction::Stricter);
+    // What is not said is `false`, so that to say it changes nothing.
+    let turned = (truth(before) != truth(after)).then(|| truth(after));
     match name {
         // Without a bound everything is below it.
         "max_amount" | "limit" | "count" | "sum" => {
@@ -390,9 +436,9 @@ fn direction(name: &str, before: Option<&Node>, after: Option<&Node>) -> Directi
         },
         "allowed" => toward(looser, stricter, Some(truth(after))),
         "requires_review" | "evidence_required" | "handoff_required" | "only_called" => {
-            toward(stricter, looser, Some(truth(after)))
+            toward(stricter, looser, turned)
         }
-        "beyond_mandate" => toward(looser, stricter, Some(truth(after))),
+        "beyond_mandate" => toward(looser, stricter, turned),
         _other => Direction::Depends,
     }
 }
@@ -447,45 +493,4 @@ fn sentence(node: &Node) -> String {
     let holds = text(node, "condition").map_or_else(|| "always".to_owned(), |text| format!("where `{}`", cut(&text)));
     let asks = member(node, "approvers").map_or_else(String::new, |names| format!(": {}", shown(names)));
     format!("{} {holds}{asks}", does(node).0)
-}
-
-/// A value as a sentence shows it.
-fn shown(node: &Node) -> String {
-    fn write(node: &Node, into: &mut String) {
-        if into.chars().count() > SHOWN {
-            return;
-        }
-        match &node.kind {
-            Kind::Scalar { text, .. } => into.push_str(&text.split_whitespace().collect::<Vec<_>>().join(" ")),
-            Kind::Seq(items) => {
-                for (place, item) in items.iter().enumerate() {
-                    into.push_str(if place > 0 { ", " } else { "" });
-                    write(item, into);
-                }
-            }
-            Kind::Map(_) => {
-                for (place, (name, value)) in entries(node).enumerate() {
-                    into.push_str(if place > 0 { "; " } else { "" });
-                    into.push_str(name);
-                    into.push(' ');
-                    write(value, into);
-                }
-            }
-        }
-    }
-    let mut text = String::new();
-    write(node, &mut text);
-    if text.is_empty() {
-        text.push_str("nothing");
-    }
-    cut(&text)
-}
-
-fn cut(text: &str) -> String {
-    let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((end, _)) = line.char_indices().nth(SHOWN) {
-        line.truncate(end);
-        line.push('…');
-    }
-    line
 }

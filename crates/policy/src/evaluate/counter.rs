@@ -11,11 +11,12 @@ mod place;
 use place::{Place, at, place, put};
 
 use crate::action::Action;
-use crate::condition::Condition;
 use crate::condition::mentions::Against;
+use crate::condition::{Condition, Fuel};
 use crate::constraint::Constraints;
 use crate::document::selector::Subject;
 use crate::facts::Context;
+use crate::hidden::Hidden;
 use crate::json::to_json;
 use crate::snapshot::Snapshot;
 use crate::value::Value;
@@ -107,9 +108,18 @@ impl Counterfactual {
     }
 }
 
-/// For each other answer that was found the smallest change that leads to it, the loosest answer first.
-pub(crate) fn counterfactuals(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>) -> Vec<Counterfactual> {
-    let verdict = snapshot.evaluate(action, ctx);
+/// For each other answer that was found the smallest change that leads to it, the loosest answer first. `hidden` knows what
+/// stands for values that were not kept: nothing that hangs on one of them is said. No evaluation begins without fuel.
+pub(crate) fn counterfactuals(
+    snapshot: &Snapshot,
+    action: &Action,
+    ctx: &Context<'_>,
+    hidden: Option<&Hidden>,
+    fuel: &mut Fuel,
+) -> Vec<Counterfactual> {
+    let Some(verdict) = known(snapshot, action, ctx, hidden, fuel) else {
+        return Vec::new();
+    };
     let mut search = Search {
         snapshot,
         action,
@@ -117,6 +127,8 @@ pub(crate) fn counterfactuals(snapshot: &Snapshot, action: &Action, ctx: &Contex
         before: verdict.decision,
         broken: is_broken(&verdict),
         left: MOST_TRIED,
+        hidden,
+        fuel,
         best: BTreeMap::new(),
     };
     let mut changes = candidates(snapshot, action, ctx);
@@ -134,6 +146,27 @@ pub(crate) fn counterfactuals(snapshot: &Snapshot, action: &Action, ctx: &Contex
     search.best.into_values().collect()
 }
 
+/// What is said of an action, if that hangs on nothing that was not kept.
+fn known(
+    snapshot: &Snapshot,
+    action: &Action,
+    ctx: &Context<'_>,
+    hidden: Option<&Hidden>,
+    fuel: &mut Fuel,
+) -> Option<Verdict> {
+    if fuel.left() == 0 {
+        return None;
+    }
+    // Each gets what an evaluation gets, so that what it says is what would be said.
+    let mut own = Fuel::default();
+    let watching = hidden.map(Hidden::anew);
+    let verdict = super::evaluate_with(snapshot, action, ctx, watching.as_ref(), &mut own);
+    fuel.lose(Fuel::FULL - own.left());
+    watching
+        .is_none_or(|watching| watching.read().is_empty())
+        .then_some(verdict)
+}
+
 fn is_broken(verdict: &Verdict) -> bool {
     verdict.reasons.iter().any(|reason| reason.code == "condition_error")
 }
@@ -147,6 +180,9 @@ struct Search<'a> {
     broken: bool,
     /// Evaluations that may still be done.
     left: usize,
+    hidden: Option<&'a Hidden>,
+    /// What all of them together may still take.
+    fuel: &'a mut Fuel,
     best: BTreeMap<Decision, Counterfactual>,
 }
 
@@ -160,7 +196,7 @@ impl Search<'_> {
     }
 
     fn try_out(&mut self, changes: Vec<Change>) {
-        if self.left == 0 {
+        if self.left == 0 || self.fuel.left() == 0 {
             return;
         }
         self.left -= 1;
@@ -171,7 +207,9 @@ impl Search<'_> {
         let Some(changed) = found.apply(self.action) else {
             return;
         };
-        let verdict = self.snapshot.evaluate(&changed, self.ctx);
+        let Some(verdict) = known(self.snapshot, &changed, self.ctx, self.hidden, self.fuel) else {
+            return;
+        };
         found.decision = verdict.decision;
         // That a value of the wrong kind is denied tells nobody what to do.
         if found.decision == self.before || (is_broken(&verdict) && !self.broken) {
@@ -189,7 +227,7 @@ impl Search<'_> {
             return self.try_out(chosen.clone());
         }
         for (at, change) in rest.iter().enumerate() {
-            if self.left == 0 || chosen.iter().any(|other| other.place == change.place) {
+            if self.left == 0 || self.fuel.left() == 0 || chosen.iter().any(|other| other.place == change.place) {
                 continue;
             }
             chosen.push(change.clone());

@@ -7,6 +7,11 @@ use crate::yaml::{Kind, Node};
 /// What is counted over a session there, and by limits here.
 const COUNTED: [&str; 4] = ["message_count", "token_count", "tool_call_count", "tokens_used"];
 
+/// What a document, a rule and a condition may say. What else they say might narrow them, so that nothing is passed over.
+const DOCUMENT: [&str; 6] = ["version", "name", "description", "metadata", "rules", "defaults"];
+const RULE: [&str; 6] = ["name", "description", "condition", "action", "priority", "message"];
+const CONDITION: [&str; 3] = ["field", "operator", "value"];
+
 pub(super) fn read(root: &Node, text: &str) -> Result<Read, String> {
     let rules = get(root, "rules").and_then(items).ok_or("there is no list `rules`")?;
     let mut left = Vec::new();
@@ -15,12 +20,17 @@ pub(super) fn read(root: &Node, text: &str) -> Result<Read, String> {
         let name = get(node, "name")
             .and_then(Node::text)
             .map_or_else(|| format!("rule-{at}"), str::to_owned);
-        let priority = get(node, "priority")
-            .and_then(Node::text)
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
         match row(node, &name, line(node, text)) {
-            Ok(Some(row)) => rows.push((priority, row)),
+            Ok(Some(row)) => match priority(node) {
+                Ok(priority) => rows.push((priority, row)),
+                // Without its place nobody knows what it comes before.
+                Err(why) => left.push(Left {
+                    line: line(node, text),
+                    what: name,
+                    why,
+                    loosens: true,
+                }),
+            },
             Ok(None) => left.push(Left {
                 line: line(node, text),
                 what: name,
@@ -55,6 +65,14 @@ pub(super) fn read(root: &Node, text: &str) -> Result<Read, String> {
             loosens: true,
         });
     }
+    for name in keys(root).into_iter().filter(|name| !DOCUMENT.contains(name)) {
+        left.push(Left {
+            line: get(root, name).map_or(0, |node| line(node, text)),
+            what: name.to_owned(),
+            why: "what it says of the rules is not known".to_owned(),
+            loosens: true,
+        });
+    }
     let rows = rows.into_iter().map(|(_, row)| row).collect();
     Ok(Read { rows, otherwise, left })
 }
@@ -70,11 +88,30 @@ fn decision(node: &Node) -> Result<Option<Decision>, String> {
     }
 }
 
+/// Where a rule stands among the others; 0 where it does not say.
+fn priority(node: &Node) -> Result<i64, String> {
+    let Some(stated) = get(node, "priority") else {
+        return Ok(0);
+    };
+    let text = stated.text().unwrap_or_default();
+    text.parse()
+        .map_err(|_| format!("its priority `{}` is no whole number", text.escape_debug()))
+}
+
+fn known(node: &Node, called: &str, fields: &[&str]) -> Result<(), String> {
+    match keys(node).into_iter().find(|name| !fields.contains(name)) {
+        Some(name) => Err(format!("what `{}` says of {called} is not known", name.escape_debug())),
+        None => Ok(()),
+    }
+}
+
 fn row(node: &Node, name: &str, line: u32) -> Result<Option<Row>, String> {
     let Some(decision) = decision(node)? else {
         return Ok(None);
     };
+    known(node, "the rule", &RULE)?;
     let condition = get(node, "condition").ok_or("it has no condition")?;
+    known(condition, "the condition", &CONDITION)?;
     let part = |name: &str| get(condition, name).ok_or(format!("its condition has no `{name}`"));
     let field = part("field")?.text().ok_or("its field is no text")?;
     let operator = part("operator")?.text().unwrap_or_default();

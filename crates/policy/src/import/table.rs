@@ -2,7 +2,7 @@
 //!
 //! A column is a path of conditions (`action`, `env`, `amount`, `args.x`, `labels.x`, `agent.id`, …), or says what follows
 //! (`decision`, `approvers`, `message`, `name`). A cell is empty or `-` for anything, a value, several with `|` between them, `!value`,
-//! `> 5`, `>= 5`, `< 5`, `<= 5`, or `5..10`.
+//! `!a|b` for none of them, `> 5`, `>= 5`, `< 5`, `<= 5`, or `5..10`.
 
 use super::{Left, Read, Row, is_plain, literal, member};
 use crate::verdict::Decision;
@@ -161,14 +161,34 @@ fn test(path: &str, cell: &str) -> Result<Option<String>, String> {
             number(high)?
         )));
     }
-    if let Some(other) = cell.strip_prefix('!') {
-        return Ok(Some(format!("{path} != {}", value(path, other.trim())?)));
-    }
-    let values: Result<Vec<String>, String> = cell.split('|').map(|it| value(path, it.trim())).collect();
-    Ok(Some(match values?.as_slice() {
-        [one] => format!("{path} == {one}"),
-        several => format!("{path} in [{}]", several.join(", ")),
+    let (other, named) = match cell.strip_prefix('!') {
+        Some(rest) => (true, rest),
+        None => (false, cell),
+    };
+    let values: Vec<String> = named
+        .split('|')
+        .map(|it| one(path, it.trim()))
+        .collect::<Result<_, _>>()?;
+    Ok(Some(match (values.as_slice(), other) {
+        ([one], false) => format!("{path} == {one}"),
+        ([one], true) => format!("{path} != {one}"),
+        (several, false) => format!("{path} in [{}]", several.join(", ")),
+        (several, true) => format!("!({path} in [{}])", several.join(", ")),
     }))
+}
+
+/// One of the values of a cell. A sign speaks for the whole cell: before one value of several it would be taken for text.
+fn one(path: &str, text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("a value between `|` is empty".to_owned());
+    }
+    if text.starts_with(['!', '<', '>']) {
+        return Err(format!(
+            "`{}` is a sign where only a value can stand; write `!a|b` for neither, and a row for each bound",
+            text.escape_debug()
+        ));
+    }
+    value(path, text)
 }
 
 fn number(text: &str) -> Result<String, String> {

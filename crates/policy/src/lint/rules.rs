@@ -4,11 +4,12 @@ use super::speaks::Speaks;
 use super::{Findings, Ground};
 use crate::condition::reach::part;
 use crate::condition::region::{Cases, Region};
+use crate::constraint::Constraints;
 use crate::document::mandate::Mandate;
 use crate::document::tools::TIERS;
 use crate::evaluate::one_line;
 use crate::facts::Root;
-use crate::verdict::Decision;
+use crate::verdict::{ConstraintValue, Decision};
 
 pub(super) fn look(findings: &mut Findings<'_>) {
     let snapshot = findings.snapshot;
@@ -202,8 +203,33 @@ fn apart(findings: &Findings<'_>, rule: &Speaks<'_>, other: &Speaks<'_>) -> Vec<
         return Vec::new();
     };
     let organization = findings.snapshot.organization.as_ref();
-    let currency = organization.and_then(|it| it.currency()).unwrap_or("USD");
-    own.clone().merge(theirs, currency)
+    match organization.and_then(|it| it.currency()) {
+        Some(currency) => own.clone().merge(theirs, currency),
+        // An amount that names no currency is in that of the ledger, which the documents do not know. So only what holds
+        // whichever of those that are named it is, and if it is another one.
+        None => {
+            let mut found = own.clone().merge(theirs, "XXX");
+            for currency in currencies(own).into_iter().chain(currencies(theirs)) {
+                let there = own.clone().merge(theirs, &currency);
+                found.retain(|kind| there.contains(kind));
+            }
+            found
+        }
+    }
+}
+
+/// The currencies that constraints name.
+fn currencies(constraints: &Constraints) -> Vec<String> {
+    let named = |(_, value): (_, ConstraintValue)| match value {
+        ConstraintValue::List(items) => items,
+        ConstraintValue::Text(text) => text
+            .split_once(' ')
+            .map(|(_, unit)| unit.to_owned())
+            .into_iter()
+            .collect(),
+        ConstraintValue::Flag(_) => Vec::new(),
+    };
+    constraints.values().into_iter().flat_map(named).collect()
 }
 
 /// What a mandate allows outside of its own bounds.

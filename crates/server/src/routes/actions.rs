@@ -101,7 +101,8 @@ async fn explain(asked: Asked<Caller>) -> Answer {
     let explained = asked.app.engine.explain(&asked.caller, id).await?;
     json(&ExplainAnswer {
         id: id.to_string(),
-        otherwise: explained.otherwise.iter().map(otherwise).collect(),
+        unsearched: explained.otherwise.is_none(),
+        otherwise: explained.otherwise.iter().flatten().map(otherwise).collect(),
         rules: explained.rules.into_iter().map(trace).collect(),
     })
 }

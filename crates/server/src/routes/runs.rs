@@ -142,6 +142,6 @@ async fn note(asked: Asked<Caller>) -> Answer {
 async fn replay(asked: Asked<Caller>) -> Answer {
     let body: ReplayBody = asked.body()?;
     let engine = &asked.app.engine;
-    let snapshot = candidate(&asked, body.snapshot, body.files).await?;
+    let (snapshot, ()) = candidate(&asked, body.snapshot, body.files, ()).await?;
     json(&engine.replay_run(&asked.caller, asked.param(), snapshot).await?)
 }

@@ -8,7 +8,7 @@ use countersign_api::candidates::{CanaryBody, CandidateAnswer, TryingAnswer, Why
 use countersign_api::policies::{FILES_AT_MOST, problem};
 use countersign_api::simulate::{DiffAnswer, DiffBody, SimulateBody, SimulationAnswer};
 use countersign_core::Time;
-use countersign_engine::{Caller, HeldAgainst, Range, Trying, check_policies};
+use countersign_engine::{Caller, HeldAgainst, Range, Trying};
 use countersign_policy::Snapshot;
 
 use super::handlers;
@@ -31,7 +31,8 @@ handlers! {
 async fn simulate(asked: Asked<Caller>) -> Answer {
     let _: None_ = asked.query()?;
     let body: SimulateBody = asked.body()?;
-    let candidate = candidate(&asked, body.snapshot, body.files).await?;
+    let turn = asked.app.engine.turn()?;
+    let (candidate, turn) = candidate(&asked, body.snapshot, body.files, turn).await?;
     let since = body.since.map(|since| since.0.parse::<Time>()).transpose();
     let range = Range {
         since: since.map_err(|error| Problem::invalid("invalid_value", format!("`since`: {error}")))?,
@@ -41,7 +42,7 @@ async fn simulate(asked: Asked<Caller>) -> Answer {
     let hash = candidate.hash_text().to_owned();
     let engine = &asked.app.engine;
     let part = engine
-        .simulate(&asked.caller, Arc::new(candidate), against(body.against), range)
+        .simulate(&asked.caller, Arc::new(candidate), against(body.against), range, turn)
         .await?;
     json(&SimulationAnswer {
         candidate: hash,
@@ -57,11 +58,12 @@ async fn simulate(asked: Asked<Caller>) -> Answer {
 async fn diff(asked: Asked<Caller>) -> Answer {
     let _: None_ = asked.query()?;
     let body: DiffBody = asked.body()?;
-    let after = candidate(&asked, body.snapshot, body.files).await?;
+    let turn = asked.app.engine.turn()?;
+    let (after, turn) = candidate(&asked, body.snapshot, body.files, turn).await?;
     let hash = after.hash_text().to_owned();
     let engine = &asked.app.engine;
     let (before, differences) = engine
-        .policy_differences(&asked.caller, against(body.against), after)
+        .policy_differences(&asked.caller, against(body.against), after, turn)
         .await?;
     json(&DiffAnswer {
         before,
@@ -128,12 +130,14 @@ fn against(named: Option<Held>) -> HeldAgainst {
     }
 }
 
-/// The policy that a request is about: one that is stored, or the documents that come with it.
-pub(super) async fn candidate(
+/// The policy that a request is about: one that is stored, or the documents that come with it. `turn` stays taken while they
+/// are read, even where nobody waits for that any more.
+pub(super) async fn candidate<T: Send + 'static>(
     asked: &Asked<Caller>,
     stored: Option<SnapshotHash>,
     files: BTreeMap<FileName, String>,
-) -> Result<Snapshot, Problem> {
+    turn: T,
+) -> Result<(Snapshot, T), Problem> {
     let engine = &asked.app.engine;
     let files = match (stored, files.len()) {
         (Some(SnapshotHash(hash)), 0) => {
@@ -155,23 +159,18 @@ pub(super) async fn candidate(
             return Err(wrong.hint(format!("`files` has 1 to {FILES_AT_MOST} documents")));
         }
     };
-    let checked = tokio::task::spawn_blocking(move || {
-        let (snapshot, checked) = check_policies(&files);
-        (snapshot, checked, files)
-    });
-    let (snapshot, checked, files) = checked.await.map_err(Problem::internal)?;
-    let Some(snapshot) = snapshot else {
-        let mut refused = Problem::invalid("policy_invalid", "the documents do not load");
-        let text = |name: &str| {
-            let file = files.iter().find(|(file, _)| file == name);
-            std::str::from_utf8(file.map_or(&[], |(_, bytes)| bytes)).unwrap_or_default()
-        };
-        refused.policy = checked
-            .problems
-            .iter()
-            .map(|found| problem(found, text(&found.file)))
-            .collect();
-        return Err(refused.hint("`problems` says what is wrong, and where"));
-    };
-    Ok(snapshot)
+    let loaded = tokio::task::spawn_blocking(move || (Snapshot::load(&files), files, turn));
+    let (loaded, files, turn) = loaded.await.map_err(Problem::internal)?;
+    match loaded {
+        Ok((snapshot, _)) => Ok((snapshot, turn)),
+        Err(problems) => {
+            let mut refused = Problem::invalid("policy_invalid", "the documents do not load");
+            let text = |name: &str| {
+                let file = files.iter().find(|(file, _)| file == name);
+                std::str::from_utf8(file.map_or(&[], |(_, bytes)| bytes)).unwrap_or_default()
+            };
+            refused.policy = problems.iter().map(|found| problem(found, text(&found.file))).collect();
+            Err(refused.hint("`problems` says what is wrong, and where"))
+        }
+    }
 }

@@ -113,6 +113,27 @@ async fn a_policy_whose_rules_have_no_test_is_live_only_after_somebody_said_why(
 }
 
 #[tokio::test]
+async fn an_explanation_says_nothing_that_hangs_on_what_was_redacted() {
+    let acme = Acme::start().await;
+    let Acme {
+        server, admin, agent, ..
+    } = &acme;
+    let gate = "name: g\nrules:\n  - { condition: has(amount), decision: allow }\n  \
+        - { condition: \"has(amount) && has(args.card) && amount > 1000 && !args.card.startsWith('4111')\", decision: deny }\n";
+    server.policy(admin, &json!({ "gate.yaml": gate })).await;
+    for (card, told) in [("4111111111111111", false), ("plain", true)] {
+        let decided = acme
+            .decide(&json!({ "action": "pay", "amount": "100", "args": { "card": card } }))
+            .await;
+        assert_eq!(decided["decision"], "allow");
+        let path = format!("/v1/actions/{}/explain", decided["id"].as_str().unwrap());
+        let explained = server.post(agent, &path, &json!({})).await.good();
+        let sentences = explained["otherwise"].to_string();
+        assert_eq!(sentences.contains("1000.01 instead of 100"), told, "{explained}");
+    }
+}
+
+#[tokio::test]
 async fn an_explanation_says_what_would_have_been_decided_otherwise() {
     let acme = Acme::start().await;
     let Acme {

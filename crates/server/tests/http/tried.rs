@@ -41,6 +41,22 @@ async fn a_candidate_is_held_against_what_is_live_and_against_what_was_decided()
 }
 
 #[tokio::test]
+async fn while_a_policy_is_tried_the_documents_of_others_are_not_even_looked_at() {
+    let acme = Acme::start().await;
+    let broken = json!({ "files": { "gate.yaml": "name: 1\nrules: nothing\n" } });
+    let turn = acme.server.engine().turn().unwrap();
+    for path in ["/v1/policies:simulate", "/v1/policies:diff"] {
+        let answer = acme.server.post(&acme.admin, path, &broken).await;
+        assert_eq!(answer.problem(429), "simulation_running", "{path}");
+    }
+    drop(turn);
+    for path in ["/v1/policies:simulate", "/v1/policies:diff"] {
+        let answer = acme.server.post(&acme.admin, path, &broken).await;
+        assert_eq!(answer.problem(422), "policy_invalid", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn only_what_is_wanted_is_looked_at_and_parts_follow_each_other() {
     let acme = Acme::start().await;
     acted(&acme).await;

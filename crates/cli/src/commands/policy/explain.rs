@@ -102,5 +102,11 @@ fn shown(value: &Value, all: bool) -> String {
         lines.push("it would be".to_owned());
         lines.extend(others.map(|sentence| format!("  {sentence}")));
     }
+    if is(value, "unsearched") {
+        lines.push(
+            "what it would take for another answer was not searched for: the server is at another; ask again"
+                .to_owned(),
+        );
+    }
     lines.join("\n")
 }

@@ -40,6 +40,9 @@ pub(crate) struct Simulate {
     /// Do not fail for the sake of actions of which nobody can say
     #[arg(long)]
     accept_gaps: bool,
+    /// Do not fail for the sake of differences at which a simulation does not look, such as limits
+    #[arg(long)]
+    accept_outside: bool,
     /// Write the report as a page as well
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -88,7 +91,7 @@ impl Simulate {
         if let Some(path) = &self.html {
             std::fs::write(path, html(&found)).map_err(|error| Failure::io("write", path, &error))?;
         }
-        let failed = self.failed(&found.report);
+        let failed = self.failed(&found);
         let mut value = found.value();
         if let Some(fields) = value.as_object_mut() {
             fields.insert("failed".to_owned(), json!(failed));
@@ -102,7 +105,8 @@ impl Simulate {
     }
 
     /// What it fails for, a sentence each.
-    fn failed(&self, report: &Report) -> Vec<String> {
+    fn failed(&self, found: &Found) -> Vec<String> {
+        let report: &Report = &found.report;
         let changed = report.changed;
         let mut failed = Vec::new();
         for wanted in &self.fail_on {
@@ -122,6 +126,12 @@ impl Simulate {
         if !self.fail_on.is_empty() && report.not_derivable > 0 && !self.accept_gaps {
             let count = report.not_derivable;
             failed.push(format!("of {count} nobody can say; --accept-gaps takes that for fine"));
+        }
+        if !self.fail_on.is_empty() && !found.outside.is_empty() && !self.accept_outside {
+            let count = found.outside.len();
+            failed.push(format!(
+                "at {count} differences nobody looked; --accept-outside takes that for fine"
+            ));
         }
         failed
     }
