@@ -8,13 +8,24 @@ use serde::{Deserialize, Serialize};
 use countersign_core::event::{Bands, Canary, ShareOf};
 use countersign_core::state::{Candidate, Counts};
 
-use crate::bounded::{Text, Whole};
+use crate::bounded::{SnapshotHash, Text, Whole};
 use crate::policies::PendingPolicy;
 
 /// Why a policy is tried, made live or taken back.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WhyBody {
+    /// Why.
+    pub rationale: Text<4096>,
+}
+
+/// Why what is tried is made live.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PromoteBody {
+    /// What is tried, as the caller saw it. Where another one has taken its place, nothing happens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotHash>,
     /// Why.
     pub rationale: Text<4096>,
 }

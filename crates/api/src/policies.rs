@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use countersign_core::event::Canary;
+use countersign_core::ids::ProposalId;
 use countersign_policy::{Problem, Severity};
 
-use crate::bounded::{FileName, Text};
+use crate::bounded::{FileName, SnapshotHash, Text};
 
 /// How many files one upload may have.
 pub const FILES_AT_MOST: usize = 1000;
@@ -36,6 +37,18 @@ pub(crate) fn files(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RationaleBody {
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rationale: Option<Text<4096>>,
+}
+
+/// Why the snapshot is made live that was live before.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RollBackBody {
+    /// What is to go: the canary, or what is live. Where another one has taken its place, nothing happens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<SnapshotHash>,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rationale: Option<Text<4096>>,
@@ -167,6 +180,9 @@ pub struct SnapshotFilesAnswer {
 pub struct PendingPolicy {
     /// `sha256:…`.
     pub hash: String,
+    /// What a vote names as its `proposal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<ProposalId>,
     /// Who wants it.
     pub by: String,
     /// It is to decide for a share, and not to become live.
@@ -196,6 +212,9 @@ pub enum PolicyVerb {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyVoteBody {
+    /// The `id` of what waits, as the person was shown it: the same snapshot may be wanted for something else by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<ProposalId>,
     /// Yes or no.
     pub verb: PolicyVerb,
     /// Why; a rejection needs it.

@@ -19,7 +19,9 @@ use crate::event::{
     HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded,
     ToolApproved, ToolRegistered, UserAdded,
 };
-use crate::ids::{AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, OverrideId, ReceiverId};
+use crate::ids::{
+    AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, OverrideId, ProposalId, ReceiverId,
+};
 use crate::record::{Actor, Commitment, Idempotency, Payload};
 use crate::retention::{Covered, Subject};
 use crate::state::NewLease;
@@ -220,6 +222,8 @@ pub enum Command {
     JudgeSnapshot {
         /// Its hash, `sha256:…`.
         hash: Arc<str>,
+        /// To what the person was shown that somebody wants of it.
+        proposal: Option<ProposalId>,
         /// Yes or no.
         agrees: bool,
         /// What the person says.
@@ -238,6 +242,8 @@ pub enum Command {
     },
     /// Make the snapshot live that was live before.
     RollBack {
+        /// What the caller saw that is to go: the canary, or what is live.
+        from: Option<Arc<str>>,
         /// Why.
         rationale: Option<Sealed>,
     },
@@ -245,8 +251,8 @@ pub enum Command {
     TryCandidate(Box<TryCandidate>),
     /// Take back what is tried.
     WithdrawCandidate(Option<Sealed>),
-    /// Make live what is tried.
-    PromoteCandidate(Option<Sealed>),
+    /// Make live what is tried: what the caller saw there, and why.
+    PromoteCandidate(Option<Arc<str>>, Option<Sealed>),
     /// Engage a kill switch.
     Kill {
         /// What it stops.

@@ -97,6 +97,8 @@ ids! {
     AbsenceId = "abs";
     /// An override of a schedule.
     OverrideId = "ovr";
+    /// What somebody wants of a snapshot, and others have to agree to.
+    ProposalId = "prp";
     /// A run that was started.
     RunId = "run";
 }

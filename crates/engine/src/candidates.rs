@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use countersign_core::command::TryCandidate;
 use countersign_core::event::Canary;
 use countersign_core::state::{Candidate, picks};
-use countersign_core::{Command, Refusal};
+use countersign_core::{Command, Refusal, Span, Time};
 use countersign_policy::Snapshot;
 use countersign_store::Org;
 
@@ -22,6 +22,23 @@ use crate::{Engine, Inner, OrgHandle};
 pub(crate) struct DecidesForSome {
     canary: Canary,
     snapshot: Arc<Snapshot>,
+}
+
+/// The snapshot that is tried, as a ledger in memory has it.
+pub(crate) struct TriedSnapshot {
+    pub(crate) hash: Arc<str>,
+    looked_at: Time,
+    /// `None`: it could not be had then.
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
+}
+
+/// One that cannot be had is looked for again after so long, and not with every command.
+const LOOK_AGAIN: Span = Span::seconds(5);
+
+impl TriedSnapshot {
+    fn will_do(&self, now: Time) -> bool {
+        self.snapshot.is_some() || (Span(0)..LOOK_AGAIN).contains(&(now - self.looked_at))
+    }
 }
 
 /// What is tried, and what came of asking for it.
@@ -86,15 +103,24 @@ impl Engine {
         trying.await.map_err(EngineError::recorded)
     }
 
-    /// Makes live what is tried, or asks the people who have to agree to that.
-    pub async fn promote_policy(&self, request: &Request<'_>, rationale: &str) -> Result<Trying, EngineError> {
+    /// Makes live what is tried, or asks the people who have to agree to that. `seen` is what the caller saw there; unless they
+    /// say, it is what is tried now, and that alone becomes live.
+    pub async fn promote_policy(
+        &self,
+        request: &Request<'_>,
+        seen: Option<&str>,
+        rationale: &str,
+    ) -> Result<Trying, EngineError> {
         let org = &request.caller.org;
         let tried = self.look(org, |state| state.candidate().map(|candidate| candidate.hash.clone()));
-        let warnings = match tried.await? {
-            Some(hash) => self.fit_to_live(org, &hash).await?,
-            None => Vec::new(),
+        let tried = tried.await?;
+        let seen = seen.map(Arc::from).or_else(|| tried.clone());
+        let warnings = match &tried {
+            // Another one is refused as what it is, whatever its tests say.
+            Some(hash) if seen.as_ref() == Some(hash) => self.fit_to_live(org, hash).await?,
+            Some(_) | None => Vec::new(),
         };
-        let envelope = request.envelope(Command::PromoteCandidate(self.words(Some(rationale))));
+        let envelope = request.envelope(Command::PromoteCandidate(seen, self.words(Some(rationale))));
         let done = self.perform(Lane::Write, org, envelope, Beside::default()).await?;
         let trying = self.trying(org, warnings, done.replayed.is_some());
         trying.await.map_err(EngineError::recorded)
@@ -120,10 +146,17 @@ impl Inner {
         if ledger.live.as_ref().map(|live| live.hash_text()) != ledger.state.live().map(|hash| &**hash) {
             ledger.live = self.compiled(&ledger.org, ledger.state.live());
         }
-        let tried = ledger.state.candidate().map(|candidate| &candidate.hash);
-        // One that cannot be had is looked for once, and not with every command.
-        if ledger.candidate.as_ref().map(|(hash, _)| hash) != tried {
-            ledger.candidate = tried.map(|hash| (hash.clone(), self.compiled(&ledger.org, Some(hash))));
+        let Some(tried) = ledger.state.candidate().map(|candidate| candidate.hash.clone()) else {
+            ledger.candidate = None;
+            return;
+        };
+        let now = self.clock.read().now;
+        if !(ledger.candidate.as_ref()).is_some_and(|known| known.hash == tried && known.will_do(now)) {
+            ledger.candidate = Some(TriedSnapshot {
+                snapshot: self.compiled(&ledger.org, Some(&tried)),
+                hash: tried,
+                looked_at: now,
+            });
         }
     }
 
@@ -158,5 +191,24 @@ impl OrgHandle {
 
     pub(crate) fn set_canary(&self, canary: Option<DecidesForSome>) {
         *self.canary.write().unwrap_or_else(PoisonError::into_inner) = canary;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_candidate_that_could_not_be_had_is_looked_for_again_after_some_seconds() {
+        let looked_at = Time(1_700_000_000_000_000);
+        let lost = TriedSnapshot {
+            hash: "sha256:00".into(),
+            looked_at,
+            snapshot: None,
+        };
+        assert!(lost.will_do(looked_at + Span::seconds(4)));
+        assert!(!lost.will_do(looked_at + Span::seconds(5)));
+        // A clock that was set back keeps nobody waiting.
+        assert!(!lost.will_do(looked_at + Span::seconds(-1)));
     }
 }

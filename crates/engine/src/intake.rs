@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_core::action::{Received, receive};
 use countersign_core::command::{Sealed, Submit};
 use countersign_core::digest::{Digest, DigestKey, action_digest};
-use countersign_core::policy::{Action, Value, json};
+use countersign_core::policy::{Action, Snapshot, Value, json};
 use countersign_core::record::{Actor, Half, Idempotency};
 use countersign_core::redact::Kinds;
 use countersign_core::retention::{DEFAULT_CLASS, Subject, agent_subject};
@@ -251,7 +251,19 @@ impl Inner {
         agent: Arc<str>,
         action: countersign_core::policy::Action,
     ) -> Submit {
-        let live = handle.deciding(&agent, action.run.as_deref());
+        let deciding = handle.deciding(&agent, action.run.as_deref());
+        self.submit_under(deciding, handle, org, agent, action)
+    }
+
+    /// The same under a policy that is given: people are practised with under the live one.
+    pub(crate) fn submit_under(
+        &self,
+        live: Option<Arc<Snapshot>>,
+        handle: &OrgHandle,
+        org: &Org,
+        agent: Arc<str>,
+        action: countersign_core::policy::Action,
+    ) -> Submit {
         let mandate = live.as_ref().and_then(|live| live.mandate(&agent));
         let kinds = Kinds::of(live.as_deref(), &agent);
         let class = mandate.and_then(|mandate| mandate.retention()).unwrap_or(DEFAULT_CLASS);

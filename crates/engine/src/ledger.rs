@@ -19,6 +19,7 @@ use countersign_store::{
 use countersign_tlog::{Checkpoint, Edge, Hash, SigningKey, leaf_hash};
 use zeroize::Zeroizing;
 
+use crate::candidates::TriedSnapshot;
 use crate::error::EngineError;
 use crate::intake::without_the_body;
 use crate::log_signer::LogSigner;
@@ -104,7 +105,7 @@ pub(crate) struct Ledger {
     pub keys: Arc<Keys>,
     pub live: Option<Arc<Snapshot>>,
     /// The snapshot that is tried, compiled if it can be had.
-    pub candidate: Option<(Arc<str>, Option<Arc<Snapshot>>)>,
+    pub candidate: Option<TriedSnapshot>,
     pub last_used: Time,
     /// Signs its checkpoints.
     pub log: LogSigner,
@@ -243,7 +244,7 @@ impl Ledger {
         let sealing = matches!(envelope.command, Command::Seal);
         let governing = self.state.governing(&envelope.command);
         let (live, candidate) = (self.live.as_deref(), self.candidate.as_ref());
-        let candidate = candidate.and_then(|(_, snapshot)| snapshot.as_deref());
+        let candidate = candidate.and_then(|tried| tried.snapshot.as_deref());
         let compiled = |hash: Option<&Arc<str>>| {
             let of = |snapshot: &&Snapshot| hash.is_some_and(|hash| snapshot.hash_text() == &**hash);
             live.filter(of).or(candidate.filter(of))

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use countersign_core::event::SnapshotUploaded;
+use countersign_core::ids::ProposalId;
 use countersign_core::schedule;
 use countersign_core::state::{Proposal, Waiver};
 use countersign_core::{Command, Event, Refusal, Span, State, Time};
@@ -205,6 +206,7 @@ impl Engine {
         &self,
         request: &Request<'_>,
         hash: &str,
+        proposal: Option<ProposalId>,
         agrees: bool,
         comment: Option<&str>,
     ) -> Result<Activation, EngineError> {
@@ -216,6 +218,7 @@ impl Engine {
         };
         let command = Command::JudgeSnapshot {
             hash,
+            proposal,
             agrees,
             comment: self.words(comment),
         };
@@ -266,13 +269,23 @@ impl Engine {
         }
     }
 
-    /// Makes the snapshot live that was live before.
+    /// Makes the snapshot live that was live before. `from` is what the caller saw that is to go; unless they say, it is what
+    /// is there now.
     pub async fn roll_back_policy(
         &self,
         request: &Request<'_>,
+        from: Option<&str>,
         rationale: Option<&str>,
     ) -> Result<Activation, EngineError> {
+        let from = match from {
+            Some(named) => Some(named.into()),
+            None => {
+                let there = self.look(&request.caller.org, |state| state.goes_back_from().cloned());
+                there.await?
+            }
+        };
         let envelope = request.envelope(Command::RollBack {
+            from,
             rationale: self.words(rationale),
         });
         let done = self

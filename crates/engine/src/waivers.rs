@@ -68,7 +68,7 @@ impl Engine {
         hash: &Arc<str>,
         snapshot: &Arc<Snapshot>,
     ) -> Result<(), EngineError> {
-        let strict = self.wants_tests(org, snapshot)?;
+        let strict = self.wants_tests(org, snapshot).await?;
         let (known, snapshot) = (hash.clone(), snapshot.clone());
         let waived = self.look(org, move |state| {
             let stored = state.snapshots().get(&known)?;
@@ -79,11 +79,19 @@ impl Engine {
         refused.await?.map_or(Ok(()), Err)
     }
 
-    /// Whether a test has to show what each rule of a snapshot does: what is live says so, or the snapshot itself.
-    fn wants_tests(&self, org: &Org, snapshot: &Snapshot) -> Result<bool, EngineError> {
+    /// Whether a test has to show what each rule of a snapshot does: what is live says so, or the snapshot itself. What is
+    /// live and cannot be read may have said so.
+    async fn wants_tests(&self, org: &Org, snapshot: &Snapshot) -> Result<bool, EngineError> {
         let says = |snapshot: &Snapshot| snapshot.organization().is_some_and(|it| it.requires_tests());
-        let live = self.inner.org(org)?.live();
-        Ok(says(snapshot) || live.is_some_and(|live| says(&live)))
+        if says(snapshot) {
+            return Ok(true);
+        }
+        let Some(hash) = self.look(org, |state| state.live().cloned()).await? else {
+            return Ok(false);
+        };
+        let (inner, of) = (self.inner.clone(), org.clone());
+        let live = blocking(move || Ok(inner.compiled(&of, Some(&hash)))).await?;
+        Ok(live.is_none_or(|live| says(&live)))
     }
 
     /// Lets a stored snapshot become live though tests of it fail or rules of it have none, with the reason.
@@ -94,7 +102,7 @@ impl Engine {
         let Some(snapshot) = compiled else {
             return Err(Refusal::missing("snapshot", &hash).into());
         };
-        let strict = self.wants_tests(&request.caller.org, &snapshot)?;
+        let strict = self.wants_tests(&request.caller.org, &snapshot).await?;
         let short = blocking(move || Ok(Shortfall::of(&snapshot, strict))).await?;
         if short.refusal(None).is_none() {
             let detail = "the tests of this snapshot hold, and there are as many as it takes";

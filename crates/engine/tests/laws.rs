@@ -184,7 +184,7 @@ async fn while_policies_change_fifty_times_a_second_every_decision_follows_from_
         let hash = engine.upload_policies(&by, files).await.unwrap().hash.unwrap();
         engine.activate_policy(&by, &hash, Some("another")).await.unwrap();
         if change % 5 == 4 {
-            engine.roll_back_policy(&by, Some("back")).await.unwrap();
+            engine.roll_back_policy(&by, None, Some("back")).await.unwrap();
         }
     }
     over.store(true, Ordering::SeqCst);

@@ -501,7 +501,10 @@ fn a_permit_belongs_to_its_agent_and_needs_the_action_only_under_another_policy(
     world.policy(&[("gate.yaml", &commented), ("org.yaml", ORGANIZATION)]);
     let (used, kinds) = redeem(&mut world, "bot");
     assert_eq!((told(used).1, kinds.len()), ("policy_changing", 0));
-    world.done(Command::RollBack { rationale: None });
+    world.done(Command::RollBack {
+        from: None,
+        rationale: None,
+    });
     let (used, kinds) = redeem(&mut world, "bot");
     used.unwrap();
     assert_eq!(kinds, ["permit.redeemed"]);

@@ -301,7 +301,7 @@ fn one_is_tried_at_a_time_until_it_is_live_or_taken_back() {
     let one = world.upload(&[("gate.yaml", &LIVE.replace("wipe", "burn"))]);
     let two = world.upload(&[("gate.yaml", &LIVE.replace("wipe", "drop"))]);
     assert_eq!(
-        give(&mut world, "alex", Command::PromoteCandidate(None)),
+        give(&mut world, "alex", Command::PromoteCandidate(None, None)),
         "no_candidate"
     );
     assert_eq!(
@@ -313,7 +313,7 @@ fn one_is_tried_at_a_time_until_it_is_live_or_taken_back() {
     // The same one goes on from the shadow to a share, and to a larger one.
     assert_eq!(try_it(&mut world, &one, Some(canary(50, 20))), "done");
     assert_eq!(try_it(&mut world, &one, Some(canary(500, 20))), "done");
-    assert_eq!(give(&mut world, "alex", Command::PromoteCandidate(None)), "done");
+    assert_eq!(give(&mut world, "alex", Command::PromoteCandidate(None, None)), "done");
     assert_eq!(world.state.live(), Some(&one));
     assert_eq!(try_it(&mut world, &two, None), "done");
     let back = Command::ActivateSnapshot {
@@ -322,7 +322,10 @@ fn one_is_tried_at_a_time_until_it_is_live_or_taken_back() {
     };
     assert_eq!(give(&mut world, "alex", back), "done");
     assert!(world.state.candidate().is_some(), "what is live already ends nothing");
-    let rolled = Command::RollBack { rationale: None };
+    let rolled = Command::RollBack {
+        from: None,
+        rationale: None,
+    };
     assert_eq!(give(&mut world, "alex", rolled), "done");
     assert_eq!(ended(&world), [CandidateEnd::Promoted, CandidateEnd::Superseded]);
     holds_together(&world);
@@ -334,7 +337,17 @@ fn going_back_takes_a_canary_back_first() {
     let live = world.state.live().unwrap().clone();
     let other = world.upload(&[("gate.yaml", &LIVE.replace("wipe", "burn"))]);
     assert_eq!(try_it(&mut world, &other, Some(canary(100, 20))), "done");
-    assert_eq!(give(&mut world, "alex", Command::RollBack { rationale: None }), "done");
+    assert_eq!(
+        give(
+            &mut world,
+            "alex",
+            Command::RollBack {
+                from: None,
+                rationale: None
+            }
+        ),
+        "done"
+    );
     assert_eq!((world.state.live(), world.state.candidate()), (Some(&live), None));
     assert_eq!(ended(&world), [CandidateEnd::Withdrawn]);
 }
@@ -367,6 +380,7 @@ fn what_decides_for_a_share_needs_the_people_that_what_is_live_would_need() {
     let judge = |world: &mut World, who: &str| {
         let command = Command::JudgeSnapshot {
             hash: loose.clone(),
+            proposal: world.state.proposal().and_then(|known| known.id),
             agrees: true,
             comment: None,
         };
@@ -393,10 +407,13 @@ fn what_decides_for_a_share_needs_the_people_that_what_is_live_would_need() {
     assert!(world.state.proposal().is_none());
     // To make it live takes them once more, and nothing happens when nobody answers.
     assert_eq!(
-        give(&mut world, "ada", Command::PromoteCandidate(None)),
+        give(&mut world, "ada", Command::PromoteCandidate(None, None)),
         "reason_required"
     );
-    assert_eq!(give(&mut world, "ada", Command::PromoteCandidate(words())), "done");
+    assert_eq!(
+        give(&mut world, "ada", Command::PromoteCandidate(None, words())),
+        "done"
+    );
     assert_ne!(world.state.live(), Some(&loose));
     world.pass(countersign_core::Span::hours(13));
     assert_ne!(world.state.live(), Some(&loose));

@@ -36,6 +36,7 @@ fn activate(world: &mut World, who: &str, hash: &Arc<str>) -> String {
 fn judge(world: &mut World, who: &str, hash: &Arc<str>, agrees: bool, comment: bool) -> String {
     let command = Command::JudgeSnapshot {
         hash: hash.clone(),
+        proposal: world.state.proposal().and_then(|known| known.id),
         agrees,
         comment: comment.then(words),
     };
@@ -176,6 +177,7 @@ fn switching_it_off_or_going_back_needs_the_same_people() {
     assert_eq!(activate(&mut world, "paul", &strict), "done");
     assert_eq!(world.state.live(), Some(&strict));
     let back = Command::RollBack {
+        from: None,
         rationale: Some(words()),
     };
     assert_eq!(told(world.give(by(ActorKind::User, "paul"), back).0), "done");

@@ -68,6 +68,7 @@ fn change_the_policy(world: &mut World) {
         assert_eq!(world.give(by(ActorKind::User, "alex"), wanted).0, Answer::Done);
         let judged = Command::JudgeSnapshot {
             hash,
+            proposal: world.state.proposal().and_then(|known| known.id),
             agrees,
             comment: Some(words()),
         };

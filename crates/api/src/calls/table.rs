@@ -23,8 +23,8 @@ use crate::organization::{
     OverridesAnswer, RoutesAnswer,
 };
 use crate::policies::{
-    LiveAnswer, PoliciesBody, PolicyCheckAnswer, PolicyVoteBody, RationaleBody, SnapshotFilesAnswer, SnapshotsAnswer,
-    WaiverAnswer, WaiverBody,
+    LiveAnswer, PoliciesBody, PolicyCheckAnswer, PolicyVoteBody, RationaleBody, RollBackBody, SnapshotFilesAnswer,
+    SnapshotsAnswer, WaiverAnswer, WaiverBody,
 };
 use crate::registry::{
     AddedUser, AgentAnswer, AgentBody, AgentsAnswer, ClosedOrganization, CreatedOrganization, IssuedKey, KeysAnswer,
@@ -272,7 +272,7 @@ pub(super) static CALLS: &[Call] = &[
         .with(&[SNAPSHOT])
         .takes::<RationaleBody>(r#"{"rationale": "refunds up to 500 without review"}"#)
         .answers::<LiveAnswer>()
-        .problems(&[(409, "already_proposed"), (409, "route_unreachable"), (409, "tests_failed"), (409, "tests_missing"), (422, "reason_required")]),
+        .problems(&[(409, "already_proposed"), (409, "route_unreachable"), (409, "tests_failed"), (409, "tests_missing"), (422, "reason_required"), (503, "policy_unavailable")]),
     Call::new("waive_tests", Post, "/v1/policies/{hash}/waivers", people(&[Admin, PolicyAuthor]))
         .about("Lets a stored snapshot become live though tests of it fail, or rules of it have none.")
         .idempotent()
@@ -284,15 +284,15 @@ pub(super) static CALLS: &[Call] = &[
         .about("Agrees to a snapshot that somebody wants live, or does not; the last who has to agree makes it live.")
         .idempotent()
         .with(&[SNAPSHOT])
-        .takes::<PolicyVoteBody>(r#"{"verb": "approve", "comment": "the tests cover it"}"#)
+        .takes::<PolicyVoteBody>(r#"{"proposal": "prp_0198f2c4a1b27c3d8e4f5a6b7c8d9e0f", "verb": "approve", "comment": "the tests cover it"}"#)
         .answers::<LiveAnswer>()
-        .problems(&[(403, "not_eligible"), (403, "self_approval"), (409, "not_proposed"), (410, "expired")]),
+        .problems(&[(403, "not_eligible"), (403, "self_approval"), (409, "another_proposal"), (409, "not_proposed"), (410, "expired")]),
     Call::new("roll_back_policy", Post, "/v1/policies:rollback", people(&[Admin, PolicyAuthor]))
         .about("Makes the snapshot live that was live before.")
         .idempotent()
-        .takes::<RationaleBody>(r#"{"rationale": "too many false denials"}"#)
+        .takes::<RollBackBody>(r#"{"rationale": "too many false denials"}"#)
         .answers::<LiveAnswer>()
-        .problems(&[(409, "nothing_to_roll_back"), (422, "reason_required")]),
+        .problems(&[(409, "another_snapshot"), (409, "nothing_to_roll_back"), (422, "reason_required"), (503, "policy_unavailable")]),
     Call::new("kills", Get, "/v1/kill", people(READERS)).about("Lists engaged kill switches.").answers::<KillsAnswer>(),
     Call::new("kill", Post, "/v1/kill", people(RUNNERS))
         .about("Engages a kill switch: no permit is issued or redeemed any more. Doing it twice is fine.")

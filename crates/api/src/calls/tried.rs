@@ -5,7 +5,7 @@ use Role::{Admin, Auditor, PolicyAuthor};
 
 use super::table::{READERS, SNAPSHOT, people};
 use super::{Call, Method, Permission, Role};
-use crate::candidates::{CanaryBody, TryingAnswer, WhyBody};
+use crate::candidates::{CanaryBody, PromoteBody, TryingAnswer, WhyBody};
 use crate::simulate::{DiffAnswer, DiffBody, SimulateBody, SimulationAnswer};
 
 const AUTHORS: Permission = people(&[Admin, PolicyAuthor]);
@@ -58,17 +58,20 @@ pub(super) static CALLS: &[Call] = &[
             (409, "route_unreachable"),
             (409, "tests_failed"),
             (409, "tests_missing"),
+            (503, "policy_unavailable"),
         ]),
     Call::new("promote_policy", Post, "/v1/policies:promote", AUTHORS)
         .about("Makes live what is tried, or asks the people who have to agree to that.")
         .idempotent()
-        .takes::<WhyBody>(r#"{"rationale": "a week without a difference that was not wanted"}"#)
+        .takes::<PromoteBody>(r#"{"rationale": "a week without a difference that was not wanted"}"#)
         .answers::<TryingAnswer>()
         .problems(&[(409, "already_proposed"),
+            (409, "another_snapshot"),
             (409, "no_candidate"),
             (409, "route_unreachable"),
             (409, "tests_failed"),
             (409, "tests_missing"),
+            (503, "policy_unavailable"),
         ]),
     Call::new("withdraw_policy", Post, "/v1/policies:withdraw", AUTHORS)
         .about("Takes back what is tried: the live policy decides everything again.")

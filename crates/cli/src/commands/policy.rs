@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use countersign_client::segment;
+use countersign_core::event::Canary;
 use serde_json::{Value, json};
 
 use crate::connect::{About, Connection, Session};
@@ -60,7 +61,7 @@ pub(super) enum Command {
     /// Let a stored snapshot decide for a share of agents or runs
     Canary(Box<candidate::Canary>),
     /// Make live what is tried
-    Promote(candidate::Why),
+    Promote(candidate::Promote),
     /// Take back what is tried
     Withdraw(candidate::Why),
     /// Say what is live, what is tried beside it, and what both say of the same actions
@@ -120,6 +121,9 @@ pub(super) struct Activate {
 pub(super) struct Judge {
     /// The snapshot, sha256:…
     hash: String,
+    /// What you were shown that somebody wants of it, prp_…; `policy list` shows it
+    #[arg(long)]
+    proposal: Option<String>,
     /// Why; a rejection needs it
     #[arg(long)]
     comment: Option<String>,
@@ -129,6 +133,9 @@ pub(super) struct Judge {
 
 #[derive(Args)]
 pub(super) struct Rollback {
+    /// What is to go, sha256:…: the canary, or what is live; nothing happens where another one has taken its place
+    #[arg(long, value_name = "HASH")]
+    from: Option<String>,
     /// Why
     #[arg(long)]
     reason: Option<String>,
@@ -253,7 +260,7 @@ impl Policy {
             Command::Diff(diff) => diff.run(console).await,
             Command::Shadow(shadow) => shadow.run(console).await,
             Command::Canary(canary) => canary.run(console).await,
-            Command::Promote(why) => why.promote(console).await,
+            Command::Promote(promote) => promote.run(console).await,
             Command::Withdraw(why) => why.withdraw(console).await,
             Command::Status(status) => status.run(console).await,
             Command::Upload(upload) => upload.run(console).await,
@@ -271,7 +278,7 @@ impl Policy {
             Command::Approve(judge) => judge.run("approve", console).await,
             Command::Reject(judge) => judge.run("reject", console).await,
             Command::Rollback(rollback) => {
-                let body = json!({ "rationale": rollback.reason });
+                let body = json!({ "from": rollback.from, "rationale": rollback.reason });
                 made_live(&rollback.connection, "/v1/policies:rollback", body, console).await
             }
             Command::List(list) => {
@@ -303,9 +310,11 @@ impl Policy {
                         ]
                     })
                     .collect();
+                let listed = table(&["", "SNAPSHOT", "DOCUMENTS", "UPLOADED", "ACTIVATED"], &lines);
+                let waits = pending(&value);
                 console.answer(
                     &value,
-                    table(&["", "SNAPSHOT", "DOCUMENTS", "UPLOADED", "ACTIVATED"], &lines),
+                    std::iter::once(listed).chain(waits).collect::<Vec<_>>().join("\n"),
                 );
                 Ok(())
             }
@@ -323,25 +332,44 @@ async fn made_live(connection: &Connection, path: &str, mut body: Value, console
     Ok(())
 }
 
-/// What is live, what waits for people to agree, and what is not as it should be.
-fn live_or_pending(value: &Value) -> String {
-    let mut lines = vec![format!("live: {}", cell(value, "live"))];
-    if let Some(pending) = value.get("pending") {
-        let hash = cell(pending, "hash");
-        let names = |name| {
-            let names = pending.get(name).and_then(Value::as_array).into_iter().flatten();
-            names.filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
-        };
-        let agreed = pending.get("approved_by").and_then(Value::as_array).map_or(0, Vec::len);
-        lines.push(format!(
+/// What waits for people to agree, what becomes of it when they do, and how they do.
+fn pending(value: &Value) -> Vec<String> {
+    let Some(pending) = value.get("pending") else {
+        return Vec::new();
+    };
+    let hash = cell(pending, "hash");
+    let names = |name| {
+        let names = pending.get(name).and_then(Value::as_array).into_iter().flatten();
+        names.filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+    };
+    let agreed = pending.get("approved_by").and_then(Value::as_array).map_or(0, Vec::len);
+    let canary = pending.get("canary").cloned().map(serde_json::from_value::<Canary>);
+    let becomes = match canary {
+        None => "it becomes live for everybody".to_owned(),
+        Some(Ok(canary)) => candidate::share(&canary),
+        Some(Err(_)) => "it decides for a share".to_owned(),
+    };
+    let named = match pending.get("id") {
+        Some(_) => format!(" --proposal {}", cell(pending, "id")),
+        None => String::new(),
+    };
+    vec![
+        format!(
             "pending: {hash}, wanted by {}; {agreed} of {} people have agreed, of {}, until {}",
             cell(pending, "by"),
             cell(pending, "quorum"),
             names("approvers"),
             cell(pending, "until"),
-        ));
-        lines.push(format!("they agree with `countersign policy approve {hash}`"));
-    }
+        ),
+        format!("once they have agreed, {becomes}"),
+        format!("they agree with `countersign policy approve {hash}{named}`"),
+    ]
+}
+
+/// What is live, what waits for people to agree, and what is not as it should be.
+fn live_or_pending(value: &Value) -> String {
+    let mut lines = vec![format!("live: {}", cell(value, "live"))];
+    lines.extend(pending(value));
     let warnings = value.get("warnings").and_then(Value::as_array).into_iter().flatten();
     lines.extend(
         warnings
@@ -353,7 +381,7 @@ fn live_or_pending(value: &Value) -> String {
 
 impl Judge {
     async fn run(self, verb: &str, console: &Console) -> Result<()> {
-        let body = json!({ "verb": verb, "comment": self.comment });
+        let body = json!({ "verb": verb, "proposal": self.proposal, "comment": self.comment });
         let path = format!("/v1/policies/{}/votes", segment(&self.hash));
         made_live(&self.connection, &path, body, console).await
     }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::is_false;
+use crate::ids::ProposalId;
 use crate::time::Time;
 
 /// `snapshot.uploaded`; the files lie beside the ledger under their hash.
@@ -49,6 +50,9 @@ pub struct SnapshotProposed {
     pub canary: Option<Canary>,
     /// Its hash, `sha256:…`.
     pub hash: Arc<str>,
+    /// What a vote names: the same snapshot may be proposed again, for something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<ProposalId>,
     /// How many have to agree.
     pub quorum: u32,
     /// Until when.
@@ -65,6 +69,9 @@ pub struct SnapshotJudged {
     pub by: String,
     /// The snapshot's hash, `sha256:…`.
     pub hash: Arc<str>,
+    /// To what they agreed, or did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<ProposalId>,
 }
 
 /// `snapshot.waived`: it may become live though tests of it fail, or rules have none; the reason is the payload.

@@ -34,6 +34,11 @@ pub(super) fn decisions(recorded: &DecisionMade, follows: &DecisionMade) -> Vec<
     // That no agent wanted it follows from nothing; what would have been decided does.
     follows.practice = recorded.practice;
     if follows.beside.is_none() {
+        // What an agent has read by the catalogue of a policy that is not asked again is more than by the one that decided.
+        let is_more = follows.reads.iter().all(|label| recorded.reads.contains(label));
+        if recorded.beside.is_some() && is_more {
+            follows.reads.clone_from(&recorded.reads);
+        }
         // What another policy says of it was not asked again: parts of the action were not kept, or that policy.
         follows.beside.clone_from(&recorded.beside);
     }

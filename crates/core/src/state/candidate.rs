@@ -2,21 +2,25 @@
 //! runs. What either says of an action is recorded with the decision, so that both are counted from the records, and a
 //! candidate that goes too far is taken back by the decision that shows it.
 
-use std::collections::BTreeMap;
+mod tried;
+
 use std::sync::Arc;
 
-use countersign_policy::Decision;
+use countersign_policy::{Action, Decision, Snapshot};
 use serde::{Deserialize, Serialize};
 
-use super::change::reason_required;
+use self::tried::CONDITION_ERROR;
+pub use self::tried::{Counts, Tried};
+use super::change::{reason_required, still_there};
+use super::decide::Beside;
 use super::{Ctx, Handled, OpenAction, Ruling, State};
 use crate::command::{Command, Sealed, Submit, TryCandidate};
 use crate::digest::Digest;
 use crate::event::{
-    Bands, Canary, CandidateEnd, CandidateEnded, CandidateStarted, DecisionFacts, DecisionMade, Event, LeftBand, Rate,
+    Canary, CandidateEnd, CandidateEnded, CandidateStarted, DecisionFacts, DecisionMade, Event, LeftBand, Rate,
     SaidBeside, ShareOf, SnapshotProposed,
 };
-use crate::ids::{ActionId, ApprovalId};
+use crate::ids::{ActionId, ApprovalId, ProposalId};
 use crate::record::{Actor, Draft, Record};
 use crate::refusal::Refusal;
 use crate::time::{Span, Time};
@@ -35,91 +39,6 @@ pub struct Candidate {
     /// What it and the live policy said of the same actions.
     pub tried: Tried,
 }
-
-/// What two policies said of the same actions.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tried {
-    /// What the candidate said.
-    pub candidate: Counts,
-    /// Actions of which both said something.
-    pub decisions: u64,
-    /// Those of which they said different things: `allow to deny` and so on, what the live policy said first.
-    pub flips: BTreeMap<String, u64>,
-    /// What the live policy said.
-    pub live: Counts,
-}
-
-/// How often a policy said what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// That people are asked.
-    pub asked: u64,
-    /// No.
-    pub denied: u64,
-    /// No, because a condition cannot be evaluated.
-    pub erred: u64,
-}
-
-impl Counts {
-    fn count(&mut self, decision: Decision, erred: bool) {
-        match decision {
-            Decision::Deny => self.denied += 1,
-            Decision::RequireApproval => self.asked += 1,
-            Decision::Allow | Decision::AllowWithConstraints | Decision::Remediate => {}
-        }
-        self.erred += u64::from(erred);
-    }
-}
-
-impl Tried {
-    /// Counts a decision; `by_candidate`: the candidate made it.
-    fn count(&mut self, decision: &DecisionMade, beside: &SaidBeside, by_candidate: bool) {
-        let erred = decision.reasons.iter().any(|reason| reason.code == CONDITION_ERROR);
-        let decided = (beside.decided, erred && beside.decided == Decision::Deny);
-        let other = (beside.says, beside.erred);
-        let (candidate, live) = if by_candidate {
-            (decided, other)
-        } else {
-            (other, decided)
-        };
-        self.decisions += 1;
-        self.candidate.count(candidate.0, candidate.1);
-        self.live.count(live.0, live.1);
-        if candidate.0 != live.0 {
-            let flip = format!("{} to {}", live.0.as_str(), candidate.0.as_str());
-            *self.flips.entry(flip).or_default() += 1;
-        }
-    }
-
-    /// The first rate that is further from that of the live policy than its band allows.
-    pub fn left(&self, bands: &Bands) -> Option<LeftBand> {
-        if self.decisions < u64::from(bands.after) {
-            return None;
-        }
-        let rates = [
-            (Rate::Denied, self.candidate.denied, self.live.denied, bands.denied),
-            (Rate::Asked, self.candidate.asked, self.live.asked, bands.asked),
-            (Rate::Erred, self.candidate.erred, self.live.erred, bands.erred),
-        ];
-        rates.into_iter().find_map(|(rate, candidate, live, band)| {
-            let apart = match rate {
-                // Fewer errors are no reason to take anything back.
-                Rate::Erred => candidate.saturating_sub(live),
-                Rate::Asked | Rate::Denied => candidate.abs_diff(live),
-            };
-            let left = apart.saturating_mul(1000) > u64::from(band).saturating_mul(self.decisions);
-            left.then_some(LeftBand {
-                candidate,
-                decisions: self.decisions,
-                live,
-                rate,
-            })
-        })
-    }
-}
-
-/// The code of a reason that a condition could not be evaluated.
-const CONDITION_ERROR: &str = "condition_error";
 
 /// Whether a canary decides an action of this agent and run. The same agent or run is picked each time, and a larger share
 /// picks all that a smaller one did.
@@ -190,6 +109,20 @@ impl State {
         self.deciding(&action.agent, action.run.as_deref())
     }
 
+    /// The policy under which is carried out what is due of an action. One that cannot be had is on its way out, and the live
+    /// one stands in: people are waited for.
+    pub(super) fn at_hand_for<'a>(
+        &self,
+        action: Option<ActionId>,
+        live: Option<&'a Snapshot>,
+        candidate: Option<&'a Snapshot>,
+    ) -> Option<&'a Snapshot> {
+        let about = action.and_then(|action| self.actions.get(&action));
+        let deciding = about.and_then(|action| self.deciding_of(action));
+        let decides = |candidate: &&Snapshot| deciding.is_some_and(|hash| **hash == *candidate.hash_text());
+        candidate.filter(decides).or(live)
+    }
+
     /// Whether another policy decides about an action now than the one that its records cite.
     pub(super) fn is_under_another(&self, action: &OpenAction) -> bool {
         action.snapshot.as_ref() != self.deciding_of(action)
@@ -208,6 +141,14 @@ impl State {
             return Governing {
                 deciding: self.deciding_for(submit).cloned(),
                 beside: self.asked_beside(&submit.agent, submit.shown.run.as_deref()).cloned(),
+            };
+        }
+        if matches!(command, Command::Tick) {
+            // What is due of an action is carried out under the policy that decides about it.
+            let canary = self.candidate.as_ref().filter(|candidate| candidate.canary.is_some());
+            return Governing {
+                deciding: self.live.clone(),
+                beside: canary.map(|candidate| candidate.hash.clone()),
             };
         }
         let about = self.action_of(command).and_then(|id| self.actions.get(&id));
@@ -236,8 +177,8 @@ impl State {
         }
     }
 
-    /// Asks the policy that is asked beside the one that decided: policy alone, on the same action and facts. What comes of it
-    /// is recorded and changes nothing.
+    /// Asks the policy that is asked beside the one that decided, on the same action and facts, and with everything that
+    /// stands above it or tightens it: what would have become of the action. What comes of it is recorded and changes nothing.
     pub(super) fn ask_beside(
         &self,
         submit: &Submit,
@@ -245,9 +186,20 @@ impl State {
         ruling: &Ruling,
         ctx: &Ctx<'_>,
     ) -> Option<SaidBeside> {
-        let (beside, decided) = ctx.beside.zip(ruling.said)?;
-        let accepts = submit.accept_remedy;
-        let says = self.evaluate(beside, &submit.agent, &submit.action, facts, accepts, ctx.now, None);
+        let beside = ctx.beside.filter(|_| !facts.policy_unavailable)?;
+        let given = Beside {
+            digest_key: ctx.digest_key,
+            live: Some(beside),
+            now: ctx.now,
+            redactor: ctx.redactor,
+            revises: None,
+        };
+        let says = self.rule(submit, facts, None, &given);
+        if !ruling.by_policy && !says.by_policy {
+            // What stops an action under both tells nothing of either.
+            return None;
+        }
+        let decided = ruling.decision;
         let first = says.reasons.first().filter(|_| says.decision != decided);
         Some(SaidBeside {
             decided,
@@ -261,8 +213,35 @@ impl State {
         })
     }
 
+    /// What an agent has read by the live catalogue it has read under a candidate as well: the live policy goes by that later.
+    pub(super) fn read_by_live_too(
+        &self,
+        reads: &mut Vec<String>,
+        said: Option<&SaidBeside>,
+        runs: &Action,
+        ctx: &Ctx<'_>,
+    ) {
+        let by_candidate = |said: &&SaidBeside| self.live.as_ref() == Some(&said.hash);
+        let Some(live) = ctx.beside.filter(|_| said.filter(by_candidate).is_some()) else {
+            return;
+        };
+        reads.extend(live.reads(runs));
+        reads.sort();
+        reads.dedup();
+    }
+
+    /// A candidate decides for some, by limits of its own.
+    pub(super) fn has_canary(&self) -> bool {
+        (self.candidate.as_ref()).is_some_and(|candidate| candidate.canary.is_some())
+    }
+
     /// Tries a snapshot beside the live one, or asks those who have to agree before it may decide anything.
-    pub(super) fn try_candidate(&self, ask: TryCandidate, actor: &Actor, ctx: &Ctx<'_>) -> Result<Handled, Refusal> {
+    pub(super) fn try_candidate(
+        &self,
+        ask: TryCandidate,
+        actor: &Actor,
+        ctx: &mut Ctx<'_>,
+    ) -> Result<Handled, Refusal> {
         let TryCandidate {
             hash,
             canary,
@@ -292,8 +271,12 @@ impl State {
                 return Handled::done(Vec::new());
             }
         }
-        let rules = ctx.live.and_then(|live| live.organization()?.policy_changes());
-        let rules = rules.filter(|rules| canary.is_some() && self.could_agree(rules, &actor.id));
+        let rules = match canary {
+            Some(_) => self.change_rules(ctx)?,
+            // In the shadow it decides nothing.
+            None => None,
+        };
+        let rules = rules.filter(|rules| self.could_agree(rules, &actor.id));
         let Some(rules) = rules else {
             let started = self.candidate_started(&hash, canary, &actor.id, Vec::new());
             return Handled::done(vec![started.with_payload(rationale)]);
@@ -314,6 +297,7 @@ impl State {
             by: actor.id.clone(),
             canary,
             hash: hash.clone(),
+            proposal: Some(ProposalId(ctx.ids.next(ctx.now))),
             quorum: rules.quorum,
             until: ctx.now + Span(rules.within),
         };
@@ -352,10 +336,13 @@ impl State {
     /// Makes the candidate live, or asks those who have to agree.
     pub(super) fn promote_candidate(
         &self,
+        seen: Option<Arc<str>>,
         rationale: Option<Sealed>,
         actor: &Actor,
-        ctx: &Ctx<'_>,
+        ctx: &mut Ctx<'_>,
     ) -> Result<Handled, Refusal> {
+        let there = self.candidate.as_ref().map(|candidate| &candidate.hash);
+        still_there(seen.as_ref(), there)?;
         match &self.candidate {
             Some(candidate) => self.activate_snapshot(candidate.hash.clone(), rationale, actor, ctx),
             None => Err(nothing_tried()),
@@ -381,16 +368,22 @@ impl State {
             Event::DecisionMade(decision) => candidate.counting(decision, draft.snapshot.as_ref()),
             _other => None,
         });
-        let lost = events.iter().any(|draft| match &draft.event {
-            Event::DecisionMade(decision) => {
-                decision.facts.policy_unavailable && draft.snapshot.as_ref() == Some(&candidate.hash)
+        let lost = events.iter().find_map(|draft| match &draft.event {
+            Event::DecisionMade(decision) if draft.snapshot.as_ref() == Some(&candidate.hash) => {
+                // Whatever it would decide is denied.
+                let lost = decision.facts.policy_unavailable.then_some("it cannot be had");
+                // Nothing would show how far it goes.
+                lost.or_else(|| {
+                    ctx.beside
+                        .is_none()
+                        .then_some("the live policy cannot be had beside it")
+                })
             }
-            _other => false,
+            _other => None,
         });
-        if lost {
-            // Whatever it would decide is denied.
+        if let Some(why) = lost {
             events.push(ended(&candidate.hash, CandidateEnd::Halted, None));
-            let summary = format!("policy {} was taken back: it cannot be had", candidate.hash);
+            let summary = format!("policy {} was taken back: {why}", candidate.hash);
             events.extend(self.alert("candidate_halted", summary, None, None, ctx));
             return;
         }

@@ -12,6 +12,7 @@ use crate::command::Sealed;
 use crate::event::{
     Canary, DeclinedBecause, SnapshotActivated, SnapshotDeclined, SnapshotJudged, SnapshotProposed, SnapshotWaived,
 };
+use crate::ids::ProposalId;
 use crate::record::{Actor, Draft};
 use crate::refusal::{Category, Refusal};
 use crate::time::{Span, Time};
@@ -30,6 +31,9 @@ pub struct Proposal {
     pub canary: Option<Canary>,
     /// The snapshot.
     pub hash: Arc<str>,
+    /// What a vote names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<ProposalId>,
     /// How many have to agree.
     pub quorum: u32,
     /// Until when.
@@ -45,6 +49,19 @@ pub(super) fn reason_required() -> Refusal {
     .hint("give a `rationale`: a sentence that says why")
 }
 
+/// Whoever takes a snapshot back, or makes one live by pointing at it, means the one that was there when they looked.
+pub(super) fn still_there(seen: Option<&Arc<str>>, there: Option<&Arc<str>>) -> Result<(), Refusal> {
+    let Some(seen) = seen.filter(|seen| there != Some(*seen)) else {
+        return Ok(());
+    };
+    let detail = match there {
+        Some(there) => format!("`{there}` has taken the place of `{seen}`"),
+        None => format!("`{seen}` is not there any more"),
+    };
+    Err(Refusal::conflict("another_snapshot", detail)
+        .hint("look at where it stands with `GET /v1/policies:candidate`, and decide again"))
+}
+
 impl State {
     /// The snapshot that waits for people to agree.
     pub fn proposal(&self) -> Option<&Proposal> {
@@ -56,7 +73,7 @@ impl State {
         hash: Arc<str>,
         rationale: Option<Sealed>,
         actor: &Actor,
-        ctx: &Ctx<'_>,
+        ctx: &mut Ctx<'_>,
     ) -> Result<Handled, Refusal> {
         if !self.snapshots.contains_key(&hash) {
             return Err(Refusal::missing("snapshot", hash));
@@ -64,7 +81,11 @@ impl State {
         if self.live.as_ref() == Some(&hash) {
             return Handled::done(Vec::new());
         }
-        let rules = ctx.live.and_then(|live| live.organization()?.policy_changes());
+        // Away from a policy that cannot be read there is one way: back to the one before it.
+        let rules = match self.change_rules(ctx) {
+            Err(_unreadable) if self.live_before.last() == Some(&hash) => None,
+            known => known?,
+        };
         let Some(rules) = rules.filter(|rules| self.could_agree(rules, &actor.id)) else {
             // Whatever was proposed was meant to follow what was live until now.
             let mut events = self.declined(DeclinedBecause::Superseded);
@@ -94,6 +115,7 @@ impl State {
             by: actor.id.clone(),
             canary: None,
             hash: hash.clone(),
+            proposal: Some(ProposalId(ctx.ids.next(ctx.now))),
             quorum: rules.quorum,
             until: ctx.now + Span(rules.within),
         };
@@ -133,13 +155,21 @@ impl State {
         }
     }
 
+    /// What going back takes back. What decides for a share was put there last, and is what somebody in need wants to be
+    /// rid of.
+    pub fn goes_back_from(&self) -> Option<&Arc<str>> {
+        let canary = self.candidate().filter(|candidate| candidate.canary.is_some());
+        canary.map(|candidate| &candidate.hash).or(self.live.as_ref())
+    }
+
     pub(super) fn roll_back(
         &self,
+        from: Option<Arc<str>>,
         rationale: Option<Sealed>,
         actor: &Actor,
-        ctx: &Ctx<'_>,
+        ctx: &mut Ctx<'_>,
     ) -> Result<Handled, Refusal> {
-        // What decides for a share was put there last, and is what somebody in need wants to be rid of.
+        still_there(from.as_ref(), self.goes_back_from())?;
         if self.candidate().is_some_and(|candidate| candidate.canary.is_some()) {
             return self.withdraw_candidate(rationale);
         }
@@ -156,6 +186,7 @@ impl State {
     pub(super) fn judge_snapshot(
         &self,
         hash: &Arc<str>,
+        named: Option<ProposalId>,
         agrees: bool,
         comment: Option<Sealed>,
         actor: &Actor,
@@ -167,6 +198,14 @@ impl State {
                     .hint("`GET /v1/policies` lists the snapshots, and the one that waits"),
             );
         };
+        if proposal.id != named {
+            let detail = format!(
+                "what `{}` wants of `{hash}` now is not what this vote names",
+                proposal.by
+            );
+            return Err(Refusal::conflict("another_proposal", detail)
+                .hint("look at what waits with `GET /v1/policies`, and name its `id` as `proposal`"));
+        }
         if proposal.by == actor.id {
             let detail = format!("`{}` wants it live and cannot agree to it", actor.id);
             return Err(Refusal::forbidden("self_approval", detail).hint("ask somebody else who may decide"));
@@ -192,6 +231,7 @@ impl State {
             agrees,
             by: actor.id.clone(),
             hash: hash.clone(),
+            proposal: proposal.id,
         };
         let mut events = vec![Draft::observed(judged).with_payload(comment).citing(Some(hash.clone()))];
         if !agrees {
@@ -247,6 +287,17 @@ impl State {
         Draft::observed(activated).citing(Some(hash))
     }
 
+    /// By which rules another policy becomes live. Where what is live cannot be read, nobody knows whether it has some.
+    pub(super) fn change_rules<'a>(&self, ctx: &Ctx<'a>) -> Result<Option<&'a PolicyChanges>, Refusal> {
+        if self.live.is_some() && ctx.live.is_none() {
+            let detail = "the live policy, which says who has to agree to another one, cannot be read";
+            return Err(Refusal::new(Category::Unavailable, "policy_unavailable", detail).hint(
+                "upload its documents again, or go back to the one before it with `POST /v1/policies:rollback`",
+            ));
+        }
+        Ok(ctx.live.and_then(|live| live.organization()?.policy_changes()))
+    }
+
     /// Whether enough others could agree, and at least two: before that, nobody has to be asked.
     pub(super) fn could_agree(&self, rules: &PolicyChanges, author: &str) -> bool {
         self.approvers_of(&rules.approvers, author).len() >= (rules.quorum as usize).max(2)
@@ -266,6 +317,7 @@ impl State {
             by: e.by.clone(),
             canary: e.canary,
             hash: e.hash.clone(),
+            id: e.proposal,
             quorum: e.quorum,
             until: e.until,
         });
@@ -276,7 +328,7 @@ impl State {
         if let Some(proposal) = self
             .proposal
             .as_mut()
-            .filter(|proposal| e.agrees && proposal.hash == e.hash)
+            .filter(|proposal| e.agrees && proposal.hash == e.hash && proposal.id == e.proposal)
         {
             proposal.approved.insert(e.by.clone());
         }

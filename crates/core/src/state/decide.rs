@@ -166,10 +166,9 @@ impl State {
         };
         let accepts = submit.accept_remedy;
         let verdict = self.evaluate(live, &submit.agent, &submit.action, facts, accepts, now, hidden);
-        let said = verdict.decision;
         let verdict = self.remedied(submit, verdict, live, redactor);
         let mut ruling = Ruling::of(verdict);
-        ruling.said = Some(said);
+        ruling.by_policy = true;
         if ruling.status != Status::Refused {
             self.look_at(submit, facts, live, &mut ruling, beside);
         }
@@ -365,7 +364,8 @@ impl State {
             .filter(|remedy| remedy.applied)
             .map_or(&submit.action, |remedy| &remedy.alternative);
         let by_catalogue = |live: &Snapshot| (live.classes(runs, &facts.reads), live.reads(runs));
-        let (classes, reads) = ctx.live.map(by_catalogue).unwrap_or_default();
+        let (classes, mut reads) = ctx.live.map(by_catalogue).unwrap_or_default();
+        self.read_by_live_too(&mut reads, ruling.beside.as_ref(), runs, ctx);
         let decision = DecisionMade {
             action: submit.shown.action,
             action_id,

@@ -105,9 +105,12 @@ impl State {
             Command::RevokeKey(kid) => self.revoke_key(kid, ctx.now),
             Command::UploadSnapshot(snapshot) => self.upload_snapshot(*snapshot),
             Command::ActivateSnapshot { hash, rationale } => self.activate_snapshot(hash, rationale, &actor, ctx),
-            Command::JudgeSnapshot { hash, agrees, comment } => {
-                self.judge_snapshot(&hash, agrees, comment, &actor, ctx)
-            }
+            Command::JudgeSnapshot {
+                hash,
+                proposal,
+                agrees,
+                comment,
+            } => self.judge_snapshot(&hash, proposal, agrees, comment, &actor, ctx),
             Command::WaiveTests {
                 failing,
                 hash,
@@ -116,8 +119,8 @@ impl State {
             } => self.waive_tests(hash, (failing, untried), reason, &actor),
             Command::TryCandidate(ask) => self.try_candidate(*ask, &actor, ctx),
             Command::WithdrawCandidate(reason) => self.withdraw_candidate(reason),
-            Command::PromoteCandidate(rationale) => self.promote_candidate(rationale, &actor, ctx),
-            Command::RollBack { rationale } => self.roll_back(rationale, &actor, ctx),
+            Command::PromoteCandidate(seen, rationale) => self.promote_candidate(seen, rationale, &actor, ctx),
+            Command::RollBack { from, rationale } => self.roll_back(from, rationale, &actor, ctx),
             Command::Kill { scope, reason } => self.kill(scope, reason, ctx),
             Command::Release { scope, reason } => self.release(scope, reason, &actor, ctx.live),
             Command::TakeLease(ask) => self.take_lease(*ask, &actor, ctx),

@@ -28,8 +28,8 @@ pub struct Ruling {
     pub beyond_mandate: bool,
     /// How much of what the agent does is looked at.
     pub acts_in: Option<ActsIn>,
-    /// What policy says before anything else has tightened it; `None` where it was not asked.
-    pub(super) said: Option<Decision>,
+    /// Policy was asked: nothing above it had decided.
+    pub(super) by_policy: bool,
     /// What another policy says that is tried.
     pub(super) beside: Option<SaidBeside>,
     pub(super) demands: Vec<Demand>,
@@ -69,7 +69,7 @@ impl Ruling {
             reason_code: Some(if code == "killed" { "killed" } else { "denied" }),
             reasons: vec![reason],
             constraints: BTreeMap::new(),
-            said: None,
+            by_policy: false,
             beside: None,
             demands: Vec::new(),
             missing: Vec::new(),
@@ -98,7 +98,7 @@ impl Ruling {
             reason_code,
             reasons: verdict.reasons,
             constraints: verdict.constraints,
-            said: None,
+            by_policy: false,
             beside: None,
             demands: verdict.demands,
             missing: verdict.missing_evidence,

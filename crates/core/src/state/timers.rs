@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::autonomy::Acted;
 use super::{Ctx, Due, Handled, NamedDue, REFUSAL_SPAN, State};
 use crate::event::{ApprovalOverdue, ApprovalState, Event, OutcomeReported, OutcomeStatus, RefusalsRepeated};
-use crate::ids::ApprovalId;
+use crate::ids::{ActionId, ApprovalId};
 use crate::record::Draft;
 use crate::refusal::Refusal;
 
@@ -23,7 +23,9 @@ impl State {
         // A request ends once, whatever else of it is due.
         let mut ended = BTreeSet::new();
         let mut told_weeks = false;
+        let live = ctx.live;
         for (_, due) in self.due.iter().take_while(|(at, _)| *at <= now).take(ITEMS_PER_TICK) {
+            ctx.live = self.at_hand_for(self.action_due(due), live, ctx.beside);
             // Once the deadline has passed, whatever else of a request is due ends it.
             let late = |id: &ApprovalId| self.approvals.get(id).is_some_and(|approval| approval.deadline <= now);
             if let Due::Evidence(id) | Due::Sla(id) | Due::Question(id) | Due::Remind(id, _) | Due::Step(id, _) = due
@@ -93,6 +95,7 @@ impl State {
                 }
             }
         }
+        ctx.live = live;
         let named: Vec<_> = (self.named_due.iter())
             .take_while(|(at, _)| *at <= now)
             .take(ITEMS_PER_TICK)
@@ -105,6 +108,21 @@ impl State {
             }
         }
         Handled::done(events)
+    }
+
+    /// The action that something due is about.
+    fn action_due(&self, due: &Due) -> Option<ActionId> {
+        match due {
+            Due::Evidence(id)
+            | Due::Question(id)
+            | Due::Remind(id, _)
+            | Due::Step(id, _)
+            | Due::Sla(id)
+            | Due::Deadline(id) => Some(self.approvals.get(id)?.action_id),
+            Due::Lapse(id) | Due::Outcome(id) => Some(*id),
+            // A look at what has run is due by the policy that is live.
+            Due::Review(_) | Due::Proposal | Due::Sample => None,
+        }
     }
 
     fn overdue(&self, id: ApprovalId, ctx: &mut Ctx<'_>) -> Vec<Draft> {

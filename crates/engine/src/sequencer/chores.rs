@@ -152,8 +152,10 @@ impl Sequencer {
         let handle = self.inner.org(&ledger.org).ok()?;
         let action = cadence.actions.get(draw.action).cloned().unwrap_or(Value::Null);
         let agent = cadence.agent.as_str().into();
-        let submit =
-            receive(action).map(|received| self.inner.submit_for(&handle, &ledger.org, agent, received.action));
+        let submit = receive(action).map(|received| {
+            let inner = &self.inner;
+            inner.submit_under(Some(live.clone()), &handle, &ledger.org, agent, received.action)
+        });
         Some(Command::PractiseDue(Box::new(PractiseDue {
             cadence: cadence.name.to_string(),
             action: draw.action,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use countersign_api::policies::{
     FILES_AT_MOST, LiveAnswer, PendingPolicy, PoliciesBody, PolicyCheckAnswer, PolicyVerb, PolicyVoteBody,
-    RationaleBody, SnapshotAnswer, SnapshotFilesAnswer, SnapshotsAnswer, UntriedRule, WaivedTests, WaiverAnswer,
-    WaiverBody, problem,
+    RationaleBody, RollBackBody, SnapshotAnswer, SnapshotFilesAnswer, SnapshotsAnswer, UntriedRule, WaivedTests,
+    WaiverAnswer, WaiverBody, problem,
 };
 use countersign_core::state::Proposal;
 use countersign_engine::{Activation, Caller, PolicyCheck, check_policies};
@@ -158,7 +158,11 @@ async fn activate(asked: Asked<Caller>) -> Answer {
 
 async fn judge(asked: Asked<Caller>) -> Answer {
     let _: None_ = asked.query()?;
-    let PolicyVoteBody { verb, comment } = asked.body()?;
+    let PolicyVoteBody {
+        proposal,
+        verb,
+        comment,
+    } = asked.body()?;
     let agrees = match verb {
         PolicyVerb::Approve => true,
         PolicyVerb::Reject => false,
@@ -169,7 +173,7 @@ async fn judge(asked: Asked<Caller>) -> Answer {
         asked
             .app
             .engine
-            .judge_policy(&asked.request(), &hash, agrees, comment)
+            .judge_policy(&asked.request(), &hash, proposal, agrees, comment)
             .await?,
     )
 }
@@ -188,9 +192,11 @@ async fn waive(asked: Asked<Caller>) -> Answer {
 }
 
 async fn roll_back(asked: Asked<Caller>) -> Answer {
-    let RationaleBody { rationale } = asked.body()?;
+    let RollBackBody { from, rationale } = asked.body()?;
+    let from = from.as_ref().map(|hash| hash.0.as_str());
     let rationale = rationale.as_ref().map(|text| text.0.as_str());
-    live(asked.app.engine.roll_back_policy(&asked.request(), rationale).await?)
+    let request = asked.request();
+    live(asked.app.engine.roll_back_policy(&request, from, rationale).await?)
 }
 
 fn live(activation: Activation) -> Answer {
@@ -206,6 +212,7 @@ pub(super) fn pending(proposal: Proposal) -> PendingPolicy {
     PendingPolicy {
         canary: proposal.canary,
         hash: proposal.hash.to_string(),
+        id: proposal.id,
         by: proposal.by,
         approvers: proposal.approvers,
         approved_by: proposal.approved.into_iter().collect(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_api::bounded::{FileName, Held, SnapshotHash};
-use countersign_api::candidates::{CanaryBody, CandidateAnswer, TryingAnswer, WhyBody};
+use countersign_api::candidates::{CanaryBody, CandidateAnswer, PromoteBody, TryingAnswer, WhyBody};
 use countersign_api::policies::{FILES_AT_MOST, problem};
 use countersign_api::simulate::{DiffAnswer, DiffBody, SimulateBody, SimulationAnswer};
 use countersign_core::Time;
@@ -100,8 +100,10 @@ async fn canary(asked: Asked<Caller>) -> Answer {
 
 async fn promote(asked: Asked<Caller>) -> Answer {
     let _: None_ = asked.query()?;
-    let WhyBody { rationale } = asked.body()?;
-    trying(asked.app.engine.promote_policy(&asked.request(), &rationale.0).await?)
+    let PromoteBody { snapshot, rationale } = asked.body()?;
+    let seen = snapshot.as_ref().map(|hash| hash.0.as_str());
+    let request = asked.request();
+    trying(asked.app.engine.promote_policy(&request, seen, &rationale.0).await?)
 }
 
 async fn withdraw(asked: Asked<Caller>) -> Answer {

@@ -153,11 +153,17 @@ only: [{ days: mon, from: '09:00', to: '10:00' }] }] } }\n";
     let again = server.post(admin, &path, &json!({})).await.good();
     assert_eq!(again["pending"], asked["pending"]);
     let votes = format!("/v1/policies/{strict}/votes");
-    let yes = json!({ "verb": "approve" });
+    let proposal = &asked["pending"]["id"];
+    let unnamed = json!({ "verb": "approve" });
+    assert_eq!(
+        server.post(lead, &votes, &unnamed).await.problem(409),
+        "another_proposal"
+    );
+    let yes = json!({ "verb": "approve", "proposal": proposal });
     assert_eq!(server.post(admin, &votes, &yes).await.problem(403), "self_approval");
     assert_eq!(
         server
-            .post(lead, &votes, &json!({ "verb": "reject" }))
+            .post(lead, &votes, &json!({ "verb": "reject", "proposal": proposal }))
             .await
             .problem(422),
         "reason_required"
@@ -172,6 +178,9 @@ only: [{ days: mon, from: '09:00', to: '10:00' }] }] } }\n";
     let twice = server.post(&second, &votes, &yes).await.good();
     assert_eq!((&twice["live"], twice.get("pending")), (&json!(strict), None));
     assert_eq!(acme.decide(&json!({ "action": "read" })).await["decision"], "deny");
+    let late = json!({ "from": first, "rationale": "a colleague was faster" });
+    let late = server.post(admin, "/v1/policies:rollback", &late).await;
+    assert_eq!(late.problem(409), "another_snapshot");
     let silent = server.post(admin, "/v1/policies:rollback", &json!({})).await;
     assert_eq!(silent.problem(422), "reason_required");
     let why = json!({ "rationale": "too much is denied" });

@@ -37,8 +37,11 @@ impl Run {
                 self.wanted(value, Some(canary))
             }
             "withdraw" => Command::WithdrawCandidate(None),
-            "promote" => Command::PromoteCandidate(None),
-            "roll_back" => Command::RollBack { rationale: None },
+            "promote" => Command::PromoteCandidate(None, None),
+            "roll_back" => Command::RollBack {
+                from: None,
+                rationale: None,
+            },
             _ => return None,
         };
         let (answer, _) = self.world.give(by(ActorKind::User, "alex"), command);

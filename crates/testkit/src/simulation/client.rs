@@ -272,7 +272,10 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
             let activated = engine.activate_policy(&request, hash, Some("now")).await;
             activated.map(|_| done(None, None))
         }
-        Want::RollBack => engine.roll_back_policy(&request, None).await.map(|_| done(None, None)),
+        Want::RollBack => engine
+            .roll_back_policy(&request, None, None)
+            .await
+            .map(|_| done(None, None)),
         Want::Erase(whom) => {
             let erased = engine.erase_subject(&request, whom, None, "they asked").await;
             erased.map(|_| done(None, None))

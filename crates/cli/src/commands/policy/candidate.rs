@@ -59,6 +59,17 @@ pub(crate) enum Of {
 }
 
 #[derive(Args)]
+pub(crate) struct Promote {
+    /// What is tried, sha256:…; nothing happens where another one has taken its place
+    hash: Option<String>,
+    /// Why
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Args)]
 pub(crate) struct Why {
     /// Why
     #[arg(long)]
@@ -114,12 +125,17 @@ impl Canary {
     }
 }
 
-impl Why {
-    pub(super) async fn promote(self, console: &Console) -> Result<()> {
-        let body = json!({ "rationale": self.reason });
+impl Promote {
+    pub(super) async fn run(self, console: &Console) -> Result<()> {
+        let body = match self.hash {
+            Some(hash) => json!({ "snapshot": hash, "rationale": self.reason }),
+            None => json!({ "rationale": self.reason }),
+        };
         post(&self.connection, "/v1/policies:promote", body, console).await
     }
+}
 
+impl Why {
     pub(super) async fn withdraw(self, console: &Console) -> Result<()> {
         let body = json!({ "rationale": self.reason });
         post(&self.connection, "/v1/policies:withdraw", body, console).await
@@ -151,18 +167,28 @@ fn text(answer: &TryingAnswer) -> String {
     lines.join("\n")
 }
 
+/// For whom a canary decides, and how far it may go.
+pub(super) fn share(canary: &countersign_core::event::Canary) -> String {
+    let percent = |permille: u32| format!("{}.{}%", permille / 10, permille % 10);
+    format!(
+        "it decides for {} of the {}, and is taken back where, from {} decisions on, it denies {} or asks about {} more or \
+         fewer, or cannot evaluate {} more",
+        percent(canary.permille),
+        match canary.of {
+            countersign_core::event::ShareOf::Agents => "agents",
+            countersign_core::event::ShareOf::Runs => "runs",
+        },
+        canary.bands.after,
+        percent(canary.bands.denied),
+        percent(canary.bands.asked),
+        percent(canary.bands.erred),
+    )
+}
+
 fn tried(candidate: &CandidateAnswer) -> String {
     let how = match &candidate.canary {
         None => "in the shadow: it decides nothing".to_owned(),
-        Some(canary) => format!(
-            "as a canary: it decides for {}.{}% of the {}",
-            canary.permille / 10,
-            canary.permille % 10,
-            match canary.of {
-                countersign_core::event::ShareOf::Agents => "agents",
-                countersign_core::event::ShareOf::Runs => "runs",
-            }
-        ),
+        Some(canary) => format!("as a canary: {}", share(canary)),
     };
     let counts = |name: &str, said: &SaidCounts| {
         let counts = [said.denied, said.asked, said.erred].map(|count| count.to_string());
@@ -189,8 +215,33 @@ fn tried(candidate: &CandidateAnswer) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails loudly")]
 mod tests {
+    use serde_json::json;
+
     use super::permille;
+
+    #[test]
+    fn what_people_agree_to_is_shown_with_its_share_its_bands_and_the_name_of_the_proposal() {
+        let id = "prp_0198f2c4a1b27c3d8e4f5a6b7c8d9e0f";
+        let waits = |canary: serde_json::Value| {
+            let mut pending =
+                json!({ "hash": "sha256:00", "id": id, "by": "ada", "quorum": 1, "approvers": ["team:ops"] });
+            pending["canary"] = canary;
+            pending.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+            super::super::pending(&json!({ "pending": pending })).join("\n")
+        };
+        let bands = json!({ "after": 20, "asked": 100, "denied": 50, "erred": 0 });
+        let small = waits(json!({ "bands": bands, "of": "agents", "permille": 1 }));
+        for part in ["0.1% of the agents", "20 decisions", "denies 5.0%", "about 10.0%", id] {
+            assert!(small.contains(part), "{part}: {small}");
+        }
+        let all = waits(serde_json::Value::Null);
+        assert!(
+            all.contains("it becomes live for everybody") && all.contains(id),
+            "{all}"
+        );
+    }
 
     #[test]
     fn a_share_is_written_in_percent() {

@@ -189,6 +189,7 @@ impl State {
 
     /// Counts what an outcome says that counts, in place of what counted before.
     pub(in crate::state) fn counted_after_all(&mut self, e: &OutcomeReported) {
+        let keeps = self.has_canary();
         let Some(action) = self.actions.get(&e.action_id) else {
             return;
         };
@@ -197,12 +198,13 @@ impl State {
             if let Some(old) = old.filter(|_| !action.uncounted) {
                 self.windows.uncount(e.action_id, old);
             }
-            self.windows.count(&action.agent, counted, None);
+            self.windows.count(&action.agent, counted, None, keeps);
         }
     }
 
     /// Counts what a decision says that counts.
     pub(in crate::state) fn counted_by(&mut self, e: &DecisionMade) {
+        let keeps = self.has_canary();
         let amount = with_currency(e.amount.as_ref(), e.currency.as_ref());
         for counted in &e.counted {
             let seen = counted.repeats.then(|| Seen {
@@ -212,12 +214,13 @@ impl State {
                 at: counted.from,
                 became: e.status.as_str().to_owned(),
             });
-            self.windows.count(&e.agent, counted, seen);
+            self.windows.count(&e.agent, counted, seen, keeps);
         }
     }
 
     /// Counts what a revision says that counts, in place of what counted before.
     pub(in crate::state) fn counted_by_revision(&mut self, e: &ApprovalRevised) {
+        let keeps = self.has_canary();
         let Some(action) = self.actions.get(&e.action_id).filter(|action| !action.practice) else {
             return;
         };
@@ -232,12 +235,13 @@ impl State {
                 at: counted.from,
                 became: Status::Pending.as_str().to_owned(),
             });
-            self.windows.count(&action.agent, counted, seen);
+            self.windows.count(&action.agent, counted, seen, keeps);
         }
     }
 
     /// Counts what a use says that counts, in place of what counted before.
     pub(in crate::state) fn counted_by_use(&mut self, e: &PermitRedeemed) {
+        let keeps = self.has_canary();
         let Some(action) = self.actions.get_mut(&e.action_id) else {
             return;
         };
@@ -250,7 +254,7 @@ impl State {
                 self.windows.uncount(e.action_id, old);
                 *old = counted.clone();
             }
-            self.windows.count(&action.agent, counted, None);
+            self.windows.count(&action.agent, counted, None, keeps);
         }
     }
 
@@ -260,6 +264,7 @@ impl State {
             self.uncount(e.action_id);
             return;
         }
+        let keeps = self.has_canary();
         let Some(action) = self.actions.get_mut(&e.action_id) else {
             return;
         };
@@ -267,7 +272,7 @@ impl State {
             self.windows.became(e.action_id, counted, "approved");
         }
         for counted in &e.counted {
-            self.windows.count(&action.agent, counted, None);
+            self.windows.count(&action.agent, counted, None, keeps);
         }
         action.counts_later.clear();
         action.counted.extend_from_slice(&e.counted);

@@ -239,9 +239,10 @@ impl Windows {
         }
     }
 
-    /// Counts what an action adds. `seen` is what repetitions of it are held against.
-    pub(super) fn count(&mut self, by: &Arc<str>, counted: &Counted, seen: Option<Seen>) {
-        let span = counted.until - counted.from;
+    /// Counts what an action adds. `seen` is what repetitions of it are held against. `keeps`: two policies go by the window,
+    /// and neither lets go of what the other one still counts.
+    pub(super) fn count(&mut self, by: &Arc<str>, counted: &Counted, seen: Option<Seen>, keeps: bool) {
+        let mut span = counted.until - counted.from;
         let known = self.by_limit.get_key_value(&counted.limit);
         let limit = known.map_or_else(|| counted.limit.clone(), |(limit, _)| limit.clone());
         let of_limit = self.by_limit.entry(limit.clone()).or_default();
@@ -256,10 +257,14 @@ impl Windows {
                 total: Total::default(),
             }
         });
+        if keeps {
+            span = span.max(Span(window.span));
+        }
         // A window that stays as it is, is looked at when its first entry leaves, and then again.
         if window.span != span.0 {
             window.span = span.0;
-            self.closing.insert((counted.until, limit, counted.window.clone()));
+            self.closing
+                .insert((counted.from + span, limit, counted.window.clone()));
         }
         window.leave(counted.from);
         window.add(counted.from, amount_of(counted));
