@@ -162,10 +162,8 @@ pub(crate) struct Inner {
     pub effects_wanted: Notify,
     pub signer: signer::Signer,
     pub witnessed: witnessed::Witnessed,
-    /// Held by whoever tries a policy on recorded actions.
-    pub simulating: Arc<tokio::sync::Semaphore>,
-    /// Held while what would have been decided otherwise is searched for.
-    pub searching: Mutex<()>,
+    /// Held by whoever tries a policy on recorded actions, or searches for other answers.
+    pub turns: simulate::Turns,
     clock_confirmed: AtomicBool,
     /// Organizations whose timers have to be looked at, because nobody knows what is due in them.
     pub wake: Mutex<BTreeSet<Org>>,
@@ -245,8 +243,7 @@ impl Engine {
             effects_wanted: Notify::new(),
             signer: signer::Signer::new(marks),
             witnessed: witnessed::Witnessed::default(),
-            simulating: Arc::new(tokio::sync::Semaphore::new(1)),
-            searching: Mutex::new(()),
+            turns: simulate::Turns::default(),
             clock_confirmed: AtomicBool::new(false),
             wake: Mutex::new(BTreeSet::new()),
             news: Mutex::new(BTreeSet::new()),

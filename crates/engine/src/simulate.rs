@@ -1,7 +1,7 @@
 //! What a policy that is not live would have said of recorded actions: read from the store by a thread of its own, a part of
 //! the ledger at a time, beside the sequencer.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use countersign_core::simulate::{Against, Cited, Report, Simulation, is_decision};
@@ -9,7 +9,7 @@ use countersign_core::{Category, Record, Refusal, Time};
 use countersign_policy::Snapshot;
 use countersign_policy::diff::{Difference, differences};
 use countersign_store::Org;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::Caller;
 use crate::error::EngineError;
@@ -63,6 +63,23 @@ pub struct SimulatedPart {
     pub report: Report,
 }
 
+/// What one at a time does on a node.
+pub(crate) struct Turns {
+    /// To try a policy.
+    simulating: Arc<Semaphore>,
+    /// To search for what would have been decided otherwise.
+    pub(crate) searching: Mutex<()>,
+}
+
+impl Default for Turns {
+    fn default() -> Turns {
+        Turns {
+            simulating: Arc::new(Semaphore::new(1)),
+            searching: Mutex::new(()),
+        }
+    }
+}
+
 /// What a simulation is held against.
 struct Meant {
     /// The snapshot; `None` for what was recorded.
@@ -96,7 +113,7 @@ impl Engine {
     /// # Errors
     /// `simulation_running` while somebody else has it.
     pub fn turn(&self) -> Result<Turn, EngineError> {
-        let held = self.inner.simulating.clone().try_acquire_owned().map_err(|_| {
+        let held = self.inner.turns.simulating.clone().try_acquire_owned().map_err(|_| {
             let detail = "another simulation is being carried out";
             Refusal::new(Category::Throttled, "simulation_running", detail).hint("ask again in a moment")
         })?;
