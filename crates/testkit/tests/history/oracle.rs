@@ -147,7 +147,31 @@ fn renumber(records: &mut [Value]) {
     }
 }
 
-const TAMPERINGS: [Tampering; 29] = [
+/// Lets pass what a policy lacks, right after the first policy was stored.
+fn waive(records: &mut Vec<Value>, hash: Option<&str>, failing: u64) {
+    let at = place(records, "snapshot.uploaded", 0);
+    let mut waived = records[at].clone();
+    let hash = hash.map_or_else(|| waived["data"]["hash"].clone(), |hash| json!(hash));
+    waived["type"] = json!("snapshot.waived");
+    waived["data"] = json!({ "by": "alex", "failing": failing, "hash": hash, "untried": 0 });
+    if let Some(fields) = waived.as_object_mut() {
+        fields.remove("idem");
+    }
+    records.insert(at + 1, waived);
+    renumber(records);
+}
+
+const TAMPERINGS: [Tampering; 31] = [
+    (
+        "what a policy lacks is let pass that was never stored",
+        |r| waive(r, Some("sha256:none"), 1),
+        "let pass, and it was never stored",
+    ),
+    (
+        "something is let pass of a policy that lacks nothing",
+        |r| waive(r, None, 0),
+        "that lacks nothing",
+    ),
     (
         "the sample leaves out what the key of its week draws",
         |r| {
