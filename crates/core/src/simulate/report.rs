@@ -14,7 +14,7 @@ use crate::replay::Gap;
 
 /// Changes that are listed one by one: the first ones.
 pub const LISTED: usize = 1000;
-/// Names that one table has. What has another name is counted under [`OTHERS`].
+/// Names that one table has. What has another name is counted under `OTHERS`.
 pub const NAMES: usize = 1000;
 /// Where what has no line of its own is counted.
 const OTHERS: &str = "(others)";
