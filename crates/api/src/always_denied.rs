@@ -1,7 +1,7 @@
 //! What an agent is denied whatever it says beside the names: for those who show an agent its tools.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bounded::Text;
 
@@ -20,8 +20,13 @@ pub struct OperationBody {
     /// The operation.
     pub action: Text<300>,
     /// The tool.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub tool: Option<Text<300>>,
+}
+
+/// A value that is left out or there, and never `null`: the document says so.
+fn stated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text<300>>, D::Error> {
+    Text::deserialize(deserializer).map(Some)
 }
 
 /// Operations that an agent may want.
@@ -43,4 +48,17 @@ pub struct AlwaysDeniedAnswer {
     pub always_denied: Vec<bool>,
     /// The snapshot that says so; none where no policy is live, and then nothing is said of any operation.
     pub snapshot: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OperationBody;
+
+    #[test]
+    fn a_tool_is_left_out_or_named_and_never_null() {
+        let read = |text: &str| serde_json::from_str::<OperationBody>(text).map(|body| body.tool.is_some());
+        assert_eq!(read(r#"{"action":"pay"}"#).ok(), Some(false));
+        assert_eq!(read(r#"{"action":"pay","tool":"bank"}"#).ok(), Some(true));
+        assert!(read(r#"{"action":"pay","tool":null}"#).is_err());
+    }
 }
