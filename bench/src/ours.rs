@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use countersign_policy::{Action, Context, Decimal, Decision, Snapshot, Standing, Value};
+use countersign_policy::{Action, Context, Decimal, Decision, Snapshot, Value};
 
 /// What is asked, as a caller has it.
 pub struct Ask {
@@ -117,18 +117,9 @@ pub fn ours(tools: usize) -> (Duration, impl FnMut(&Ask) -> Answer) {
         let verdict = snapshot.evaluate(
             &action,
             &Context {
-                agent_id: "bot",
-                standing: Standing::Active,
-                agent: &agent,
-                chain: &[],
-                principal_verified: false,
                 pii: &pii,
-                counters: None,
-                reads: &[],
-                run: None,
                 now: 1_767_603_600_000_000,
-                currency: "USD",
-                accept_remedy: false,
+                ..Context::bare("bot", &agent)
             },
         );
         match verdict.decision {

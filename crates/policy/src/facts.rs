@@ -201,3 +201,26 @@ pub struct Context<'a> {
     /// The caller runs the alternative if policy offers one to apply.
     pub accept_remedy: bool,
 }
+
+/// No kinds were found.
+static NOTHING: Value = Value::List(Vec::new());
+
+impl<'a> Context<'a> {
+    /// An agent that may act, of which nothing else is known; `agent` is what conditions see of it.
+    pub fn bare(agent_id: &'a str, agent: &'a Value) -> Self {
+        Context {
+            agent_id,
+            standing: Standing::Active,
+            agent,
+            chain: &[],
+            principal_verified: false,
+            pii: &NOTHING,
+            counters: None,
+            reads: &[],
+            run: None,
+            now: 0,
+            currency: "USD",
+            accept_remedy: false,
+        }
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_policy::{Action, Context, Decimal, Decision, Resource, Snapshot, Standing, Value};
+use countersign_policy::{Action, Context, Decimal, Decision, Resource, Snapshot, Value};
 use proptest::prelude::*;
 
 fn load(files: &[String]) -> Snapshot {
@@ -30,18 +30,9 @@ fn decision(snapshot: &Snapshot, action: &Action, accept_remedy: bool, reads: &[
     let verdict = snapshot.evaluate(
         action,
         &Context {
-            agent_id: "a",
-            standing: Standing::Active,
-            agent: &agent,
-            chain: &[],
-            principal_verified: false,
-            pii: &Value::List(Vec::new()),
-            counters: None,
             reads,
-            run: None,
-            now: 0,
-            currency: "USD",
             accept_remedy,
+            ..Context::bare("a", &agent)
         },
     );
     verdict.decision

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use countersign_policy::condition::Fuel;
-use countersign_policy::{Action, Context, Decimal, Decision, Hidden, Snapshot, Standing, Value};
+use countersign_policy::{Action, Context, Decimal, Decision, Hidden, Snapshot, Value};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
@@ -21,20 +21,7 @@ fn load(documents: &[String]) -> Snapshot {
 /// Runs `work` with what an agent called `a` brings along.
 fn with<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
     let agent = Value::Map(BTreeMap::from([("id".to_owned(), Value::from("a"))]));
-    work(&Context {
-        agent_id: "a",
-        standing: Standing::Active,
-        agent: &agent,
-        chain: &[],
-        principal_verified: false,
-        pii: &Value::List(Vec::new()),
-        counters: None,
-        reads: &[],
-        run: None,
-        now: 0,
-        currency: "USD",
-        accept_remedy: false,
-    })
+    work(&Context::bare("a", &agent))
 }
 
 fn sentences(documents: &[&str], action: &Action) -> Vec<String> {

@@ -38,19 +38,10 @@ fn decide(snapshot: &Snapshot, chain: &[&str], agent: &str, action: &Action) -> 
         agent,
     });
     let members: Vec<Member<'_>> = members.collect();
+    let agent_value = value(agent);
     let ctx = Context {
-        agent_id: agent,
-        standing: Standing::Active,
-        agent: &value(agent),
         chain: &members,
-        principal_verified: false,
-        pii: &Value::List(Vec::new()),
-        counters: None,
-        reads: &[],
-        run: None,
-        now: 0,
-        currency: "USD",
-        accept_remedy: false,
+        ..Context::bare(agent, &agent_value)
     };
     snapshot.evaluate(action, &ctx)
 }

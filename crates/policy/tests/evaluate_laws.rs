@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_policy::{Action, Context, Decimal, Decision, Reason, Snapshot, Standing, Value, Verdict};
+use countersign_policy::{Action, Context, Decimal, Decision, Reason, Snapshot, Value, Verdict};
 use proptest::prelude::*;
 
 fn action(name: &str, env: Option<&str>, amount: Option<i64>) -> Action {
@@ -30,18 +30,8 @@ fn verdict(snapshot: &Snapshot, action: &Action) -> Verdict {
     snapshot.evaluate(
         action,
         &Context {
-            agent_id: "a",
-            standing: Standing::Active,
-            agent: &agent,
-            chain: &[],
-            principal_verified: false,
-            pii: &Value::List(Vec::new()),
-            counters: None,
-            reads: &[],
-            run: None,
-            now: 0,
-            currency: "USD",
             accept_remedy: true,
+            ..Context::bare("a", &agent)
         },
     )
 }
@@ -164,20 +154,7 @@ proptest! {
         let snapshot = load(gates.iter().enumerate().map(|(at, rules)| text(at, rules)).collect());
         let agent = Value::Map(BTreeMap::from([("id".to_owned(), Value::from("a"))]));
         for action in actions() {
-            let ctx = Context {
-                agent_id: "a",
-                standing: Standing::Active,
-                agent: &agent,
-                chain: &[],
-                principal_verified: false,
-                pii: &Value::List(Vec::new()),
-                counters: None,
-                reads: &[],
-                run: None,
-                now: 0,
-                currency: "USD",
-                accept_remedy: false,
-            };
+            let ctx = Context::bare("a", &agent);
             let (verdict, traces) = (snapshot.evaluate(&action, &ctx), snapshot.explain(&action, &ctx));
             prop_assert_eq!(traces.len(), gates.iter().map(Vec::len).sum::<usize>());
             for reason in verdict.reasons.iter().filter(|reason| reason.line > 0 && verdict.remedy.is_none()) {

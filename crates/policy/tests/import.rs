@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use countersign_policy::import::{Foreign, Imported, import, recognized};
-use countersign_policy::{Action, Context, Decimal, Decision, Snapshot, Standing, Value};
+use countersign_policy::{Action, Context, Decimal, Decision, Snapshot, Value};
 use proptest::prelude::*;
 
 fn decide(imported: &Imported, action: &Action) -> Decision {
@@ -14,23 +14,7 @@ fn decide(imported: &Imported, action: &Action) -> Decision {
         .collect();
     let (snapshot, _) = Snapshot::load(&files).unwrap_or_else(|problems| panic!("{problems:#?}\n{:?}", imported.gate));
     let agent = Value::Map(BTreeMap::from([("id".to_owned(), Value::from("a"))]));
-    let verdict = snapshot.evaluate(
-        action,
-        &Context {
-            agent_id: "a",
-            standing: Standing::Active,
-            agent: &agent,
-            chain: &[],
-            principal_verified: false,
-            pii: &Value::List(Vec::new()),
-            counters: None,
-            reads: &[],
-            run: None,
-            now: 0,
-            currency: "USD",
-            accept_remedy: false,
-        },
-    );
+    let verdict = snapshot.evaluate(action, &Context::bare("a", &agent));
     verdict.decision
 }
 

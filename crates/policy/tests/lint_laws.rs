@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_policy::{Action, Context, Decimal, Problem, Snapshot, Standing, Value, Verdict};
+use countersign_policy::{Action, Context, Decimal, Problem, Snapshot, Value, Verdict};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
@@ -19,25 +19,7 @@ fn load(files: &[String]) -> Snapshot {
 
 fn verdict(snapshot: &Snapshot, agent: &str, action: &Action) -> Verdict {
     let facts = Value::Map(BTreeMap::from([("id".to_owned(), Value::from(agent))]));
-    let none = Value::List(Vec::new());
-    snapshot.evaluate(action, &context(agent, &facts, &none))
-}
-
-fn context<'a>(agent: &'a str, facts: &'a Value, none: &'a Value) -> Context<'a> {
-    Context {
-        agent_id: agent,
-        standing: Standing::Active,
-        agent: facts,
-        chain: &[],
-        principal_verified: false,
-        pii: none,
-        counters: None,
-        reads: &[],
-        run: None,
-        now: 0,
-        currency: "USD",
-        accept_remedy: false,
-    }
+    snapshot.evaluate(action, &Context::bare(agent, &facts))
 }
 
 /// Every action over a few values of each part: some thousands.
@@ -224,8 +206,7 @@ fn hold_against_all(files: &[String], actions: &[Action]) -> Result<Vec<Problem>
                 }
                 "never_false" => {
                     let facts = Value::Map(BTreeMap::from([("id".to_owned(), Value::from(agent))]));
-                    let none = Value::List(Vec::new());
-                    let traces = snapshot.explain(action, &context(agent, &facts, &none));
+                    let traces = snapshot.explain(action, &Context::bare(agent, &facts));
                     let mut own = traces
                         .iter()
                         .filter(|it| it.document == document && it.line == finding.line);

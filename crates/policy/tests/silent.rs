@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_policy::{Action, Context, Decimal, Decision, Problem, Snapshot, Standing, Value, Verdict, json};
+use countersign_policy::{Action, Context, Decimal, Decision, Problem, Snapshot, Value, Verdict, json};
 
 fn gate(condition: &str, decision: &str) -> Vec<(String, Vec<u8>)> {
     let rule = format!("- {{ condition: \"{condition}\", decision: {decision} }}\n- {{ decision: allow }}\n");
@@ -12,23 +12,7 @@ fn gate(condition: &str, decision: &str) -> Vec<(String, Vec<u8>)> {
 fn verdict(condition: &str, decision: &str, action: &Action) -> Verdict {
     let (snapshot, _) = Snapshot::load(&gate(condition, decision)).unwrap_or_else(|problems| panic!("{problems:#?}"));
     let agent = Value::Map(BTreeMap::from([("id".to_owned(), Value::from("a"))]));
-    snapshot.evaluate(
-        action,
-        &Context {
-            agent_id: "a",
-            standing: Standing::Active,
-            agent: &agent,
-            chain: &[],
-            principal_verified: false,
-            pii: &Value::List(Vec::new()),
-            counters: None,
-            reads: &[],
-            run: None,
-            now: 0,
-            currency: "USD",
-            accept_remedy: false,
-        },
-    )
+    snapshot.evaluate(action, &Context::bare("a", &agent))
 }
 
 fn denied(condition: &str, action: &Action) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_policy::{Action, Context, Decision, Snapshot, Standing, Value};
+use countersign_policy::{Action, Context, Decision, Snapshot, Value};
 
 const RULES: [&str; 5] = [
     "",
@@ -30,18 +30,8 @@ fn decide(snapshot: &Snapshot, read: &[String]) -> countersign_policy::Verdict {
         ..Action::of("mail")
     };
     let ctx = Context {
-        agent_id: "a",
-        standing: Standing::Active,
-        agent: &agent,
-        chain: &[],
-        principal_verified: false,
-        pii: &Value::List(Vec::new()),
-        counters: None,
         reads: read,
-        run: None,
-        now: 0,
-        currency: "USD",
-        accept_remedy: false,
+        ..Context::bare("a", &agent)
     };
     snapshot.evaluate(&action, &ctx)
 }

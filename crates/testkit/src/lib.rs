@@ -1,6 +1,7 @@
 //! A world on a controlled clock: one organization's state, folded from records that go through their canonical bytes.
 
 mod answers;
+pub mod candidates;
 pub mod cases;
 mod clock;
 mod credentials;

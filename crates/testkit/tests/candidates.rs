@@ -2,16 +2,14 @@
 //! not change by itself, and what goes too far is taken back by the record that shows it.
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
-use std::sync::Arc;
 
 use countersign_core::command::TryCandidate;
-use countersign_core::event::{Bands, Canary, CandidateEnd, PracticeKind, Rate, ShareOf, Status};
+use countersign_core::event::{Canary, CandidateEnd, PracticeKind, Rate, ShareOf, Status};
 use countersign_core::policy::Decision;
-use countersign_core::record::ActorKind;
-use countersign_core::replay::Outcome;
 use countersign_core::state::picks;
-use countersign_core::{ActionView, Answer, Command, Event};
-use countersign_testkit::{World, by};
+use countersign_core::{ActionView, Command, Event};
+use countersign_testkit::candidates::canary;
+use countersign_testkit::World;
 use proptest::prelude::*;
 
 const LIVE: &str = "name: gate
@@ -20,19 +18,6 @@ rules:
 - { condition: \"action == 'pay'\", decision: require_approval, approvers: [leads] }
 - { condition: \"action == 'wipe'\", decision: deny }
 ";
-
-fn canary(permille: u32, after: u32) -> Canary {
-    Canary {
-        bands: Bands {
-            after,
-            asked: 100,
-            denied: 50,
-            erred: 0,
-        },
-        of: ShareOf::Agents,
-        permille,
-    }
-}
 
 fn agent(number: usize) -> String {
     format!("bot-{number}")
@@ -48,23 +33,6 @@ fn world() -> World {
     world
 }
 
-fn give(world: &mut World, who: &str, command: Command) -> String {
-    match world.give(by(ActorKind::User, who), command).0 {
-        Answer::Done => "done".to_owned(),
-        Answer::Refused(refusal) => refusal.code.to_owned(),
-        Answer::Replayed(_) => "replayed".to_owned(),
-    }
-}
-
-fn try_it(world: &mut World, hash: &Arc<str>, canary: Option<Canary>) -> String {
-    let wanted = TryCandidate {
-        hash: hash.clone(),
-        canary,
-        rationale: None,
-    };
-    give(world, "alex", Command::TryCandidate(Box::new(wanted)))
-}
-
 fn act(world: &mut World, number: usize, action: &str) -> ActionView {
     world
         .submit(&agent(number), &format!(r#"{{"action":"{action}"}}"#))
@@ -74,14 +42,6 @@ fn act(world: &mut World, number: usize, action: &str) -> ActionView {
 fn picked(world: &World, number: usize) -> bool {
     let candidate = world.state.candidate().unwrap();
     picks(&candidate.canary.unwrap(), &candidate.hash, &agent(number), None)
-}
-
-/// Every record folds to the same state, and every decision follows from what it cites.
-fn holds_together(world: &World) {
-    assert_eq!(world.refolded().hash(), world.state.hash());
-    for one in world.derived() {
-        assert_eq!(one.outcome, Outcome::Agrees, "{one:#?}");
-    }
 }
 
 fn ended(world: &World) -> Vec<CandidateEnd> {
@@ -98,7 +58,7 @@ fn in_the_shadow_a_policy_changes_no_answer_and_what_it_would_say_is_recorded() 
     let strict = LIVE.replace("allow }", "deny }");
     let hash = with.upload(&[("gate.yaml", &strict)]);
     without.upload(&[("gate.yaml", &strict)]);
-    assert_eq!(try_it(&mut with, &hash, None), "done");
+    assert_eq!(with.try_candidate(&hash, None), "done");
     for (number, action) in [(0, "read"), (1, "pay"), (2, "wipe"), (3, "read"), (4, "unheard")] {
         let (shadowed, alone) = (act(&mut with, number, action), act(&mut without, number, action));
         let beside = shadowed.decision.beside.clone().unwrap();
@@ -118,16 +78,16 @@ fn in_the_shadow_a_policy_changes_no_answer_and_what_it_would_say_is_recorded() 
     assert_eq!(tried.flips, [("allow to deny".to_owned(), 2)].into());
     // However far it is from what is live, it harms nobody and is not taken back.
     assert_eq!(ended(&with), []);
-    holds_together(&with);
+    with.holds_together();
 }
 
 #[test]
 fn a_policy_in_the_shadow_that_cannot_be_had_is_not_missed() {
     let mut world = world();
     let hash = world.upload(&[("gate.yaml", LIVE)]);
-    assert_eq!(try_it(&mut world, &hash, None), "already_live");
+    assert_eq!(world.try_candidate(&hash, None), "already_live");
     let other = world.upload(&[("gate.yaml", &LIVE.replace("wipe", "burn"))]);
-    assert_eq!(try_it(&mut world, &other, None), "done");
+    assert_eq!(world.try_candidate(&other, None), "done");
     world.lose_snapshot(&other);
     let view = act(&mut world, 0, "read");
     assert_eq!((view.status, view.decision.beside), (Status::Permitted, None));
@@ -137,7 +97,7 @@ fn a_policy_in_the_shadow_that_cannot_be_had_is_not_missed() {
 fn a_canary_that_cannot_be_had_denies_once_and_is_taken_back() {
     let mut world = world();
     let other = world.upload(&[("gate.yaml", &LIVE.replace("wipe", "burn"))]);
-    assert_eq!(try_it(&mut world, &other, Some(canary(1000, 20))), "done");
+    assert_eq!(world.try_candidate(&other, Some(canary(1000, 20))), "done");
     world.lose_snapshot(&other);
     assert_eq!(act(&mut world, 0, "read").status, Status::Refused);
     assert_eq!(ended(&world), [CandidateEnd::Halted]);
@@ -156,7 +116,7 @@ fn a_canary_decides_for_the_same_agents_each_time_and_each_decision_cites_what_d
             "'pay'\", decision: allow",
         ),
     )]);
-    assert_eq!(try_it(&mut world, &loose, Some(canary(500, 1000))), "done");
+    assert_eq!(world.try_candidate(&loose, Some(canary(500, 1000))), "done");
     let mut decided = [0, 0];
     for round in 0..3 {
         for number in 0..20 {
@@ -177,7 +137,7 @@ fn a_canary_decides_for_the_same_agents_each_time_and_each_decision_cites_what_d
     }
     assert!(decided.iter().all(|count| *count >= 9), "{decided:?}");
     assert_eq!(world.state.candidate().unwrap().tried.decisions, decided[1]);
-    holds_together(&world);
+    world.holds_together();
 }
 
 #[test]
@@ -188,7 +148,7 @@ fn a_canary_that_denies_too_much_is_taken_back_by_the_decision_that_shows_it() {
         "gate.yaml",
         &LIVE.replace("'read'\", decision: allow", "'read'\", decision: deny"),
     )]);
-    assert_eq!(try_it(&mut world, &strict, Some(canary(1000, 5))), "done");
+    assert_eq!(world.try_candidate(&strict, Some(canary(1000, 5))), "done");
     for number in 0..4 {
         assert_eq!(act(&mut world, number, "read").decision.decision, Decision::Deny);
     }
@@ -212,7 +172,7 @@ fn a_canary_that_denies_too_much_is_taken_back_by_the_decision_that_shows_it() {
         (Some(&live), Decision::Allow)
     );
     assert!(world.state.candidate().is_none());
-    holds_together(&world);
+    world.holds_together();
 }
 
 #[test]
@@ -220,12 +180,12 @@ fn a_condition_that_cannot_be_evaluated_takes_a_canary_back() {
     let mut world = world();
     let broken = "- { condition: \"has(args.a) ? true : args.b > 1\", decision: allow }\n";
     let hash = world.upload(&[("gate.yaml", &format!("{LIVE}{broken}"))]);
-    assert_eq!(try_it(&mut world, &hash, Some(canary(1000, 2))), "done");
+    assert_eq!(world.try_candidate(&hash, Some(canary(1000, 2))), "done");
     // What is denied anyway shows it as well.
     act(&mut world, 0, "wipe");
     act(&mut world, 1, "wipe");
     assert_eq!(ended(&world), [CandidateEnd::Halted]);
-    holds_together(&world);
+    world.holds_together();
 }
 
 #[test]
@@ -235,14 +195,14 @@ fn what_a_canary_had_permitted_is_looked_at_anew_once_it_was_taken_back() {
         "gate.yaml",
         &LIVE.replace("'wipe'\", decision: deny", "'wipe'\", decision: allow"),
     )]);
-    assert_eq!(try_it(&mut world, &loose, Some(canary(1000, 1000))), "done");
+    assert_eq!(world.try_candidate(&loose, Some(canary(1000, 1000))), "done");
     let (first, second) = (act(&mut world, 0, "wipe"), act(&mut world, 1, "wipe"));
     world.redeem(first.decision.action_id).unwrap();
-    assert_eq!(give(&mut world, "alex", Command::WithdrawCandidate(None)), "done");
+    assert_eq!(world.told("alex", Command::WithdrawCandidate(None)), "done");
     let refused = world.redeem(second.decision.action_id).unwrap_err();
     assert_eq!(refused.code, "policy_changed");
     assert_eq!(ended(&world), [CandidateEnd::Withdrawn]);
-    holds_together(&world);
+    world.holds_together();
 }
 
 #[test]
@@ -255,7 +215,7 @@ fn a_request_that_a_canary_opened_is_voted_on_under_the_canary() {
             "'read'\", decision: require_approval, approvers: [leads]",
         ),
     )]);
-    assert_eq!(try_it(&mut world, &asks, Some(canary(1000, 1000))), "done");
+    assert_eq!(world.try_candidate(&asks, Some(canary(1000, 1000))), "done");
     let view = act(&mut world, 0, "read");
     world
         .vote(
@@ -267,7 +227,7 @@ fn a_request_that_a_canary_opened_is_voted_on_under_the_canary() {
         .unwrap();
     assert_eq!(world.view(view.decision.action_id).status, Status::Permitted);
     world.redeem(view.decision.action_id).unwrap();
-    holds_together(&world);
+    world.holds_together();
 }
 
 #[test]
@@ -278,7 +238,7 @@ fn people_are_practised_with_under_the_live_policy_alone() {
         "gate.yaml",
         &LIVE.replace("require_approval, approvers: [leads]", "allow"),
     )]);
-    assert_eq!(try_it(&mut world, &loose, Some(canary(1000, 20))), "done");
+    assert_eq!(world.try_candidate(&loose, Some(canary(1000, 20))), "done");
     let from = world.records.len();
     let drill = PracticeKind::Drill;
     let view = world.practise("alex", drill, &agent(0), r#"{"action":"pay"}"#).unwrap();
@@ -292,7 +252,7 @@ fn people_are_practised_with_under_the_live_policy_alone() {
         .unwrap();
     assert!(world.kinds(from).contains(&"practice.ended"), "{:?}", world.kinds(from));
     assert_eq!(world.state.candidate().unwrap().tried.decisions, 0);
-    holds_together(&world);
+    world.holds_together();
 }
 
 #[test]
@@ -301,34 +261,31 @@ fn one_is_tried_at_a_time_until_it_is_live_or_taken_back() {
     let one = world.upload(&[("gate.yaml", &LIVE.replace("wipe", "burn"))]);
     let two = world.upload(&[("gate.yaml", &LIVE.replace("wipe", "drop"))]);
     assert_eq!(
-        give(&mut world, "alex", Command::PromoteCandidate(None, None)),
+        world.told("alex", Command::PromoteCandidate(None, None)),
         "no_candidate"
     );
-    assert_eq!(
-        give(&mut world, "alex", Command::WithdrawCandidate(None)),
-        "no_candidate"
-    );
-    assert_eq!(try_it(&mut world, &one, None), "done");
-    assert_eq!(try_it(&mut world, &two, None), "candidate_running");
+    assert_eq!(world.told("alex", Command::WithdrawCandidate(None)), "no_candidate");
+    assert_eq!(world.try_candidate(&one, None), "done");
+    assert_eq!(world.try_candidate(&two, None), "candidate_running");
     // The same one goes on from the shadow to a share, and to a larger one.
-    assert_eq!(try_it(&mut world, &one, Some(canary(50, 20))), "done");
-    assert_eq!(try_it(&mut world, &one, Some(canary(500, 20))), "done");
-    assert_eq!(give(&mut world, "alex", Command::PromoteCandidate(None, None)), "done");
+    assert_eq!(world.try_candidate(&one, Some(canary(50, 20))), "done");
+    assert_eq!(world.try_candidate(&one, Some(canary(500, 20))), "done");
+    assert_eq!(world.told("alex", Command::PromoteCandidate(None, None)), "done");
     assert_eq!(world.state.live(), Some(&one));
-    assert_eq!(try_it(&mut world, &two, None), "done");
+    assert_eq!(world.try_candidate(&two, None), "done");
     let back = Command::ActivateSnapshot {
         hash: one.clone(),
         rationale: None,
     };
-    assert_eq!(give(&mut world, "alex", back), "done");
+    assert_eq!(world.told("alex", back), "done");
     assert!(world.state.candidate().is_some(), "what is live already ends nothing");
     let rolled = Command::RollBack {
         from: None,
         rationale: None,
     };
-    assert_eq!(give(&mut world, "alex", rolled), "done");
+    assert_eq!(world.told("alex", rolled), "done");
     assert_eq!(ended(&world), [CandidateEnd::Promoted, CandidateEnd::Superseded]);
-    holds_together(&world);
+    world.holds_together();
 }
 
 #[test]
@@ -336,10 +293,9 @@ fn going_back_takes_a_canary_back_first() {
     let mut world = world();
     let live = world.state.live().unwrap().clone();
     let other = world.upload(&[("gate.yaml", &LIVE.replace("wipe", "burn"))]);
-    assert_eq!(try_it(&mut world, &other, Some(canary(100, 20))), "done");
+    assert_eq!(world.try_candidate(&other, Some(canary(100, 20))), "done");
     assert_eq!(
-        give(
-            &mut world,
+        world.told(
             "alex",
             Command::RollBack {
                 from: None,
@@ -384,15 +340,15 @@ fn what_decides_for_a_share_needs_the_people_that_what_is_live_would_need() {
             agrees: true,
             comment: None,
         };
-        give(world, who, command)
+        world.told(who, command)
     };
     // In the shadow it decides nothing, so nobody has to agree.
-    assert_eq!(give(&mut world, "ada", wanted(None, None)), "done");
+    assert_eq!(world.told("ada", wanted(None, None)), "done");
     assert_eq!(
-        give(&mut world, "ada", wanted(Some(canary(1000, 20)), None)),
+        world.told("ada", wanted(Some(canary(1000, 20)), None)),
         "reason_required"
     );
-    assert_eq!(give(&mut world, "ada", wanted(Some(canary(1000, 20)), words())), "done");
+    assert_eq!(world.told("ada", wanted(Some(canary(1000, 20)), words())), "done");
     assert_eq!(act(&mut world, 0, "wipe").decision.decision, Decision::Deny);
     assert_eq!(judge(&mut world, "ada"), "self_approval");
     assert_eq!(judge(&mut world, "ben"), "done");
@@ -407,18 +363,15 @@ fn what_decides_for_a_share_needs_the_people_that_what_is_live_would_need() {
     assert!(world.state.proposal().is_none());
     // To make it live takes them once more, and nothing happens when nobody answers.
     assert_eq!(
-        give(&mut world, "ada", Command::PromoteCandidate(None, None)),
+        world.told("ada", Command::PromoteCandidate(None, None)),
         "reason_required"
     );
-    assert_eq!(
-        give(&mut world, "ada", Command::PromoteCandidate(None, words())),
-        "done"
-    );
+    assert_eq!(world.told("ada", Command::PromoteCandidate(None, words())), "done");
     assert_ne!(world.state.live(), Some(&loose));
     world.pass(countersign_core::Span::hours(13));
     assert_ne!(world.state.live(), Some(&loose));
     assert!(world.state.candidate().is_some());
-    holds_together(&world);
+    world.holds_together();
 }
 
 proptest! {

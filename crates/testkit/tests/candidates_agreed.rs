@@ -4,11 +4,9 @@
 use std::sync::Arc;
 
 use countersign_core::command::TryCandidate;
-use countersign_core::event::{Bands, Canary, ShareOf};
-use countersign_core::record::ActorKind;
-use countersign_core::replay::Outcome;
-use countersign_core::{Answer, Command};
-use countersign_testkit::{World, by};
+use countersign_core::Command;
+use countersign_testkit::candidates::canary;
+use countersign_testkit::World;
 
 const LIVE: &str = "name: gate
 rules:
@@ -16,49 +14,11 @@ rules:
 - { condition: \"action == 'wipe'\", decision: deny }
 ";
 
-fn canary(permille: u32, after: u32) -> Canary {
-    Canary {
-        bands: Bands {
-            after,
-            asked: 100,
-            denied: 50,
-            erred: 0,
-        },
-        of: ShareOf::Agents,
-        permille,
-    }
-}
-
 fn world() -> World {
     let mut world = World::new();
     world.agent("bot-0", "team:ops");
     world.policy(&[("gate.yaml", LIVE)]);
     world
-}
-
-fn give(world: &mut World, who: &str, command: Command) -> String {
-    match world.give(by(ActorKind::User, who), command).0 {
-        Answer::Done => "done".to_owned(),
-        Answer::Refused(refusal) => refusal.code.to_owned(),
-        Answer::Replayed(_) => "replayed".to_owned(),
-    }
-}
-
-fn try_it(world: &mut World, hash: &Arc<str>, canary: Option<Canary>) -> String {
-    let wanted = TryCandidate {
-        hash: hash.clone(),
-        canary,
-        rationale: None,
-    };
-    give(world, "alex", Command::TryCandidate(Box::new(wanted)))
-}
-
-/// Every record folds to the same state, and every decision follows from what it cites.
-fn holds_together(world: &World) {
-    assert_eq!(world.refolded().hash(), world.state.hash());
-    for one in world.derived() {
-        assert_eq!(one.outcome, Outcome::Agrees, "{one:#?}");
-    }
 }
 
 /// A world in which the people of governance have to agree to another policy.
@@ -95,28 +55,28 @@ fn a_vote_for_a_canary_makes_nothing_live_when_something_else_is_wanted_by_then(
         canary: Some(canary(1, 20)),
         rationale: sealed(),
     };
-    assert_eq!(give(&mut world, "ada", Command::TryCandidate(Box::new(small))), "done");
+    assert_eq!(world.told("ada", Command::TryCandidate(Box::new(small))), "done");
     let read = world.state.proposal().unwrap().id;
     assert!(read.is_some());
     let everybody = Command::ActivateSnapshot {
         hash: loose.clone(),
         rationale: sealed(),
     };
-    assert_eq!(give(&mut world, "ada", everybody), "done");
+    assert_eq!(world.told("ada", everybody), "done");
     let vote = |proposal| Command::JudgeSnapshot {
         hash: loose.clone(),
         proposal,
         agrees: true,
         comment: None,
     };
-    assert_eq!(give(&mut world, "ben", vote(read)), "another_proposal");
-    assert_eq!(give(&mut world, "ben", vote(None)), "another_proposal");
+    assert_eq!(world.told("ben", vote(read)), "another_proposal");
+    assert_eq!(world.told("ben", vote(None)), "another_proposal");
     assert_eq!((world.state.live(), world.state.candidate()), (live.as_ref(), None));
     let now = world.state.proposal().unwrap().id;
     assert_ne!(now, read);
-    assert_eq!(give(&mut world, "ben", vote(now)), "done");
+    assert_eq!(world.told("ben", vote(now)), "done");
     assert_eq!(world.state.live(), Some(&loose));
-    holds_together(&world);
+    world.holds_together();
 }
 
 #[test]
@@ -129,11 +89,11 @@ fn whoever_goes_back_or_promotes_means_the_policy_that_they_saw() {
         from: Some(from.clone()),
         rationale: None,
     };
-    assert_eq!(try_it(&mut world, &one, Some(canary(500, 20))), "done");
+    assert_eq!(world.try_candidate(&one, Some(canary(500, 20))), "done");
     // What is live is not what going back would take back while a canary decides.
-    assert_eq!(give(&mut world, "alex", back(&before)), "another_snapshot");
+    assert_eq!(world.told("alex", back(&before)), "another_snapshot");
     assert_eq!(
-        give(&mut world, "alex", Command::PromoteCandidate(Some(two.clone()), None)),
+        world.told("alex", Command::PromoteCandidate(Some(two.clone()), None)),
         "another_snapshot"
     );
     assert_eq!(
@@ -141,14 +101,14 @@ fn whoever_goes_back_or_promotes_means_the_policy_that_they_saw() {
         (Some(&before), true)
     );
     assert_eq!(
-        give(&mut world, "alex", Command::PromoteCandidate(Some(one.clone()), None)),
+        world.told("alex", Command::PromoteCandidate(Some(one.clone()), None)),
         "done"
     );
     // A colleague had the same thought a moment earlier.
-    assert_eq!(give(&mut world, "alex", back(&one)), "done");
-    assert_eq!(give(&mut world, "alex", back(&one)), "another_snapshot");
+    assert_eq!(world.told("alex", back(&one)), "done");
+    assert_eq!(world.told("alex", back(&one)), "another_snapshot");
     assert_eq!(world.state.live(), Some(&before));
-    holds_together(&world);
+    world.holds_together();
 }
 
 #[test]
@@ -163,24 +123,27 @@ fn a_policy_that_cannot_be_read_lets_nobody_past_the_people_who_have_to_agree() 
         hash: hash.clone(),
         rationale: sealed(),
     };
-    assert_eq!(give(&mut world, "ada", wanted(&strict)), "done");
+    assert_eq!(world.told("ada", wanted(&strict)), "done");
     let vote = Command::JudgeSnapshot {
         hash: strict.clone(),
         proposal: world.state.proposal().unwrap().id,
         agrees: true,
         comment: None,
     };
-    assert_eq!(give(&mut world, "ben", vote), "done");
+    assert_eq!(world.told("ben", vote), "done");
     world.lose_snapshot(&strict);
     let loose = world.upload(&[("gate.yaml", &LIVE.replace("deny", "allow"))]);
-    assert_eq!(give(&mut world, "ada", wanted(&loose)), "policy_unavailable");
-    assert_eq!(try_it(&mut world, &loose, Some(canary(1000, 20))), "policy_unavailable");
+    assert_eq!(world.told("ada", wanted(&loose)), "policy_unavailable");
+    assert_eq!(
+        world.try_candidate(&loose, Some(canary(1000, 20))),
+        "policy_unavailable"
+    );
     assert_eq!(world.state.live(), Some(&strict));
     // Away from it leads the way back.
     let back = Command::RollBack {
         from: Some(strict),
         rationale: sealed(),
     };
-    assert_eq!(give(&mut world, "ada", back), "done");
+    assert_eq!(world.told("ada", back), "done");
     assert_eq!(world.state.live(), Some(&before));
 }

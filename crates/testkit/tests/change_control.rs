@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use countersign_core::command::Sealed;
-use countersign_core::record::ActorKind;
-use countersign_core::{Answer, Command, Event, Span};
-use countersign_testkit::{World, by};
+use countersign_core::{Command, Event, Span};
+use countersign_testkit::World;
 
 const CONTROL: &str = "organization: acme
 teams: [governance]
@@ -30,7 +29,7 @@ fn activate(world: &mut World, who: &str, hash: &Arc<str>) -> String {
         hash: hash.clone(),
         rationale: Some(words()),
     };
-    told(world.give(by(ActorKind::User, who), command).0)
+    world.told(who, command)
 }
 
 fn judge(world: &mut World, who: &str, hash: &Arc<str>, agrees: bool, comment: bool) -> String {
@@ -40,21 +39,13 @@ fn judge(world: &mut World, who: &str, hash: &Arc<str>, agrees: bool, comment: b
         agrees,
         comment: comment.then(words),
     };
-    told(world.give(by(ActorKind::User, who), command).0)
+    world.told(who, command)
 }
 
 fn words() -> Sealed {
     let value = countersign_policy::Value::Map(Default::default());
     let redactor = countersign_core::redact::Redactor::standard();
     countersign_core::stored::store_value(&value, &redactor, &Default::default(), [0; 32], "default").0
-}
-
-fn told(answer: Answer) -> String {
-    match answer {
-        Answer::Done => "done".to_owned(),
-        Answer::Refused(refusal) => refusal.code.to_owned(),
-        Answer::Replayed(_) => "replayed".to_owned(),
-    }
 }
 
 fn kinds(world: &World, from: usize) -> Vec<&'static str> {
@@ -180,7 +171,7 @@ fn switching_it_off_or_going_back_needs_the_same_people() {
         from: None,
         rationale: Some(words()),
     };
-    assert_eq!(told(world.give(by(ActorKind::User, "paul"), back).0), "done");
+    assert_eq!(world.told("paul", back), "done");
     assert_eq!(world.state.live(), Some(&strict));
     assert_eq!(world.state.proposal().map(|proposal| &proposal.hash), Some(&before));
 }
@@ -205,9 +196,6 @@ fn who_wants_another_policy_says_why_where_others_have_to_agree() {
         hash: strict,
         rationale: None,
     };
-    assert_eq!(
-        told(world.give(by(ActorKind::User, "paul"), silent).0),
-        "reason_required"
-    );
+    assert_eq!(world.told("paul", silent), "reason_required");
     assert!(world.state.proposal().is_none());
 }

@@ -4,10 +4,9 @@
 use countersign_core::command::{NewAbsence, NewOverride};
 use countersign_core::event::{Status, UserAdded, Verb};
 use countersign_core::policy::Snapshot;
-use countersign_core::record::ActorKind;
 use countersign_core::state::Requester;
-use countersign_core::{Answer, Command, Span, State};
-use countersign_testkit::{World, by};
+use countersign_core::{Command, Span, State};
+use countersign_testkit::World;
 
 const GATE: &str = "
 name: gate
@@ -73,15 +72,6 @@ fn put_on(world: &World, user: &str, replaces: Option<&str>) -> Command {
     }))
 }
 
-/// `done`, or the code of the refusal.
-fn give(world: &mut World, who: &str, command: Command) -> &'static str {
-    match world.give(by(ActorKind::User, who), command).0 {
-        Answer::Done => "done",
-        Answer::Refused(refusal) => refusal.code,
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn a_name_means_whoever_may_vote_and_says_why() {
     let world = world();
@@ -103,14 +93,14 @@ fn a_name_means_whoever_may_vote_and_says_why() {
 fn a_delegate_stands_in_until_the_absence_ends() {
     let mut world = world();
     let command = absence(&world, "ada", Some("cleo"), 2);
-    assert_eq!(give(&mut world, "ada", command), "done");
+    assert_eq!(world.told("ada", command), "done");
     assert_eq!(users(&world, "oncall"), ["cleo"]);
     assert_eq!(users(&world, "team:support"), ["ben", "cleo"]);
     let because = "`ada` is of the team `support`, is absent, and `cleo` stands in";
     assert_eq!(meant(&world, "team:support")[1].1, because);
     // No chain: whoever stands in for the delegate does not stand in for her.
     let command = absence(&world, "cleo", Some("ben"), 1);
-    assert_eq!(give(&mut world, "cleo", command), "done");
+    assert_eq!(world.told("cleo", command), "done");
     assert_eq!(users(&world, "user:ada"), Vec::<String>::new());
     world.pass(Span::days(1));
     assert_eq!(users(&world, "user:ada"), ["cleo"]);
@@ -123,7 +113,7 @@ fn whoever_is_on_when_a_request_is_opened_decides_it() {
     let mut world = world();
     world.agent("bot", "team:support");
     let command = absence(&world, "ada", Some("cleo"), 2);
-    assert_eq!(give(&mut world, "ada", command), "done");
+    assert_eq!(world.told("ada", command), "done");
     let asked = world.submit("bot", r#"{"action":"pay"}"#).unwrap();
     let slots = asked.approval.unwrap().opened.slots;
     let slot = slots.first().unwrap();
@@ -144,7 +134,7 @@ fn what_has_ended_leaves_the_state_with_the_next_record() {
     let empty = world.state.to_bytes();
     let commands = [absence(&world, "ada", None, 2), put_on(&world, "ben", Some("ada"))];
     for command in commands {
-        assert_eq!(give(&mut world, "alex", command), "done");
+        assert_eq!(world.told("alex", command), "done");
     }
     assert_eq!((world.state.absences().len(), world.state.overrides().len()), (1, 1));
     let mut loaded = State::from_bytes(&world.state.to_bytes()).unwrap();
@@ -167,7 +157,7 @@ fn people_speak_for_themselves_and_admins_for_everybody() {
     let mut world = world();
     let mut try_it = |who: &str, command: fn(&World) -> Command, wanted: &str| {
         let command = command(&world);
-        assert_eq!(give(&mut world, who, command), wanted, "{who}");
+        assert_eq!(world.told(who, command), wanted, "{who}");
     };
     try_it("ben", |world| absence(world, "ada", None, 1), "not_yours");
     try_it("alex", |world| absence(world, "ada", None, 1), "done");
@@ -190,11 +180,11 @@ fn people_speak_for_themselves_and_admins_for_everybody() {
         *world.state.absences().keys().next().unwrap(),
         *world.state.overrides().keys().next().unwrap(),
     );
-    assert_eq!(give(&mut world, "ben", Command::WithdrawAbsence(absence)), "not_yours");
-    assert_eq!(give(&mut world, "ada", Command::WithdrawAbsence(absence)), "done");
-    assert_eq!(give(&mut world, "ada", Command::WithdrawAbsence(absence)), "not_found");
-    assert_eq!(give(&mut world, "cleo", Command::WithdrawOverride(other)), "not_yours");
-    assert_eq!(give(&mut world, "ben", Command::WithdrawOverride(other)), "done");
+    assert_eq!(world.told("ben", Command::WithdrawAbsence(absence)), "not_yours");
+    assert_eq!(world.told("ada", Command::WithdrawAbsence(absence)), "done");
+    assert_eq!(world.told("ada", Command::WithdrawAbsence(absence)), "not_found");
+    assert_eq!(world.told("cleo", Command::WithdrawOverride(other)), "not_yours");
+    assert_eq!(world.told("ben", Command::WithdrawOverride(other)), "done");
 }
 
 #[test]
@@ -235,7 +225,7 @@ fn a_manager_is_found_through_the_requester_or_the_owner() {
         ("ada", "UTC", "unknown_manager"),
         ("ben", "Mars/Base", "unknown_zone"),
     ] {
-        assert_eq!(give(&mut world, "alex", with_manager("ada", manager, zone)), code);
+        assert_eq!(world.told("alex", with_manager("ada", manager, zone)), code);
     }
 }
 
@@ -288,7 +278,7 @@ fn a_route_that_would_reach_nobody_is_found_with_who_asks_and_when() {
         to: world.now + Span::days(3),
         delegate: None,
     }));
-    assert_eq!(give(&mut world, "ada", away), "done");
+    assert_eq!(world.told("ada", away), "done");
     assert_eq!(stuck(&world, schedule), Some((Some("ben".into()), 24)));
 }
 
@@ -335,7 +325,7 @@ routes:
 fn the_delegate_of_somebody_absent_is_asked_and_decides() {
     let mut world = routed();
     let away = absence(&world, "ben", Some("ada"), 3);
-    assert_eq!(give(&mut world, "ben", away), "done");
+    assert_eq!(world.told("ben", away), "done");
     let id = world.submit("bot", r#"{"action":"pay"}"#).unwrap().decision.action_id;
     let steps = world.view(id).approval.unwrap().steps;
     let countersign_core::view::StepFact::Started(started) = &steps[0].what else {
@@ -350,7 +340,7 @@ fn the_delegate_of_somebody_absent_is_asked_and_decides() {
 fn a_step_whose_people_are_all_away_is_passed_over_to_the_manager_of_the_owner() {
     let mut world = routed();
     let away = absence(&world, "ben", None, 3);
-    assert_eq!(give(&mut world, "ben", away), "done");
+    assert_eq!(world.told("ben", away), "done");
     let id = world.submit("bot", r#"{"action":"pay"}"#).unwrap().decision.action_id;
     assert_eq!(world.asked(id), ["cleo"]);
     world.vote("cleo", id, Verb::Approve, None).unwrap();

@@ -33,17 +33,11 @@ impl State {
         now: Time,
         hidden: Option<&Hidden>,
     ) -> Verdict {
-        let values = FactValues::of(agent, facts);
-        let currency = live
-            .organization()
-            .and_then(|organization| organization.currency())
-            .unwrap_or(&self.currency);
-        let chain = values.members(facts);
-        let context = values.context(agent, facts, &chain, currency, accept_remedy, now);
-        match hidden {
-            None => live.evaluate(action, &context),
-            Some(hidden) => live.evaluate_stored(action, &context, hidden),
-        }
+        let asks = Asks {
+            accept_remedy,
+            ..Asks::on(agent, facts, &self.currency, now)
+        };
+        asks.says(live, action, hidden)
     }
 
     /// What an evaluation reads of things outside the action.
@@ -123,16 +117,7 @@ pub fn explain(
     currency: &str,
     at: Time,
 ) -> Vec<countersign_policy::Trace> {
-    let values = FactValues::of(&decision.agent, &decision.facts);
-    let currency = snapshot
-        .organization()
-        .and_then(|organization| organization.currency())
-        .unwrap_or(currency);
-    let chain = values.members(&decision.facts);
-    snapshot.explain(
-        action,
-        &values.context(&decision.agent, &decision.facts, &chain, currency, false, at),
-    )
+    Asks::again(decision, currency, at).under(snapshot, |context| snapshot.explain(action, context))
 }
 
 /// The smallest changes of a recorded action that would have led to another answer; none where the snapshot alone does not
@@ -145,18 +130,13 @@ pub fn counterfactuals(
     currency: &str,
     at: Time,
 ) -> Vec<countersign_policy::Counterfactual> {
-    let values = FactValues::of(&decision.agent, &decision.facts);
-    let currency = snapshot
-        .organization()
-        .and_then(|organization| organization.currency())
-        .unwrap_or(currency);
-    let chain = values.members(&decision.facts);
-    let context = values.context(&decision.agent, &decision.facts, &chain, currency, false, at);
     let hidden = Hidden::new(is_mark, is_marked);
-    if snapshot.evaluate_stored(action, &context, &hidden).decision != decision.decision {
-        return Vec::new();
-    }
-    snapshot.counterfactuals_stored(action, &context, &hidden, &mut Fuel::search())
+    Asks::again(decision, currency, at).under(snapshot, |context| {
+        if snapshot.evaluate_stored(action, context, &hidden).decision != decision.decision {
+            return Vec::new();
+        }
+        snapshot.counterfactuals_stored(action, context, &hidden, &mut Fuel::search())
+    })
 }
 
 /// What a snapshot says of a recorded action, whoever decided it then: policy alone, on the facts in its record. `hidden`
@@ -182,20 +162,66 @@ pub(crate) fn on_recorded_facts<T>(
     hidden: Option<&Hidden>,
     work: impl FnOnce(&dyn Fn(&Snapshot) -> Verdict) -> T,
 ) -> T {
-    let values = FactValues::of(&decision.agent, &decision.facts);
-    let chain = values.members(&decision.facts);
-    let accepts = decision.facts.accept_remedy;
-    work(&|snapshot| {
-        let currency = snapshot
-            .organization()
-            .and_then(|organization| organization.currency())
-            .unwrap_or(currency);
-        let context = values.context(&decision.agent, &decision.facts, &chain, currency, accepts, at);
-        match hidden {
-            None => snapshot.evaluate(action, &context),
-            Some(hidden) => snapshot.evaluate_stored(action, &context, hidden),
+    let asks = Asks::again(decision, currency, at);
+    work(&|snapshot| asks.says(snapshot, action, hidden))
+}
+
+/// Asks snapshots about an action, on the facts of one decision.
+struct Asks<'r> {
+    accept_remedy: bool,
+    agent: &'r str,
+    at: Time,
+    /// The organization's, where a snapshot says nothing else.
+    currency: &'r str,
+    facts: &'r DecisionFacts,
+    values: FactValues,
+}
+
+impl<'r> Asks<'r> {
+    fn on(agent: &'r str, facts: &'r DecisionFacts, currency: &'r str, at: Time) -> Self {
+        Asks {
+            accept_remedy: facts.accept_remedy,
+            agent,
+            at,
+            currency,
+            facts,
+            values: FactValues::of(agent, facts),
         }
-    })
+    }
+
+    /// As it was asked for a decision that is recorded.
+    fn again(decision: &'r DecisionMade, currency: &'r str, at: Time) -> Self {
+        Asks::on(&decision.agent, &decision.facts, currency, at)
+    }
+
+    /// What a snapshot says. `hidden` watches where the action is not all there.
+    fn says(&self, snapshot: &Snapshot, action: &Action, hidden: Option<&Hidden>) -> Verdict {
+        self.under(snapshot, |context| match hidden {
+            None => snapshot.evaluate(action, context),
+            Some(hidden) => snapshot.evaluate_stored(action, context, hidden),
+        })
+    }
+
+    /// Works with everything that an evaluation under a snapshot reads outside the action.
+    fn under<T>(&self, snapshot: &Snapshot, work: impl FnOnce(&Context<'_>) -> T) -> T {
+        let organization = snapshot.organization();
+        let currency = organization.and_then(|organization| organization.currency());
+        let chain = self.values.members(self.facts);
+        work(&Context {
+            agent_id: self.agent,
+            standing: named(&self.facts.standing),
+            chain: &chain,
+            agent: &self.values.agent,
+            principal_verified: self.facts.principal_verified,
+            pii: &self.values.pii,
+            counters: Some(&self.values.counters),
+            reads: &self.values.reads,
+            run: self.values.run.as_ref(),
+            now: self.at.0,
+            currency: currency.unwrap_or(self.currency),
+            accept_remedy: self.accept_remedy,
+        })
+    }
 }
 
 /// Facts of a record as the values that conditions compute with.
@@ -235,31 +261,6 @@ impl FactValues {
             agent,
         };
         chain.map(member).collect()
-    }
-
-    fn context<'a>(
-        &'a self,
-        agent: &'a str,
-        facts: &DecisionFacts,
-        chain: &'a [Member<'a>],
-        currency: &'a str,
-        accept_remedy: bool,
-        now: Time,
-    ) -> Context<'a> {
-        Context {
-            agent_id: agent,
-            standing: named(&facts.standing),
-            chain,
-            agent: &self.agent,
-            principal_verified: facts.principal_verified,
-            pii: &self.pii,
-            counters: Some(&self.counters),
-            reads: &self.reads,
-            run: self.run.as_ref(),
-            now: now.0,
-            currency,
-            accept_remedy,
-        }
     }
 }
 

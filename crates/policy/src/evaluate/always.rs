@@ -9,7 +9,7 @@ use super::{Scene, by_name, chain};
 use crate::action::Action;
 use crate::document::Mandate;
 use crate::document::selector::Subject;
-use crate::facts::{Context, Facts, Standing};
+use crate::facts::{Context, Facts};
 use crate::snapshot::Snapshot;
 use crate::value::Value;
 use crate::verdict::Decision;
@@ -18,18 +18,9 @@ use crate::verdict::Decision;
 pub(crate) fn denies(snapshot: &Snapshot, agent: &str, action: &Action) -> bool {
     let nothing = Value::Null;
     let ctx = Context {
-        agent_id: agent,
-        standing: Standing::Active,
-        agent: &nothing,
-        chain: &[],
-        principal_verified: false,
         pii: &nothing,
-        counters: None,
-        reads: &[],
-        run: None,
-        now: 0,
         currency: "",
-        accept_remedy: false,
+        ..Context::bare(agent, &nothing)
     };
     let facts = Facts::default();
     let scene = Scene {

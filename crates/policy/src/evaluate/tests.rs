@@ -67,18 +67,14 @@ impl Stage {
     pub(crate) fn context<'a>(&'a self, snapshot: &'a Snapshot, case: &'a Case) -> Context<'a> {
         let organization = snapshot.organization();
         Context {
-            agent_id: &case.agent,
             standing: case.standing,
-            agent: &self.agent,
-            chain: &[],
             principal_verified: case.principal_verified,
             pii: &self.pii,
             counters: Some(&self.counters),
-            reads: &[],
-            run: None,
             now: case.now,
             currency: organization.and_then(|it| it.currency()).unwrap_or("USD"),
             accept_remedy: case.accept_remedy,
+            ..Context::bare(&case.agent, &self.agent)
         }
     }
 }

@@ -11,7 +11,7 @@ use countersign_core::digest::{DigestKey, action_digest, canonical_action};
 use countersign_core::key::ApiKey;
 use countersign_core::policy::condition::{Condition, Declarations, Fuel};
 use countersign_core::policy::json::{self, JsonErrorKind, Limits};
-use countersign_core::policy::{Action, Context, Decimal, Facts, Root, Severity, Snapshot, Standing, Value, Verdict};
+use countersign_core::policy::{Action, Context, Decimal, Facts, Root, Severity, Snapshot, Value, Verdict};
 use countersign_core::redact::{Kinds, Redactor};
 use countersign_core::stored::{store_action, store_value, stored_action, stored_salt};
 use countersign_core::{Record, State};
@@ -501,18 +501,11 @@ static AGENT: LazyLock<Value> = LazyLock::new(|| {
 
 fn context<'a>(pii: &'a Value, counters: &'a Value) -> Context<'a> {
     Context {
-        agent_id: "customer_support",
-        standing: Standing::Active,
-        agent: &AGENT,
-        chain: &[],
-        principal_verified: false,
         pii,
         counters: Some(counters),
-        reads: &[],
-        run: None,
         now: 1_767_603_600_000_000,
-        currency: "USD",
         accept_remedy: true,
+        ..Context::bare("customer_support", &AGENT)
     }
 }
 

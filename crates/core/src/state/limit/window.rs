@@ -78,9 +78,10 @@ impl Total {
     const MOST: i128 = 10_i128.pow(19 + Self::SCALE);
 
     fn of(count: u32, sum: Decimal) -> Total {
-        let finer = 10_i128.pow(Self::SCALE.saturating_sub(sum.scale()));
-        let coarser = 10_i128.pow(sum.scale().saturating_sub(Self::SCALE));
-        let units = sum.mantissa().saturating_mul(finer) / coarser;
+        let units = match Self::SCALE.checked_sub(sum.scale()) {
+            Some(finer) => sum.mantissa().saturating_mul(10_i128.pow(finer)),
+            None => sum.mantissa() / 10_i128.pow(sum.scale().saturating_sub(Self::SCALE)),
+        };
         Total {
             count: count.into(),
             units: units.clamp(-Self::MOST, Self::MOST),
