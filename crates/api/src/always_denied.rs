@@ -1,9 +1,9 @@
 //! What an agent is denied whatever it says beside the names: for those who show an agent its tools.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use crate::bounded::Text;
+use crate::bounded::{Text, stated};
 
 /// Operations that one question is about, at most.
 pub const OPERATIONS_AT_MOST: usize = 200;
@@ -22,11 +22,6 @@ pub struct OperationBody {
     /// The tool.
     #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub tool: Option<Text<300>>,
-}
-
-/// A value that is left out or there, and never `null`: the document says so.
-fn stated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text<300>>, D::Error> {
-    Text::deserialize(deserializer).map(Some)
 }
 
 /// Operations that an agent may want.
@@ -48,17 +43,4 @@ pub struct AlwaysDeniedAnswer {
     pub always_denied: Vec<bool>,
     /// The snapshot that says so; none where no policy is live, and then nothing is said of any operation.
     pub snapshot: Option<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::OperationBody;
-
-    #[test]
-    fn a_tool_is_left_out_or_named_and_never_null() {
-        let read = |text: &str| serde_json::from_str::<OperationBody>(text).map(|body| body.tool.is_some());
-        assert_eq!(read(r#"{"action":"pay"}"#).ok(), Some(false));
-        assert_eq!(read(r#"{"action":"pay","tool":"bank"}"#).ok(), Some(true));
-        assert!(read(r#"{"action":"pay","tool":null}"#).is_err());
-    }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::action::{ActionAnswer, ActionBody, ApprovalAnswer, Receipt};
-use crate::bounded::{Cost, Count, Currency, Hex64, Id, Name, SnapshotHash, Text};
+use crate::bounded::{Cost, Count, Currency, Hex64, Id, Name, SnapshotHash, Text, stated};
 use crate::problem::Problem;
 
 /// What a person does with a request.
@@ -83,7 +83,7 @@ pub struct VotesItem {
     /// Its `snapshot` as it was seen.
     pub snapshot: SnapshotHash,
     /// Its `presentation_digest` as it was seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub presentation_digest: Option<Hex64>,
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bounded::{Name, Text, Url, WallTime};
+use crate::bounded::{Name, Text, Url, WallTime, stated};
 
 /// Hours in which what is not urgent waits: it is told at their end, to each person in one message. An escalation, a
 /// reminder, and a request that would not be waited for until then are urgent.
@@ -40,19 +40,19 @@ pub struct EmailBody {
 ]))]
 pub struct SlackBody {
     /// The bot's token `xoxb-…`. A secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub token: Option<Text<512>>,
     /// Id of the conversation, such as `C0123456789`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub channel: Option<Text<64>>,
     /// The app's signing secret: with it messages have a button to approve.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub signing_secret: Option<Text<256>>,
     /// Where the methods of the API lie, if not at `https://slack.com/api`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub api_url: Option<Url>,
     /// The URL of an incoming webhook. A secret.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub webhook_url: Option<Url>,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bounded::{Hex64, Id, Moment, Text, Whole};
+use crate::bounded::{Hex64, Id, Moment, Text, Whole, stated};
 use crate::operations::{KillAnswer, KillScope};
 
 /// Items of one list of a description.
@@ -21,7 +21,7 @@ fn items(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
 #[serde(deny_unknown_fields)]
 pub struct BoundaryBody {
     /// The process that it is part of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub process: Option<Text<500>>,
     /// Systems that it reads.
     #[serde(default)]
@@ -44,7 +44,7 @@ pub struct BoundaryBody {
     #[schemars(schema_with = "items")]
     pub never_access: Vec<Text<200>>,
     /// The team that owns the boundary.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub owning_team: Option<Id>,
 }
 
@@ -195,7 +195,7 @@ pub struct GuardBody {
     /// What kind of thing.
     pub scope: KillScope,
     /// Which agent, team, tool, class or run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub name: Option<Text<128>>,
 }
 

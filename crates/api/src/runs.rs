@@ -10,6 +10,10 @@ use crate::policies::files;
 
 /// Steps that one answer shows.
 pub const STEPS_AT_MOST: usize = 2000;
+
+/// Records of a run at which one answer looks.
+pub const RECORDS_AT_MOST: usize = 20_000;
+
 /// Texts to its agents that one answer shows, and as many notes.
 pub const SAID_AT_MOST: usize = 200;
 /// The form of a `traceparent` of W3C Trace Context.
@@ -227,6 +231,13 @@ pub struct RunLeftOff {
     pub notes: u64,
     /// There is more still: one answer looks at 20,000 records of a run, its end not among them then.
     pub at_least: bool,
+}
+
+impl RunLeftOff {
+    /// Whether all actions are shown.
+    pub fn has_all_actions(&self) -> bool {
+        self.steps == 0 && !self.at_least
+    }
 }
 
 /// A run, from what set it off to what it came to.

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use countersign_core::command::TryCandidate;
 use countersign_core::event::Canary;
 use countersign_core::state::{Candidate, picks};
-use countersign_core::{Command, Refusal, Span, Time};
+use countersign_core::{Command, Span, Time};
 use countersign_policy::Snapshot;
 use countersign_store::Org;
 
@@ -75,7 +75,7 @@ impl Engine {
             Some(_) => self.fit_to_live(&request.caller.org, &hash).await?,
             // In the shadow it reaches nobody; its tests may fail, and it has to load.
             None => {
-                self.loads(&request.caller.org, &hash).await?;
+                self.stored_snapshot(&request.caller.org, &hash).await?;
                 Vec::new()
             }
         };
@@ -124,19 +124,6 @@ impl Engine {
         let done = self.perform(Lane::Write, org, envelope, Beside::default()).await?;
         let trying = self.trying(org, warnings, done.replayed.is_some());
         trying.await.map_err(EngineError::recorded)
-    }
-
-    async fn loads(&self, org: &Org, hash: &Arc<str>) -> Result<(), EngineError> {
-        let (inner, of, wanted) = (self.inner.clone(), org.clone(), hash.clone());
-        let known = self
-            .look(org, move |state| state.snapshots().contains_key(&wanted))
-            .await?;
-        let wanted = hash.clone();
-        let compiled = crate::blocking(move || Ok(inner.compiled(&of, Some(&wanted)))).await?;
-        match compiled.filter(|_| known) {
-            Some(_) => Ok(()),
-            None => Err(Refusal::missing("snapshot", hash).into()),
-        }
     }
 }
 

@@ -122,7 +122,8 @@ impl Engine {
         agent: Arc<str>,
         action: countersign_core::policy::Action,
     ) -> Submit {
-        self.inner.submit_for(handle, &caller.org, agent, action)
+        let deciding = handle.deciding(&agent, action.run.as_deref());
+        self.inner.submit_under(deciding, handle, &caller.org, agent, action)
     }
 
     /// Whose action it is. The agent is who the credential says it is; only a gateway's key names another.
@@ -243,29 +244,17 @@ pub(crate) fn received(body: &[u8]) -> Result<Received, Refusal> {
 }
 
 impl Inner {
-    /// The same, where nobody asks.
-    pub(crate) fn submit_for(
-        &self,
-        handle: &OrgHandle,
-        org: &Org,
-        agent: Arc<str>,
-        action: countersign_core::policy::Action,
-    ) -> Submit {
-        let deciding = handle.deciding(&agent, action.run.as_deref());
-        self.submit_under(deciding, handle, org, agent, action)
-    }
-
-    /// The same under a policy that is given: people are practised with under the live one.
+    /// An action as its agent would ask for it, under a policy that is given: people are practised with under the live one.
     pub(crate) fn submit_under(
         &self,
-        live: Option<Arc<Snapshot>>,
+        deciding: Option<Arc<Snapshot>>,
         handle: &OrgHandle,
         org: &Org,
         agent: Arc<str>,
         action: countersign_core::policy::Action,
     ) -> Submit {
-        let mandate = live.as_ref().and_then(|live| live.mandate(&agent));
-        let kinds = Kinds::of(live.as_deref(), &agent);
+        let mandate = deciding.as_ref().and_then(|deciding| deciding.mandate(&agent));
+        let kinds = Kinds::of(deciding.as_deref(), &agent);
         let class = mandate.and_then(|mandate| mandate.retention()).unwrap_or(DEFAULT_CLASS);
         let digest = action_digest(&handle.keys.digest, org, &agent, &action, None);
         let salt = self.salts.next();

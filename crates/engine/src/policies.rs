@@ -252,13 +252,19 @@ impl Engine {
         self.look(&caller.org, |state| state.proposal().cloned()).await
     }
 
-    /// Whether a snapshot's tests hold and its routes reach somebody; the gaps in its schedules, in words.
-    pub(crate) async fn fit_to_live(&self, org: &Org, hash: &Arc<str>) -> Result<Vec<String>, EngineError> {
+    /// A stored snapshot, compiled.
+    ///
+    /// # Errors
+    /// `not_found` if there is none.
+    pub(crate) async fn stored_snapshot(&self, org: &Org, hash: &Arc<str>) -> Result<Arc<Snapshot>, EngineError> {
         let (inner, of, wanted) = (self.inner.clone(), org.clone(), hash.clone());
         let compiled = blocking(move || Ok(inner.compiled(&of, Some(&wanted)))).await?;
-        let Some(snapshot) = compiled else {
-            return Err(Refusal::missing("snapshot", hash).into());
-        };
+        compiled.ok_or_else(|| Refusal::missing("snapshot", hash).into())
+    }
+
+    /// Whether a snapshot's tests hold and its routes reach somebody; the gaps in its schedules, in words.
+    pub(crate) async fn fit_to_live(&self, org: &Org, hash: &Arc<str>) -> Result<Vec<String>, EngineError> {
+        let snapshot = self.stored_snapshot(org, hash).await?;
         self.tests_suffice(org, hash, &snapshot).await?;
         let people = self.look(org, |state| state.people_alone()).await?;
         let now = self.inner.clock.read().now;

@@ -62,9 +62,8 @@ impl Engine {
             let cadences = organization
                 .into_iter()
                 .flat_map(|organization| organization.cadences());
-            let mut people: Vec<_> = (state.users().iter())
-                .filter(|(_, user)| user.roles.iter().any(|role| role == "reviewer" || role == "admin"))
-                .map(|(user, _)| (user, state.drilled().get(user).copied().unwrap_or_default()))
+            let mut people: Vec<_> = (state.who_may_vote())
+                .map(|user| (user, state.drilled().get(user).copied().unwrap_or_default()))
                 .collect();
             people.sort_by_key(|(user, drilled)| (drilled.answered, *user));
             PracticesAnswer {

@@ -319,7 +319,7 @@ impl Inner {
             differs: 0,
             not_derivable: 0,
             decisions: Vec::new(),
-            complete: found.left_off.steps == 0,
+            complete: found.left_off.has_all_actions(),
         };
         for record in &found.decisions {
             let Event::DecisionMade(decision) = &record.event else {

@@ -114,7 +114,7 @@ impl Engine {
     /// `simulation_running` while somebody else has it.
     pub fn turn(&self) -> Result<Turn, EngineError> {
         let held = self.inner.turns.simulating.clone().try_acquire_owned().map_err(|_| {
-            let detail = "another simulation is being carried out";
+            let detail = "a policy is being tried or compared";
             Refusal::new(Category::Throttled, "simulation_running", detail).hint("ask again in a moment")
         })?;
         Ok(Turn { _held: held })

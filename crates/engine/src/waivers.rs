@@ -34,13 +34,11 @@ impl Shortfall {
     /// `strict`: each rule has to be tried.
     fn of(snapshot: &Snapshot, strict: bool) -> Shortfall {
         let name = |rule: &Tried| format!("{}:{}: `{}#{}`", rule.file, rule.line, rule.document, rule.rule);
-        let untried = snapshot
-            .coverage()
-            .into_iter()
-            .filter(|rule| strict && !rule.is_tried());
+        let rules = if strict { snapshot.coverage() } else { Vec::new() };
+        let untried = rules.iter().filter(|rule| !rule.is_tried());
         Shortfall {
             failing: failed_tests(snapshot),
-            untried: untried.map(|rule| name(&rule)).collect(),
+            untried: untried.map(name).collect(),
         }
     }
 
@@ -96,12 +94,8 @@ impl Engine {
 
     /// Lets a stored snapshot become live though tests of it fail or rules of it have none, with the reason.
     pub async fn waive_tests(&self, request: &Request<'_>, hash: &str, reason: &str) -> Result<Waived, EngineError> {
-        let (inner, of, hash): (_, _, Arc<str>) = (self.inner.clone(), request.caller.org.clone(), hash.into());
-        let wanted = hash.clone();
-        let compiled = blocking(move || Ok(inner.compiled(&of, Some(&wanted)))).await?;
-        let Some(snapshot) = compiled else {
-            return Err(Refusal::missing("snapshot", &hash).into());
-        };
+        let hash: Arc<str> = hash.into();
+        let snapshot = self.stored_snapshot(&request.caller.org, &hash).await?;
         let strict = self.wants_tests(&request.caller.org, &snapshot).await?;
         let short = blocking(move || Ok(Shortfall::of(&snapshot, strict))).await?;
         if short.refusal(None).is_none() {

@@ -136,15 +136,15 @@ impl Governor {
     async fn named(&self, action: &ActionBody) -> ActionBody {
         ActionBody {
             agent: self.agent.clone(),
-            labels: self.near(action).await,
+            labels: self.near(action.args.as_ref()).await,
             ..action.clone()
         }
     }
 
     /// How near the arguments of an action come to what no tool is to reach, as they lead now.
-    async fn near(&self, action: &ActionBody) -> Option<Labels> {
+    async fn near(&self, arguments: Option<&Map<String, Value>>) -> Option<Labels> {
         let (guarded, stand) = (self.guarded.clone()?, self.stand.clone());
-        let arguments = action.args.clone()?;
+        let arguments = arguments?.clone();
         // A thread that may wait: a file system can be slow, and whoever set a time for the answer has to get it.
         let looking = tokio::task::spawn_blocking(move || guarded.label(&arguments, &stand));
         let label = looking.await.unwrap_or_else(|_| Some(unseen()))?;
@@ -153,18 +153,12 @@ impl Governor {
 
     /// Whether what goes on in a later round leads where it led when it was decided.
     pub(crate) async fn leads_as_before(&self, go: &Go, action: &ActionBody) -> bool {
-        let args = go.changed.as_ref().map(|(_, arguments)| arguments.clone());
-        let near = match args {
-            Some(args) => {
-                let runs = ActionBody {
-                    args: Some(args),
-                    ..ActionBody::default()
-                };
-                self.near(&runs).await
-            }
-            None => self.near(action).await,
-        };
-        near.is_none() || near == go.labels || self.observer.is_some()
+        if self.observer.is_some() {
+            return true;
+        }
+        let changed = go.changed.as_ref().map(|(_, arguments)| arguments);
+        let near = self.near(changed.or(action.args.as_ref())).await;
+        near.is_none() || near == go.labels
     }
 
     /// The same, looking on: what would be decided is noted in `folder`, everything runs, and nobody is asked.
@@ -215,8 +209,9 @@ impl Governor {
     /// `None` if nothing came of it that would last: no server, one that is busy, or a key that is not let in.
     pub(crate) async fn look(&self, id: &str, labels: Option<&Labels>, action: &ActionBody) -> Option<Ruling> {
         let action = &ActionBody {
+            agent: self.agent.clone(),
             labels: labels.cloned(),
-            ..self.named(action).await
+            ..action.clone()
         };
         if let Some(observer) = &self.observer {
             return Some(Ruling::Go(Box::new(self.look_on(observer, action).await)));
@@ -332,7 +327,7 @@ impl Governor {
             return Ok(Some(unusable(answer)));
         };
         let about_to_run = alternative.clone().unwrap_or_else(|| action.clone());
-        let near = self.near(&about_to_run).await;
+        let near = self.near(about_to_run.args.as_ref()).await;
         if near.is_some() && near != action.labels {
             return Ok(Some(leads_elsewhere(decision)));
         }

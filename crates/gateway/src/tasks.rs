@@ -9,7 +9,7 @@ mod drawer;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign_api::ActionBody;
 use countersign_core::Time;
@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use tokio::task::AbortHandle;
 
 pub(crate) use self::drawer::Drawer;
-use self::drawer::{Claim, LASTS};
+use self::drawer::{Claim, LASTS, OVER_LASTS};
 use crate::govern::{Go, Governor, Labels, Ruling, Waiting};
 use crate::stdio::lock;
 use crate::wire::{Call, Message, Seen};
@@ -73,6 +73,15 @@ fn now() -> Time {
 }
 
 impl Kept {
+    /// How long it is kept, from its beginning on.
+    fn lasts(&self) -> Duration {
+        let past = u64::try_from(self.changed.0 - self.created.0).unwrap_or_default();
+        match self.stage.is_over() {
+            true => LASTS.min(Duration::from_micros(past) + OVER_LASTS),
+            false => LASTS,
+        }
+    }
+
     fn become_(&mut self, stage: Stage) {
         (self.stage, self.changed) = (stage, now());
         if self.stage.is_over() {
@@ -92,7 +101,7 @@ impl Kept {
                 (None, error) => ("failed", None, error.map(|error| ("error", error.clone()))),
             },
         };
-        let lasts_ms = u64::try_from(LASTS.as_millis()).unwrap_or(u64::MAX);
+        let lasts_ms = u64::try_from(self.lasts().as_millis()).unwrap_or(u64::MAX);
         let mut shown = Map::from_iter([
             ("taskId".to_owned(), id.into()),
             ("status".to_owned(), status.into()),

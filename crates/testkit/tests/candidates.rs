@@ -2,14 +2,13 @@
 //! not change by itself, and what goes too far is taken back by the record that shows it.
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
-
 use countersign_core::command::TryCandidate;
 use countersign_core::event::{Canary, CandidateEnd, PracticeKind, Rate, ShareOf, Status};
 use countersign_core::policy::Decision;
 use countersign_core::state::picks;
 use countersign_core::{ActionView, Command, Event};
-use countersign_testkit::candidates::canary;
 use countersign_testkit::World;
+use countersign_testkit::candidates::canary;
 use proptest::prelude::*;
 
 const LIVE: &str = "name: gate

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use countersign_core::command::TryCandidate;
 use countersign_core::Command;
-use countersign_testkit::candidates::canary;
+use countersign_core::command::TryCandidate;
 use countersign_testkit::World;
+use countersign_testkit::candidates::canary;
 
 const LIVE: &str = "name: gate
 rules:

@@ -2,6 +2,8 @@
 
 use Method::{Delete, Get, Post, Put};
 use Permission::Those;
+
+use countersign_core::state::Register;
 use serde_json::{Value, json};
 
 use super::params::{id, path, with_slashes};
@@ -25,7 +27,7 @@ const GATEWAY: Param = with_slashes(path("gateway", "The gateway.", id));
 const REGISTER: Param = path("register", "Which register.", register);
 
 fn register() -> Value {
-    json!({ "type": "string", "enum": ["classes", "data_sources", "owners", "tools", "workflows"] })
+    json!({ "type": "string", "enum": Register::ALL.map(Register::as_str) })
 }
 
 pub(super) static CALLS: &[Call] = &[

@@ -32,7 +32,12 @@ pub(super) static CALLS: &[Call] = &[
             r#"{"snapshot": "sha256:0000000000000000000000000000000000000000000000000000000000000000", "against": "live"}"#,
         )
         .answers::<DiffAnswer>()
-        .problems(&[(404, "not_found"), (409, "no_policy"), (422, "policy_invalid")]),
+        .problems(&[
+            (404, "not_found"),
+            (409, "no_policy"),
+            (422, "policy_invalid"),
+            (429, "simulation_running"),
+        ]),
     Call::new("candidate", Get, "/v1/policies:candidate", people(READERS))
         .about("Shows the policy that is tried beside the live one, and what both say of the same actions.")
         .answers::<TryingAnswer>(),

@@ -313,6 +313,14 @@ fn is_meant(name: &str, id: &str, user: &User) -> bool {
     }
 }
 
+impl State {
+    /// Everybody who may decide.
+    pub fn who_may_vote(&self) -> impl Iterator<Item = &String> {
+        let allowed = self.users.iter().filter(|(_, user)| may_vote(user));
+        allowed.map(|(id, _)| id)
+    }
+}
+
 pub(super) fn may_vote(user: &User) -> bool {
     !user.suspended && user.roles.iter().any(|role| role == "reviewer" || role == "admin")
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use countersign_api::runs::{
-    RunAnswer, RunApproval, RunLeftOff, RunOutcome, RunStep, SAID_AT_MOST, STEPS_AT_MOST, SaidBody,
+    RECORDS_AT_MOST, RunAnswer, RunApproval, RunLeftOff, RunOutcome, RunStep, SAID_AT_MOST, STEPS_AT_MOST, SaidBody,
 };
 use countersign_core::event::{DecisionMade, Status, Verb};
 use countersign_core::money::parse_decimal;
@@ -20,8 +20,6 @@ use crate::error::EngineError;
 
 /// Records of a run that are read at once.
 const PAGE: usize = 500;
-/// Records of a run that one answer looks at.
-const RECORDS_AT_MOST: usize = 20_000;
 
 /// Actions of a run, in the order of the ledger, each with the place of the one that it comes from.
 #[derive(Default)]
@@ -200,7 +198,7 @@ impl Inner {
             steps: Vec::new(),
             inputs: Vec::new(),
             notes: Vec::new(),
-            complete: found.left_off.steps == 0,
+            complete: found.left_off.has_all_actions(),
             left_off: found.left_off,
         };
         answer.reads = open

@@ -299,6 +299,42 @@ async fn keys_that_are_others_now_are_looked_for_and_made_up_names_do_not_ask_ag
 }
 
 #[tokio::test]
+async fn an_issuer_that_hangs_is_waited_for_by_one_and_asked_once() {
+    let issuer = Issuer::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/keys", listener.local_addr().unwrap());
+    let body = issuer.keys().to_string();
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let seen = asked.clone();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            if seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+                let _ = stream.read(&mut [0; 1024]).unwrap();
+                let length = body.len();
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+                stream.write_all((head + &body).as_bytes()).unwrap();
+            } else {
+                kept.push(stream);
+            }
+        }
+    });
+    let (mut tokens, path) = tokens("hangs", &json!({ "keys": [] }), |trust| trust.keys = address);
+    tokens.keys.impatient();
+    let token = issuer.token(&good());
+    let agent = async || tokens.agent(&token, RESOURCE).await;
+    assert_eq!(agent().await.as_deref(), Ok("assistant"));
+    tokens.keys.paused().await;
+    let (one, two, three, four) = tokio::join!(agent(), agent(), agent(), agent());
+    for told in [one, two, three, four, agent().await] {
+        assert_eq!(told.as_deref(), Ok("assistant"));
+    }
+    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 2);
+    std::fs::remove_file(path).unwrap();
+}
+
+#[tokio::test]
 async fn without_an_issuer_that_answers_it_cannot_be_told() {
     let issuer = Issuer::new();
     let closed = std::net::TcpListener::bind("127.0.0.1:0")

@@ -20,7 +20,7 @@ use super::Kept;
 /// How long a task is kept that nothing has come of.
 pub(super) const LASTS: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long it is kept what came of a task.
-const OVER_LASTS: Duration = Duration::from_secs(24 * 3600);
+pub(super) const OVER_LASTS: Duration = Duration::from_secs(24 * 3600);
 /// How many tasks an agent has.
 const AT_MOST: usize = 1000;
 /// How the name of a task ends that is over.

@@ -275,6 +275,19 @@ async fn bad_bodies_of_other_calls_get_a_clear_problem() {
             json!({ "id": "b", "owner": "x", "team": null }),
             "wrong_type",
         ),
+        // Nor within a member.
+        (
+            "/v1/channels".into(),
+            json!({ "name": "room", "slack": { "token": "xoxb-1", "channel": null } }),
+            "wrong_type",
+        ),
+        (
+            "/v1/approvals/votes".into(),
+            json!({ "verb": "approve", "items": [{
+                "approval": apr, "action_digest": digest, "snapshot": format!("sha256:{digest}"), "presentation_digest": null,
+            }] }),
+            "wrong_type",
+        ),
         (
             "/v1/agents".into(),
             json!({ "id": "b", "owner": "x", "labels": { "A b": "x" } }),
@@ -347,6 +360,9 @@ async fn bad_bodies_of_other_calls_get_a_clear_problem() {
         let answer = acme.server.post(&acme.admin, &path, &body).await;
         assert_eq!(answer.problem(422), code, "{path} {body}: {}", answer.json());
     }
+    let unnamed = json!({ "operations": [{ "action": "pay", "tool": null }] });
+    let answer = acme.server.post(&acme.agent, "/v1/tools:always_denied", &unnamed).await;
+    assert_eq!(answer.problem(422), "wrong_type", "{}", answer.json());
     for (body, code) in [
         (json!({ "status": "unknown" }), "invalid_value"),
         (json!({ "status": "failed", "duration_ms": -1 }), "invalid_value"),

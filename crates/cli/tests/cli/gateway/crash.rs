@@ -26,11 +26,9 @@ fn outcomes(shop: &Shop) -> Vec<Value> {
     let records = records
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-    let mut outcomes: Vec<Value> = records
+    records
         .filter(|record| record.to_string().contains("outcome.reported"))
-        .collect();
-    outcomes.dedup();
-    outcomes
+        .collect()
 }
 
 #[test]

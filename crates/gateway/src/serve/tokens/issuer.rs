@@ -12,14 +12,25 @@ use serde_json::Value;
 
 use crate::stdio::lock;
 
-/// How long keys are used without a look whether they are others now.
-const FRESH: Duration = Duration::from_secs(10 * 60);
-/// How long they are used at most while nobody can look.
-const STALE: Duration = Duration::from_secs(60 * 60);
-/// How often it is looked at most: whoever makes names of keys up has nobody asked.
-const PAUSE: Duration = Duration::from_secs(10);
-/// How long the issuer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long what is used, and waited for.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// How long keys are used without a look whether they are others now.
+    fresh: Duration,
+    /// How long they are used at most while nobody can look.
+    stale: Duration,
+    /// How long after one look the next one is: whoever makes names of keys up has nobody asked.
+    pause: Duration,
+    /// How long the issuer may take.
+    patience: Duration,
+}
+
+const USUAL: Pace = Pace {
+    fresh: Duration::from_secs(10 * 60),
+    stale: Duration::from_secs(60 * 60),
+    pause: Duration::from_secs(10),
+    patience: Duration::from_secs(10),
+};
 /// The longest set of keys.
 const LONGEST: usize = 256 * 1024;
 
@@ -49,8 +60,9 @@ struct Known {
 /// The keys of one issuer.
 pub(super) struct Keys {
     source: Source,
+    pace: Pace,
     known: Mutex<Known>,
-    /// When it was last tried to get them. Who holds it gets them; whoever has a key that is fresh does not wait for that.
+    /// When it was last tried to get them. Who holds it gets them; whoever has a key that is good does not wait for that.
     tried: tokio::sync::Mutex<Option<Instant>>,
 }
 
@@ -72,6 +84,7 @@ impl Keys {
         };
         Ok(Keys {
             source,
+            pace: USUAL,
             known: Mutex::new(known),
             tried: tokio::sync::Mutex::default(),
         })
@@ -82,29 +95,43 @@ impl Keys {
     /// # Errors
     /// If it cannot be looked for.
     pub(super) async fn find(&self, sought: &Sought<'_>) -> Result<Option<DecodingKey>, String> {
-        if let Some(key) = self.within(FRESH, sought) {
+        if let Some(key) = self.within(self.pace.fresh, sought) {
             return Ok(Some(key));
         }
-        let mut tried = self.tried.lock().await;
-        if let Some(key) = self.within(FRESH, sought) {
+        let mut tried = match (self.tried.try_lock(), self.within(self.pace.stale, sought)) {
+            (Ok(tried), _) => tried,
+            // Somebody else is looking, and this one is still good.
+            (Err(_), Some(key)) => return Ok(Some(key)),
+            (Err(_), None) => self.tried.lock().await,
+        };
+        if let Some(key) = self.within(self.pace.fresh, sought) {
             return Ok(Some(key));
         }
-        if age(*tried) >= PAUSE {
+        if age(*tried) >= self.pace.pause {
+            let got = self.get().await;
+            // The pause is from the end on: an issuer that hangs is not asked by one waiter after the other.
             *tried = Some(Instant::now());
-            match self.get().await {
+            match got {
                 Ok(keys) => {
                     let since = Some(Instant::now());
                     *lock(&self.known) = Known { keys, since };
                 }
-                Err(why) if age(lock(&self.known).since) >= STALE => return Err(why),
+                Err(why) if age(lock(&self.known).since) >= self.pace.stale => return Err(why),
                 // They were good a while ago.
                 Err(_) => {}
             }
         }
-        if age(lock(&self.known).since) >= STALE {
+        if age(lock(&self.known).since) >= self.pace.stale {
             return Err("the keys of the authorization server are not known".to_owned());
         }
-        Ok(self.within(STALE, sought))
+        Ok(self.within(self.pace.stale, sought))
+    }
+
+    /// No key is fresh, and the issuer may take no more than an instant.
+    #[cfg(test)]
+    pub(super) fn impatient(&mut self) {
+        self.pace.fresh = Duration::ZERO;
+        self.pace.patience = Duration::from_millis(200);
     }
 
     /// As if it had not been looked for a while.
@@ -126,7 +153,7 @@ impl Keys {
                 read(&text?)
             }
             Source::Address(http) => {
-                let fetched = tokio::time::timeout(PATIENCE, fetch(http)).await;
+                let fetched = tokio::time::timeout(self.pace.patience, fetch(http)).await;
                 read(&fetched.map_err(|_| "the authorization server takes too long to give its keys".to_owned())??)
             }
         }
