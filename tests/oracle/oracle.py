@@ -58,7 +58,7 @@ class Model:
         self.redeemed, self.outcomes, self.idem = {}, {}, {}
         self.owed, self.samples, self.practices = None, {}, set()
         self.broken, self.suspended, self.barred = {}, set(), set()
-        self.keys, self.due = {}, {}
+        self.keys, self.due, self.authenticators = {}, {}, {}
         self.credentials, self.released = {}, set()
         self.windows, self.counting, self.limits = {}, {}, {}
         self.circuits = {}
@@ -104,7 +104,17 @@ class Model:
 
     def on_user_removed(self, record, data):
         self.users.pop(data["user"], None)
+        self.authenticators.pop(data["user"], None)
         self.end_links(data["user"])
+
+    def on_authenticator_added(self, record, data):
+        self.need(data["user"] in self.users, "somebody who is nobody has something to sign in with")
+        self.authenticators.setdefault(data["user"], set()).add(data["authenticator"])
+
+    def on_authenticator_removed(self, record, data):
+        theirs = self.authenticators.get(data["user"], set())
+        self.need(data["authenticator"] in theirs, "an authenticator is removed that nobody had")
+        theirs.discard(data["authenticator"])
 
     def on_key_issued(self, record, data):
         self.keys[data["kid"]] = data
@@ -114,8 +124,11 @@ class Model:
         self.need(key is not None, "a key is revoked that was never issued, or twice")
         if key and data.get("ends_links"):
             works = lambda other: not other.get("expires") or self.now < instant(other["expires"])
+            passing = lambda other: any(scope == "sign_in" or scope.startswith("session:") for scope in other["scopes"])
             same = [other for other in self.keys.values() if (other["kind"], other["subject"]) == (key["kind"], key["subject"])]
-            self.need(key["kind"] == "user" and not any(map(works, same)), "links end though a key still works")
+            held = [other for other in same if not passing(other)]
+            self.need(key["kind"] == "user" and not passing(key), "links end with what is no key that somebody was given")
+            self.need(not any(map(works, held)), "links end though a key still works")
             self.end_links(key["subject"])
 
     def end_links(self, user):

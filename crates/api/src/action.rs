@@ -471,3 +471,19 @@ pub struct ApprovalAnswer {
     /// A safer operation that the route offers in its place.
     pub fallback: Option<String>,
 }
+
+impl ApprovalAnswer {
+    /// What the agent wants to do, in our words.
+    pub fn sentence(&self) -> String {
+        let action = &self.action;
+        let text = |name: &str| self.stored.get(name).and_then(|value| value.as_str());
+        let mut sentence = format!("agent `{}` asks to run `{}`", action.agent, action.action);
+        if let Some(tool) = action.tool.as_ref().filter(|tool| **tool != action.action) {
+            sentence += &format!(" with `{tool}`");
+        }
+        if let Some(amount) = text("amount") {
+            sentence += &format!(" for {amount} {}", text("currency").unwrap_or_default());
+        }
+        sentence.trim_end().to_owned()
+    }
+}

@@ -10,6 +10,7 @@ mod params;
 mod reader;
 mod review;
 mod runs;
+mod sessions;
 mod table;
 mod tried;
 
@@ -35,6 +36,7 @@ pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| {
         reader::CALLS,
         credentials::CALLS,
         runs::CALLS,
+        sessions::CALLS,
         access::CALLS,
         tried::CALLS,
     ]

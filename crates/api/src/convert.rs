@@ -178,7 +178,19 @@ pub fn limits(read: &[WindowRead]) -> Vec<LimitRead> {
 
 /// Where a person reads a request and decides.
 pub fn approval_url(base_url: &str, approval: &str) -> String {
-    format!("{base_url}/v1/approvals/{approval}")
+    page_url(base_url, &format!("/approvals/{approval}"))
+}
+
+/// A page of the console. On this machine it has a name: browsers keep sessions and passkeys for names alone.
+pub fn page_url(base_url: &str, path: &str) -> String {
+    let base = base_url.trim_end_matches('/');
+    let named = base
+        .strip_prefix("http://127.0.0.1")
+        .or_else(|| base.strip_prefix("http://[::1]"));
+    match named {
+        Some(port) if port.is_empty() || port.starts_with(':') => format!("http://localhost{port}{path}"),
+        _ => format!("{base}{path}"),
+    }
 }
 
 /// Where a person decides by a link of one use.

@@ -35,6 +35,7 @@ pub mod reviewers;
 pub mod revisions;
 pub mod runs;
 pub mod samples;
+pub mod sessions;
 pub mod simulate;
 pub mod timeline;
 mod unanswered;

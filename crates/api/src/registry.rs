@@ -309,6 +309,9 @@ pub struct WhoamiAnswer {
     pub roles: Vec<String>,
     /// What the key may do for others.
     pub scopes: Vec<String>,
+    /// A person's time zone, IANA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
 }
 
 /// An organization to create.

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use countersign_policy::Decimal;
 
 use crate::event::{
-    AgentDescribed, AgentRegistered, ApprovalLinked, Cause, ChannelRegistered, CredentialStored, Delivery, EpochOpened,
-    HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded,
-    ToolApproved, ToolRegistered, UserAdded,
+    AgentDescribed, AgentRegistered, ApprovalLinked, AuthenticatorAdded, AuthenticatorRemoved, Cause,
+    ChannelRegistered, CredentialStored, Delivery, EpochOpened, HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode,
+    NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded, ToolApproved, ToolRegistered, UserAdded,
 };
 use crate::ids::{
     AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, OverrideId, ProposalId, ReceiverId,
@@ -209,6 +209,10 @@ pub enum Command {
     IssueKey(Box<KeyIssued>),
     /// Revoke a credential.
     RevokeKey(String),
+    /// Give a person something to sign in with.
+    AddAuthenticator(Box<AuthenticatorAdded>),
+    /// Take something away that a person signs in with.
+    RemoveAuthenticator(AuthenticatorRemoved),
     /// Store a snapshot.
     UploadSnapshot(Box<SnapshotUploaded>),
     /// Make a stored snapshot live.
@@ -408,6 +412,8 @@ impl Command {
             Command::PutUser(..) => "put_user",
             Command::RemoveUser(..) => "remove_user",
             Command::IssueKey(..) => "issue_key",
+            Command::AddAuthenticator(..) => "add_authenticator",
+            Command::RemoveAuthenticator(..) => "remove_authenticator",
             Command::RevokeKey(..) => "revoke_key",
             Command::UploadSnapshot(..) => "upload_snapshot",
             Command::ActivateSnapshot { .. } => "activate_snapshot",

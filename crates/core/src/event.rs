@@ -28,6 +28,7 @@ mod revision;
 mod route;
 mod run;
 mod sample;
+mod sign_in;
 mod stop;
 mod theatre;
 
@@ -83,6 +84,7 @@ pub use self::route::{
 };
 pub use self::run::{RunEnded, RunInput, RunNoted, RunStarted, RunStatus, Trigger};
 pub use self::sample::{SampleDrawn, SampleRevealed};
+pub use self::sign_in::{AuthenticatorAdded, AuthenticatorRemoved, Passkey};
 pub use self::stop::{AlertAcknowledged, AlertRaised, KillEngaged, KillReleaseRequested, KillReleased, Scope};
 pub use self::theatre::{Flag, ReviewerRestored, ReviewerSuspended};
 
@@ -179,6 +181,10 @@ events! {
     ApprovalViewed = "approval.viewed";
     /// A person said something about a request.
     ApprovalVoted = "approval.voted";
+    /// A person has something to sign in with.
+    AuthenticatorAdded = "authenticator.added";
+    /// Something that a person signed in with is good no more.
+    AuthenticatorRemoved = "authenticator.removed";
     /// What an agent has shown with an operation changed.
     AutonomyChanged = "autonomy.changed";
     /// A share of a budget is used, or will not do.

@@ -54,6 +54,7 @@ mod route;
 mod ruling;
 mod runs;
 mod sample;
+mod sign_in;
 mod stop;
 mod taint;
 mod theatre;
@@ -104,14 +105,15 @@ pub use self::retention::{HOLD_RELEASE_SPAN, Hold, Restriction};
 pub use self::ruling::Ruling;
 pub use self::runs::{OpenRun, RUN_IDLE_S, Runs};
 pub use self::sample::OpenSample;
+pub use self::sign_in::{PASSWORD, SIGN_IN};
 pub use self::theatre::{Barred, Conduct, LONGEST_READING, Reviewers, THEATRE_SPAN, response};
 pub use self::tools::{KnownTool, Tools};
 pub use self::track::{AskedStep, OpenTrack};
 pub use self::transient::Transient;
 use crate::digest::Digest;
 use crate::event::{
-    ActsIn, CallbackTo, Counted, Description, EpochOpened, KeyRotated, Position, Reservation, Slot, Spends, Standing,
-    Track,
+    ActsIn, CallbackTo, Counted, Description, EpochOpened, KeyRotated, Passkey, Position, Reservation, Slot, Spends,
+    Standing, Track,
 };
 use crate::ids::{ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, ReceiverId, ReviewId};
 use crate::record::Half;
@@ -328,6 +330,9 @@ pub struct State {
     agents: BTreeMap<Arc<str>, Agent>,
     alerts: BTreeMap<AlertId, OpenAlert>,
     approvals: BTreeMap<ApprovalId, OpenApproval>,
+    /// What people sign in with, by person; `None` is a password.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    authenticators: BTreeMap<String, BTreeMap<String, Option<Passkey>>>,
     /// What agents have shown, by agent and operation.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     autonomy: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Standing>>,

@@ -466,6 +466,8 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         | Event::EpochOpened(_)
         | Event::GlassRestored(_)
         | Event::GlassSuspended(_)
+        | Event::AuthenticatorAdded(_)
+        | Event::AuthenticatorRemoved(_)
         | Event::KeyIssued(_)
         | Event::KeyRevoked(_)
         | Event::KeyRotated(_)

@@ -8,11 +8,12 @@ use countersign_core::Time;
 use countersign_core::digest::Digest;
 use countersign_core::key::ApiKey;
 use countersign_core::record::{Actor, ActorKind};
+use countersign_core::state::SIGN_IN;
 use countersign_store::Org;
 use serde::{Deserialize, Serialize};
 
+use crate::Engine;
 use crate::error::EngineError;
-use crate::{Engine, blocking};
 
 /// What is stored of a key, sealed.
 #[derive(Serialize, Deserialize)]
@@ -165,24 +166,13 @@ impl Engine {
 
     async fn look_up(&self, kid: &str) -> Result<Option<Arc<Known>>, EngineError> {
         let as_of = self.inner.auth.forgotten.load(Ordering::SeqCst);
-        let (inner, id) = (self.inner.clone(), kid.to_owned());
-        let found = blocking(move || {
-            let Some(org) = inner.store.organization_of_secret("api_key", &id)? else {
-                return Ok(None);
-            };
-            let Some(sealed) = inner.store.secret(&org, "api_key", &id)? else {
-                return Ok(None);
-            };
-            let opened = inner
-                .vault
-                .open(&org, "api_key", &id, &sealed)
-                .map_err(EngineError::internal)?;
-            let stored: StoredKey = serde_json::from_slice(&opened).map_err(EngineError::internal)?;
-            Ok(Some((org, stored)))
-        });
-        let Some((org, stored)) = found.await? else {
+        let Some((org, stored)) = self.stored_key(kid).await? else {
             return Ok(None);
         };
+        // An invitation is good for a session and for nothing else.
+        if stored.scopes.iter().any(|scope| scope == SIGN_IN) {
+            return Ok(None);
+        }
         let (id, subject, kind) = (kid.to_owned(), stored.subject.clone(), stored.kind);
         // An admin who wants to pull a switch must not wait behind what the switch is to stop.
         let roles = self.look_in(crate::Lane::Urgent, &org, move |state| {

@@ -50,6 +50,7 @@ mod runs;
 pub mod samples;
 mod schedules;
 mod sequencer;
+mod sessions;
 mod settings;
 mod signer;
 mod simulate;
@@ -57,6 +58,7 @@ mod slack;
 mod stepper;
 mod tiles;
 mod timeline;
+mod tries;
 mod vault;
 mod viewings;
 mod votes;
@@ -93,7 +95,7 @@ pub use ledger::{Entry, Keys};
 pub use links::{Followed, LinkVote};
 pub use mark::{Mark, MarkError, Marks, split_origin};
 pub use metrics::{BUCKETS, DECISIONS, Histogram, Metrics};
-pub use notices::sentence;
+pub use news::{NEWS_KEPT, News};
 pub use organizations::{NewOrganization, Opened};
 pub use payload::Purpose;
 pub use policies::{Activation, PolicyCheck, SnapshotRow, check as check_policies};
@@ -107,6 +109,7 @@ pub use retention::{Erasure, HoldWanted};
 pub use runs::{RunWanted, RunsPage, RunsWanted};
 pub use schedules::{FORECAST_DAYS_AT_MOST, Forecast};
 pub use sequencer::Committed;
+pub use sessions::{Invitation, SessionOpened};
 pub use settings::Settings;
 pub use signer::{Restored, Standing, log_vkey, standing, state_of};
 pub use simulate::{HeldAgainst, Range, SimulatedPart, Turn, outside};
@@ -164,6 +167,8 @@ pub(crate) struct Inner {
     pub witnessed: witnessed::Witnessed,
     /// Held by whoever tries a policy on recorded actions, or searches for other answers.
     pub turns: simulate::Turns,
+    pub tries: tries::Tries,
+    pub news_heard: news::Heard,
     clock_confirmed: AtomicBool,
     /// Organizations whose timers have to be looked at, because nobody knows what is due in them.
     pub wake: Mutex<BTreeSet<Org>>,
@@ -244,6 +249,8 @@ impl Engine {
             signer: signer::Signer::new(marks),
             witnessed: witnessed::Witnessed::default(),
             turns: simulate::Turns::default(),
+            tries: tries::Tries::default(),
+            news_heard: news::Heard::default(),
             clock_confirmed: AtomicBool::new(false),
             wake: Mutex::new(BTreeSet::new()),
             news: Mutex::new(BTreeSet::new()),

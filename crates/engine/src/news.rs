@@ -1,14 +1,63 @@
 //! News of a ledger: whoever waits for it is woken, and what was remembered of it and is old is forgotten.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_core::Event;
 use countersign_store::Org;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 
 use crate::ledger::Entry;
-use crate::{Inner, OrgHandle, lock};
+use crate::{Engine, Inner, OrgHandle, lock};
+
+/// How much news is kept for whoever listens and is slow; who is slower is told to read the state again.
+pub const NEWS_KEPT: usize = 1024;
+
+/// That something is new in a ledger.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// The organization.
+    pub org: Org,
+    /// The record's type; empty where the ledger was read as a whole, and everything may be new.
+    pub kind: &'static str,
+    /// The record's index.
+    pub seq: u64,
+}
+
+/// Where news is told, until the server stops.
+pub(crate) struct Heard(Mutex<Option<broadcast::Sender<News>>>);
+
+impl Default for Heard {
+    fn default() -> Heard {
+        Heard(Mutex::new(Some(broadcast::Sender::new(NEWS_KEPT))))
+    }
+}
+
+impl Heard {
+    fn tell(&self, news: impl IntoIterator<Item = News>) {
+        let sender = lock(&self.0);
+        // Where nobody listens, nothing is kept.
+        if let Some(sender) = sender.as_ref().filter(|sender| sender.receiver_count() > 0) {
+            for one in news {
+                let _ = sender.send(one);
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Listens to what is new, from now on. `None` once the server stops.
+    pub fn listen(&self) -> Option<broadcast::Receiver<News>> {
+        lock(&self.inner.news_heard.0)
+            .as_ref()
+            .map(broadcast::Sender::subscribe)
+    }
+
+    /// Ends whatever listens, so that its connections can be closed.
+    pub fn end_listening(&self) {
+        *lock(&self.inner.news_heard.0) = None;
+    }
+}
 
 impl Inner {
     /// Tells everybody who waits that records of this node are durable.
@@ -25,6 +74,11 @@ impl Inner {
             return;
         }
         self.index_wanted.raise(org, entries);
+        self.news_heard.tell(entries.iter().map(|entry| News {
+            org: org.clone(),
+            kind: entry.record.event.kind(),
+            seq: entry.record.seq,
+        }));
         let Ok(handle) = self.org(org) else { return };
         let mut callbacks = false;
         for entry in entries {
@@ -70,6 +124,11 @@ impl Inner {
     /// A ledger of other nodes was folded as a whole: whatever was known of it may be old.
     pub fn heard_of(&self, org: &Org) {
         self.index_wanted.raise(org, &[]);
+        self.news_heard.tell([News {
+            org: org.clone(),
+            kind: "",
+            seq: 0,
+        }]);
         self.auth.forget_org(org);
         let Ok(handle) = self.org(org) else { return };
         self.deliveries_may_wait(&handle);

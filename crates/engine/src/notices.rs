@@ -242,7 +242,7 @@ impl Engine {
             id: id.to_owned(),
             what,
             approval: answer.id.clone(),
-            sentence: sentence(answer),
+            sentence: answer.sentence(),
             agent_says: said(answer),
             asked: distinct(names.collect()),
             rules: distinct(rules.collect()),
@@ -439,20 +439,6 @@ fn what(kind: NoticeKind) -> What {
 pub(crate) fn approve_value(answer: &ApprovalAnswer) -> Option<String> {
     let snapshot = answer.snapshot.as_ref()?;
     Some(format!("{} {} {snapshot}", answer.id, answer.action_digest))
-}
-
-/// What the agent wants to do, in our words.
-pub fn sentence(answer: &ApprovalAnswer) -> String {
-    let action = &answer.action;
-    let text = |name: &str| answer.stored.get(name).and_then(|value| value.as_str());
-    let mut sentence = format!("agent `{}` asks to run `{}`", action.agent, action.action);
-    if let Some(tool) = action.tool.as_ref().filter(|tool| **tool != action.action) {
-        sentence += &format!(" with `{tool}`");
-    }
-    if let Some(amount) = text("amount") {
-        sentence += &format!(" for {amount} {}", text("currency").unwrap_or_default());
-    }
-    sentence.trim_end().to_owned()
 }
 
 /// What the agent says for itself: the reason in its evidence, the latest first.

@@ -252,13 +252,25 @@ impl Engine {
         scopes: &[String],
         days: Option<u32>,
     ) -> Result<(NewKey, KeyIssued, SealedSecret), EngineError> {
+        let days = days.or(self.inner.settings.key_days);
+        let expires = days.map(|days| self.inner.clock.read().now + Span::hours(24 * i64::from(days)));
+        self.key_until(&caller.org, kind, subject, scopes, expires)
+    }
+
+    /// A fresh key that ends at a stated time.
+    pub(crate) fn key_until(
+        &self,
+        org: &Arc<str>,
+        kind: ActorKind,
+        subject: &str,
+        scopes: &[String],
+        expires: Option<Time>,
+    ) -> Result<(NewKey, KeyIssued, SealedSecret), EngineError> {
         let word = match kind {
             ActorKind::Agent => "agent",
             ActorKind::User | ActorKind::Operator | ActorKind::System => "user",
         };
         let key = ApiKey::from_random(word, &crate::random::bytes::<40>());
-        let days = days.or(self.inner.settings.key_days);
-        let expires: Option<Time> = days.map(|days| self.inner.clock.read().now + Span::hours(24 * i64::from(days)));
         let hash = key.hash();
         let stored = StoredKey {
             hash,
@@ -268,7 +280,7 @@ impl Engine {
             expires,
         };
         let stored = serde_json::to_vec(&stored).map_err(EngineError::internal)?;
-        let secret = self.inner.vault.seal(&caller.org, "api_key", &key.kid, &stored);
+        let secret = self.inner.vault.seal(org, "api_key", &key.kid, &stored);
         let issued = KeyIssued {
             expires,
             fingerprint: hash.to_string().chars().take(16).collect(),

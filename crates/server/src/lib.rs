@@ -27,6 +27,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use countersign_api::CALLS;
 use countersign_api::calls::{Call, Method};
 use countersign_engine::Engine;
+use tokio::sync::Semaphore;
 
 pub use address::{Network, NetworkError, Peer};
 pub use serve::{TlsError, TlsFiles, serve};
@@ -74,6 +75,8 @@ pub(crate) struct App {
     pub ids: reply::RequestIds,
     pub document: Vec<u8>,
     pub docs: docs::Page,
+    /// Places of those who listen to what is new.
+    pub listeners: Arc<Semaphore>,
 }
 
 /// The router of all calls.
@@ -86,6 +89,7 @@ pub fn router(engine: Engine, settings: ServerSettings) -> Router {
         metrics: metrics::RequestMetrics::default(),
         ids: reply::RequestIds::default(),
         docs: docs::Page::new(&document),
+        listeners: Arc::new(Semaphore::new(routes::events::LISTENERS_AT_MOST)),
         document: serde_json::to_vec(&document).unwrap_or_default(),
     });
     let mut router = Router::new();

@@ -26,6 +26,8 @@ pub(crate) struct Reply {
     pub status: u16,
     pub content: &'static str,
     pub body: Vec<u8>,
+    /// What comes in place of `body`, as it comes about.
+    pub stream: Option<Body>,
     pub replayed: bool,
     pub policy: Option<HeaderValue>,
     /// It never changes: whoever got it may keep it.
@@ -38,6 +40,7 @@ impl Reply {
             status: 200,
             content,
             body,
+            stream: None,
             replayed: false,
             policy: None,
             lasts: false,
@@ -117,7 +120,7 @@ pub(crate) fn response(answer: Answer, request_id: &str, https: bool) -> Respons
 }
 
 fn of_reply(reply: Reply) -> Response<Body> {
-    let mut response = Response::new(Body::from(reply.body));
+    let mut response = Response::new(reply.stream.unwrap_or_else(|| Body::from(reply.body)));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or_default();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.content));

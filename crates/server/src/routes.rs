@@ -12,6 +12,7 @@ mod callbacks;
 mod channels;
 mod credentials;
 mod economics;
+pub(crate) mod events;
 mod glass;
 mod inventory;
 mod keys;
@@ -30,6 +31,7 @@ mod reviewers;
 mod runs;
 mod samples;
 mod schedules;
+mod sessions;
 mod tried;
 mod users;
 
@@ -68,6 +70,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     channels::HANDLERS,
     credentials::HANDLERS,
     economics::HANDLERS,
+    events::HANDLERS,
     glass::HANDLERS,
     inventory::HANDLERS,
     keys::HANDLERS,
@@ -86,6 +89,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     runs::HANDLERS,
     samples::HANDLERS,
     schedules::HANDLERS,
+    sessions::HANDLERS,
     tried::HANDLERS,
     users::HANDLERS,
 ];

@@ -66,6 +66,11 @@ impl<C> Asked<C> {
         &self.route
     }
 
+    /// Where the request comes from.
+    pub(crate) fn from(&self) -> IpAddr {
+        self.from
+    }
+
     /// The problem of a request that is not what it says.
     pub(crate) fn stranger(&self, detail: &str) -> Problem {
         stranger(&self.app, self.from, detail)

@@ -10,9 +10,9 @@ use countersign_core::command::{
 };
 use countersign_core::digest::Digest;
 use countersign_core::event::{
-    AgentDescribed, Boundary, Cause, ChannelKind, ChannelRegistered, Delivery, Description, EpochEnd, EpochOpened,
-    Finding, HoldScope, KeyIssued, KeyRotated, Mode, NoticeAttempted, NoticeResult, OutcomeStatus, PracticeKind,
-    RunStatus, Scope, ToolApproved, ToolRegistered, Trigger, Verb,
+    AgentDescribed, AuthenticatorAdded, AuthenticatorRemoved, Boundary, Cause, ChannelKind, ChannelRegistered,
+    Delivery, Description, EpochEnd, EpochOpened, Finding, HoldScope, KeyIssued, KeyRotated, Mode, NoticeAttempted,
+    NoticeResult, OutcomeStatus, PracticeKind, RunStatus, Scope, ToolApproved, ToolRegistered, Trigger, Verb,
 };
 use countersign_core::ids::{ActionId, DeliveryId};
 use countersign_core::policy::Value;
@@ -360,6 +360,16 @@ fn everything() -> World {
     };
     world.done(Command::OpenEpoch(Box::new(epoch), None));
     world.done(Command::RaiseMinReader(2));
+    let password = AuthenticatorAdded {
+        authenticator: "password".into(),
+        passkey: None,
+        user: "erin".into(),
+    };
+    world.done(Command::AddAuthenticator(Box::new(password)));
+    world.done(Command::RemoveAuthenticator(AuthenticatorRemoved {
+        authenticator: "password".into(),
+        user: "erin".into(),
+    }));
     world.done(Command::RevokeKey("k1".into()));
     world.done(Command::RemoveUser("erin".into()));
     world.done(Command::RemoveReceiver(receiver, "requested"));

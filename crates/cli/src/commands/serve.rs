@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use countersign_engine::{Engine, Settings};
+use countersign_api::convert::page_url;
+use countersign_engine::{Caller, Engine, Request, Settings};
 use countersign_notify::{Allowlist, Sender};
 use countersign_server::{ServerSettings, TlsFiles};
 use tokio::net::TcpListener;
@@ -235,7 +236,8 @@ impl Server {
             behind_proxy,
             ..ServerSettings::default()
         };
-        let router = countersign_server::router(instance.engine.clone(), server);
+        let api = countersign_server::router(instance.engine.clone(), server);
+        let router = countersign_console::router(api);
         let (stop, stopped) = watch::channel(false);
         let mut tasks = vec![(listener, tls)];
         tasks.extend(inner.map(|listener| (listener, None)));
@@ -260,7 +262,14 @@ impl Server {
             (Some(folder), Some(local)) => Some(local.write(&folder.root)?),
             (Some(_) | None, Some(_) | None) => None,
         };
-        announce(&format!("{scheme}://{main}"), &public, &lifted, console);
+        let invitation = first_invitation(&instance.engine).await?;
+        announce(
+            &format!("{scheme}://{main}"),
+            &public,
+            &lifted,
+            invitation.as_deref(),
+            console,
+        );
         Ok(Server {
             instance,
             signals,
@@ -290,6 +299,8 @@ impl Server {
         tracing::info!("stopping: what is under way is finished first");
         // Receivers live as long as the tasks; without one there is nobody to tell.
         let _ = self.stop.send(true);
+        // Who listens to news would keep its connection open for ever.
+        self.instance.engine.end_listening();
         for task in self.tasks {
             // The first failure is the one that is told.
             let _ = task.await;
@@ -423,15 +434,41 @@ async fn listen_inside() -> Result<TcpListener> {
 }
 
 /// One clear line with the address, and what is lifted.
-fn announce(address: &str, public: &str, lifted: &[String], console: &Console) {
+fn announce(address: &str, public: &str, lifted: &[String], invitation: Option<&str>, console: &Console) {
+    let page = page_url(public, "/");
     if console.json {
-        say(serde_json::json!({ "address": address, "base_url": public, "allow_callbacks_to": lifted }));
+        say(serde_json::json!({
+            "address": address, "base_url": public, "allow_callbacks_to": lifted, "console": page, "invitation": invitation,
+        }));
         return;
     }
     say(format_args!("countersign serves at {address}"));
+    match invitation {
+        Some(url) => say(format_args!(
+            "the console is at {page}; sign in for the first time (once, within a day):\n  {url}"
+        )),
+        None => say(format_args!("the console is at {page}")),
+    }
     for target in lifted {
         note(format_args!(
             "callbacks may go to {target}, which is not public: --allow-callbacks-to"
         ));
     }
+}
+
+/// An invitation for the first admin, where there is one organization and nobody of it has anything to sign in with.
+async fn first_invitation(engine: &Engine) -> Result<Option<String>> {
+    let rows = engine.organizations().await?;
+    let [row] = rows.as_slice() else { return Ok(None) };
+    let Some(user) = engine.first_to_invite(&row.name).await? else {
+        return Ok(None);
+    };
+    let caller = Caller::operator(row.name.clone());
+    let request = Request {
+        caller: &caller,
+        route: "serve",
+        idempotency_key: None,
+        body: b"",
+    };
+    Ok(Some(engine.invite(&request, &user).await?.url))
 }

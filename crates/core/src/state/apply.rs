@@ -163,16 +163,9 @@ impl State {
             Event::HoldReleased(e) => {
                 self.holds.remove(&e.hold);
             }
-            Event::KeyIssued(e) => {
-                let key = super::Key {
-                    expires: e.expires,
-                    kind: e.kind,
-                    revoked: false,
-                    scopes: e.scopes.clone(),
-                    subject: e.subject.clone(),
-                };
-                self.keys.insert(e.kid.as_str().into(), key);
-            }
+            Event::AuthenticatorAdded(e) => self.authenticator_added(e),
+            Event::AuthenticatorRemoved(e) => self.authenticator_removed(e),
+            Event::KeyIssued(e) => self.key_issued(e, record.ts),
             Event::KeyRevoked(e) => {
                 if let Some(key) = self.keys.get_mut(e.kid.as_str()) {
                     key.revoked = true;
@@ -283,6 +276,7 @@ impl State {
             }
             Event::UserRemoved(e) => {
                 self.users.remove(&e.user);
+                self.authenticators.remove(&e.user);
                 self.drilled.remove(&e.user);
                 self.end_links_of(&e.user);
                 for key in self.keys.values_mut() {

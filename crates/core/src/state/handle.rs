@@ -70,7 +70,8 @@ impl State {
                 };
             }
         }
-        let (actor, keyed, name) = (envelope.actor, envelope.idem.is_some(), envelope.command.name());
+        let (actor, kid) = (envelope.actor, envelope.kid);
+        let (keyed, name) = (envelope.idem.is_some(), envelope.command.name());
         let handled = match envelope.command {
             Command::Open(opened) => self.open(*opened),
             Command::Submit(submit) => self.decide(*submit, ctx),
@@ -102,6 +103,8 @@ impl State {
             Command::PutUser(user, profile, key) => self.put_user(*user, profile, key),
             Command::RemoveUser(user) => self.remove_user(user, &actor),
             Command::IssueKey(key) => self.issue_key(*key),
+            Command::AddAuthenticator(added) => self.add_authenticator(*added, kid.as_deref(), ctx.now),
+            Command::RemoveAuthenticator(removed) => self.remove_authenticator(removed, kid.as_deref(), ctx.now),
             Command::RevokeKey(kid) => self.revoke_key(kid, ctx.now),
             Command::UploadSnapshot(snapshot) => self.upload_snapshot(*snapshot),
             Command::ActivateSnapshot { hash, rationale } => self.activate_snapshot(hash, rationale, &actor, ctx),
@@ -283,6 +286,8 @@ impl State {
             | Event::HoldPlaced(_)
             | Event::HoldReleaseRequested(_)
             | Event::HoldReleased(_)
+            | Event::AuthenticatorAdded(_)
+            | Event::AuthenticatorRemoved(_)
             | Event::KeyIssued(_)
             | Event::KeyRevoked(_)
             | Event::KeyRotated(_)

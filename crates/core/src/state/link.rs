@@ -87,9 +87,10 @@ impl State {
         links.any(|open| open.user == user)
     }
 
-    /// The keys of a person, those that ended as well.
+    /// The keys of a person, those that ended as well; sessions are no keys that somebody was given.
     pub(super) fn keys_issued_to(&self, user: &str) -> impl Iterator<Item = (&Arc<str>, &Key)> {
-        let theirs = move |(_, key): &(&Arc<str>, &Key)| key.kind == ActorKind::User && key.subject == user;
+        let theirs =
+            move |(_, key): &(&Arc<str>, &Key)| key.kind == ActorKind::User && key.subject == user && !key.is_passing();
         self.keys.iter().filter(theirs)
     }
 

@@ -145,6 +145,7 @@ impl State {
             Some(key) => {
                 let others = |(other, _): &(&Arc<str>, &Key)| ***other != *kid;
                 let last = key.kind == ActorKind::User
+                    && !key.is_passing()
                     && !self
                         .keys_issued_to(&key.subject)
                         .filter(others)

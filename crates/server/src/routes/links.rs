@@ -4,7 +4,7 @@
 use countersign_api::links::{ByLink, DecideForm};
 use countersign_core::digest::Digest;
 use countersign_core::event::Verb;
-use countersign_engine::{EngineError, Followed, LinkVote, sentence};
+use countersign_engine::{EngineError, Followed, LinkVote};
 
 use super::handlers;
 use crate::authorize::Visitor;
@@ -26,7 +26,7 @@ async fn glimpse(asked: Asked<Visitor>) -> Answer {
     match follow(&asked).await? {
         Ok(followed) => {
             let answer = asked.app.engine.glimpse(&followed).await?;
-            Ok(page::glimpse(&sentence(&answer), &answer, &followed.caller.actor.id))
+            Ok(page::glimpse(&answer.sentence(), &answer, &followed.caller.actor.id))
         }
         Err(over) => Ok(over),
     }
@@ -94,7 +94,7 @@ async fn follow(asked: &Asked<Visitor>) -> Result<Result<Followed, Reply>, Probl
 /// The request, opened by the link's person.
 async fn show(asked: &Asked<Visitor>, followed: &Followed, told: Option<&str>) -> Answer {
     let answer = asked.app.engine.read_by_link(followed).await?;
-    Ok(page::request(&sentence(&answer), &answer, told))
+    Ok(page::request(&answer.sentence(), &answer, told))
 }
 
 /// Why a vote came to nothing: with the request as it is now, where the link works still.

@@ -6,6 +6,7 @@ use countersign_api::convert::word;
 use countersign_api::registry::{
     ClosedOrganization, CreatedOrganization, NewOrganizationBody, OrganizationAnswer, OrganizationsAnswer, WhoamiAnswer,
 };
+use countersign_core::ActorKind;
 use countersign_engine::{Caller, NewOrganization};
 
 use super::handlers;
@@ -81,7 +82,13 @@ async fn close(asked: Asked<Operator>) -> Answer {
 
 async fn whoami(asked: Asked<Caller>) -> Answer {
     let caller = &asked.caller;
+    let who = caller.actor.id.clone();
+    let is_person = caller.actor.kind == ActorKind::User;
+    let zone = asked.app.engine.look(&caller.org, move |state| {
+        (state.users().get(&who).filter(|_| is_person)).and_then(|user| user.zone.clone())
+    });
     json(&WhoamiAnswer {
+        zone: zone.await?,
         organization: caller.org.to_string(),
         kind: word(&caller.actor.kind),
         id: caller.actor.id.clone(),

@@ -1,0 +1,40 @@
+//! Calls by which people sign in, and by which whoever listens is told what is new.
+
+use Method::{Delete, Get, Post, Put};
+use Permission::{Anyone, Holder};
+use Role::Admin;
+
+use super::table::{READERS, people};
+use super::{Call, Method, Permission, Role};
+use crate::operations::DoneAnswer;
+use crate::sessions::{
+    AuthenticatorsAnswer, InvitationAnswer, NewInvitationBody, NewSessionBody, PasswordBody, SessionAnswer,
+};
+
+pub(super) static CALLS: &[Call] = &[
+    Call::new("open_session", Post, "/v1/sessions", Anyone)
+        .about("Signs a person in: by password, by a key of theirs, or by an invitation that is good once. The session ends after twelve hours.")
+        .takes::<NewSessionBody>(r#"{"user": "dana", "password": "correct horse battery staple"}"#)
+        .creates::<SessionAnswer>()
+        .problems(&[(401, "unauthenticated"), (422, "organization_required"), (422, "wrong_credential"), (429, "too_many_tries")]),
+    Call::new("close_session", Delete, "/v1/sessions", Holder)
+        .about("Ends the session that asks for it.")
+        .answers::<DoneAnswer>()
+        .problems(&[(422, "wrong_credential")]),
+    Call::new("invite", Post, "/v1/invitations", people(&[Admin]))
+        .about("Invites a person to sign in, once, within a day.")
+        .takes::<NewInvitationBody>(r#"{"user": "dana"}"#)
+        .creates::<InvitationAnswer>()
+        .problems(&[(404, "not_found")]),
+    Call::new("authenticators", Get, "/v1/authenticators", Holder)
+        .about("Says what whoever asks signs in with.")
+        .answers::<AuthenticatorsAnswer>(),
+    Call::new("set_password", Put, "/v1/authenticators/password", Holder)
+        .about("Gives whoever asks another password. Every other session of theirs ends.")
+        .takes::<PasswordBody>(r#"{"password": "correct horse battery staple"}"#)
+        .answers::<DoneAnswer>()
+        .problems(&[(422, "weak_password"), (422, "wrong_password"), (422, "wrong_credential"), (429, "too_many_tries")]),
+    Call::new("events", Get, "/v1/events", people(READERS))
+        .about("Tells what is new, as server-sent events: the type of each record as data, its index as id. An empty type means that everything may be new.")
+        .answers_as("text/event-stream"),
+];

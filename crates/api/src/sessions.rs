@@ -1,0 +1,84 @@
+//! Signing in: sessions of people, what they sign in with, and invitations to do so for the first time.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::bounded::{Id, Text, stated};
+
+/// A password as somebody types it. Its text is in no log and no error.
+pub type Password = Text<1024>;
+
+/// How somebody signs in: `user` with `password`, `key`, or `invitation`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSessionBody {
+    /// The person's organization, with `user`; may be left out where the server has one.
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
+    pub organization: Option<Id>,
+    /// The person.
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// The person's password.
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
+    pub password: Option<Password>,
+    /// A key of the person.
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
+    pub key: Option<Text<256>>,
+    /// An invitation: good once.
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<Text<256>>,
+}
+
+/// A session: a key of the person that ends by itself. It is shown once.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SessionAnswer {
+    /// The credential, for `Authorization: Bearer`.
+    pub session: String,
+    /// What it is known by.
+    pub kid: String,
+    /// The organization.
+    pub organization: String,
+    /// The person.
+    pub user: String,
+    /// How the person signed in: `password`, `key`, `invitation`.
+    pub how: String,
+    /// When it ends.
+    pub expires: String,
+}
+
+/// Whom to invite.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewInvitationBody {
+    /// The person.
+    pub user: Id,
+}
+
+/// An invitation. It is shown once.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct InvitationAnswer {
+    /// What is good for one session.
+    pub invitation: String,
+    /// The page where it is used.
+    pub url: String,
+    /// When it ends unused.
+    pub expires: String,
+}
+
+/// A password for whoever asks.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordBody {
+    /// The new one: 12 to 1,024 characters, none of those that everybody tries.
+    pub password: Password,
+    /// The one until now, where there is one and the session did not begin with an invitation.
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
+    pub current: Option<Password>,
+}
+
+/// What whoever asks signs in with.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AuthenticatorsAnswer {
+    /// There is a password.
+    pub password: bool,
+}

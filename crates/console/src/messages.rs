@@ -1,0 +1,131 @@
+//! The words of the console that are not in a template: names of places, states and verbs, and what was done.
+
+/// A place in the navigation.
+pub(crate) struct Place {
+    pub href: &'static str,
+    pub label: &'static str,
+    /// Pressed after `g`.
+    pub key: char,
+    /// The call of the API that it cannot do without: whoever may not make it does not see the place.
+    pub call: &'static str,
+    /// Other paths that belong to it.
+    pub with: &'static [&'static str],
+}
+
+/// The places, in order.
+pub(crate) const NAVIGATION: &[Place] = &[place("/inbox", "Inbox", 'i', "approvals", &["/approvals"])];
+
+const fn place(
+    href: &'static str,
+    label: &'static str,
+    key: char,
+    call: &'static str,
+    with: &'static [&'static str],
+) -> Place {
+    Place {
+        href,
+        label,
+        key,
+        call,
+        with,
+    }
+}
+
+pub(crate) const FORGED: &str = "This form is not from here";
+pub(crate) const FORGED_DETAIL: &str = "Nothing was done: the form did not come from a page of this console, or the page was opened before you signed in. Go \
+     back, load the page again and repeat it.";
+pub(crate) const TOO_LARGE: &str = "That is too much at once";
+pub(crate) const TOO_LARGE_DETAIL: &str = "Nothing was done: the form is larger than the console takes.";
+pub(crate) const MISSING: &str = "There is no such page";
+pub(crate) const MISSING_DETAIL: &str = "What was here may have ended, or the address is mistyped.";
+pub(crate) const FAILED: &str = "Something went wrong on our side";
+pub(crate) const FAILED_DETAIL: &str =
+    "Nothing is known to have happened. Read the state again before you repeat it; the server's log says more.";
+
+pub(crate) const THE_ADMINS: &str = "the admins";
+pub(crate) const OUTDATED: &str = "it was for what was asked before the change";
+pub(crate) const NO_VOTER: &str = "Only people with the role reviewer or admin decide.";
+pub(crate) const EXCLUDED: &str = "You may not decide this one";
+
+/// What a page before has done, by the code that it passed on.
+pub(crate) fn done(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "approve" => "You approved it. Your vote is on record.",
+        "reject" => "You rejected it. Your vote is on record.",
+        "edit" => "You approved it with your changes. Your vote is on record.",
+        "abstain" => "You abstained. Your vote is on record.",
+        "comment" => "Your remark is on record.",
+        "clarify" => "The agent has been asked.",
+        "hand_over" => "Your colleague has the place now.",
+        "claim" => "You are on it: nobody else decides for ten minutes.",
+        "release" => "You are no longer on it.",
+        "break_glass" => "It went through at once. Somebody else has to review it.",
+        "batch" => "Your votes are on record.",
+        "cancel" => "The request is withdrawn.",
+        "signed_out" => "You are signed out.",
+        _ => return None,
+    })
+}
+
+/// A decision of policy, for people.
+pub(crate) fn decision(word: &str) -> &str {
+    match word {
+        "allow" => "allowed",
+        "deny" => "denied",
+        "require_approval" => "needs approval",
+        "allow_with_constraints" => "allowed within limits",
+        "remediate" => "safer action offered",
+        other => other,
+    }
+}
+
+/// The state of a request, for people.
+pub(crate) fn state(word: &str) -> &str {
+    match word {
+        "needs_evidence" => "waits for evidence",
+        "pending" => "waits for a decision",
+        "clarifying" => "the agent was asked",
+        "held" => "held: nobody decided in time",
+        "consumed" => "approved and used",
+        "lapsed" => "approved, not used in time",
+        other => other,
+    }
+}
+
+/// A vote, as something that a person did.
+pub(crate) fn voted(verb: &str) -> &str {
+    match verb {
+        "approve" => "approved",
+        "reject" => "rejected",
+        "edit" => "approved with changes",
+        "abstain" => "abstained",
+        "comment" => "remarked",
+        "clarify" => "asked the agent",
+        "hand_over" => "handed over",
+        "claim" => "is on it",
+        "release" => "is no longer on it",
+        other => other,
+    }
+}
+
+/// The tone in which a state, decision or status is shown.
+pub(crate) fn tone(word: &str) -> &'static str {
+    match word {
+        "allow" | "approved" | "approve" | "consumed" | "permitted" | "succeeded" | "live" | "active" | "ready"
+        | "edit" => "good",
+        "deny" | "rejected" | "reject" | "expired" | "refused" | "failed" | "killed" | "invalidated" | "dead" => "bad",
+        "require_approval"
+        | "pending"
+        | "clarifying"
+        | "needs_evidence"
+        | "held"
+        | "allow_with_constraints"
+        | "remediate"
+        | "paused"
+        | "quarantined"
+        | "warning"
+        | "canary"
+        | "shadow" => "warn",
+        _ => "quiet",
+    }
+}

@@ -1,0 +1,139 @@
+//! What waits for a decision: for whoever looks, or for everybody, by deadline.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::Query;
+use axum::routing::{get, post};
+use countersign_api::ApprovalAnswer;
+use countersign_api::approvals::{ApprovalsAnswer, VotesAnswer};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::Console;
+use crate::messages;
+use crate::page::{Chrome, Page, see_other, show};
+use crate::said::{Html, said};
+use crate::visit::{Posted, Visit};
+use crate::when::When;
+
+pub(super) fn routes() -> Router<Arc<Console>> {
+    Router::new()
+        .route("/", get(first))
+        .route("/inbox", get(inbox))
+        .route("/inbox/votes", post(votes))
+}
+
+#[derive(Template)]
+#[template(path = "inbox.html")]
+struct Inbox {
+    chrome: Chrome,
+    mine: bool,
+    may_vote: bool,
+    rows: Vec<Row>,
+    /// There may be more than are shown.
+    full: bool,
+    failures: Vec<Html>,
+}
+
+struct Row {
+    id: String,
+    sentence: Html,
+    why: Html,
+    agent: Html,
+    env: Html,
+    amount: Option<Html>,
+    state: Html,
+    tone: &'static str,
+    overdue: bool,
+    deadline: When,
+    opened: When,
+    claimed_by: Option<Html>,
+    digest: String,
+    snapshot: String,
+    presentation: String,
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    all: Option<String>,
+}
+
+/// How many requests the API lists at once.
+const LISTED_AT_MOST: usize = 100;
+
+async fn first(visit: Visit) -> Page {
+    let to = visit.chrome().nav.first().map_or("/settings", |entry| entry.href);
+    Ok(see_other(to))
+}
+
+async fn inbox(visit: Visit, Query(asked): Query<Asked>) -> Page {
+    let may_vote = visit.may("vote");
+    let mine = asked.all.is_none() && may_vote;
+    page(&visit, mine, Vec::new()).await
+}
+
+async fn page(visit: &Visit, mine: bool, failures: Vec<Html>) -> Page {
+    let open: ApprovalsAnswer = visit.get(&format!("/v1/approvals?mine={mine}")).await?;
+    show(&Inbox {
+        chrome: visit.chrome(),
+        mine,
+        may_vote: visit.may("vote"),
+        full: open.approvals.len() >= LISTED_AT_MOST,
+        rows: open.approvals.iter().map(|answer| row(visit, answer)).collect(),
+        failures,
+    })
+}
+
+fn row(visit: &Visit, answer: &ApprovalAnswer) -> Row {
+    let text = |name: &str| answer.stored.get(name).and_then(|value| value.as_str());
+    Row {
+        id: answer.id.clone(),
+        sentence: said(&answer.sentence()),
+        why: said(answer.action.reasons.first().map_or("", |reason| &reason.message)),
+        agent: said(&answer.action.agent),
+        env: said(text("env").unwrap_or_default()),
+        amount: text("amount").map(|amount| said(format!("{amount} {}", text("currency").unwrap_or_default()).trim())),
+        state: said(messages::state(&answer.state)),
+        tone: messages::tone(&answer.state),
+        overdue: answer.overdue,
+        deadline: visit.zone.until(&answer.deadline),
+        opened: visit.zone.when(&answer.opened_at),
+        claimed_by: answer.claimed_by.as_deref().map(said),
+        digest: answer.action_digest.clone(),
+        snapshot: answer.snapshot.clone().unwrap_or_default(),
+        presentation: answer.presentation_digest.clone().unwrap_or_default(),
+    }
+}
+
+/// The same vote on several requests: what each was when it was shown comes back with the form.
+async fn votes(Posted { visit, fields }: Posted) -> Page {
+    let items: Vec<_> = (fields.all("pick").iter())
+        .filter_map(|pick| {
+            let mut parts = pick.split(' ');
+            let (id, digest, snapshot) = (parts.next()?, parts.next()?, parts.next()?);
+            let mut item = json!({"approval": id, "action_digest": digest, "snapshot": snapshot});
+            if let (Some(seen), Some(members)) = (parts.next(), item.as_object_mut()) {
+                members.insert("presentation_digest".to_owned(), json!(seen));
+            }
+            Some(item)
+        })
+        .collect();
+    let mut body = json!({"verb": fields.text("verb"), "items": items});
+    if let (Some(comment), Some(members)) = (fields.given("comment"), body.as_object_mut()) {
+        members.insert("comment".to_owned(), json!(comment));
+    }
+    let answer: Result<VotesAnswer, _> = visit.post("/v1/approvals/votes", &body).await;
+    let failures = match answer {
+        Ok(answer) => (answer.results.iter())
+            .filter_map(|result| Some((&result.approval, result.problem.as_ref()?)))
+            .map(|(approval, problem)| said(&format!("{approval}: {}", problem.detail)))
+            .collect::<Vec<_>>(),
+        Err(trouble) => vec![said(&trouble.to_say()?.detail)],
+    };
+    if failures.is_empty() {
+        return Ok(see_other("/inbox?done=batch"));
+    }
+    page(&visit, true, failures).await
+}

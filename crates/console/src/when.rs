@@ -1,0 +1,137 @@
+//! Moments on a page: in the reader's zone, with UTC on hover, and how long it still is.
+
+use std::fmt;
+
+use askama::filters::HtmlSafe;
+use jiff::tz::TimeZone;
+use jiff::{SpanRound, Timestamp, Unit};
+
+/// A reader's zone.
+#[derive(Clone, Debug)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// The zone of this IANA name; UTC where there is none.
+    pub fn named(name: Option<&str>) -> Zone {
+        Zone(name.and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC))
+    }
+
+    /// A moment of the API (RFC 3339), as a page shows it.
+    pub fn when(&self, text: &str) -> When {
+        When {
+            at: text.parse().ok(),
+            zone: self.clone(),
+            text: text.to_owned(),
+            counts: false,
+        }
+    }
+
+    /// The same, with how long it is until then, kept up by the script.
+    pub fn until(&self, text: &str) -> When {
+        When {
+            counts: true,
+            ..self.when(text)
+        }
+    }
+}
+
+/// A moment on a page.
+#[derive(Clone, Debug)]
+pub struct When {
+    at: Option<Timestamp>,
+    zone: Zone,
+    text: String,
+    counts: bool,
+}
+
+impl HtmlSafe for When {}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(at) = self.at else {
+            return f.write_str(&crate::said::said(&self.text).to_string());
+        };
+        let zoned = at.to_zoned(self.zone.0.clone());
+        let utc = at.strftime("%Y-%m-%d %H:%M:%S UTC");
+        let now = Timestamp::now();
+        let local = if (now - at).get_seconds().abs() < 20 * 3600 {
+            zoned.strftime("%H:%M")
+        } else {
+            zoned.strftime("%e %b %Y, %H:%M")
+        };
+        let counts = if self.counts { " data-until" } else { "" };
+        write!(f, "<time datetime=\"{at}\" title=\"{utc}\"{counts}>")?;
+        if self.counts {
+            write!(f, "{}", Distance { at, now })?;
+        } else {
+            write!(f, "{local}")?;
+        }
+        f.write_str("</time>")
+    }
+}
+
+/// How far away a moment is, in one or two units.
+struct Distance {
+    at: Timestamp,
+    now: Timestamp,
+}
+
+impl fmt::Display for Distance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.at.as_second() - self.now.as_second();
+        if seconds < 0 {
+            return write!(f, "{} ago", Lasting(-seconds));
+        }
+        write!(f, "in {}", Lasting(seconds))
+    }
+}
+
+/// So many seconds, in one or two units.
+pub struct Lasting(pub i64);
+
+impl fmt::Display for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = jiff::Span::new().try_seconds(self.0).unwrap_or_default();
+        let round = SpanRound::new()
+            .largest(Unit::Day)
+            .smallest(Unit::Second)
+            .days_are_24_hours();
+        let span = span.round(round).unwrap_or_default();
+        match (
+            span.get_days(),
+            span.get_hours(),
+            span.get_minutes(),
+            span.get_seconds(),
+        ) {
+            (0, 0, 0, s) => write!(f, "{s} s"),
+            (0, 0, m, s) if m < 5 => write!(f, "{m} min {s} s"),
+            (0, 0, m, _) => write!(f, "{m} min"),
+            (0, h, m, _) => write!(f, "{h} h {m} min"),
+            (d, h, _, _) => write!(f, "{d} d {h} h"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_told_in_one_or_two_units() {
+        let told: Vec<String> = [7, 125, 900, 3725, 200_000].map(|s| Lasting(s).to_string()).into();
+        assert_eq!(told, ["7 s", "2 min 5 s", "15 min", "1 h 2 min", "2 d 7 h"]);
+    }
+
+    #[test]
+    fn a_moment_is_in_the_readers_zone_with_utc_beside_it() {
+        let html = Zone::named(Some("Europe/Zurich"))
+            .when("2020-07-01T10:00:00Z")
+            .to_string();
+        assert!(html.contains("12:00<") && html.contains("10:00:00 UTC"), "{html}");
+    }
+
+    #[test]
+    fn what_is_no_moment_is_text() {
+        assert_eq!(Zone::named(None).when("<b>").to_string(), "&lt;b&gt;");
+    }
+}

@@ -1,0 +1,438 @@
+//! Signing in: a person proves who they are and gets a session, a key of theirs that ends by itself.
+//!
+//! A session is issued, checked and revoked as every key is: it holds on every node, over restarts, and ends everywhere at
+//! once. What proves the person is a password (a hash that the instance key seals), a key of theirs, or an invitation that is
+//! good once.
+
+use std::net::IpAddr;
+use std::sync::{Arc, LazyLock};
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use countersign_api::convert::page_url;
+use countersign_core::event::{AuthenticatorAdded, KeyIssued};
+use countersign_core::key::ApiKey;
+use countersign_core::record::{Actor, ActorKind};
+use countersign_core::state::{PASSWORD, SIGN_IN};
+use countersign_core::{Command, Envelope, Refusal, Span, Time};
+use countersign_store::{Org, SealedSecret};
+use zeroize::Zeroizing;
+
+use crate::auth::{Credential, NewKey, StoredKey};
+use crate::error::EngineError;
+use crate::inbox::Lane;
+use crate::intake::Request;
+use crate::ledger::Beside;
+use crate::{Engine, blocking};
+
+/// How long a session lasts at most.
+const SESSION_HOURS: i64 = 12;
+/// How long an invitation waits to be used.
+const INVITATION_HOURS: i64 = 24;
+/// Of a password, characters.
+const PASSWORD_CHARS_AT_LEAST: usize = 12;
+/// The kind of secret that a password's hash is.
+const PASSWORD_SECRET: &str = "password";
+
+/// A session that begins.
+pub struct SessionOpened {
+    /// The key that it is.
+    pub key: NewKey,
+    /// The organization.
+    pub org: Org,
+    /// The person.
+    pub user: String,
+    /// How the person signed in.
+    pub how: &'static str,
+    /// When it ends.
+    pub expires: Time,
+}
+
+/// What is good for one session.
+pub struct Invitation {
+    /// Its text.
+    pub text: String,
+    /// The page where it is used.
+    pub url: String,
+    /// When it ends unused.
+    pub expires: Time,
+}
+
+/// OWASP's least for Argon2id: 19 MiB, two passes.
+fn hasher() -> Argon2<'static> {
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::default())
+}
+
+/// What is compared where nobody has a password, so that it takes as long.
+static NOBODYS: LazyLock<String> = LazyLock::new(|| hash("nobody has this password").unwrap_or_default());
+
+fn hash(password: &str) -> Result<String, EngineError> {
+    let salt = crate::random::bytes::<16>();
+    let hashed = hasher().hash_password_with_salt(password.as_bytes(), &salt);
+    Ok(hashed.map_err(EngineError::internal)?.to_string())
+}
+
+fn is_right(password: &str, hash: &str) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| hasher().verify_password(password.as_bytes(), &hash).is_ok())
+}
+
+fn wrong() -> EngineError {
+    EngineError::Unauthenticated("the name or the password is not right".into())
+}
+
+impl Engine {
+    /// Signs a person in by a password. `from` is where the try comes from: too many of one place about one person wait.
+    ///
+    /// # Errors
+    /// [`EngineError::Unauthenticated`] whatever is not right; `too_many_tries` after a few of them.
+    pub async fn sign_in_by_password(
+        &self,
+        org: Option<&str>,
+        user: &str,
+        password: &str,
+        from: IpAddr,
+    ) -> Result<SessionOpened, EngineError> {
+        let org = self.org_of_person(org).await?;
+        let now = self.inner.clock.read().now;
+        self.inner.tries.begin(&org, user, from, now)?;
+        if !self.has_password(&org, user, password).await? {
+            return Err(wrong());
+        }
+        self.inner.tries.worked(&org, user, from);
+        self.open_session(org, user, "password", None).await
+    }
+
+    /// Signs a person in by a key of theirs.
+    pub async fn sign_in_by_key(&self, key: &str) -> Result<SessionOpened, EngineError> {
+        let caller = self.authenticate(Credential(key)).await?;
+        let kid = ApiKey::parse(key).map(|key| key.kid).unwrap_or_default();
+        let looked = self.look(&caller.org, move |state| {
+            let key = state.keys().get(kid.as_str())?;
+            Some((key.session().is_some(), key.expires))
+        });
+        let (is_session, expires) = looked.await?.unwrap_or((true, None));
+        if caller.actor.kind != ActorKind::User || is_session {
+            let why = "only a person's own key opens a session";
+            return Err(Refusal::invalid("wrong_credential", why).into());
+        }
+        self.open_session(caller.org, &caller.actor.id, "key", expires).await
+    }
+
+    /// Signs a person in by an invitation, which is used up by it.
+    pub async fn sign_in_by_invitation(&self, text: &str) -> Result<SessionOpened, EngineError> {
+        let refused = || EngineError::Unauthenticated("this invitation is not good, or not any more".into());
+        let key = ApiKey::parse(text).ok_or_else(refused)?;
+        let (org, stored) = self.stored_key(&key.kid).await?.ok_or_else(refused)?;
+        let now = self.inner.clock.read().now;
+        let over = stored.expires.is_none_or(|end| end <= now);
+        if stored.hash != key.hash() || over || !stored.scopes.iter().any(|scope| scope == SIGN_IN) {
+            return Err(refused());
+        }
+        let used = by_person(&stored.subject, "invitation", None, Command::RevokeKey(key.kid));
+        match self.perform(Lane::Urgent, &org, used, Beside::default()).await {
+            Ok(_) => {}
+            Err(EngineError::Refused(_)) => return Err(refused()),
+            Err(other) => return Err(other),
+        }
+        self.open_session(org, &stored.subject, "invitation", None).await
+    }
+
+    /// Ends the session that asks for it.
+    pub async fn sign_out(&self, request: &Request<'_>) -> Result<(), EngineError> {
+        let Some(kid) = request.caller.kid.clone() else {
+            return Ok(());
+        };
+        if !request.caller.scopes.iter().any(|scope| scope.starts_with("session:")) {
+            let why = "this credential is no session";
+            return Err(Refusal::invalid("wrong_credential", why).into());
+        }
+        self.revoke_key(request, kid.to_string()).await
+    }
+
+    /// Invites a person to sign in, once.
+    pub async fn invite(&self, request: &Request<'_>, user: &str) -> Result<Invitation, EngineError> {
+        let org = &request.caller.org;
+        let expires = self.inner.clock.read().now + Span::hours(INVITATION_HOURS);
+        let (key, issued, secret) = self.passing_key(org, user, SIGN_IN, expires)?;
+        let envelope = request.envelope(Command::IssueKey(Box::new(issued)));
+        self.perform(Lane::Write, org, envelope, beside(secret)).await?;
+        Ok(Invitation {
+            url: page_url(&self.inner.settings.base_url, &format!("/sign-in/{}", key.text)),
+            text: key.text,
+            expires,
+        })
+    }
+
+    /// Gives whoever asks another password. Every other session of theirs ends.
+    pub async fn set_password(
+        &self,
+        request: &Request<'_>,
+        password: &str,
+        current: Option<&str>,
+        from: IpAddr,
+    ) -> Result<(), EngineError> {
+        let (org, user) = (request.caller.org.clone(), request.caller.actor.id.clone());
+        if request.caller.actor.kind != ActorKind::User {
+            let why = "only a person has a password";
+            return Err(Refusal::invalid("wrong_credential", why).into());
+        }
+        check_password(password, &[&user, &org])?;
+        let invited = request.caller.scopes.iter().any(|scope| scope == "session:invitation");
+        if self.signs_in_by_password(&org, &user).await? && !invited {
+            let now = self.inner.clock.read().now;
+            self.inner.tries.begin(&org, &user, from, now)?;
+            if !self.has_password(&org, &user, current.unwrap_or_default()).await? {
+                let why = "`current` is not your password";
+                return Err(Refusal::invalid("wrong_password", why).into());
+            }
+            self.inner.tries.worked(&org, &user, from);
+        }
+        let text = Zeroizing::new(password.to_owned());
+        let hashed = blocking(move || hash(&text)).await?;
+        let secret = self.inner.vault.seal(&org, PASSWORD_SECRET, &user, hashed.as_bytes());
+        let added = AuthenticatorAdded {
+            authenticator: PASSWORD.into(),
+            passkey: None,
+            user,
+        };
+        let envelope = request.envelope(Command::AddAuthenticator(Box::new(added)));
+        self.perform(Lane::Urgent, &org, envelope, beside(secret))
+            .await
+            .map(drop)
+    }
+
+    /// Whether a person has a password.
+    pub async fn signs_in_by_password(&self, org: &Org, user: &str) -> Result<bool, EngineError> {
+        let user = user.to_owned();
+        self.look(org, move |state| {
+            state.authenticators_of(&user).any(|(id, _)| id == PASSWORD)
+        })
+        .await
+    }
+
+    /// An admin who could be invited, where nobody of the organization has anything to sign in with yet.
+    pub async fn first_to_invite(&self, org: &Org) -> Result<Option<String>, EngineError> {
+        let first = |state: &countersign_core::State| {
+            let admins = state
+                .users()
+                .iter()
+                .filter(|(_, user)| user.roles.iter().any(|role| role == "admin"));
+            admins
+                .map(|(id, _)| id.clone())
+                .next()
+                .filter(|_| !state.has_authenticators())
+        };
+        self.look(org, first).await
+    }
+
+    async fn has_password(&self, org: &Org, user: &str, password: &str) -> Result<bool, EngineError> {
+        let there = self.signs_in_by_password(org, user).await?;
+        let (inner, org, user) = (self.inner.clone(), org.clone(), user.to_owned());
+        let password = Zeroizing::new(password.to_owned());
+        let _turn = self.inner.tries.turn().await;
+        let checked = blocking(move || {
+            let sealed = inner.store.secret(&org, PASSWORD_SECRET, &user)?.filter(|_| there);
+            let Some(sealed) = sealed else {
+                is_right(&password, &NOBODYS);
+                return Ok(false);
+            };
+            let opened = inner
+                .vault
+                .open(&org, PASSWORD_SECRET, &user, &sealed)
+                .map_err(EngineError::internal)?;
+            Ok(is_right(&password, std::str::from_utf8(&opened).unwrap_or_default()))
+        });
+        checked.await
+    }
+
+    /// The organization that is named, or the only one.
+    async fn org_of_person(&self, org: Option<&str>) -> Result<Org, EngineError> {
+        let inner = self.inner.clone();
+        let rows = blocking(move || Ok(inner.store.organizations()?)).await?;
+        match (org, rows.as_slice()) {
+            (Some(name), rows) => {
+                let known = rows.iter().find(|row| *row.name == *name);
+                known.map(|row| row.name.clone()).ok_or_else(wrong)
+            }
+            (None, [row]) => Ok(row.name.clone()),
+            (None, _) => Err(
+                Refusal::invalid("organization_required", "there are several organizations here")
+                    .hint("say which one in `organization`")
+                    .into(),
+            ),
+        }
+    }
+
+    async fn open_session(
+        &self,
+        org: Org,
+        user: &str,
+        how: &'static str,
+        not_beyond: Option<Time>,
+    ) -> Result<SessionOpened, EngineError> {
+        let most = self.inner.clock.read().now + Span::hours(SESSION_HOURS);
+        let expires = not_beyond.map_or(most, |end| end.min(most));
+        let (key, issued, secret) = self.passing_key(&org, user, &format!("session:{how}"), expires)?;
+        let envelope = by_person(user, how, None, Command::IssueKey(Box::new(issued)));
+        self.perform(Lane::Urgent, &org, envelope, beside(secret)).await?;
+        Ok(SessionOpened {
+            key,
+            org,
+            user: user.to_owned(),
+            how,
+            expires,
+        })
+    }
+
+    /// A key of a person for one purpose, which ends at a stated time.
+    fn passing_key(
+        &self,
+        org: &Org,
+        user: &str,
+        scope: &str,
+        expires: Time,
+    ) -> Result<(NewKey, KeyIssued, SealedSecret), EngineError> {
+        self.key_until(org, ActorKind::User, user, &[scope.to_owned()], Some(expires))
+    }
+
+    /// What is stored of a key, whether it is good or not.
+    pub(crate) async fn stored_key(&self, kid: &str) -> Result<Option<(Org, StoredKey)>, EngineError> {
+        let (inner, id) = (self.inner.clone(), kid.to_owned());
+        let found = blocking(move || {
+            let Some(org) = inner.store.organization_of_secret("api_key", &id)? else {
+                return Ok(None);
+            };
+            let Some(sealed) = inner.store.secret(&org, "api_key", &id)? else {
+                return Ok(None);
+            };
+            let opened = inner
+                .vault
+                .open(&org, "api_key", &id, &sealed)
+                .map_err(EngineError::internal)?;
+            let stored: StoredKey = serde_json::from_slice(&opened).map_err(EngineError::internal)?;
+            Ok(Some((org, stored)))
+        });
+        found.await
+    }
+}
+
+/// A command of a person who is about to sign in, or has just proven who they are.
+fn by_person(user: &str, how: &str, kid: Option<Arc<str>>, command: Command) -> Envelope {
+    Envelope {
+        actor: Actor {
+            auth: how.to_owned(),
+            id: user.to_owned(),
+            kind: ActorKind::User,
+            verified: true,
+        },
+        kid,
+        idem: None,
+        command,
+    }
+}
+
+fn beside(secret: SealedSecret) -> Beside {
+    Beside {
+        secrets: vec![secret],
+        ..Beside::default()
+    }
+}
+
+/// Whether a password is worth something: long, and none that is guessed first.
+fn check_password(password: &str, names: &[&str]) -> Result<(), Refusal> {
+    let refused = |why: &str| {
+        Err(Refusal::invalid("weak_password", why)
+            .hint("four or five words that do not belong together are a good one"))
+    };
+    if password.chars().count() < PASSWORD_CHARS_AT_LEAST {
+        return refused("a password has 12 characters at least");
+    }
+    let plain: String = password
+        .chars()
+        .filter(|c| c.is_alphabetic())
+        .collect::<String>()
+        .to_lowercase();
+    let guessed = COMMON.iter().chain(names).any(|word| {
+        let word = word.to_lowercase();
+        !word.is_empty() && plain.replace(&word, "").chars().count() < 4
+    });
+    let mut kinds: Vec<char> = password.chars().collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    if guessed || kinds.len() < 5 {
+        return refused("this password is one of those that are tried first");
+    }
+    Ok(())
+}
+
+/// Words of which a password that is tried first is made.
+const COMMON: &[&str] = &[
+    "password",
+    "passwort",
+    "qwertyuiop",
+    "qwerty",
+    "asdfghjkl",
+    "zxcvbnm",
+    "letmein",
+    "welcome",
+    "administrator",
+    "admin",
+    "iloveyou",
+    "countersign",
+    "changeme",
+    "secret",
+    "football",
+    "baseball",
+    "sunshine",
+    "princess",
+    "dragon",
+    "monkey",
+    "master",
+    "superman",
+    "batman",
+    "trustno",
+    "whatever",
+    "starwars",
+    "computer",
+    "abcdefghijkl",
+    "abc",
+    "login",
+    "hello",
+    "default",
+    "guest",
+    "test",
+    "demo",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_its_hash_and_no_other() {
+        let hashed = hash("correct horse battery").expect("hashes");
+        assert!(hashed.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hashed}");
+        assert!(is_right("correct horse battery", &hashed));
+        assert!(!is_right("correct horse batterz", &hashed));
+        assert!(!is_right("anything", ""));
+    }
+
+    #[test]
+    fn what_is_tried_first_is_no_password() {
+        for weak in [
+            "short",
+            "Password1234!",
+            "aaaaaaaaaaaaaa",
+            "dana-dana-dana-1",
+            "qwertyuiop12",
+            "acme2026acme!",
+            "12345678901234",
+        ] {
+            assert!(check_password(weak, &["dana", "acme"]).is_err(), "{weak}");
+        }
+        for fine in ["correct horse battery", "Xk3.9-vvQpz!", "grüne wolken 17"] {
+            assert!(check_password(fine, &["dana", "acme"]).is_ok(), "{fine}");
+        }
+    }
+}
