@@ -58,6 +58,11 @@ pub struct VoteRequestBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::revisions::places")]
     pub set: Option<crate::revisions::Places>,
+    /// A signature of the person's passkey over the vote; needed to approve on a route with `assurance`. What is signed:
+    /// SHA-256 of `countersign-vote-v1`, a zero byte and the canonical JSON of `organization`, `approval`, `user`, and of this
+    /// body's `verb`, `action_digest`, `snapshot`, `presentation_digest` and `set`.
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<crate::sessions::AssertionBody>,
 }
 
 /// What a person does with several requests at once.

@@ -76,9 +76,55 @@ pub struct PasswordBody {
     pub current: Option<Password>,
 }
 
+/// A passkey of a person.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PasskeyAnswer {
+    /// What it is known by.
+    pub id: String,
+    /// What the person calls it.
+    pub name: String,
+    /// The credential's id, base64url without padding.
+    pub credential: String,
+}
+
 /// What whoever asks signs in with.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct AuthenticatorsAnswer {
     /// There is a password.
     pub password: bool,
+    /// Passkeys.
+    pub passkeys: Vec<PasskeyAnswer>,
+    /// The name that passkeys are made for (`rp.id` of WebAuthn).
+    pub site: String,
+    /// The challenge for making one, base64url without padding.
+    pub challenge: String,
+}
+
+/// A passkey as a browser made it, with ES256 and without attestation.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPasskeyBody {
+    /// What the person calls it.
+    pub name: Text<64>,
+    /// `authenticatorData` of the browser's response, base64url without padding.
+    pub authenticator_data: Text<4096>,
+    /// `clientDataJSON` of the browser's response, base64url without padding.
+    pub client_data: Text<4096>,
+    /// The password, where there is one and the session did not begin with an invitation.
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
+    pub current: Option<Password>,
+}
+
+/// A signature of a passkey over a vote (`navigator.credentials.get`), each part base64url without padding.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssertionBody {
+    /// The credential's id.
+    pub credential: Text<2048>,
+    /// `authenticatorData`.
+    pub authenticator_data: Text<4096>,
+    /// `clientDataJSON`.
+    pub client_data: Text<4096>,
+    /// `signature`.
+    pub signature: Text<1024>,
 }

@@ -84,7 +84,7 @@ pub use self::route::{
 };
 pub use self::run::{RunEnded, RunInput, RunNoted, RunStarted, RunStatus, Trigger};
 pub use self::sample::{SampleDrawn, SampleRevealed};
-pub use self::sign_in::{AuthenticatorAdded, AuthenticatorRemoved, Passkey};
+pub use self::sign_in::{Assertion, AuthenticatorAdded, AuthenticatorRemoved, Passkey};
 pub use self::stop::{AlertAcknowledged, AlertRaised, KillEngaged, KillReleaseRequested, KillReleased, Scope};
 pub use self::theatre::{Flag, ReviewerRestored, ReviewerSuspended};
 

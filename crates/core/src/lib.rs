@@ -32,6 +32,7 @@ pub mod refusal;
 pub mod replay;
 pub mod retention;
 pub mod schedule;
+pub mod signed_vote;
 pub mod simulate;
 pub mod state;
 pub mod stored;

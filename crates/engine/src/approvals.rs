@@ -6,10 +6,12 @@ use std::sync::Arc;
 use countersign_api::ApprovalAnswer;
 use countersign_core::command::{Via, Vote};
 use countersign_core::digest::Digest;
-use countersign_core::event::Verb;
+use countersign_core::event::{Assertion, Verb};
 use countersign_core::ids::{ActionId, ApprovalId};
 use countersign_core::policy::Value;
+use countersign_core::policy::json::to_json;
 use countersign_core::presentation::presentation_digest;
+use countersign_core::signed_vote::SignedVote;
 use countersign_core::view::ActionView;
 use countersign_core::{Command, Envelope, Event, Record, Refusal};
 use countersign_store::Org;
@@ -44,6 +46,8 @@ pub struct VoteRequest {
     pub set: Option<Places>,
     /// By what it came, where that is not the API.
     pub via: Option<Via>,
+    /// A signature of the person's passkey over it.
+    pub assertion: Option<Assertion>,
 }
 
 impl Engine {
@@ -122,6 +126,7 @@ impl Engine {
     ) -> Result<(ApprovalAnswer, bool), EngineError> {
         let caller = request.caller;
         let action_id = view.decision.action_id;
+        self.check_signed(caller, id, &vote).await?;
         let action = self.stored_form(&caller.org, view.form(), false).await?;
         let edit = match vote.verb {
             Verb::Edit => self.edit_of(caller, &view, vote.set).await?,
@@ -142,6 +147,7 @@ impl Engine {
             view: Some(Box::new(view)),
             edit,
             via: vote.via,
+            assertion: vote.assertion,
         };
         let envelope = Envelope {
             idem: request.idempotency(item),
@@ -152,6 +158,26 @@ impl Engine {
             .await?;
         let answer = self.approval_of_action(&caller.org, action_id).await;
         Ok((answer.map_err(EngineError::recorded)?, done.replayed.is_some()))
+    }
+
+    /// Whether what signs a vote is a passkey of its person, and signs this vote.
+    async fn check_signed(&self, caller: &Caller, id: ApprovalId, vote: &VoteRequest) -> Result<(), EngineError> {
+        let Some(assertion) = &vote.assertion else {
+            return Ok(());
+        };
+        let (approval, digest) = (id.to_string(), vote.digest.to_string());
+        let presentation = vote.presentation.map(|presentation| presentation.to_string());
+        let signed = SignedVote {
+            action_digest: &digest,
+            approval: &approval,
+            organization: &caller.org,
+            presentation_digest: presentation.as_deref(),
+            set: vote.set.as_ref().map(places_as_json).transpose()?,
+            snapshot: &vote.snapshot,
+            user: &caller.actor.id,
+            verb: vote.verb,
+        };
+        self.check_assertion(&caller.org, &signed, assertion).await
     }
 
     /// The agent of a request, if the caller is it or may act for it.
@@ -302,3 +328,14 @@ impl Inner {
 /// What stands in place of a payload whose key was destroyed, and of one that is to be.
 const ERASED: &str = "$erased";
 const RESTRICTED: &str = "$restricted";
+
+/// What an edit sets, as it came.
+fn places_as_json(set: &Places) -> Result<serde_json::Value, EngineError> {
+    let mut members = serde_json::Map::new();
+    for (place, value) in set {
+        let mut text = String::new();
+        to_json(value.as_ref().unwrap_or(&Value::Null), &mut text);
+        members.insert(place.clone(), serde_json::from_str(&text).map_err(EngineError::internal)?);
+    }
+    Ok(members.into())
+}

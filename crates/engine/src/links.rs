@@ -182,6 +182,7 @@ impl Engine {
                 channel: followed.channel.clone(),
                 link: Some(followed.link),
             }),
+            assertion: None,
         };
         self.vote(&request, followed.approval, vote)
             .await

@@ -19,7 +19,7 @@ use countersign_core::{Command, Envelope, Refusal, Span, Time};
 use countersign_store::{Org, SealedSecret};
 use zeroize::Zeroizing;
 
-use crate::auth::{Credential, NewKey, StoredKey};
+use crate::auth::{Caller, Credential, NewKey, StoredKey};
 use crate::error::EngineError;
 use crate::inbox::Lane;
 use crate::intake::Request;
@@ -178,16 +178,7 @@ impl Engine {
             return Err(Refusal::invalid("wrong_credential", why).into());
         }
         check_password(password, &[&user, &org])?;
-        let invited = request.caller.scopes.iter().any(|scope| scope == "session:invitation");
-        if self.signs_in_by_password(&org, &user).await? && !invited {
-            let now = self.inner.clock.read().now;
-            self.inner.tries.begin(&org, &user, from, now)?;
-            if !self.has_password(&org, &user, current.unwrap_or_default()).await? {
-                let why = "`current` is not your password";
-                return Err(Refusal::invalid("wrong_password", why).into());
-            }
-            self.inner.tries.worked(&org, &user, from);
-        }
+        self.check_current(request.caller, current, from).await?;
         let text = Zeroizing::new(password.to_owned());
         let hashed = blocking(move || hash(&text)).await?;
         let secret = self.inner.vault.seal(&org, PASSWORD_SECRET, &user, hashed.as_bytes());
@@ -200,6 +191,27 @@ impl Engine {
         self.perform(Lane::Urgent, &org, envelope, beside(secret))
             .await
             .map(drop)
+    }
+
+    /// Somebody who has a password has to say it, but for a session that began with an invitation.
+    pub(crate) async fn check_current(
+        &self,
+        caller: &Caller,
+        current: Option<&str>,
+        from: IpAddr,
+    ) -> Result<(), EngineError> {
+        let (org, user) = (&caller.org, &caller.actor.id);
+        let invited = caller.scopes.iter().any(|scope| scope == "session:invitation");
+        if invited || !self.signs_in_by_password(org, user).await? {
+            return Ok(());
+        }
+        self.inner.tries.begin(org, user, from, self.inner.clock.read().now)?;
+        if !self.has_password(org, user, current.unwrap_or_default()).await? {
+            let why = "`current` is not your password";
+            return Err(Refusal::invalid("wrong_password", why).into());
+        }
+        self.inner.tries.worked(org, user, from);
+        Ok(())
     }
 
     /// Whether a person has a password.

@@ -160,6 +160,7 @@ impl Engine {
                 channel: request.channel.to_owned(),
                 link: None,
             }),
+            assertion: None,
         };
         Ok(match self.vote(&voting, shown.approval, vote).await {
             Ok((answer, _)) => self.after_vote(&caller, &answer),

@@ -73,6 +73,7 @@ impl Engine {
                 presentation,
                 set: None,
                 via: None,
+                assertion: None,
             };
             let cast = self.cast(request, id, vote, view, Some(batch), place as u64 + 1).await;
             decided.results.push(cast.map(|(answer, replayed)| {

@@ -53,6 +53,13 @@ pub(crate) struct Mine {
     pub mine: bool,
 }
 
+/// `?user=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfPerson {
+    pub user: Option<String>,
+}
+
 /// `?agent=&value=`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -272,6 +272,7 @@ impl World {
         let view = self.view(action);
         let approval = view.approval.as_ref().expect("a request was opened").opened.clone();
         let vote = Vote {
+            assertion: None,
             approval: approval.approval,
             user: user.to_owned(),
             verb: Verb::HandOver,
@@ -330,6 +331,7 @@ impl World {
         });
         let action = self.stored_form(&view).map(Box::new);
         let vote = Vote {
+            assertion: None,
             approval,
             user: user.to_owned(),
             verb,

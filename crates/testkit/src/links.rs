@@ -38,6 +38,7 @@ impl World {
         let view = self.view(action);
         let approval = view.approval.as_ref().expect("a request was opened").opened.approval;
         let vote = Vote {
+            assertion: None,
             approval,
             user: user.to_owned(),
             verb: Verb::Approve,

@@ -560,6 +560,7 @@ fn a_vote_for_another_action_or_another_snapshot_does_not_count() {
         (opened.digest, "sha256:00".to_owned(), "snapshot_mismatch"),
     ] {
         let vote = Vote {
+            assertion: None,
             approval: opened.approval,
             batch: None,
             user: "dana".into(),
@@ -598,6 +599,7 @@ fn a_vote_counts_only_for_what_its_person_was_shown_last() {
     world.show("dana", id, [2; 32]).unwrap();
     let view = world.view(id);
     let vote = |presentation: [u8; 32]| Vote {
+        assertion: None,
         approval: opened.approval,
         batch: None,
         user: "dana".into(),

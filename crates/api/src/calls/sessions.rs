@@ -4,11 +4,13 @@ use Method::{Delete, Get, Post, Put};
 use Permission::{Anyone, Holder};
 use Role::Admin;
 
+use super::params::{id, path, query, word};
 use super::table::{READERS, people};
 use super::{Call, Method, Permission, Role};
 use crate::operations::DoneAnswer;
 use crate::sessions::{
-    AuthenticatorsAnswer, InvitationAnswer, NewInvitationBody, NewSessionBody, PasswordBody, SessionAnswer,
+    AuthenticatorsAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody, PasskeyAnswer, PasswordBody,
+    SessionAnswer,
 };
 
 pub(super) static CALLS: &[Call] = &[
@@ -34,6 +36,16 @@ pub(super) static CALLS: &[Call] = &[
         .takes::<PasswordBody>(r#"{"password": "correct horse battery staple"}"#)
         .answers::<DoneAnswer>()
         .problems(&[(422, "weak_password"), (422, "wrong_password"), (422, "wrong_credential"), (429, "too_many_tries")]),
+    Call::new("add_passkey", Post, "/v1/authenticators", Holder)
+        .about("Takes a passkey of whoever asks, as a browser made it. It signs votes on routes with `assurance`.")
+        .takes::<NewPasskeyBody>(r#"{"name": "laptop", "authenticator_data": "SZYN5YgO…", "client_data": "eyJ0eXBlIjoi…"}"#)
+        .creates::<PasskeyAnswer>()
+        .problems(&[(409, "already_registered"), (409, "too_many"), (422, "invalid_passkey"), (422, "wrong_password"), (422, "wrong_credential"), (429, "too_many_tries")]),
+    Call::new("remove_authenticator", Delete, "/v1/authenticators/{id}", Holder)
+        .about("Takes away what whoever asks signs in with, `password` or a passkey; of somebody else, only an admin. Their other sessions end.")
+        .with(&[path("id", "`password`, or the passkey's id.", word), query("user", "Whose it is; whoever asks when left out.", id)])
+        .answers::<DoneAnswer>()
+        .problems(&[(403, "forbidden"), (404, "not_found")]),
     Call::new("events", Get, "/v1/events", people(READERS))
         .about("Tells what is new, as server-sent events: the type of each record as data, its index as id. An empty type means that everything may be new.")
         .answers_as("text/event-stream"),

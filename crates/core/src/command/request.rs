@@ -4,7 +4,7 @@ use countersign_policy::Action;
 
 use super::{Sealed, Submit};
 use crate::digest::{Digest, SALT_BYTES};
-use crate::event::{Finding, PracticeKind, Verb};
+use crate::event::{Assertion, Finding, PracticeKind, Verb};
 use crate::ids::{ApprovalId, ReviewId};
 use crate::view::ActionView;
 
@@ -36,6 +36,8 @@ pub struct Vote {
     pub edit: Option<Box<Edit>>,
     /// By what it came, where that was not the API.
     pub via: Option<Via>,
+    /// A signature of the person's passkey over it, which has been checked.
+    pub assertion: Option<Assertion>,
 }
 
 /// By what a vote came.

@@ -225,6 +225,9 @@ pub struct ApprovalVoted {
     pub action_id: ActionId,
     /// The request.
     pub approval: ApprovalId,
+    /// The signature of the person's passkey over it, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion: Option<super::Assertion>,
     /// What it was given together with: the same for every vote that the person gave at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Digest>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_policy::Separation;
+use countersign_policy::{Assurance, Separation};
 use countersign_policy::verdict::Quorum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ use crate::time::Time;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Track {
+    /// How surely people have to be known to approve.
+    #[serde(default, skip_serializing_if = "Assurance::is_low")]
+    pub assurance: Assurance,
     /// Questions to the agent stop the clock of the step.
     #[serde(default, skip_serializing_if = "is_false")]
     pub clarify_pauses: bool,

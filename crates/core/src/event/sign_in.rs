@@ -37,3 +37,17 @@ pub struct AuthenticatorRemoved {
     /// Whose it was.
     pub user: String,
 }
+
+/// A signature of a passkey over a vote (WebAuthn Level 3, section 7.2): anybody who has the passkey's public key can check it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assertion {
+    /// What the authenticator says of itself, base64url without padding.
+    pub authenticator_data: String,
+    /// What the browser says that was asked, base64url without padding: type, challenge, origin.
+    pub client_data: String,
+    /// The passkey's credential id, base64url without padding.
+    pub credential: String,
+    /// The signature over both, ES256 in DER, base64url without padding.
+    pub signature: String,
+}

@@ -101,6 +101,7 @@ impl State {
         let voted = ApprovalVoted {
             action_id: view.decision.action_id,
             approval: vote.approval,
+            assertion: vote.assertion.clone(),
             batch: vote.batch,
             channel: vote.via.as_ref().map(|via| via.channel.clone()),
             claimed_until: None,

@@ -206,6 +206,7 @@ fn track(
         within_s: step.within.map(|span| Span(span).as_seconds()),
     };
     Track {
+        assurance: route.assurance,
         clarify_pauses: route.clarify.pauses,
         clarify_rounds: route.clarify.rounds,
         clarify_s: Span(route.clarify.within).as_seconds(),

@@ -138,6 +138,7 @@ impl State {
         let voted = ApprovalVoted {
             action_id: approval.action_id,
             approval: vote.approval,
+            assertion: vote.assertion.clone(),
             batch: vote.batch,
             channel: vote.via.as_ref().map(|via| via.channel.clone()),
             claimed_until: until(Verb::Claim, CLAIM_SPAN),
@@ -265,7 +266,10 @@ impl State {
             Verb::Clarify => may_ask(vote, approval),
             Verb::HandOver => self.may_hand_over(vote, approval, ctx),
             Verb::Claim => may_claim(vote, approval, ctx),
-            Verb::Approve | Verb::Edit => self.may_approve(vote, ctx),
+            Verb::Approve | Verb::Edit => {
+                is_assured(vote, approval)?;
+                self.may_approve(vote, ctx)
+            }
             Verb::Reject | Verb::Abstain | Verb::Comment | Verb::Release => Ok(()),
         }
     }
@@ -400,6 +404,19 @@ fn may_claim(vote: &Vote, approval: &OpenApproval, ctx: &Ctx<'_>) -> Result<(), 
             Err(Refusal::conflict("claimed_before", detail).hint("decide, or leave it to the others"))
         }
         None => Ok(()),
+    }
+}
+
+/// To approve on a route that wants to know people surely takes the signature of a passkey. To reject never does.
+fn is_assured(vote: &Vote, approval: &OpenApproval) -> Result<(), Refusal> {
+    let wanting = approval.tracks.iter().find(|track| !track.rules.assurance.is_low());
+    match wanting {
+        Some(track) if vote.assertion.is_none() => {
+            let detail = format!("route `{}` takes approvals that a passkey has signed", track.rules.route);
+            Err(Refusal::forbidden("assurance_required", detail)
+                .hint("approve in the console, with a passkey; rejecting takes none"))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -98,14 +98,23 @@ pub enum Separation {
 }
 
 /// How people have to have signed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Assurance {
     /// Any way.
+    #[default]
     Low,
     /// With a second factor.
     Mfa,
     /// With a key that cannot be phished.
     Webauthn,
+}
+
+impl Assurance {
+    /// Whether any way will do.
+    pub fn is_low(&self) -> bool {
+        *self == Assurance::Low
+    }
 }
 
 /// When a step is asked.

@@ -7,7 +7,7 @@ use countersign_api::approvals::{
 };
 use countersign_api::revisions::{PLACES_AT_MOST, ReviseBody};
 use countersign_core::digest::Digest;
-use countersign_core::event::Verb;
+use countersign_core::event::{Assertion, Verb};
 use countersign_core::ids::ApprovalId;
 use countersign_core::policy::Value;
 use countersign_engine::{Caller, VoteRequest, VotesRequest};
@@ -80,6 +80,12 @@ async fn vote(asked: Asked<Caller>) -> Answer {
         snapshot: body.snapshot.0,
         presentation,
         set: members.remove("set").map(places).transpose()?,
+        assertion: body.assertion.map(|assertion| Assertion {
+            authenticator_data: assertion.authenticator_data.0,
+            client_data: assertion.client_data.0,
+            credential: assertion.credential.0,
+            signature: assertion.signature.0,
+        }),
         via: None,
     };
     let (answer, replayed) = asked.app.engine.vote(&asked.request(), id, vote).await?;

@@ -2,13 +2,17 @@
 
 use countersign_api::operations::DoneAnswer;
 use countersign_api::sessions::{
-    AuthenticatorsAnswer, InvitationAnswer, NewInvitationBody, NewSessionBody, PasswordBody, SessionAnswer,
+    AuthenticatorsAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody, PasskeyAnswer, PasswordBody,
+    SessionAnswer,
 };
-use countersign_engine::{Caller, EngineError};
+use countersign_core::ActorKind;
+use countersign_core::event::Passkey;
+use countersign_engine::{Caller, EngineError, NewPasskey};
 
 use super::handlers;
 use crate::authorize::Visitor;
 use crate::problem::Problem;
+use crate::query::OfPerson;
 use crate::reply::{Answer, json};
 use crate::way::Asked;
 
@@ -17,6 +21,8 @@ handlers! {
     "close_session" => Caller close,
     "invite" => Caller invite,
     "authenticators" => Caller authenticators,
+    "add_passkey" => Caller add_passkey,
+    "remove_authenticator" => Caller remove_authenticator,
     "set_password" => Caller set_password,
 }
 
@@ -69,14 +75,52 @@ async fn invite(asked: Asked<Caller>) -> Answer {
 }
 
 async fn authenticators(asked: Asked<Caller>) -> Answer {
-    let caller = &asked.caller;
+    let known = asked.app.engine.authenticators(&asked.caller).await?;
+    let passkey = |(id, passkey): (String, Passkey)| PasskeyAnswer {
+        id,
+        name: passkey.name,
+        credential: passkey.credential,
+    };
     json(&AuthenticatorsAnswer {
-        password: asked
-            .app
-            .engine
-            .signs_in_by_password(&caller.org, &caller.actor.id)
-            .await?,
+        password: known.password,
+        passkeys: known.passkeys.into_iter().map(passkey).collect(),
+        site: known.site,
+        challenge: known.challenge,
     })
+}
+
+async fn add_passkey(asked: Asked<Caller>) -> Answer {
+    let body: NewPasskeyBody = asked.body()?;
+    let engine = &asked.app.engine;
+    let new = NewPasskey {
+        name: body.name.0,
+        authenticator_data: body.authenticator_data.0,
+        client_data: body.client_data.0,
+    };
+    let current = body.current.as_ref().map(|current| current.0.as_str());
+    let id = engine.add_passkey(&asked.request(), new, current, asked.from()).await?;
+    let known = engine.authenticators(&asked.caller).await?;
+    let added = known.passkeys.into_iter().find(|(known, _)| *known == id);
+    let (id, passkey) = added.ok_or_else(|| Problem::missing("authenticator", &id))?;
+    let answer = PasskeyAnswer {
+        id,
+        name: passkey.name,
+        credential: passkey.credential,
+    };
+    Ok(json(&answer)?.created())
+}
+
+async fn remove_authenticator(asked: Asked<Caller>) -> Answer {
+    let OfPerson { user } = asked.query()?;
+    let caller = &asked.caller;
+    let user = user.unwrap_or_else(|| caller.actor.id.clone());
+    let own = caller.actor.kind == ActorKind::User && user == caller.actor.id;
+    if !own && !caller.roles.iter().any(|role| role == "admin") {
+        let detail = "only an admin may take away what somebody else signs in with";
+        return Err(Problem::new(403, "forbidden", detail));
+    }
+    asked.app.engine.remove_authenticator(&asked.request(), &user, asked.param()).await?;
+    json(&DoneAnswer { done: true })
 }
 
 async fn set_password(asked: Asked<Caller>) -> Answer {

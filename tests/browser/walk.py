@@ -1,0 +1,214 @@
+"""The main paths of the console in a real browser, one check a line."""
+
+import sys
+from pathlib import Path
+
+import stand
+from selenium.webdriver.common.keys import Keys
+from stand import BUDGETS, ROUTES, SUPPORT, Browser, Failed, Server
+
+PASSWORD = "correct horse battery staple"
+ROOT = Path(__file__).resolve().parents[2]
+checks = 0
+
+
+def check(sentence, holds, why=""):
+    global checks
+    checks += 1
+    if not holds:
+        raise Failed(f"{sentence}\n{why}")
+    print(f"ok   {sentence}")
+
+
+def main():
+    binary, place, what = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    axe = (place / "node/node_modules/axe-core/axe.min.js").read_text()
+    server = Server(binary, {"support.yaml": SUPPORT, "changes.yaml": ROUTES})
+    browsers = []
+    try:
+        walk(server, axe, browsers, what == "screenshots")
+        print(f"{checks} checks")
+    except Failed as failure:
+        print(f"FAIL {failure}", file=sys.stderr)
+        for number, browser in enumerate(browsers):
+            browser.shot(place / f"failed-{number}.png")
+        print(f"browser: what was on the screen is in {place}/failed-*.png", file=sys.stderr)
+        sys.exit(1)
+    finally:
+        for browser in browsers:
+            browser.quit()
+        server.stop()
+
+
+def walk(server, axe, browsers, screenshots):
+    people = found(server)
+    admin = Browser()
+    browsers.append(admin)
+    first_sign_in(server, admin)
+    dana = Browser()
+    browsers.append(dana)
+    sign_in(server, dana, people["dana"])
+    live_arrival(server, dana, people)
+    reject(server, dana, people)
+    edit(server, dana, people)
+    by_keyboard(server, dana, people)
+    missed_step(server, dana, people)
+    looks(server, admin, dana, people, axe, screenshots)
+
+
+def found(server):
+    """People and agents, by their keys."""
+    keys = {}
+    for user, duties in [("dana", ["support-leads"]), ("eli", ["support-leads"])]:
+        body = {"id": user, "roles": ["reviewer"], "teams": ["support"], "duties": duties, "zone": "Europe/Zurich"}
+        keys[user] = server.call(server.admin, "POST", "/v1/users", body)["key"]
+    for agent, owner in [("support_bot", "team:support"), ("deploy_bot", "team:platform")]:
+        keys[agent] = server.call(server.admin, "POST", "/v1/agents", {"id": agent, "owner": owner})["key"]
+    return keys
+
+
+def ask(server, people, **action):
+    """The agent asks; the id of the request."""
+    key = people[action.pop("agent", "support_bot")]
+    answer = server.call(key, "POST", "/v1/actions", action)
+    if not answer["approval"]:
+        raise Failed(f"nobody is asked: {answer}")
+    return answer["approval"]["id"]
+
+
+def refund(server, people, amount, **more):
+    evidence = {
+        "reason": "The parcel arrived broken; the customer sent two photos.",
+        "sources": ["ticket 4521", "photos 1 and 2"], "confidence": 0.86, "next_step": "tell the customer",
+    }
+    args = {"order": "4521", "customer": "c-1187", **more}
+    return ask(server, people, action="issue_refund", amount=amount, currency="USD", env="production", args=args,
+               resource={"type": "order", "id": "4521"}, access="write", evidence=evidence)
+
+
+def first_sign_in(server, browser):
+    browser.go(server.invitation)
+    check("an invitation opens a page and uses nothing up by that", "You are invited" in browser.text())
+    browser.submit("button.good")
+    browser.fill("[name=password]", PASSWORD)
+    browser.fill("[name=again]", PASSWORD)
+    browser.submit("main form button.good")
+    check("after an invitation a password is chosen", "password" in browser.text().lower(), browser.text())
+    browser.submit(".who button")
+    check("signing out says so", "You are signed out." in browser.text(), browser.text())
+    browser.fill("[name=user]", "admin")
+    browser.fill("[name=password]", "not the password")
+    browser.submit("form.card button.good")
+    check("a wrong password says no more than that", "The name or the password is not right." in browser.text())
+    browser.fill("[name=user]", "admin")
+    browser.fill("[name=password]", PASSWORD)
+    browser.submit("form.card button.good")
+    check("name and password sign in", "Sign out" in browser.text(), browser.text())
+
+
+def sign_in(server, browser, key):
+    browser.go(server.console + "/sign-in?to=%2Finbox")
+    browser.click("details summary")
+    browser.fill("[name=key]", key)
+    browser.submit("details button")
+    check("a key signs in, and leads to where one wanted to go", browser.driver.current_url.endswith("/inbox"))
+
+
+def live_arrival(server, browser, people):
+    browser.go(server.console + "/inbox")
+    check("an empty inbox says so", "Nothing waits for you." in browser.text(), browser.text())
+    browser.listening()
+    refund(server, people, "340")
+    browser.wait_for("issue_refund")
+    check("a request appears by itself", "340 USD" in browser.text(), browser.text())
+    browser.click("[data-row] a.what")
+    browser.loaded()
+    text = browser.text()
+    for words in ["340", "production", "What the agent says", "nobody has checked it", "The parcel arrived broken",
+                  "Who decides", "If nobody answers"]:
+        check(f"the request shows `{words}`", words.lower() in text.lower(), text)
+    browser.submit("button[value=approve]")
+    check("it is approved", "You approved it. Your vote is on record." in browser.text(), browser.text())
+
+
+def reject(server, browser, people):
+    id = refund(server, people, "999")
+    browser.go(f"{server.console}/approvals/{id}")
+    browser.click("button[value=reject]")
+    check("a rejection wants a reason first", f"/approvals/{id}" in browser.driver.current_url)
+    browser.fill("#comment", "The photos show another parcel.")
+    browser.submit("button[value=reject]")
+    check("it is rejected", "You rejected it." in browser.text(), browser.text())
+
+
+def edit(server, browser, people):
+    id = refund(server, people, "400")
+    browser.go(f"{server.console}/approvals/{id}")
+    browser.click("#edit > summary")
+    browser.fill("[name='set:/amount']", "120")
+    browser.submit("button[value=edit]")
+    check("less is approved than was asked", "You approved it with your changes." in browser.text(), browser.text())
+    request = server.call(server.admin, "GET", f"/v1/approvals/{id}")
+    check("and that is what stands", (request["stored"]["amount"], request["state"]) == ("120", "approved"), str(request))
+
+
+def by_keyboard(server, browser, people):
+    id = refund(server, people, "75")
+    browser.go(server.console + "/overview")
+    browser.press("g", "i")
+    browser.wait("g i", lambda: browser.driver.current_url.endswith("/inbox"))
+    browser.loaded()
+    browser.press("j", "a")
+    browser.wait("a opens the request", lambda: f"/approvals/{id}" in browser.driver.current_url)
+    browser.loaded()
+    browser.wait("the button has the focus", lambda: browser.driver.switch_to.active_element.get_attribute("value") == "approve")
+    check("a key never decides by itself", server.call(server.admin, "GET", f"/v1/approvals/{id}")["state"] == "pending")
+    page = browser.find("html")
+    browser.press(Keys.ENTER)
+    browser.wait("Enter decides", lambda: browser.is_gone(page))
+    browser.loaded()
+    check("a request is approved by keys alone", "You approved it." in browser.text(), browser.text())
+    browser.press("?")
+    browser.wait("? lists the keys", lambda: browser.find("#keys").is_displayed())
+    browser.press(Keys.ESCAPE)
+
+
+def missed_step(server, browser, people):
+    id = ask(server, people, agent="deploy_bot", action="deploy", env="production", args={"service": "billing"})
+    browser.go(server.console + "/inbox")
+    browser.wait_for("deploy")
+    check("a step that nobody answered in time goes on to the next", id in browser.driver.page_source)
+    browser.go(f"{server.console}/approvals/{id}")
+    browser.fill("#comment", "Eli is away.")
+    browser.submit("button[value=approve]")
+    check("and the next decides", "You approved it." in browser.text(), browser.text())
+
+
+def looks(server, admin, dana, people, axe, screenshots):
+    """Every page in every look: no complaint of the browser, nothing wider than the window, nothing serious for axe-core."""
+    waits = refund(server, people, "340")
+    refund(server, people, "80")
+    pages = [("sign-in", None), ("inbox", dana), (f"approvals/{waits}", dana)]
+    shots = ROOT / "docs/screenshots"
+    for path, browser in pages:
+        who = browser or admin
+        for scheme in ("light", "dark"):
+            who.scheme(scheme)
+            for width in (1280, 390):
+                who.size(width)
+                who.go(f"{server.console}/{path}")
+                who.loaded()
+                complaints = who.errors() + who.axe(axe)
+                check(f"/{path} is fine in {scheme} at {width}", not complaints and not who.overflows(),
+                      "\n".join(complaints) or "the page is wider than the window")
+                if screenshots:
+                    shots.mkdir(parents=True, exist_ok=True)
+                    name = path.split("/")[0]
+                    stand.settle()
+                    who.shot(shots / f"{name}-{scheme}-{'wide' if width > 400 else 'narrow'}.png")
+        who.scheme("light")
+        who.size(1280)
+
+
+if __name__ == "__main__":
+    main()
