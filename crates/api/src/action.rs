@@ -402,6 +402,9 @@ pub struct VoteBody {
     /// Whoever says yes owns the agent that asks.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub self_approved: bool,
+    /// A passkey of the person has signed it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub signed: bool,
     /// Where it is in the ledger.
     pub index: u64,
 }
@@ -429,6 +432,10 @@ pub struct ApprovalAnswer {
     pub action_digest: String,
     /// What a vote has to echo.
     pub snapshot: Option<String>,
+    /// How surely whoever approves has to be known, where a route says so: `mfa` and `webauthn` want the vote signed by a
+    /// passkey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assurance: Option<String>,
     /// The hash of what is shown here of the action, the rule and the answers: a vote may echo it, and an approval of
     /// what is of risk `R3` or `R4` must. Changes when the agent answers, and when the action is changed.
     #[serde(default)]

@@ -321,6 +321,11 @@ pub fn approval(
         state: approval.state.as_str().to_owned(),
         action_digest: opened.digest.to_string(),
         snapshot: view.decided_under().map(|hash| hash.to_string()),
+        assurance: (opened.tracks.iter())
+            .map(|track| track.assurance)
+            .filter(|assurance| !assurance.is_low())
+            .max()
+            .map(|assurance| word(&assurance)),
         presentation_digest: None,
         action,
         stored,
@@ -354,6 +359,7 @@ pub fn approval(
                 batch: cast.vote.batch.map(|batch| batch.to_string()),
                 outdated: cast.outdated,
                 self_approved: cast.vote.self_approved,
+                signed: cast.vote.assertion.is_some(),
                 index: cast.seq,
             })
             .collect(),

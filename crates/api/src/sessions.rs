@@ -1,7 +1,11 @@
 //! Signing in: sessions of people, what they sign in with, and invitations to do so for the first time.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_core::signed_vote::SignedVote;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::bounded::{Id, Text, stated};
 
@@ -127,4 +131,30 @@ pub struct AssertionBody {
     pub client_data: Text<4096>,
     /// `signature`.
     pub signature: Text<1024>,
+}
+
+/// The challenge that a passkey signs for a vote, base64url without padding, from the body of the vote.
+///
+/// # Errors
+/// The body lacks what a vote has to echo.
+pub fn vote_challenge(
+    organization: &str,
+    user: &str,
+    approval: &str,
+    body: &Map<String, Value>,
+) -> Result<String, String> {
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    let wanted = |name: &'static str| text(name).ok_or_else(|| format!("a vote has `{name}`"));
+    let signed = SignedVote {
+        action_digest: wanted("action_digest")?,
+        approval,
+        organization,
+        presentation_digest: text("presentation_digest"),
+        set: body.get("set").cloned(),
+        snapshot: wanted("snapshot")?,
+        user,
+        verb: serde_json::from_value(body.get("verb").cloned().unwrap_or_default())
+            .map_err(|error| error.to_string())?,
+    };
+    Ok(URL_SAFE_NO_PAD.encode(signed.challenge()?.0))
 }

@@ -32,6 +32,12 @@ const SCRIPT: Asset = Asset {
     content: "text/javascript; charset=utf-8",
     body: include_str!("../assets/console.js"),
 };
+const PASSKEY: Asset = Asset {
+    stem: "passkey",
+    ending: "js",
+    content: "text/javascript; charset=utf-8",
+    body: include_str!("../assets/passkey.js"),
+};
 const ICON: Asset = Asset {
     stem: "icon",
     ending: "svg",
@@ -54,12 +60,14 @@ impl Asset {
 pub(crate) struct Paths {
     pub style: String,
     pub script: String,
+    pub passkey: String,
     pub icon: String,
 }
 
 static PATHS: LazyLock<Paths> = LazyLock::new(|| Paths {
     style: format!("/assets/{}", STYLE.name()),
     script: format!("/assets/{}", SCRIPT.name()),
+    passkey: format!("/assets/{}", PASSKEY.name()),
     icon: format!("/assets/{}", ICON.name()),
 });
 
@@ -72,7 +80,10 @@ pub(crate) fn router() -> Router<Arc<Console>> {
 }
 
 async fn asset(Path(name): Path<String>) -> Response {
-    let Some(asset) = [STYLE, SCRIPT, ICON].into_iter().find(|asset| asset.name() == name) else {
+    let Some(asset) = [STYLE, SCRIPT, PASSKEY, ICON]
+        .into_iter()
+        .find(|asset| asset.name() == name)
+    else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let mut response = Response::new(asset.body.into());

@@ -36,6 +36,11 @@ impl Fields {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// Every field with each of its texts.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        (self.0.iter()).flat_map(|(name, texts)| texts.iter().map(move |text| (name.as_str(), text.as_str())))
+    }
+
     /// Names and texts of fields whose name begins so, without that beginning.
     pub(crate) fn under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let named = move |(name, texts): (&'a String, &'a Vec<String>)| {

@@ -45,6 +45,10 @@ pub(crate) const FAILED_DETAIL: &str =
 pub(crate) const THE_ADMINS: &str = "the admins";
 pub(crate) const OUTDATED: &str = "it was for what was asked before the change";
 pub(crate) const NO_VOTER: &str = "Only people with the role reviewer or admin decide.";
+pub(crate) const SIGN_APPROVE: &str = "Approve";
+pub(crate) const SIGN_EDIT: &str = "Approve less";
+pub(crate) const NO_PASSKEY: &str = "This route takes approvals that a passkey has signed, and you have none.";
+pub(crate) const NO_PASSKEY_HINT: &str = "Add one in Settings, then decide. Rejecting takes none.";
 pub(crate) const EXCLUDED: &str = "You may not decide this one";
 
 /// What a page before has done, by the code that it passed on.

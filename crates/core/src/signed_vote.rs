@@ -64,14 +64,38 @@ mod tests {
         let challenge = |vote: &SignedVote<'_>| vote.challenge().expect("a challenge");
         let first = challenge(&vote);
         let others = [
-            SignedVote { action_digest: "ab", ..vote.clone() },
-            SignedVote { approval: "apr_2", ..vote.clone() },
-            SignedVote { organization: "other", ..vote.clone() },
-            SignedVote { presentation_digest: Some("cc"), ..vote.clone() },
-            SignedVote { set: Some(serde_json::json!({"/amount": "3"})), ..vote.clone() },
-            SignedVote { snapshot: "sha256:bc", ..vote.clone() },
-            SignedVote { user: "eli", ..vote.clone() },
-            SignedVote { verb: Verb::Edit, ..vote.clone() },
+            SignedVote {
+                action_digest: "ab",
+                ..vote.clone()
+            },
+            SignedVote {
+                approval: "apr_2",
+                ..vote.clone()
+            },
+            SignedVote {
+                organization: "other",
+                ..vote.clone()
+            },
+            SignedVote {
+                presentation_digest: Some("cc"),
+                ..vote.clone()
+            },
+            SignedVote {
+                set: Some(serde_json::json!({"/amount": "3"})),
+                ..vote.clone()
+            },
+            SignedVote {
+                snapshot: "sha256:bc",
+                ..vote.clone()
+            },
+            SignedVote {
+                user: "eli",
+                ..vote.clone()
+            },
+            SignedVote {
+                verb: Verb::Edit,
+                ..vote.clone()
+            },
         ];
         for other in &others {
             assert_ne!(challenge(other), first, "{other:?}");

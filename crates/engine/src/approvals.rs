@@ -335,7 +335,10 @@ fn places_as_json(set: &Places) -> Result<serde_json::Value, EngineError> {
     for (place, value) in set {
         let mut text = String::new();
         to_json(value.as_ref().unwrap_or(&Value::Null), &mut text);
-        members.insert(place.clone(), serde_json::from_str(&text).map_err(EngineError::internal)?);
+        members.insert(
+            place.clone(),
+            serde_json::from_str(&text).map_err(EngineError::internal)?,
+        );
     }
     Ok(members.into())
 }

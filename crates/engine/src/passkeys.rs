@@ -71,7 +71,9 @@ fn refused(why: &str) -> Refusal {
 }
 
 fn bytes(text: &str) -> Result<Vec<u8>, Refusal> {
-    BASE64URL.decode(text).map_err(|_| refused("what the browser sent is not base64url"))
+    BASE64URL
+        .decode(text)
+        .map_err(|_| refused("what the browser sent is not base64url"))
 }
 
 /// Checks what a browser was asked and by whom, and gives back the bytes that are signed.
@@ -122,7 +124,13 @@ fn made(raw: &[u8]) -> Option<(&[u8], [u8; 65])> {
 }
 
 /// Whether a passkey signed this challenge at this address.
-fn verify(assertion: &Assertion, passkey: &Passkey, challenge: Digest, origin: &str, site: &str) -> Result<(), Refusal> {
+fn verify(
+    assertion: &Assertion,
+    passkey: &Passkey,
+    challenge: Digest,
+    origin: &str,
+    site: &str,
+) -> Result<(), Refusal> {
     let client = client_data(&assertion.client_data, "webauthn.get", challenge, origin)?;
     let mut signed = bytes(&assertion.authenticator_data)?;
     authenticator_data(&signed, site)?;
@@ -130,7 +138,8 @@ fn verify(assertion: &Assertion, passkey: &Passkey, challenge: Digest, origin: &
     let point = read_hex::<65>(&passkey.public_key).ok_or_else(|| refused("the passkey's key cannot be read"))?;
     let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
     let signature = bytes(&assertion.signature)?;
-    key.verify(&signed, &signature).map_err(|_| refused("the signature is not the passkey's"))
+    key.verify(&signed, &signature)
+        .map_err(|_| refused("the signature is not the passkey's"))
 }
 
 /// The host of an origin.
@@ -150,12 +159,16 @@ impl Engine {
         let user = caller.actor.id.clone();
         let known = self.look(&caller.org, move |state| {
             let all = state.authenticators_of(&user);
-            all.map(|(id, passkey)| (id.to_owned(), passkey.cloned())).collect::<Vec<_>>()
+            all.map(|(id, passkey)| (id.to_owned(), passkey.cloned()))
+                .collect::<Vec<_>>()
         });
         let known = known.await?;
         Ok(Authenticators {
             password: known.iter().any(|(_, passkey)| passkey.is_none()),
-            passkeys: known.into_iter().filter_map(|(id, passkey)| Some((id, passkey?))).collect(),
+            passkeys: known
+                .into_iter()
+                .filter_map(|(id, passkey)| Some((id, passkey?)))
+                .collect(),
             site: site_of(&self.origin_of_pages()).to_owned(),
             challenge: BASE64URL.encode(registering(caller).0),
         })
@@ -179,7 +192,8 @@ impl Engine {
         client_data(&new.client_data, "webauthn.create", registering(caller), &origin)?;
         let raw = bytes(&new.authenticator_data)?;
         authenticator_data(&raw, site_of(&origin))?;
-        let (credential, point) = made(&raw).ok_or_else(|| refused("the passkey is of a kind that is not known: ES256 is"))?;
+        let (credential, point) =
+            made(&raw).ok_or_else(|| refused("the passkey is of a kind that is not known: ES256 is"))?;
         let credential = BASE64URL.encode(credential);
         let digest = Digest::tagged("countersign-passkey-id-v1", &[credential.as_bytes()]).to_string();
         let id: String = "passkey-".chars().chain(digest.chars().take(12)).collect();
@@ -193,7 +207,8 @@ impl Engine {
             user: caller.actor.id.clone(),
         };
         let envelope = request.envelope(Command::AddAuthenticator(Box::new(added)));
-        self.perform(Lane::Urgent, &caller.org, envelope, Beside::default()).await?;
+        self.perform(Lane::Urgent, &caller.org, envelope, Beside::default())
+            .await?;
         Ok(id)
     }
 
@@ -205,7 +220,9 @@ impl Engine {
         };
         let envelope = request.envelope(Command::RemoveAuthenticator(removed));
         let org = &request.caller.org;
-        self.perform(Lane::Urgent, org, envelope, Beside::default()).await.map(drop)
+        self.perform(Lane::Urgent, org, envelope, Beside::default())
+            .await
+            .map(drop)
     }
 
     /// Whether an assertion is a signature of this person over this vote.
@@ -220,7 +237,9 @@ impl Engine {
             let mut all = state.authenticators_of(&user).filter_map(|(_, passkey)| passkey);
             all.find(|passkey| passkey.credential == credential).cloned()
         });
-        let passkey = found.await?.ok_or_else(|| refused("this passkey is not yours, or not any more"))?;
+        let passkey = found
+            .await?
+            .ok_or_else(|| refused("this passkey is not yours, or not any more"))?;
         let challenge = vote.challenge().map_err(|why| refused(&why))?;
         let origin = self.origin_of_pages();
         Ok(verify(assertion, &passkey, challenge, &origin, site_of(&origin))?)

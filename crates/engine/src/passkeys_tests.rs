@@ -70,10 +70,22 @@ fn whatever_else_was_signed_is_not() {
     let other = Digest::of(b"another vote");
     for (what, assertion) in [
         ("another vote", device.asserts(other, ORIGIN, "localhost", 0x05)),
-        ("another address", device.asserts(challenge(), "http://evil.example", "localhost", 0x05)),
-        ("another name", device.asserts(challenge(), ORIGIN, "evil.example", 0x05)),
-        ("nobody was verified", device.asserts(challenge(), ORIGIN, "localhost", 0x01)),
-        ("another device", Device::new().asserts(challenge(), ORIGIN, "localhost", 0x05)),
+        (
+            "another address",
+            device.asserts(challenge(), "http://evil.example", "localhost", 0x05),
+        ),
+        (
+            "another name",
+            device.asserts(challenge(), ORIGIN, "evil.example", 0x05),
+        ),
+        (
+            "nobody was verified",
+            device.asserts(challenge(), ORIGIN, "localhost", 0x01),
+        ),
+        (
+            "another device",
+            Device::new().asserts(challenge(), ORIGIN, "localhost", 0x05),
+        ),
     ] {
         let refused = verify(&assertion, &device.passkey(), challenge(), ORIGIN, "localhost");
         assert!(refused.is_err(), "{what}");
@@ -91,7 +103,10 @@ fn whatever_else_was_signed_is_not() {
             signature: String::from_utf8(signature).expect("text"),
             ..good.clone()
         };
-        assert!(verify(&changed, &device.passkey(), challenge(), ORIGIN, "localhost").is_err(), "{at}");
+        assert!(
+            verify(&changed, &device.passkey(), challenge(), ORIGIN, "localhost").is_err(),
+            "{at}"
+        );
     }
 }
 
@@ -108,7 +123,10 @@ fn a_new_passkey_is_read_from_what_it_says_of_itself() {
     data.extend_from_slice(COSE_Y);
     data.extend_from_slice(&point[33..]);
     let (credential, read) = made(&data).expect("it is read");
-    assert_eq!((credential, read.as_slice()), (b"credential".as_slice(), point.as_slice()));
+    assert_eq!(
+        (credential, read.as_slice()),
+        (b"credential".as_slice(), point.as_slice())
+    );
     for cut in 0..data.len() {
         assert_eq!(made(&data[..cut]), None, "{cut}");
     }

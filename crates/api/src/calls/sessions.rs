@@ -9,8 +9,8 @@ use super::table::{READERS, people};
 use super::{Call, Method, Permission, Role};
 use crate::operations::DoneAnswer;
 use crate::sessions::{
-    AuthenticatorsAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody, PasskeyAnswer, PasswordBody,
-    SessionAnswer,
+    AuthenticatorsAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody, PasskeyAnswer,
+    PasswordBody, SessionAnswer,
 };
 
 pub(super) static CALLS: &[Call] = &[

@@ -61,7 +61,6 @@ fn asked(step: u32, reason: StepReason, missed: Option<Time>, due: i64, user: &s
 }
 
 fn vote(user: &str, verb: Verb) -> ApprovalVoted {
-    assertion: None,
     ApprovalVoted {
         assertion: None,
         action_id: ACTION,

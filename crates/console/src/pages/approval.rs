@@ -7,11 +7,13 @@ use axum::Router;
 use axum::extract::Path;
 use axum::routing::{get, post};
 use countersign_api::ApprovalAnswer;
+use countersign_api::sessions::{AuthenticatorsAnswer, vote_challenge};
 use countersign_api::timeline::TimelineAnswer;
 use serde_json::{Map, Value, json};
 
 use crate::Console;
 use crate::api::Quoted;
+use crate::form::Fields;
 use crate::messages;
 use crate::page::{Chrome, Page, Trouble, see_other, show_as};
 use crate::said::{Html, folded, said, value};
@@ -94,6 +96,7 @@ struct Cast {
     not_counted: Option<Html>,
     channel: Option<Html>,
     self_approved: bool,
+    signed: bool,
 }
 
 struct Revision {
@@ -117,6 +120,8 @@ struct Decide {
     digest: String,
     snapshot: String,
     presentation: String,
+    /// How surely whoever approves has to be known, where a route says so.
+    assurance: Option<String>,
     editable: Vec<Editable>,
     claimed_by_me: bool,
     may_break_glass: bool,
@@ -348,6 +353,7 @@ fn votes(visit: &Visit, answer: &ApprovalAnswer) -> Vec<Cast> {
         },
         channel: vote.channel.as_deref().map(said),
         self_approved: vote.self_approved,
+        signed: vote.signed,
     };
     answer.votes.iter().map(cast).collect()
 }
@@ -367,6 +373,7 @@ fn decide(visit: &Visit, answer: &ApprovalAnswer, open: bool) -> Decide {
         digest: answer.action_digest.clone(),
         snapshot: answer.snapshot.clone().unwrap_or_default(),
         presentation: answer.presentation_digest.clone().unwrap_or_default(),
+        assurance: answer.assurance.clone(),
         editable: (answer.editable.iter())
             .map(|place| Editable {
                 place: place.clone(),
@@ -396,6 +403,9 @@ async fn vote(Path(id): Path<String>, Posted { visit, fields }: Posted) -> Page 
     if verb == "edit" {
         body.insert("set".to_owned(), Value::Object(changes(&fields)));
     }
+    if let Some(missing) = signature(&visit, &id, &fields, &mut body).await? {
+        return missing;
+    }
     let path = format!("/v1/approvals/{}/votes", Quoted(&id));
     let answer: Result<ApprovalAnswer, Trouble> = visit.post(&path, &body).await;
     match answer {
@@ -404,8 +414,72 @@ async fn vote(Path(id): Path<String>, Posted { visit, fields }: Posted) -> Page 
     }
 }
 
+#[derive(Template)]
+#[template(path = "sign.html")]
+struct Sign {
+    chrome: Chrome,
+    id: String,
+    verb: Html,
+    fields: Vec<(String, String)>,
+    challenge: String,
+    site: String,
+    credentials: String,
+}
+
+/// Where a route wants to know surely who approves: the signature that came with the form, or the page that asks for it.
+async fn signature(
+    visit: &Visit,
+    id: &str,
+    fields: &Fields,
+    body: &mut Map<String, Value>,
+) -> Result<Option<Page>, Trouble> {
+    let verb = fields.text("verb");
+    if fields.given("assurance").is_none() || !matches!(verb, "approve" | "edit") {
+        return Ok(None);
+    }
+    let parts: Map<String, Value> = (fields.under("assertion:"))
+        .map(|(name, text)| (name.to_owned(), json!(text)))
+        .collect();
+    if !parts.is_empty() {
+        body.insert("assertion".to_owned(), Value::Object(parts));
+        return Ok(None);
+    }
+    let known: AuthenticatorsAnswer = visit.get("/v1/authenticators").await?;
+    if known.passkeys.is_empty() {
+        let failure = Failure {
+            detail: said(messages::NO_PASSKEY),
+            hint: Some(said(messages::NO_PASSKEY_HINT)),
+        };
+        return Ok(Some(
+            page(visit, id, Some(failure), fields.text("comment").to_owned()).await,
+        ));
+    }
+    let challenge = vote_challenge(&visit.who.organization, &visit.who.id, id, body).map_err(Trouble::internal)?;
+    let sign = Sign {
+        chrome: visit.chrome(),
+        id: id.to_owned(),
+        verb: said(if verb == "edit" {
+            messages::SIGN_EDIT
+        } else {
+            messages::SIGN_APPROVE
+        }),
+        fields: (fields.pairs().filter(|(name, _)| *name != "token"))
+            .map(|(name, text)| (name.to_owned(), text.to_owned()))
+            .collect(),
+        challenge,
+        site: known.site,
+        credentials: known
+            .passkeys
+            .iter()
+            .map(|passkey| passkey.credential.as_str())
+            .collect::<Vec<_>>()
+            .join(" "),
+    };
+    Ok(Some(show_as(200, &sign)))
+}
+
 /// Places that are to be other than they were shown.
-fn changes(fields: &crate::form::Fields) -> Map<String, Value> {
+fn changes(fields: &Fields) -> Map<String, Value> {
     let mut set = Map::new();
     for (place, text) in fields.under("set:") {
         let was = fields.text(&format!("was:{place}"));

@@ -64,15 +64,31 @@ const ALIKE: &[&str] = &[
 
 /// More than anybody reads.
 fn long() -> Vec<String> {
-    vec!["a".repeat(20_000), "wide ".repeat(4_000), "\n".repeat(3_000), "é".repeat(9_000)]
+    vec![
+        "a".repeat(20_000),
+        "wide ".repeat(4_000),
+        "\n".repeat(3_000),
+        "é".repeat(9_000),
+    ]
 }
 
 /// Everything that a page of ours may hold of a payload: nothing that a browser would act on.
 fn is_inert(html: &str) -> Result<(), String> {
     let lower = html.to_lowercase();
     for tag in [
-        "<script>", "<img src=x", "<svg/", "<iframe", "<style", "<meta http-equiv", "<base", "<math", "<template", "<dialog open",
-        "onerror=alert(1)>", "<a href=\"javascript:", "<details open ontoggle",
+        "<script>",
+        "<img src=x",
+        "<svg/",
+        "<iframe",
+        "<style",
+        "<meta http-equiv",
+        "<base",
+        "<math",
+        "<template",
+        "<dialog open",
+        "onerror=alert(1)>",
+        "<a href=\"javascript:",
+        "<details open ontoggle",
     ] {
         if lower.contains(tag) {
             return Err(format!("`{tag}`"));

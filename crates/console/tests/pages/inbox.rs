@@ -15,13 +15,25 @@ async fn vote(browser: &mut Browser<'_>, shown: &Page, id: &str, more: &[(&str, 
 #[tokio::test]
 async fn a_request_is_in_the_inbox_of_those_who_decide_and_goes_when_it_is_decided() {
     let stand = Stand::start().await;
-    let id = stand.ask(json!({"action": "pay", "amount": "340", "currency": "USD", "env": "production"})).await;
+    let id = stand
+        .ask(json!({"action": "pay", "amount": "340", "currency": "USD", "env": "production"}))
+        .await;
     let mut dana = stand.browser("dana").await;
     let inbox = dana.get("/inbox").await.good();
-    assert!(inbox.html.contains(&format!("/approvals/{id}")) && inbox.html.contains("340 USD"), "{}", inbox.html);
+    assert!(
+        inbox.html.contains(&format!("/approvals/{id}")) && inbox.html.contains("340 USD"),
+        "{}",
+        inbox.html
+    );
 
     let shown = dana.get(&format!("/approvals/{id}")).await.good();
-    for wanted in ["agent `bot` asks to run `pay` for 340 USD", "gate", "production", "Who decides", "If nobody answers"] {
+    for wanted in [
+        "agent `bot` asks to run `pay` for 340 USD",
+        "gate",
+        "production",
+        "Who decides",
+        "If nobody answers",
+    ] {
         assert!(shown.html.contains(wanted), "{wanted}: {}", shown.html);
     }
     let done = vote(&mut dana, &shown, &id, &[("verb", "approve"), ("comment", "fine")]).await;
@@ -41,7 +53,13 @@ async fn a_rejection_without_a_reason_comes_back_with_what_to_do() {
     let page = vote(&mut dana, &shown, &id, &[("verb", "reject"), ("comment", "  ")]).await;
     assert_eq!(page.status, 422);
     assert!(page.html.contains("role=\"alert\""), "{}", page.html);
-    let page = vote(&mut dana, &page, &id, &[("verb", "reject"), ("comment", "not this vendor")]).await;
+    let page = vote(
+        &mut dana,
+        &page,
+        &id,
+        &[("verb", "reject"), ("comment", "not this vendor")],
+    )
+    .await;
     assert_eq!(page.status, 303, "{}", page.html);
 }
 
@@ -51,7 +69,12 @@ async fn whoever_may_not_decide_sees_the_request_and_why_not() {
     let id = stand.ask(json!({"action": "pay"})).await;
     let vera = stand.browser("vera").await;
     let page = vera.get(&format!("/approvals/{id}")).await.good();
-    assert!(page.html.contains("Only people with the role reviewer or admin decide."), "{}", page.html);
+    assert!(
+        page.html
+            .contains("Only people with the role reviewer or admin decide."),
+        "{}",
+        page.html
+    );
     assert!(!page.html.contains("value=\"approve\""), "{}", page.html);
 }
 
@@ -60,14 +83,27 @@ async fn a_place_that_is_narrowed_is_approved_as_it_was_changed() {
     let stand = Stand::start().await;
     let policy = crate::stand::POLICY.replace("approvers: [leads]", "approvers: [leads]\n  editable: [amount]");
     stand.activate(&policy).await;
-    let id = stand.ask(json!({"action": "pay", "amount": "340", "currency": "USD"})).await;
+    let id = stand
+        .ask(json!({"action": "pay", "amount": "340", "currency": "USD"}))
+        .await;
     let mut dana = stand.browser("dana").await;
     let shown = dana.get(&format!("/approvals/{id}")).await.good();
-    assert!(shown.html.contains("name=\"set:/amount\" value=\"340\""), "{}", shown.html);
-    let fields = [("verb", "edit"), ("was:/amount", "340"), ("set:/amount", "300"), ("comment", "no more than that")];
+    assert!(
+        shown.html.contains("name=\"set:/amount\" value=\"340\""),
+        "{}",
+        shown.html
+    );
+    let fields = [
+        ("verb", "edit"),
+        ("was:/amount", "340"),
+        ("set:/amount", "300"),
+        ("comment", "no more than that"),
+    ];
     let page = vote(&mut dana, &shown, &id, &fields).await;
     assert_eq!(page.status, 303, "{}", page.html);
-    let request = stand.api(&stand.admin, "GET", &format!("/v1/approvals/{id}"), None).await;
+    let request = stand
+        .api(&stand.admin, "GET", &format!("/v1/approvals/{id}"), None)
+        .await;
     assert_eq!(request["stored"]["amount"], "300");
     assert_eq!(request["state"], "approved");
 }
@@ -90,7 +126,12 @@ async fn several_of_one_kind_are_decided_at_once() {
     let page = dana.submit(&inbox, "/inbox/votes", &fields).await;
     assert_eq!(page.header("location"), "/inbox?done=batch", "{}", page.html);
     for id in ids {
-        assert_eq!(stand.api(&stand.admin, "GET", &format!("/v1/approvals/{id}"), None).await["state"], "approved");
+        assert_eq!(
+            stand
+                .api(&stand.admin, "GET", &format!("/v1/approvals/{id}"), None)
+                .await["state"],
+            "approved"
+        );
     }
 }
 
@@ -104,5 +145,9 @@ async fn a_vote_that_comes_too_late_says_so() {
     assert_eq!(vote(&mut dana, &first, &id, &[("verb", "approve")]).await.status, 303);
     let page = vote(&mut eli, &second, &id, &[("verb", "reject"), ("comment", "no")]).await;
     assert_eq!(page.status, 422);
-    assert!(page.html.contains("role=\"alert\"") && page.html.contains("approved"), "{}", page.html);
+    assert!(
+        page.html.contains("role=\"alert\"") && page.html.contains("approved"),
+        "{}",
+        page.html
+    );
 }

@@ -34,7 +34,9 @@ async fn the_cookie_is_for_this_host_alone_and_no_script_reads_it() {
 #[tokio::test]
 async fn an_invitation_signs_in_once_and_a_password_is_chosen() {
     let stand = Stand::start().await;
-    let invited = stand.api(&stand.admin, "POST", "/v1/invitations", Some(json!({"user": "dana"}))).await;
+    let invited = stand
+        .api(&stand.admin, "POST", "/v1/invitations", Some(json!({"user": "dana"})))
+        .await;
     let invitation = invited["invitation"].as_str().unwrap();
     let path = format!("/sign-in/{invitation}");
     assert!(invited["url"].as_str().unwrap().ends_with(&path));
@@ -48,9 +50,18 @@ async fn an_invitation_signs_in_once_and_a_password_is_chosen() {
 
     let session = browser.cookie.clone().unwrap();
     let (_, key) = session.split_once('=').unwrap();
-    stand.api(key, "PUT", "/v1/authenticators/password", Some(json!({"password": PASSWORD}))).await;
+    stand
+        .api(
+            key,
+            "PUT",
+            "/v1/authenticators/password",
+            Some(json!({"password": PASSWORD})),
+        )
+        .await;
     let mut other = stand.stranger();
-    let page = other.post("/sign-in", &[("user", "dana"), ("password", PASSWORD)]).await;
+    let page = other
+        .post("/sign-in", &[("user", "dana"), ("password", PASSWORD)])
+        .await;
     assert_eq!(page.status, 303, "{}", page.html);
     other.get("/inbox").await.good();
 }
@@ -58,9 +69,14 @@ async fn an_invitation_signs_in_once_and_a_password_is_chosen() {
 #[tokio::test]
 async fn an_invitation_is_good_for_nothing_but_a_session() {
     let stand = Stand::start().await;
-    let invited = stand.api(&stand.admin, "POST", "/v1/invitations", Some(json!({"user": "root"}))).await;
+    let invited = stand
+        .api(&stand.admin, "POST", "/v1/invitations", Some(json!({"user": "root"})))
+        .await;
     let mut browser = stand.stranger();
-    browser.cookie = Some(format!("__Host-countersign={}", invited["invitation"].as_str().unwrap()));
+    browser.cookie = Some(format!(
+        "__Host-countersign={}",
+        invited["invitation"].as_str().unwrap()
+    ));
     assert_eq!(browser.get("/inbox").await.status, 303, "it opens no page");
 }
 
@@ -70,21 +86,35 @@ async fn whoever_guesses_passwords_has_to_wait_and_another_password_ends_other_s
     let set = |key: String, body| async move { (key, body) };
     let mut first = stand.browser("dana").await;
     let session = first.cookie.clone().unwrap();
-    let (key, body) = set(session.split_once('=').unwrap().1.to_owned(), json!({"password": PASSWORD})).await;
+    let (key, body) = set(
+        session.split_once('=').unwrap().1.to_owned(),
+        json!({"password": PASSWORD}),
+    )
+    .await;
     let second = stand.browser("dana").await;
     stand.api(&key, "PUT", "/v1/authenticators/password", Some(body)).await;
     first.get("/inbox").await.good();
     assert_eq!(second.get("/inbox").await.status, 303, "a session of before has ended");
 
     for _ in 0..5 {
-        let page = first.post("/sign-in", &[("user", "dana"), ("password", "not the password")]).await;
+        let page = first
+            .post("/sign-in", &[("user", "dana"), ("password", "not the password")])
+            .await;
         assert_eq!(page.status, 401);
-        assert!(page.html.contains("The name or the password is not right."), "{}", page.html);
+        assert!(
+            page.html.contains("The name or the password is not right."),
+            "{}",
+            page.html
+        );
         assert!(!page.html.contains("not the password"));
     }
-    let page = first.post("/sign-in", &[("user", "dana"), ("password", PASSWORD)]).await;
+    let page = first
+        .post("/sign-in", &[("user", "dana"), ("password", PASSWORD)])
+        .await;
     assert_eq!(page.status, 429, "{}", page.html);
-    let nobody = first.post("/sign-in", &[("user", "nobody"), ("password", "not the password")]).await;
+    let nobody = first
+        .post("/sign-in", &[("user", "nobody"), ("password", "not the password")])
+        .await;
     assert_eq!(nobody.status, 401);
     assert!(nobody.html.contains("The name or the password is not right."));
 }
@@ -124,7 +154,9 @@ async fn a_form_of_another_site_or_without_its_token_does_nothing() {
     let mut forged = vote;
     forged[0].1 = "somebody-elses";
     assert_eq!(browser.post(&path, &forged).await.status, 403);
-    let request = stand.api(&stand.admin, "GET", &format!("/v1/approvals/{id}"), None).await;
+    let request = stand
+        .api(&stand.admin, "GET", &format!("/v1/approvals/{id}"), None)
+        .await;
     assert_eq!(request["votes"], json!([]));
     assert_eq!(browser.post(&path, &vote).await.status, 303);
 }
@@ -133,14 +165,25 @@ async fn a_form_of_another_site_or_without_its_token_does_nothing() {
 async fn every_page_is_guarded_by_the_same_headers() {
     let stand = Stand::start().await;
     let browser = stand.browser("dana").await;
-    for page in [browser.get("/inbox").await, stand.stranger().get("/sign-in").await, browser.get("/approvals/apr_x").await] {
+    for page in [
+        browser.get("/inbox").await,
+        stand.stranger().get("/sign-in").await,
+        browser.get("/approvals/apr_x").await,
+    ] {
         let policy = page.header("content-security-policy");
-        assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(
+            policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(page.header("x-content-type-options"), "nosniff");
         assert_eq!(page.header("cache-control"), "no-store");
         assert_eq!(page.header("cross-origin-opener-policy"), "same-origin");
-        assert!(!page.html.contains("<script>") && !page.html.contains("style=\""), "{}", page.html);
+        assert!(
+            !page.html.contains("<script>") && !page.html.contains("style=\""),
+            "{}",
+            page.html
+        );
     }
 }
 
@@ -154,5 +197,9 @@ async fn assets_are_kept_for_good_and_the_api_is_behind_the_pages() {
     assert!(style.header("cache-control").contains("immutable"));
     assert_eq!(browser.get("/assets/console.css").await.status, 404);
     assert_eq!(browser.get("/healthz").await.status, 200);
-    assert_eq!(browser.get("/v1/whoami").await.status, 401, "a cookie is no credential of the API");
+    assert_eq!(
+        browser.get("/v1/whoami").await.status,
+        401,
+        "a cookie is no credential of the API"
+    );
 }

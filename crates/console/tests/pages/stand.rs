@@ -114,9 +114,18 @@ impl Stand {
         for (user, roles) in [("dana", "reviewer"), ("eli", "reviewer"), ("vera", "viewer")] {
             let body = json!({"id": user, "roles": [roles], "teams": ["leads"], "zone": "Europe/Zurich"});
             let added = stand.api(&stand.admin, "POST", "/v1/users", Some(body)).await;
-            stand.people.insert(user.to_owned(), added["key"].as_str().unwrap().to_owned());
+            stand
+                .people
+                .insert(user.to_owned(), added["key"].as_str().unwrap().to_owned());
         }
-        let added = stand.api(&stand.admin, "POST", "/v1/agents", Some(json!({"id": "bot", "owner": "root"}))).await;
+        let added = stand
+            .api(
+                &stand.admin,
+                "POST",
+                "/v1/agents",
+                Some(json!({"id": "bot", "owner": "root"})),
+            )
+            .await;
         stand.agent = added["key"].as_str().unwrap().to_owned();
         stand.activate(POLICY).await;
         stand
@@ -127,7 +136,13 @@ impl Stand {
         let body = json!({"files": {"gate.yaml": policy}});
         let stored = self.api(&self.admin, "POST", "/v1/policies", Some(body)).await;
         let hash = stored["snapshot"].as_str().unwrap();
-        self.api(&self.admin, "POST", &format!("/v1/policies/{hash}/activate"), Some(json!({"reason": "a test"}))).await;
+        self.api(
+            &self.admin,
+            "POST",
+            &format!("/v1/policies/{hash}/activate"),
+            Some(json!({"reason": "a test"})),
+        )
+        .await;
     }
 
     /// A call of the API that has to be good.
@@ -141,7 +156,12 @@ impl Stand {
             .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))
             .unwrap();
         let page = self.send(request).await;
-        assert!((200..300).contains(&page.status), "{method} {path}: {} {}", page.status, page.html);
+        assert!(
+            (200..300).contains(&page.status),
+            "{method} {path}: {} {}",
+            page.status,
+            page.html
+        );
         serde_json::from_str(&page.html).unwrap()
     }
 
@@ -193,7 +213,9 @@ pub struct Browser<'a> {
 impl Browser<'_> {
     /// A page.
     pub async fn get(&self, path: &str) -> Page {
-        self.stand.send(self.request("GET", path).body(Body::empty()).unwrap()).await
+        self.stand
+            .send(self.request("GET", path).body(Body::empty()).unwrap())
+            .await
     }
 
     /// A form, as it is.
@@ -203,7 +225,9 @@ impl Browser<'_> {
 
     /// A form of a page of somewhere.
     pub async fn post_from(&mut self, path: &str, fields: &[(&str, &str)], site: &str) -> Page {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
         let request = self
             .request("POST", path)
             .header("content-type", "application/x-www-form-urlencoded")
@@ -227,7 +251,10 @@ impl Browser<'_> {
     }
 
     fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
-        let request = Request::builder().method(method).uri(path).header("host", "localhost:7878");
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost:7878");
         match &self.cookie {
             Some(cookie) => request.header("cookie", cookie),
             None => request,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use countersign_policy::{Assurance, Separation};
 use countersign_policy::verdict::Quorum;
+use countersign_policy::{Assurance, Separation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

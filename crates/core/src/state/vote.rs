@@ -412,7 +412,10 @@ fn is_assured(vote: &Vote, approval: &OpenApproval) -> Result<(), Refusal> {
     let wanting = approval.tracks.iter().find(|track| !track.rules.assurance.is_low());
     match wanting {
         Some(track) if vote.assertion.is_none() => {
-            let detail = format!("route `{}` takes approvals that a passkey has signed", track.rules.route);
+            let detail = format!(
+                "route `{}` takes approvals that a passkey has signed",
+                track.rules.route
+            );
             Err(Refusal::forbidden("assurance_required", detail)
                 .hint("approve in the console, with a passkey; rejecting takes none"))
         }

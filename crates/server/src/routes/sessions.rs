@@ -2,8 +2,8 @@
 
 use countersign_api::operations::DoneAnswer;
 use countersign_api::sessions::{
-    AuthenticatorsAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody, PasskeyAnswer, PasswordBody,
-    SessionAnswer,
+    AuthenticatorsAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody, PasskeyAnswer,
+    PasswordBody, SessionAnswer,
 };
 use countersign_core::ActorKind;
 use countersign_core::event::Passkey;
@@ -119,7 +119,11 @@ async fn remove_authenticator(asked: Asked<Caller>) -> Answer {
         let detail = "only an admin may take away what somebody else signs in with";
         return Err(Problem::new(403, "forbidden", detail));
     }
-    asked.app.engine.remove_authenticator(&asked.request(), &user, asked.param()).await?;
+    asked
+        .app
+        .engine
+        .remove_authenticator(&asked.request(), &user, asked.param())
+        .await?;
     json(&DoneAnswer { done: true })
 }
 
