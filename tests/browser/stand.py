@@ -15,6 +15,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.virtual_authenticator import VirtualAuthenticatorOptions
 from selenium.webdriver.support.ui import WebDriverWait
 
 PATIENCE = 20
@@ -46,10 +47,19 @@ routes:
     - { to: [user:eli], within: 2s }
     - { to: [user:dana], within: 10m }
     deadline: 20m
+  keys:
+    steps:
+    - { to: [user:dana], within: 10m }
+    deadline: 20m
+    assurance: webauthn
 name: changes
 on:
 - action: deploy
+- action: rotate_keys
 rules:
+- condition: "action == 'rotate_keys'"
+  decision: require_approval
+  require: [routes.keys]
 - condition: "action == 'deploy'"
   decision: require_approval
   require: [routes.urgent]
@@ -204,6 +214,13 @@ class Browser:
     def listening(self):
         """The script hears what is new."""
         self.wait("nothing is heard", lambda: self.driver.execute_script("return document.documentElement.dataset.live") == "on")
+
+    def authenticator(self):
+        """A device that keeps keys and knows its user."""
+        options = VirtualAuthenticatorOptions()
+        options.transport, options.protocol = "internal", "ctap2"
+        options.has_resident_key = options.has_user_verification = options.is_user_verified = options.is_user_consenting = True
+        self.driver.add_virtual_authenticator(options)
 
     def errors(self):
         """What the console of the browser complained about since it was asked last."""

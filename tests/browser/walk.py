@@ -53,6 +53,7 @@ def walk(server, axe, browsers, screenshots):
     edit(server, dana, people)
     by_keyboard(server, dana, people)
     missed_step(server, dana, people)
+    step_up(server, dana, people)
     looks(server, admin, dana, people, axe, screenshots)
 
 
@@ -182,6 +183,26 @@ def missed_step(server, browser, people):
     browser.fill("#comment", "Eli is away.")
     browser.submit("button[value=approve]")
     check("and the next decides", "You approved it." in browser.text(), browser.text())
+
+
+def step_up(server, browser, people):
+    """An approval that a passkey signs: Chromium's own authenticator keeps the key."""
+    browser.authenticator()
+    id = ask(server, people, agent="deploy_bot", action="rotate_keys", env="production")
+    browser.go(f"{server.console}/approvals/{id}")
+    browser.submit("button[value=approve]")
+    check("who has no passkey is told where to get one", "you have none" in browser.text(), browser.text())
+    browser.go(server.console + "/settings")
+    browser.fill("form[data-make] [name=name]", "laptop")
+    browser.submit("form[data-make] [data-passkey]")
+    check("a passkey is added in Settings", "laptop" in browser.text(), browser.text())
+    browser.go(f"{server.console}/approvals/{id}")
+    browser.submit("button[value=approve]")
+    check("the decision is to be signed", "sign with your passkey" in browser.text(), browser.text())
+    browser.submit("[data-passkey]")
+    check("it is approved with a signature", "You approved it." in browser.text(), browser.text())
+    vote = server.call(server.admin, "GET", f"/v1/approvals/{id}")["votes"][-1]
+    check("and the record says that it is signed", vote["signed"] and vote["counted"], str(vote))
 
 
 def looks(server, admin, dana, people, axe, screenshots):

@@ -89,7 +89,9 @@ impl Stand {
             .create_organization(NewOrganization {
                 name: "acme".into(),
                 admin: "root".into(),
-                ..NewOrganization::default()
+                instance: None,
+                currency: "USD".into(),
+                zone: "UTC".into(),
             })
             .await
             .unwrap();
