@@ -16,6 +16,7 @@ import types
 import urllib.request
 
 import approvals
+import console
 import gateway
 import nodes
 import sizes
@@ -181,6 +182,7 @@ def several(folder, results):
     results["approvals"] = approvals.measure(folder, tools)
     results["sizes"] = sizes.measure(folder, tools)
     results["gateway"] = gateway.measure(folder, tools)
+    results["console"] = console.measure(folder, tools, "quick" if QUICK else "full")
 
 
 def replay(results):
@@ -379,6 +381,7 @@ def report(results, before):
     out += approvals.report(results["approvals"])
     out += sizes.report(results["sizes"])
     out += gateway.report(results["gateway"])
+    out += console.report(results["console"])
     (ROOT / "bench/results.md").write_text("\n".join(out))
     say("wrote bench/results.md")
 

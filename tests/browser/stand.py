@@ -40,7 +40,8 @@ rules:
 """
 
 # The first step has two seconds, so that a walk can watch it being missed.
-ROUTES = """
+ORGANIZATION = """
+organization: acme
 routes:
   urgent:
     steps:
@@ -52,6 +53,9 @@ routes:
     - { to: [user:dana], within: 10m }
     deadline: 20m
     assurance: webauthn
+"""
+
+CHANGES = """
 name: changes
 on:
 - action: deploy
@@ -59,24 +63,11 @@ on:
 rules:
 - condition: "action == 'rotate_keys'"
   decision: require_approval
-  require: [routes.keys]
+  approvers: [keys]
 - condition: "action == 'deploy'"
   decision: require_approval
-  require: [routes.urgent]
+  approvers: [urgent]
 """
-
-BUDGETS = """
-name: spending
-on:
-- action: issue_refund
-rules: []
-budgets:
-- id: refunds-a-day
-  scope: agent
-  window: day
-  limit: { amount: "2000", currency: USD }
-"""
-
 
 class Failed(Exception):
     pass

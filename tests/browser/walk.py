@@ -5,7 +5,7 @@ from pathlib import Path
 
 import stand
 from selenium.webdriver.common.keys import Keys
-from stand import BUDGETS, ROUTES, SUPPORT, Browser, Failed, Server
+from stand import CHANGES, ORGANIZATION, SUPPORT, Browser, Failed, Server
 
 PASSWORD = "correct horse battery staple"
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +23,7 @@ def check(sentence, holds, why=""):
 def main():
     binary, place, what = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     axe = (place / "node/node_modules/axe-core/axe.min.js").read_text()
-    server = Server(binary, {"support.yaml": SUPPORT, "changes.yaml": ROUTES})
+    server = Server(binary, {"organization.yaml": ORGANIZATION, "support.yaml": SUPPORT, "changes.yaml": CHANGES})
     browsers = []
     try:
         walk(server, axe, browsers, what == "screenshots")
