@@ -33,13 +33,13 @@ const ONLY_IN: [(&str, &[&str], &str); 4] = [
     ("tokio_postgres", &["crates/store-postgres/"], "SQL lives in the stores"),
     (
         "axum",
-        &["crates/server/", "crates/gateway/"],
-        "HTTP serving lives in the server and the gateway",
+        &["crates/server/", "crates/console/", "crates/gateway/"],
+        "HTTP serving lives in the server, the console and the gateway",
     ),
     (
         "reqwest",
-        &["crates/notify/", "crates/client/"],
-        "outbound HTTP lives in notify and client",
+        &["crates/notify/", "crates/client/", "crates/oidc/"],
+        "outbound HTTP lives in notify, client and oidc",
     ),
 ];
 

@@ -12,7 +12,7 @@ use crate::bounded::{Id, Text, stated};
 /// A password as somebody types it. Its text is in no log and no error.
 pub type Password = Text<1024>;
 
-/// How somebody signs in: `user` with `password`, `key`, or `invitation`.
+/// How somebody signs in: `user` with `password`, `key`, `invitation`, or `oidc`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSessionBody {
@@ -31,6 +31,42 @@ pub struct NewSessionBody {
     /// An invitation: good once.
     #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub invitation: Option<Text<256>>,
+    /// What the identity provider brought back.
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<OidcBody>,
+}
+
+/// What an identity provider brought back to whoever began a sign-in, with what was kept since.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OidcBody {
+    /// The code.
+    pub code: Text<4096>,
+    /// As it was begun.
+    pub nonce: Text<128>,
+    /// As it was begun.
+    pub verifier: Text<128>,
+}
+
+/// A sign-in by the identity provider that was begun. Whoever began it keeps all but the address to itself.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct BegunAnswer {
+    /// Where the person goes.
+    pub url: String,
+    /// What has to come back in the query of the page that the provider sends the person to.
+    pub state: String,
+    /// For `POST /v1/sessions`.
+    pub nonce: String,
+    /// For `POST /v1/sessions`.
+    pub verifier: String,
+}
+
+/// How people sign in here.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WaysAnswer {
+    /// The identity provider's name, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<String>,
 }
 
 /// A session: a key of the person that ends by itself. It is shown once.
@@ -44,7 +80,7 @@ pub struct SessionAnswer {
     pub organization: String,
     /// The person.
     pub user: String,
-    /// How the person signed in: `password`, `key`, `invitation`.
+    /// How the person signed in: `password`, `key`, `invitation`, `oidc`.
     pub how: String,
     /// When it ends.
     pub expires: String,

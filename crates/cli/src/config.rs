@@ -25,6 +25,16 @@ pub(crate) enum LogFormat {
     Text,
 }
 
+/// A secret, which no message shows.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Hidden(pub(crate) String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
 /// The settings; what is not set is left to `serve`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Config {
@@ -46,7 +56,15 @@ pub(crate) struct Config {
     pub(crate) listen: Option<SocketAddr>,
     /// How logs are written.
     pub(crate) log_format: Option<LogFormat>,
-    /// Whose policies they are, where the instance has several organizations.
+    /// The identity provider's issuer, by which people sign in.
+    pub(crate) oidc_issuer: Option<String>,
+    /// What the identity provider calls us.
+    pub(crate) oidc_client_id: Option<String>,
+    /// What proves us to the identity provider.
+    pub(crate) oidc_client_secret: Option<Hidden>,
+    /// The claim of the identity provider that is a person's id here.
+    pub(crate) oidc_user_claim: Option<String>,
+    /// Whose policies they are, and whose people the identity provider knows, where the instance has several organizations.
     pub(crate) organization: Option<String>,
     /// The folder of policy documents.
     pub(crate) policies: Option<PathBuf>,
@@ -61,7 +79,7 @@ pub(crate) struct Config {
 }
 
 /// The names of the settings.
-pub(crate) const NAMES: [&str; 15] = [
+pub(crate) const NAMES: [&str; 19] = [
     "allow_callbacks_to",
     "base_url",
     "behind_proxy",
@@ -71,6 +89,10 @@ pub(crate) const NAMES: [&str; 15] = [
     "key_file",
     "listen",
     "log_format",
+    "oidc_client_id",
+    "oidc_client_secret",
+    "oidc_issuer",
+    "oidc_user_claim",
     "organization",
     "policies",
     "signer_state",
@@ -130,6 +152,10 @@ impl Config {
                 self.key_days = Some(value.parse().ok().filter(|days| *days <= 3650).ok_or_else(wrong)?);
             }
             "key_file" => self.key_file = Some(value.into()),
+            "oidc_client_id" => self.oidc_client_id = Some(value.clone()),
+            "oidc_client_secret" => self.oidc_client_secret = Some(Hidden(value.clone())),
+            "oidc_issuer" => self.oidc_issuer = Some(value.clone()),
+            "oidc_user_claim" => self.oidc_user_claim = Some(value.clone()),
             "listen" => {
                 let help = "write an IP address and a port, as in `127.0.0.1:7878`";
                 self.listen = Some(

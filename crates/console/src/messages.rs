@@ -67,6 +67,7 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "batch" => "Your votes are on record.",
         "cancel" => "The request is withdrawn.",
         "signed_out" => "You are signed out.",
+        "oidc_failed" => "The identity provider did not sign you in, or nobody here has the id that it knows you by.",
         _ => return None,
     })
 }

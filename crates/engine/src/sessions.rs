@@ -15,7 +15,7 @@ use countersign_core::event::{AuthenticatorAdded, KeyIssued};
 use countersign_core::key::ApiKey;
 use countersign_core::record::{Actor, ActorKind};
 use countersign_core::state::{PASSWORD, SIGN_IN};
-use countersign_core::{Command, Envelope, Refusal, Span, Time};
+use countersign_core::{Category, Command, Envelope, Refusal, Span, Time};
 use countersign_store::{Org, SealedSecret};
 use zeroize::Zeroizing;
 
@@ -136,6 +136,18 @@ impl Engine {
             Err(other) => return Err(other),
         }
         self.open_session(org, &stored.subject, "invitation", None).await
+    }
+
+    /// Signs a person in whom an identity provider vouches for.
+    pub async fn sign_in_by_provider(&self, org: Option<&str>, user: &str) -> Result<SessionOpened, EngineError> {
+        let org = self.org_of_person(org).await?;
+        match self.open_session(org, user, "oidc", None).await {
+            Err(EngineError::Refused(refusal)) if refusal.category == Category::Missing => {
+                let why = "the identity provider knows you, and nobody here has that id";
+                Err(EngineError::Unauthenticated(why.into()))
+            }
+            other => other,
+        }
     }
 
     /// Ends the session that asks for it.

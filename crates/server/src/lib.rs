@@ -41,6 +41,22 @@ pub struct ServerSettings {
     pub behind_proxy: Vec<Network>,
     /// How many requests without a good credential one address may make each second, and how many at once.
     pub strangers: Strangers,
+    /// Who vouches for people besides us; `None` = nobody.
+    pub identity: Option<Arc<Identity>>,
+}
+
+/// An identity provider, and whose people it vouches for.
+pub struct Identity {
+    /// The provider.
+    pub provider: countersign_oidc::Provider,
+    /// The organization; may be left out where there is one.
+    pub organization: Option<String>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identity({})", self.provider.name())
+    }
 }
 
 /// The limit on requests without a good credential, for each client address.
@@ -62,6 +78,7 @@ impl Default for ServerSettings {
             local_token: None,
             behind_proxy: Vec::new(),
             strangers,
+            identity: None,
         }
     }
 }

@@ -9,16 +9,21 @@ use super::table::{READERS, people};
 use super::{Call, Method, Permission, Role};
 use crate::operations::DoneAnswer;
 use crate::sessions::{
-    AuthenticatorsAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody, PasskeyAnswer,
-    PasswordBody, SessionAnswer,
+    AuthenticatorsAnswer, BegunAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody,
+    PasskeyAnswer, PasswordBody, SessionAnswer, WaysAnswer,
 };
 
 pub(super) static CALLS: &[Call] = &[
     Call::new("open_session", Post, "/v1/sessions", Anyone)
-        .about("Signs a person in: by password, by a key of theirs, or by an invitation that is good once. The session ends after twelve hours.")
+        .about("Signs a person in: by password, by a key of theirs, by an invitation that is good once, or by what the identity provider brought back. The session ends after twelve hours.")
         .takes::<NewSessionBody>(r#"{"user": "dana", "password": "correct horse battery staple"}"#)
         .creates::<SessionAnswer>()
         .problems(&[(401, "unauthenticated"), (422, "organization_required"), (422, "wrong_credential"), (429, "too_many_tries")]),
+    Call::new("ways", Get, "/v1/sessions/ways", Anyone).about("Says how people sign in here.").answers::<WaysAnswer>(),
+    Call::new("begin_oidc", Post, "/v1/sessions:oidc", Anyone)
+        .about("Begins a sign-in by the identity provider (authorization code with PKCE), which comes back to `/sign-in/oidc/answer` of the console.")
+        .answers::<BegunAnswer>()
+        .problems(&[(409, "no_provider"), (503, "provider_unavailable")]),
     Call::new("close_session", Delete, "/v1/sessions", Holder)
         .about("Ends the session that asks for it.")
         .answers::<DoneAnswer>()

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use countersign_api::convert::page_url;
 use countersign_engine::{Caller, Engine, Request, Settings};
 use countersign_notify::{Allowlist, Sender};
-use countersign_server::{ServerSettings, TlsFiles};
+use countersign_oidc::Provider;
+use countersign_server::{Identity, ServerSettings, TlsFiles};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -191,6 +193,7 @@ impl Server {
         let behind_proxy = networks
             .collect::<std::result::Result<Vec<_>, _>>()
             .map_err(|error: countersign_server::NetworkError| Failure::usage(error.to_string()))?;
+        let identity = identity(&config)?;
         let hold = place.take()?;
         let folder = hold.folder().cloned();
         let listener = listen(config.listen.unwrap_or(LISTEN)).await?;
@@ -234,6 +237,7 @@ impl Server {
         let server = ServerSettings {
             local_token: local.as_ref().map(|local| local.token.clone()),
             behind_proxy,
+            identity,
             ..ServerSettings::default()
         };
         let api = countersign_server::router(instance.engine.clone(), server);
@@ -471,4 +475,22 @@ async fn first_invitation(engine: &Engine) -> Result<Option<String>> {
         body: b"",
     };
     Ok(Some(engine.invite(&request, &user).await?.url))
+}
+
+/// The identity provider of the settings.
+fn identity(config: &Config) -> Result<Option<Arc<Identity>>> {
+    let Some(issuer) = &config.oidc_issuer else {
+        return Ok(None);
+    };
+    let provider = Provider::new(countersign_oidc::Settings {
+        issuer: issuer.clone(),
+        client_id: config.oidc_client_id.clone().unwrap_or_default(),
+        client_secret: config.oidc_client_secret.clone().map(|secret| secret.0),
+        user_claim: config.oidc_user_claim.clone().unwrap_or_else(|| "sub".to_owned()),
+    });
+    let provider = provider.map_err(|error| Failure::usage(format!("oidc_issuer: {error}")))?;
+    Ok(Some(Arc::new(Identity {
+        provider,
+        organization: config.organization.clone(),
+    })))
 }

@@ -4,26 +4,30 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{Path, Query};
-use axum::http::header::{HOST, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::extract::{Path, Query, State};
+use axum::http::header::{HOST, SET_COOKIE, USER_AGENT};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method};
 use axum::response::Response;
 use axum::routing::{get, post};
 use countersign_api::operations::DoneAnswer;
-use countersign_api::sessions::SessionAnswer;
+use countersign_api::sessions::{BegunAnswer, SessionAnswer, WaysAnswer};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::Console;
+use crate::api::{Api, Ask, Origin, Quoted};
 use crate::assets;
+use crate::form::Fields;
 use crate::messages;
 use crate::page::{Page, Trouble, see_other, show_as};
 use crate::said::{Html, said};
-use crate::visit::{COOKIE_NAME, Posted, Stranger};
+use crate::visit::{COOKIE_NAME, Posted, Stranger, cookie};
 
 pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/sign-in", get(form).post(sign_in))
+        .route("/sign-in/oidc", post(begin_oidc))
+        .route("/sign-in/oidc/answer", get(finish_oidc))
         .route("/sign-in/{link}", get(by_link).post(use_link))
         .route("/sign-out", post(sign_out))
 }
@@ -40,6 +44,8 @@ struct SignIn {
     organization: String,
     needs_organization: bool,
     by_key: bool,
+    /// The identity provider's name, where there is one.
+    oidc: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -49,7 +55,11 @@ struct Asked {
     organization: Option<String>,
 }
 
-async fn form(Query(asked): Query<Asked>, headers: HeaderMap) -> Page {
+async fn form(console: State<Arc<Console>>, Query(asked): Query<Asked>, headers: HeaderMap) -> Page {
+    if let Some(named) = by_name(&headers, "/sign-in", &asked) {
+        return Ok(see_other(&named));
+    }
+    let oidc = provider(&console.api, &Origin::default()).await;
     show_as(
         200,
         &SignIn {
@@ -62,6 +72,7 @@ async fn form(Query(asked): Query<Asked>, headers: HeaderMap) -> Page {
             needs_organization: asked.organization.is_some(),
             organization: asked.organization.unwrap_or_default(),
             by_key: false,
+            oidc,
         },
     )
 }
@@ -90,6 +101,7 @@ async fn sign_in(headers: HeaderMap, stranger: Stranger) -> Page {
                 organization: fields.text("organization").to_owned(),
                 needs_organization: problem.code == "organization_required" || !fields.text("organization").is_empty(),
                 by_key: body.contains_key("key"),
+                oidc: provider(&stranger.console.api, &stranger.origin).await,
                 failure: Some(said(&sentence(&problem.detail))),
             };
             show_as(problem.status, &page)
@@ -137,6 +149,86 @@ async fn use_link(Path(link): Path<String>, headers: HeaderMap, stranger: Strang
     }
 }
 
+/// The identity provider's name, where there is one.
+async fn provider(api: &Api, origin: &Origin) -> Option<String> {
+    let ask = Ask {
+        method: Method::GET,
+        path: "/v1/sessions/ways",
+        key: None,
+        body: None,
+        origin,
+    };
+    api.ask::<WaysAnswer>(ask).await.ok()?.oidc
+}
+
+/// What is kept between going to the identity provider and coming back, in a cookie that lasts ten minutes.
+const PENDING: &str = "__Host-countersign-oidc";
+
+async fn begin_oidc(stranger: Stranger) -> Page {
+    let begun: BegunAnswer = stranger.post("/v1/sessions:oidc", &json!({})).await?;
+    let to = local(stranger.fields.text("to"));
+    let kept = [&begun.state, &begun.nonce, &begun.verifier, to]
+        .map(|part| Quoted(part).to_string())
+        .join(".");
+    let mut response = see_other(&begun.url);
+    put_cookie(&mut response, PENDING, &kept, "; Max-Age=600");
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+struct Brought {
+    state: Option<String>,
+    code: Option<String>,
+}
+
+/// The provider sends people back by another site's redirect, so the cookie of before says whose sign-in it is.
+async fn finish_oidc(
+    console: State<Arc<Console>>,
+    Query(brought): Query<Brought>,
+    headers: HeaderMap,
+    extensions: Extensions,
+) -> Page {
+    let again = || Ok(see_other("/sign-in?done=oidc_failed"));
+    let kept = cookie(&headers, PENDING).unwrap_or_default();
+    let mut parts = kept
+        .split('.')
+        .map(|part| url::form_urlencoded::parse(format!("p={part}").as_bytes()).next());
+    let mut part = || {
+        parts
+            .next()
+            .flatten()
+            .map(|(_, text)| text.into_owned())
+            .unwrap_or_default()
+    };
+    let (state, nonce, verifier, to) = (part(), part(), part(), part());
+    let (Some(said), Some(code)) = (brought.state, brought.code) else {
+        return again();
+    };
+    if state.is_empty() || said != state {
+        return again();
+    }
+    let stranger = Stranger {
+        console: console.0.clone(),
+        fields: Fields::default(),
+        origin: Origin::of(&extensions, &headers),
+    };
+    let body = Map::from_iter([(
+        "oidc".to_owned(),
+        json!({"code": code, "nonce": nonce, "verifier": verifier}),
+    )]);
+    match open(&stranger, &body).await {
+        Ok(session) => {
+            let mut response = signed_in(&session, local(&to));
+            put_cookie(&mut response, PENDING, "", "; Max-Age=0");
+            Ok(response)
+        }
+        Err(trouble) => {
+            trouble.to_answer()?;
+            again()
+        }
+    }
+}
+
 fn signed_in(session: &SessionAnswer, to: &str) -> Response {
     let mut response = see_other(to);
     set_cookie(&mut response, &session.session, "");
@@ -150,12 +242,28 @@ async fn sign_out(Posted { visit, .. }: Posted) -> Page {
     Ok(response)
 }
 
-/// The session's cookie: sent to this host alone, over what a browser takes for secure, and never readable by a script.
 fn set_cookie(response: &mut Response, session: &str, more: &str) {
-    let cookie = format!("{COOKIE_NAME}={session}; Path=/; Secure; HttpOnly; SameSite=Lax{more}");
+    put_cookie(response, COOKIE_NAME, session, more);
+}
+
+/// A cookie that is sent to this host alone, over what a browser takes for secure, and that no script reads.
+fn put_cookie(response: &mut Response, name: &str, text: &str, more: &str) {
+    let cookie = format!("{name}={text}; Path=/; Secure; HttpOnly; SameSite=Lax{more}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-        response.headers_mut().insert(SET_COOKIE, cookie);
+        response.headers_mut().append(SET_COOKIE, cookie);
     }
+}
+
+/// The same page under this machine's name, where it was asked for by its number: sessions and passkeys are kept for names.
+fn by_name(headers: &HeaderMap, path: &str, asked: &Asked) -> Option<String> {
+    let host = headers.get(HOST)?.to_str().ok()?;
+    let port = host.strip_prefix("127.0.0.1").or_else(|| host.strip_prefix("[::1]"))?;
+    let to = asked
+        .to
+        .as_deref()
+        .map(|to| format!("?to={}", Quoted(to)))
+        .unwrap_or_default();
+    (port.is_empty() || port.starts_with(':')).then(|| format!("http://localhost{port}{path}{to}"))
 }
 
 /// Where to go after signing in: a path of ours, whatever a link said.
@@ -165,16 +273,10 @@ fn local(to: &str) -> &str {
     if fine { to } else { "/" }
 }
 
-/// Whether a browser keeps no session for the address that it came to.
+/// Whether a browser keeps no session for the address that it came to: to those, and to no others, it says where a request
+/// comes from (Fetch Metadata).
 fn is_insecure(headers: &HeaderMap) -> bool {
-    let secure = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
-    let host = headers
-        .get(HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    // Pages that came over TLS carry a header that says so; what is left is this machine by its name.
-    !secure && name != "localhost" && headers.get("sec-fetch-site").is_none() && !host.is_empty()
+    headers.contains_key(USER_AGENT) && !headers.contains_key("sec-fetch-site")
 }
 
 /// A line of the API as a sentence.

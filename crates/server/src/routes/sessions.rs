@@ -1,15 +1,19 @@
 //! Signing in and out, and what people sign in with.
 
+use countersign_api::convert::page_url;
 use countersign_api::operations::DoneAnswer;
 use countersign_api::sessions::{
-    AuthenticatorsAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody, PasskeyAnswer,
-    PasswordBody, SessionAnswer,
+    AuthenticatorsAnswer, BegunAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody, OidcBody,
+    PasskeyAnswer, PasswordBody, SessionAnswer, WaysAnswer,
 };
 use countersign_core::ActorKind;
 use countersign_core::event::Passkey;
 use countersign_engine::{Caller, EngineError, NewPasskey};
 
+use countersign_oidc::OidcError;
+
 use super::handlers;
+use crate::Identity;
 use crate::authorize::Visitor;
 use crate::problem::Problem;
 use crate::query::OfPerson;
@@ -18,6 +22,8 @@ use crate::way::Asked;
 
 handlers! {
     "open_session" => Visitor open,
+    "ways" => Visitor ways,
+    "begin_oidc" => Visitor begin_oidc,
     "close_session" => Caller close,
     "invite" => Caller invite,
     "authenticators" => Caller authenticators,
@@ -29,17 +35,26 @@ handlers! {
 async fn open(asked: Asked<Visitor>) -> Answer {
     let body: NewSessionBody = asked.body()?;
     let engine = &asked.app.engine;
-    let opened = match (body.user, body.password, body.key, body.invitation) {
-        (Some(user), Some(password), None, None) => {
+    let opened = match (body.user, body.password, body.key, body.invitation, body.oidc) {
+        (Some(user), Some(password), None, None, None) => {
             let org = body.organization.as_ref().map(|org| org.0.as_str());
             engine
                 .sign_in_by_password(org, &user.0, &password.0, asked.from())
                 .await
         }
-        (None, None, Some(key), None) => engine.sign_in_by_key(&key.0).await,
-        (None, None, None, Some(invitation)) => engine.sign_in_by_invitation(&invitation.0).await,
+        (None, None, Some(key), None, None) => engine.sign_in_by_key(&key.0).await,
+        (None, None, None, Some(invitation), None) => engine.sign_in_by_invitation(&invitation.0).await,
+        (None, None, None, None, Some(brought)) => {
+            let user = provided(&asked, &brought).await?;
+            let settings = &asked.app.settings;
+            let org = settings
+                .identity
+                .as_ref()
+                .and_then(|identity| identity.organization.as_deref());
+            engine.sign_in_by_provider(org, &user).await
+        }
         _ => {
-            let detail = "one of `user` with `password`, `key` and `invitation` is needed, and not more";
+            let detail = "one of `user` with `password`, `key`, `invitation` and `oidc` is needed, and not more";
             return Err(Problem::invalid("missing_field", detail));
         }
     };
@@ -56,6 +71,64 @@ async fn open(asked: Asked<Visitor>) -> Answer {
         expires: opened.expires.to_string(),
     };
     Ok(json(&answer)?.created())
+}
+
+/// The person whom the identity provider vouches for.
+async fn provided(asked: &Asked<Visitor>, brought: &OidcBody) -> Result<String, Problem> {
+    let redirect = redirect(asked);
+    let answer = countersign_oidc::Answer {
+        code: &brought.code.0,
+        nonce: &brought.nonce.0,
+        verifier: &brought.verifier.0,
+        redirect: &redirect,
+    };
+    identity(asked)?
+        .provider
+        .finish(&answer)
+        .await
+        .map_err(|error| match error {
+            OidcError::Refused(why) => asked.stranger(&why),
+            OidcError::Provider(why) | OidcError::Settings(why) => unavailable(&why),
+        })
+}
+
+fn identity<'a>(asked: &'a Asked<Visitor>) -> Result<&'a Identity, Problem> {
+    let none = || Problem::new(409, "no_provider", "no identity provider is set up here").hint("sign in another way");
+    asked.app.settings.identity.as_deref().ok_or_else(none)
+}
+
+/// What the provider says of itself is for the operator.
+fn unavailable(why: &str) -> Problem {
+    let mut problem = Problem::new(
+        503,
+        "provider_unavailable",
+        "the identity provider does not answer as it should",
+    );
+    problem.internal = Some(why.to_owned());
+    problem.hint("try again in a moment, or sign in another way")
+}
+
+/// The page of the console to which the provider sends people.
+fn redirect(asked: &Asked<Visitor>) -> String {
+    page_url(asked.app.engine.base_url(), "/sign-in/oidc/answer")
+}
+
+async fn ways(asked: Asked<Visitor>) -> Answer {
+    let identity = asked.app.settings.identity.as_deref();
+    json(&WaysAnswer {
+        oidc: identity.map(|identity| identity.provider.name()),
+    })
+}
+
+async fn begin_oidc(asked: Asked<Visitor>) -> Answer {
+    let begun = identity(&asked)?.provider.begin(&redirect(&asked)).await;
+    let begun = begun.map_err(|error| unavailable(&error.to_string()))?;
+    json(&BegunAnswer {
+        url: begun.url,
+        state: begun.state,
+        nonce: begun.nonce,
+        verifier: begun.verifier,
+    })
 }
 
 async fn close(asked: Asked<Caller>) -> Answer {
