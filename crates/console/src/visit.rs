@@ -6,7 +6,7 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{COOKIE, HOST, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
+use axum::http::{Extensions, HeaderMap, Method};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_api::CALLS;
@@ -214,6 +214,15 @@ pub(crate) struct Stranger {
 }
 
 impl Stranger {
+    /// Somebody who follows a link.
+    pub(crate) fn of(console: &Arc<Console>, headers: &HeaderMap, extensions: &Extensions) -> Stranger {
+        Stranger {
+            console: console.clone(),
+            fields: Fields::default(),
+            origin: Origin::of(extensions, headers),
+        }
+    }
+
     /// A call of somebody of whom nothing is known.
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, with: &impl Serialize) -> Result<T, Trouble> {
         let ask = Ask {

@@ -17,7 +17,6 @@ use serde_json::{Map, Value, json};
 use crate::Console;
 use crate::api::{Api, Ask, Origin, Quoted};
 use crate::assets;
-use crate::form::Fields;
 use crate::messages;
 use crate::page::{Page, Trouble, see_other, show_as};
 use crate::said::{Html, said};
@@ -26,7 +25,7 @@ use crate::visit::{COOKIE_NAME, Posted, Stranger, cookie};
 pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/sign-in", get(form).post(sign_in))
-        .route("/sign-in/oidc", post(begin_oidc))
+        .route("/sign-in/oidc", get(begin_oidc))
         .route("/sign-in/oidc/answer", get(finish_oidc))
         .route("/sign-in/{link}", get(by_link).post(use_link))
         .route("/sign-out", post(sign_out))
@@ -40,6 +39,7 @@ struct SignIn {
     failure: Option<Html>,
     insecure: bool,
     to: String,
+    to_quoted: String,
     user: String,
     organization: String,
     needs_organization: bool,
@@ -67,6 +67,7 @@ async fn form(console: State<Arc<Console>>, Query(asked): Query<Asked>, headers:
             told: asked.done.as_deref().and_then(messages::done),
             failure: None,
             insecure: is_insecure(&headers),
+            to_quoted: Quoted(asked.to.as_deref().unwrap_or_default()).to_string(),
             to: asked.to.unwrap_or_default(),
             user: String::new(),
             needs_organization: asked.organization.is_some(),
@@ -97,6 +98,7 @@ async fn sign_in(headers: HeaderMap, stranger: Stranger) -> Page {
                 told: None,
                 insecure: is_insecure(&headers),
                 to: to.to_owned(),
+                to_quoted: Quoted(to).to_string(),
                 user: fields.text("user").to_owned(),
                 organization: fields.text("organization").to_owned(),
                 needs_organization: problem.code == "organization_required" || !fields.text("organization").is_empty(),
@@ -164,12 +166,18 @@ async fn provider(api: &Api, origin: &Origin) -> Option<String> {
 /// What is kept between going to the identity provider and coming back, in a cookie that lasts ten minutes.
 const PENDING: &str = "__Host-countersign-oidc";
 
-async fn begin_oidc(stranger: Stranger) -> Page {
+/// A link and no form: what a form leads to has to be a page of ours.
+async fn begin_oidc(
+    console: State<Arc<Console>>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+    extensions: Extensions,
+) -> Page {
+    let stranger = Stranger::of(&console, &headers, &extensions);
     let begun: BegunAnswer = stranger.post("/v1/sessions:oidc", &json!({})).await?;
-    let to = local(stranger.fields.text("to"));
-    let kept = [&begun.state, &begun.nonce, &begun.verifier, to]
-        .map(|part| Quoted(part).to_string())
-        .join(".");
+    let to = local(asked.to.as_deref().unwrap_or_default()).to_owned();
+    let parts = [begun.state, begun.nonce, begun.verifier, to];
+    let kept = parts.map(|part| Quoted(&part).to_string()).join("/");
     let mut response = see_other(&begun.url);
     put_cookie(&mut response, PENDING, &kept, "; Max-Age=600");
     Ok(response)
@@ -190,16 +198,12 @@ async fn finish_oidc(
 ) -> Page {
     let again = || Ok(see_other("/sign-in?done=oidc_failed"));
     let kept = cookie(&headers, PENDING).unwrap_or_default();
-    let mut parts = kept
-        .split('.')
-        .map(|part| url::form_urlencoded::parse(format!("p={part}").as_bytes()).next());
-    let mut part = || {
-        parts
-            .next()
-            .flatten()
-            .map(|(_, text)| text.into_owned())
-            .unwrap_or_default()
-    };
+    let mut parts = kept.split('/').map(|part| {
+        let query = format!("p={part}");
+        let mut read = url::form_urlencoded::parse(query.as_bytes());
+        read.next().map(|(_, text)| text.into_owned()).unwrap_or_default()
+    });
+    let mut part = || parts.next().unwrap_or_default();
     let (state, nonce, verifier, to) = (part(), part(), part(), part());
     let (Some(said), Some(code)) = (brought.state, brought.code) else {
         return again();
@@ -207,11 +211,7 @@ async fn finish_oidc(
     if state.is_empty() || said != state {
         return again();
     }
-    let stranger = Stranger {
-        console: console.0.clone(),
-        fields: Fields::default(),
-        origin: Origin::of(&extensions, &headers),
-    };
+    let stranger = Stranger::of(&console, &headers, &extensions);
     let body = Map::from_iter([(
         "oidc".to_owned(),
         json!({"code": code, "nonce": nonce, "verifier": verifier}),
