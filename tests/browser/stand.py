@@ -4,6 +4,7 @@ import json
 import os
 import select
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -76,7 +77,7 @@ class Failed(Exception):
 class Server:
     """`countersign serve` on a free port, reached as `http://localhost:PORT`."""
 
-    def __init__(self, binary, policies):
+    def __init__(self, binary, policies, provider):
         self.folder = Path(tempfile.mkdtemp(prefix="countersign-browser-"))
         self.binary = binary
         files = self.folder / "policies"
@@ -94,6 +95,8 @@ class Server:
         self.process = subprocess.Popen(
             [binary, "serve", "--data", self.folder / "data", "--listen", "127.0.0.1:0", "--json"],
             stdout=subprocess.PIPE, stderr=self.log, text=True,
+            env=os.environ | {"COUNTERSIGN_OIDC_ISSUER": provider.issuer, "COUNTERSIGN_OIDC_CLIENT_ID": "countersign",
+                              "COUNTERSIGN_OIDC_CLIENT_SECRET": "a secret of theirs"},
         )
         ready, _, _ = select.select([self.process.stdout], [], [], 60)
         line = self.process.stdout.readline() if ready else ""
@@ -121,6 +124,33 @@ class Server:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as problem:
             raise Failed(f"{method} {path}: {problem.code} {problem.read().decode()}") from problem
+
+
+class Provider:
+    """An OpenID Connect provider of PyPI, on a free port."""
+
+    def __init__(self, place):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.issuer = f"http://localhost:{port}"
+        self.log = open(place / "provider.log", "w")
+        command = [place / "venv/bin/oidc-provider-mock", "--port", str(port)]
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+        until = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(self.issuer + "/.well-known/openid-configuration", timeout=5).read()
+                return
+            except OSError as error:
+                if time.monotonic() > until or self.process.poll() is not None:
+                    raise Failed(f"the identity provider does not start: {(place / 'provider.log').read_text()}") from error
+                time.sleep(0.1)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(timeout=30)
+        self.log.close()
 
 
 class Browser:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import stand
 from selenium.webdriver.common.keys import Keys
-from stand import CHANGES, ORGANIZATION, SUPPORT, Browser, Failed, Server
+from stand import CHANGES, ORGANIZATION, SUPPORT, Browser, Failed, Provider, Server
 
 PASSWORD = "correct horse battery staple"
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,10 +23,11 @@ def check(sentence, holds, why=""):
 def main():
     binary, place, what = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     axe = (place / "node/node_modules/axe-core/axe.min.js").read_text()
-    server = Server(binary, {"organization.yaml": ORGANIZATION, "support.yaml": SUPPORT, "changes.yaml": CHANGES})
+    provider = Provider(place)
+    server = Server(binary, {"organization.yaml": ORGANIZATION, "support.yaml": SUPPORT, "changes.yaml": CHANGES}, provider)
     browsers = []
     try:
-        walk(server, axe, browsers, what == "screenshots")
+        walk(server, axe, browsers, what == "screenshots", place)
         print(f"{checks} checks")
     except Failed as failure:
         print(f"FAIL {failure}", file=sys.stderr)
@@ -38,10 +39,12 @@ def main():
         for browser in browsers:
             browser.quit()
         server.stop()
+        provider.stop()
 
 
-def walk(server, axe, browsers, screenshots):
+def walk(server, axe, browsers, screenshots, place):
     people = found(server)
+    by_provider(server, place, browsers)
     admin = Browser()
     browsers.append(admin)
     first_sign_in(server, admin)
@@ -113,6 +116,25 @@ def sign_in(server, browser, key):
     browser.fill("[name=key]", key)
     browser.submit("details button")
     check("a key signs in, and leads to where one wanted to go", browser.driver.current_url.endswith("/inbox"))
+
+
+def by_provider(server, place, browsers):
+    """An OpenID Connect provider that is not ours (oidc-provider-mock of PyPI) vouches for a person."""
+    browser = Browser()
+    browsers.append(browser)
+    for user, signed_in in [("eli", True), ("mallory", False)]:
+        browser.go(server.console + "/sign-in?to=%2Finbox%3Fall%3D1")
+        browser.submit("a[href^='/sign-in/oidc']")
+        browser.fill("[name=sub]", user)
+        browser.submit("button[type=submit], input[type=submit], form button")
+        browser.wait(f"the provider did not send {user} back", lambda: browser.driver.current_url.startswith(server.console))
+        browser.loaded()
+        if signed_in:
+            check("an identity provider signs a person in, and leads to where one wanted to go",
+                  browser.driver.current_url.endswith("/inbox?all=1") and "eli" in browser.text(), browser.text())
+            browser.submit(".who button")
+        else:
+            check("whom the provider knows and nobody here does is not signed in", "did not sign you in" in browser.text(), browser.text())
 
 
 def live_arrival(server, browser, people):

@@ -30,6 +30,7 @@ mod reviewers;
 mod revisions;
 mod runs;
 mod schedules;
+mod sessions;
 mod slack;
 mod support;
 mod tried;

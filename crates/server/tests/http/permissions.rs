@@ -41,7 +41,9 @@ async fn make(server: &Server, call: &Call, key: Option<&str>) -> Answer {
     headers.extend(authorization.as_deref().map(|line| ("Authorization", line)));
     // A body that no call takes: whoever may make the call gets to hear of it, and nothing happens.
     let body = call.body.map(|_| b"[]".as_slice());
-    server.send(call.method.as_str(), &path(call), &headers, body).await
+    // What is told as it happens has no end to wait for.
+    let method = if call.id == "events" { "HEAD" } else { call.method.as_str() };
+    server.send(method, &path(call), &headers, body).await
 }
 
 #[tokio::test]
@@ -50,7 +52,13 @@ async fn without_a_key_every_call_is_refused_but_the_public_ones() {
     for call in CALLS.iter() {
         let answer = make(&acme.server, call, None).await;
         if call.permission == Permission::Anyone {
-            assert!(answer.status < 300, "{}: {answer:?}", call.id);
+            // To sign in takes a body, and by a provider takes one.
+            let fine = match call.id {
+                "open_session" => answer.status == 422 || answer.status == 400,
+                "begin_oidc" => answer.problem(409) == "no_provider",
+                _ => answer.status < 300,
+            };
+            assert!(fine, "{}: {answer:?}", call.id);
         } else {
             // Whoever follows a link reads a page.
             if call.permission != Permission::Link {
@@ -106,6 +114,15 @@ fn expected(call: &Call, who: &str) -> bool {
         "erase",
         "store_credential",
         "remove_credential",
+        "invite",
+    ];
+    let own_sign_in = [
+        "whoami",
+        "close_session",
+        "authenticators",
+        "set_password",
+        "add_passkey",
+        "remove_authenticator",
     ];
     let policy = [
         "upload_policies",
@@ -215,7 +232,7 @@ fn expected(call: &Call, who: &str) -> bool {
     if matches!(call.permission, Permission::Slack | Permission::Link) {
         return false;
     }
-    if call.permission == Permission::Anyone || call.id == "whoami" {
+    if call.permission == Permission::Anyone || is(&own_sign_in) {
         return true;
     }
     // These take a key with a scope, which nobody here has.
