@@ -105,6 +105,18 @@ pub struct AgentAnswer {
     pub seen_by: Option<String>,
     /// When it was first known.
     pub since: String,
+    /// Why it gets no permit until it is resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
+    /// Since when it is active, where somebody made it so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activated: Option<String>,
+    /// What its mandate trusts it to do: `observe`, `recommend`, `prepare`, `execute`, `escalate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// With how many of its operations it stands where, by mode.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub modes: BTreeMap<String, u32>,
 }
 
 /// Agents, by id.

@@ -144,6 +144,11 @@ impl Mandate {
         self.owner.as_deref()
     }
 
+    /// `tier:`, what the agent is trusted to do.
+    pub fn tier(&self) -> Option<&'static str> {
+        TIERS.get(self.tier?).copied()
+    }
+
     /// Kinds of data to redact besides the ones that always are; whoever redacts has to know them all.
     pub fn redact(&self) -> &[String] {
         &self.audit.redact

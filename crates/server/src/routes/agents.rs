@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use countersign_api::registry::{
     AgentAnswer, AgentBody, AgentsAnswer, LABELS_AT_MOST, Labels, NewAgentBody, RegisteredAgent,
 };
+use countersign_core::State;
 use countersign_core::event::AgentRegistered;
+use countersign_core::policy::Snapshot;
 use countersign_core::state::Agent;
 use countersign_engine::Caller;
 
@@ -21,7 +23,12 @@ handlers! {
     "put_agent" => Caller put,
 }
 
-fn on_the_wire(id: &str, agent: &Agent) -> AgentAnswer {
+fn on_the_wire(id: &str, agent: &Agent, state: &State, live: Option<&Snapshot>) -> AgentAnswer {
+    let mut modes: BTreeMap<String, u32> = BTreeMap::new();
+    for (_, standing) in state.standings(id) {
+        *modes.entry(standing.mode.as_str().to_owned()).or_default() += 1;
+    }
+    let mandate = live.and_then(|live| live.mandate(id));
     AgentAnswer {
         id: id.to_owned(),
         owner: agent.owner.clone(),
@@ -30,16 +37,19 @@ fn on_the_wire(id: &str, agent: &Agent) -> AgentAnswer {
         quarantined: agent.quarantined,
         seen_by: agent.source.clone(),
         since: agent.since.to_string(),
+        paused: agent.paused.clone(),
+        activated: agent.activated.map(|since| since.to_string()),
+        tier: mandate.and_then(|mandate| mandate.tier()).map(str::to_owned),
+        modes,
     }
 }
 
 async fn known(asked: &Asked<Caller>, id: &str) -> Result<AgentAnswer, Problem> {
+    let live = asked.app.engine.live_policy(&asked.caller).await?;
     let wanted = id.to_owned();
     let found = asked.app.engine.look(&asked.caller.org, move |state| {
-        state
-            .agents()
-            .get(wanted.as_str())
-            .map(|agent| on_the_wire(&wanted, agent))
+        let agent = state.agents().get(wanted.as_str())?;
+        Some(on_the_wire(&wanted, agent, state, live.as_deref()))
     });
     found.await?.ok_or_else(|| Problem::missing("agent", id))
 }
@@ -74,12 +84,10 @@ async fn register(asked: Asked<Caller>) -> Answer {
 }
 
 async fn agents(asked: Asked<Caller>) -> Answer {
-    let agents = asked.app.engine.look(&asked.caller.org, |state| {
-        state
-            .agents()
-            .iter()
-            .map(|(id, agent)| on_the_wire(id, agent))
-            .collect()
+    let live = asked.app.engine.live_policy(&asked.caller).await?;
+    let agents = asked.app.engine.look(&asked.caller.org, move |state| {
+        let one = |(id, agent): (&std::sync::Arc<str>, &Agent)| on_the_wire(id, agent, state, live.as_deref());
+        state.agents().iter().map(one).collect()
     });
     json(&AgentsAnswer { agents: agents.await? })
 }

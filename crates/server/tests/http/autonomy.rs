@@ -60,6 +60,10 @@ async fn an_agent_earns_a_mode_a_person_grants_it_and_a_faulty_action_takes_it_a
         server.post(&dana, "/v1/autonomy/bot", &grant).await.good()["mode"],
         "post_action"
     );
+    assert_eq!(
+        server.get(admin, "/v1/agents/bot").await.good()["modes"],
+        json!({ "post_action": 1 })
+    );
     assert_eq!(run(&acme, &dana, "succeeded").await["decision"], "allow");
     let reviews = server.get(&dana, "/v1/reviews").await.good();
     assert_eq!(
@@ -102,6 +106,7 @@ async fn rejections_in_a_row_pause_an_agent_until_a_person_resumes_it() {
     }
     let refused = acme.decide(&json!({ "action": "read" })).await;
     assert_eq!(refused["reasons"][0]["code"], "agent_paused");
+    assert_eq!(server.get(admin, "/v1/agents/bot").await.good()["paused"], "rejections");
     let why = json!({ "agent": "bot", "reason": "the prompt is mended" });
     let resumed = server.post(admin, "/v1/agents:resume", &why).await.good();
     assert_eq!(resumed["paused"], Value::Null);

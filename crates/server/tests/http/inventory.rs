@@ -32,7 +32,7 @@ async fn an_agent_of_which_something_is_blank_is_not_made_active() {
     let Acme { server, admin, .. } = &acme;
     let files = json!({
         "acme.yaml": "organization: acme\nrequire: [readiness]\n",
-        "bot.yaml": "agent: bot\npermissions: [{ action: read, allowed: true }]\n",
+        "bot.yaml": "agent: bot\ntier: prepare\npermissions: [{ action: read, allowed: true }]\n",
     });
     server.policy(admin, &files).await;
     let refused = acme.decide(&json!({ "action": "read" })).await;
@@ -51,6 +51,11 @@ async fn an_agent_of_which_something_is_blank_is_not_made_active() {
     let active = server.call(admin, "POST", "/v1/readiness/bot", None).await.good();
     assert!(active["activated"].is_string());
     assert_eq!(server.get(admin, "/v1/readiness/bot").await.good(), active);
+    let bot = server.get(admin, "/v1/agents/bot").await.good();
+    assert_eq!(
+        (&bot["activated"], &bot["tier"]),
+        (&active["activated"], &json!("prepare"))
+    );
     assert_eq!(server.get(admin, path).await.good()["boundary"]["process"], "support");
     assert_eq!(acme.decide(&json!({ "action": "read" })).await["status"], "permitted");
     let review = server.get(admin, "/v1/access_reviews/bot").await.good();
