@@ -1,5 +1,9 @@
 //! The words of the console that are not in a template: names of places, states and verbs, and what was done.
 
+mod governed;
+
+pub(crate) use governed::*;
+
 /// A place in the navigation.
 pub(crate) struct Place {
     pub href: &'static str,
@@ -13,7 +17,14 @@ pub(crate) struct Place {
 }
 
 /// The places, in order.
-pub(crate) const NAVIGATION: &[Place] = &[place("/inbox", "Inbox", 'i', "approvals", &["/approvals"])];
+pub(crate) const NAVIGATION: &[Place] = &[
+    place("/inbox", "Inbox", 'i', "approvals", &["/approvals"]),
+    place("/agents", "Agents", 'a', "agents", &[]),
+    place("/runs", "Runs", 'r', "runs", &[]),
+    place("/tools", "Tools", 't', "tools", &[]),
+    place("/budgets", "Budgets", 'b', "budgets", &["/limits"]),
+    place("/kill", "Stop", 's', "kills", &[]),
+];
 
 const fn place(
     href: &'static str,
@@ -51,6 +62,9 @@ pub(crate) const NO_PASSKEY: &str = "This route takes approvals that a passkey h
 pub(crate) const NO_PASSKEY_HINT: &str = "Add one in Settings, then decide. Rejecting takes none.";
 pub(crate) const EXCLUDED: &str = "You may not decide this one";
 
+pub(crate) const UNSURE: &str = "Nothing was done: it takes the tick that you are sure.";
+pub(crate) const NO_REASON: &str = "Nothing was done: it takes a reason, in a few words.";
+
 /// What a page before has done, by the code that it passed on.
 pub(crate) fn done(code: &str) -> Option<&'static str> {
     Some(match code {
@@ -66,6 +80,18 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "break_glass" => "It went through at once. Somebody else has to review it.",
         "batch" => "Your votes are on record.",
         "cancel" => "The request is withdrawn.",
+        "agent_activated" => "It is active now.",
+        "agent_described" => "What is known of it is on record.",
+        "agent_paused" => "It is paused: it gets no permit and uses none.",
+        "agent_resumed" => "It may go on.",
+        "circuit_closed" => "The circuit is closed: what it is about is let through again.",
+        "key_revoked" => "The key is revoked.",
+        "killed" => "It is stopped.",
+        "mode_set" => "From now on it is looked at like that.",
+        "noted" => "Your note is on record.",
+        "release_asked" => "You asked for the release. Somebody else has to confirm it.",
+        "released" => "It is released. Agents ask anew for what they want.",
+        "tool_approved" => "The tool is approved as it is now.",
         "signed_out" => "You are signed out.",
         "oidc_failed" => "The identity provider did not sign you in, or nobody here has the id that it knows you by.",
         _ => return None,
@@ -118,7 +144,8 @@ pub(crate) fn tone(word: &str) -> &'static str {
     match word {
         "allow" | "approved" | "approve" | "consumed" | "permitted" | "succeeded" | "live" | "active" | "ready"
         | "edit" => "good",
-        "deny" | "rejected" | "reject" | "expired" | "refused" | "failed" | "killed" | "invalidated" | "dead" => "bad",
+        "deny" | "rejected" | "reject" | "expired" | "refused" | "failed" | "killed" | "stopped" | "exhausted"
+        | "invalidated" | "dead" => "bad",
         "require_approval"
         | "pending"
         | "clarifying"
@@ -128,6 +155,11 @@ pub(crate) fn tone(word: &str) -> &'static str {
         | "remediate"
         | "paused"
         | "quarantined"
+        | "seen"
+        | "told"
+        | "changed"
+        | "cancelled"
+        | "idle"
         | "warning"
         | "canary"
         | "shadow" => "warn",
