@@ -6,6 +6,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use axum::middleware::Next;
 use countersign_api::problem::Problem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -42,11 +43,24 @@ impl Origin {
                 forwarded.append(name.clone(), line.clone());
             }
         }
+        let arrived = extensions.get::<Arrived>().map(|arrived| arrived.0.clone());
         Origin {
-            extensions: extensions.clone(),
+            extensions: arrived.unwrap_or_default(),
             forwarded,
         }
     }
+}
+
+/// What a request brought along before a route of the console took it: what that route finds in the path must not be taken
+/// for what a route of the API finds in another.
+#[derive(Clone)]
+struct Arrived(Extensions);
+
+/// Keeps what a request brings along, before any route takes it.
+pub(crate) async fn arrived(mut request: Request<Body>, next: Next) -> Response<Body> {
+    let arrived = Arrived(request.extensions().clone());
+    request.extensions_mut().insert(arrived);
+    next.run(request).await
 }
 
 /// One call: as whom, what, with which body.

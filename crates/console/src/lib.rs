@@ -39,8 +39,11 @@ pub fn router(api: Router) -> Router {
         api: Api::new(api.clone()),
         idle: idle::Idle::default(),
     });
-    pages::router()
+    let pages = pages::router()
         .merge(assets::router())
         .with_state(console)
-        .fallback_service(api)
+        .fallback_service(api);
+    Router::new()
+        .fallback_service(pages)
+        .layer(axum::middleware::from_fn(api::arrived))
 }

@@ -89,11 +89,11 @@ struct Readiness {
     required: bool,
     known: usize,
     items: Vec<Item>,
-    missing: Vec<&'static str>,
 }
 
 struct Item {
     label: &'static str,
+    of_boundary: bool,
     ready: bool,
 }
 
@@ -215,6 +215,7 @@ async fn page(visit: &Visit, id: &str, failure: Option<Failure>) -> Page {
 fn readiness_shown(visit: &Visit, found: &ReadinessAnswer) -> Readiness {
     let item = |item: &countersign_api::inventory::ReadinessItem| Item {
         label: messages::field(&item.field),
+        of_boundary: item.field.starts_with("boundary."),
         ready: item.ready,
     };
     let items: Vec<Item> = found.items.iter().map(item).collect();
@@ -223,7 +224,6 @@ fn readiness_shown(visit: &Visit, found: &ReadinessAnswer) -> Readiness {
         activated: found.activated.as_deref().map(|at| visit.zone.when(at)),
         required: found.required,
         known: items.iter().filter(|item| item.ready).count(),
-        missing: items.iter().filter(|item| !item.ready).map(|item| item.label).collect(),
         items,
     }
 }

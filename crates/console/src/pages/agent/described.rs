@@ -43,6 +43,7 @@ const FIELDS: &[(&str, Kind)] = &[
 pub(super) struct Described {
     pub name: &'static str,
     pub label: &'static str,
+    pub of_boundary: bool,
     /// Nothing where it is blank.
     pub shown: Html,
     /// What stands in the form.
@@ -69,6 +70,7 @@ fn one(about: &Value, name: &'static str, kind: Kind) -> Described {
     Described {
         name,
         label: messages::field(name),
+        of_boundary: name.starts_with("boundary."),
         shown: said(&match kind {
             Kind::Day => day(&was).to_owned(),
             Kind::Line | Kind::List => items.join(", "),
