@@ -158,7 +158,6 @@ pub(crate) fn tone(word: &str) -> &'static str {
         | "seen"
         | "told"
         | "changed"
-        | "cancelled"
         | "idle"
         | "warning"
         | "canary"

@@ -32,6 +32,9 @@ use crate::when::When;
 /// Actions, runs and operations of one page.
 const RECENT: usize = 10;
 const OPERATIONS_AT_MOST: usize = 60;
+/// Grants and keys of one page.
+const GRANTS_AT_MOST: usize = 80;
+const KEYS_AT_MOST: usize = 30;
 
 pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new().route("/agents/{*id}", get(agent).post(doing::act))
@@ -60,10 +63,13 @@ struct AgentPage {
     readiness: Option<Readiness>,
     described: Vec<Described>,
     grants: Vec<Grant>,
+    more_grants: usize,
     stated: Vec<Html>,
     ladder: Vec<Rung>,
     more_operations: usize,
     keys: Vec<KeyRow>,
+    more_keys: usize,
+    revoked_keys: usize,
     sees_keys: bool,
     /// Nothing where whoever looks may not search the record.
     actions: Option<Vec<Act>>,
@@ -125,7 +131,6 @@ struct KeyRow {
     raw: String,
     scopes: Html,
     expires: Option<When>,
-    revoked: bool,
 }
 
 struct Act {
@@ -155,6 +160,11 @@ async fn page(visit: &Visit, id: &str, failure: Option<Failure>) -> Page {
     let actions = actions(visit, &recent).await?;
     let state = standing(&agent, &kills.kills);
     let operations = autonomy.operations;
+    let granted = access.map(|access| access.grants).unwrap_or_default();
+    let own: Vec<&KeyAnswer> = (keys.iter().flat_map(|keys| &keys.keys))
+        .filter(|key| key.kind == "agent" && key.subject == agent.id)
+        .collect();
+    let good: Vec<&KeyAnswer> = own.iter().copied().filter(|key| !key.revoked).collect();
     let page = AgentPage {
         chrome: visit.chrome(),
         id: agent.id.clone(),
@@ -179,7 +189,8 @@ async fn page(visit: &Visit, id: &str, failure: Option<Failure>) -> Page {
             .collect(),
         readiness: readiness.map(|found| readiness_shown(visit, &found)),
         described: described(&about.unwrap_or_default())?,
-        grants: (access.iter().flat_map(|access| &access.grants))
+        more_grants: granted.len().saturating_sub(GRANTS_AT_MOST),
+        grants: (granted.iter().take(GRANTS_AT_MOST))
             .map(|grant| grant_shown(visit, grant))
             .collect(),
         stated: (criteria.stated.iter())
@@ -191,8 +202,9 @@ async fn page(visit: &Visit, id: &str, failure: Option<Failure>) -> Page {
             .map(|standing| rung(visit, standing, !criteria.modes.is_empty()))
             .collect(),
         sees_keys: keys.is_some(),
-        keys: (keys.iter().flat_map(|keys| &keys.keys))
-            .filter(|key| key.kind == "agent" && key.subject == agent.id)
+        more_keys: good.len().saturating_sub(KEYS_AT_MOST),
+        revoked_keys: own.len() - good.len(),
+        keys: (good.iter().take(KEYS_AT_MOST))
             .map(|key| key_row(visit, key))
             .collect(),
         actions,
@@ -293,7 +305,6 @@ fn key_row(visit: &Visit, key: &KeyAnswer) -> KeyRow {
         raw: key.kid.clone(),
         scopes: said(&key.scopes.join(", ")),
         expires: key.expires.as_deref().map(|at| visit.zone.when(at)),
-        revoked: key.revoked,
     }
 }
 

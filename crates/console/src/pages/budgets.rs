@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::Path;
+use axum::extract::{Path, Query};
 use axum::routing::{get, post};
 use countersign_api::budgets::{BudgetAccountAnswer, BudgetAnswer, BudgetsAnswer, SuggestedLimit};
 use countersign_api::limits::{CircuitAnswer, CloseCircuitAnswer, LimitAnswer, LimitsAnswer, WindowAnswer};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::failure::Failure;
@@ -20,8 +21,8 @@ use crate::said::{Html, said};
 use crate::visit::{Posted, Visit};
 use crate::when::{Lasting, When};
 
-/// Budgets and limits of one page.
-const SHOWN_AT_MOST: usize = 60;
+/// Budgets, limits and circuits of one page, each; a search narrows what is more.
+const SHOWN_AT_MOST: usize = 30;
 
 pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new()
@@ -35,11 +36,13 @@ pub(super) fn routes() -> Router<Arc<Console>> {
 #[template(path = "budgets.html")]
 struct Overview {
     chrome: Chrome,
+    q: String,
     budgets: Vec<Budget>,
     more_budgets: usize,
     limits: Vec<Limit>,
     more_limits: usize,
     circuits: Vec<Circuit>,
+    more_circuits: usize,
     may_close: bool,
     failure: Option<Failure>,
 }
@@ -113,20 +116,32 @@ struct Circuit {
     trial: bool,
 }
 
-async fn overview(visit: Visit) -> Page {
-    page(&visit, None).await
+#[derive(Default, Deserialize)]
+struct Asked {
+    #[serde(default)]
+    q: String,
 }
 
-async fn page(visit: &Visit, failure: Option<Failure>) -> Page {
-    let budgets: BudgetsAnswer = visit.get("/v1/budgets").await?;
-    let limits: LimitsAnswer = visit.get("/v1/limits").await?;
+async fn overview(visit: Visit, Query(asked): Query<Asked>) -> Page {
+    page(&visit, asked, None).await
+}
+
+async fn page(visit: &Visit, asked: Asked, failure: Option<Failure>) -> Page {
+    let mut budgets: BudgetsAnswer = visit.get("/v1/budgets").await?;
+    let mut limits: LimitsAnswer = visit.get("/v1/limits").await?;
+    let words = asked.q.trim().to_lowercase();
+    budgets.budgets.retain(|budget| budget.id.contains(&words));
+    limits.limits.retain(|limit| limit.id.contains(&words));
     let status = if failure.is_some() { 422 } else { 200 };
     let circuits = limits.limits.iter().flat_map(|limit| {
         let of_limit = |circuit| circuit_shown(visit, limit, circuit);
         limit.circuits.iter().map(of_limit)
     });
+    let open: usize = limits.limits.iter().map(|limit| limit.circuits.len()).sum();
     let page = Overview {
         chrome: visit.chrome(),
+        q: asked.q,
+        more_circuits: open.saturating_sub(SHOWN_AT_MOST),
         more_budgets: budgets.budgets.len().saturating_sub(SHOWN_AT_MOST),
         budgets: (budgets.budgets.iter().take(SHOWN_AT_MOST))
             .map(|budget| budget_shown(visit, budget))
@@ -292,7 +307,7 @@ fn millionths(text: &str) -> Option<i128> {
 
 async fn close_circuit(Posted { visit, fields }: Posted) -> Page {
     let Some(reason) = fields.given("reason") else {
-        return page(&visit, Some(Failure::no_reason())).await;
+        return page(&visit, Asked::default(), Some(Failure::no_reason())).await;
     };
     let body = json!({"limit": fields.text("limit"), "circuit": fields.text("circuit"), "reason": reason});
     match visit
@@ -300,7 +315,7 @@ async fn close_circuit(Posted { visit, fields }: Posted) -> Page {
         .await
     {
         Ok(_) => Ok(see_other("/budgets?done=circuit_closed")),
-        Err(trouble) => page(&visit, Some(Failure::of(trouble)?)).await,
+        Err(trouble) => page(&visit, Asked::default(), Some(Failure::of(trouble)?)).await,
     }
 }
 

@@ -24,6 +24,8 @@ use crate::when::When;
 
 /// Names that the form offers.
 const OFFERED_AT_MOST: usize = 300;
+/// Kill switches of one page, that of everything first.
+const SHOWN_AT_MOST: usize = 80;
 
 pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new()
@@ -36,6 +38,7 @@ pub(super) fn routes() -> Router<Arc<Console>> {
 struct Stops {
     chrome: Chrome,
     rows: Vec<Row>,
+    total: usize,
     may_engage: bool,
     may_release: bool,
     scopes: Vec<(&'static str, &'static str)>,
@@ -71,7 +74,8 @@ async fn stops(visit: Visit, Query(asked): Query<Asked>) -> Page {
 }
 
 async fn page(visit: &Visit, asked: Asked, failure: Option<Failure>) -> Page {
-    let kills: KillsAnswer = visit.get("/v1/kill").await?;
+    let mut kills: KillsAnswer = visit.get("/v1/kill").await?;
+    kills.kills.sort_by_key(|kill| kill.scope != "organization");
     let may_engage = visit.may("kill");
     let offered = if may_engage {
         offered(visit).await?
@@ -81,7 +85,10 @@ async fn page(visit: &Visit, asked: Asked, failure: Option<Failure>) -> Page {
     let status = if failure.is_some() { 422 } else { 200 };
     let page = Stops {
         chrome: visit.chrome(),
-        rows: kills.kills.iter().map(|kill| row(visit, kill)).collect(),
+        total: kills.kills.len(),
+        rows: (kills.kills.iter().take(SHOWN_AT_MOST))
+            .map(|kill| row(visit, kill))
+            .collect(),
         may_engage,
         may_release: visit.may("release_kill"),
         scopes: messages::SCOPES.to_vec(),

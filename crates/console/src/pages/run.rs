@@ -130,11 +130,12 @@ struct Asked {
 #[derive(Default, Deserialize)]
 struct Place {
     #[serde(default)]
-    from: usize,
+    from: String,
 }
 
 async fn run(visit: Visit, Path(id): Path<String>, Query(place): Query<Place>) -> Page {
-    page(&visit, &id, place.from, None, String::new()).await
+    // What is no number is the beginning.
+    page(&visit, &id, place.from.parse().unwrap_or(0), None, String::new()).await
 }
 
 async fn page(visit: &Visit, id: &str, from: usize, failure: Option<Failure>, note: String) -> Page {
@@ -144,6 +145,7 @@ async fn page(visit: &Visit, id: &str, from: usize, failure: Option<Failure>, no
 }
 
 fn filled(visit: &Visit, run: &RunAnswer, from: usize, failure: Option<Failure>, note: String) -> Run {
+    let from = from.min(run.steps.len());
     let zone = &visit.zone;
     let moment = |at: &Option<String>| at.as_deref().map(|at| zone.when(at));
     let word = run.status.as_deref().unwrap_or(&run.state);
