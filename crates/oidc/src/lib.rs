@@ -169,22 +169,14 @@ impl Provider {
     /// The provider does not take the code, or its token is not for us, not for this sign-in, or says too little.
     pub async fn finish(&self, answer: &Answer<'_>) -> Result<String, OidcError> {
         let endpoints = self.endpoints().await?;
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "authorization_code")
-            .append_pair("code", answer.code)
-            .append_pair("redirect_uri", answer.redirect)
-            .append_pair("code_verifier", answer.verifier);
         let mut request = self.http.post(&endpoints.token_endpoint);
-        match &self.settings.client_secret {
+        if let Some(secret) = &self.settings.client_secret {
             // RFC 6749, 2.3.1: both are form-encoded before they become a header.
-            Some(secret) => request = request.basic_auth(encoded(&self.settings.client_id), Some(encoded(secret))),
-            None => {
-                form.append_pair("client_id", &self.settings.client_id);
-            }
+            request = request.basic_auth(encoded(&self.settings.client_id), Some(encoded(secret)));
         }
         let request = request
             .header("content-type", "application/x-www-form-urlencoded")
-            .body(form.finish());
+            .body(self.form(answer));
         let answered: TokenAnswer = self.read(request).await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(provider)?;
         let wanted = token::Wanted {
@@ -195,6 +187,19 @@ impl Provider {
             now_s: now.as_secs(),
         };
         wanted.user_of(&answered.id_token)
+    }
+
+    /// What the token endpoint is sent. A client without a secret says there who it is.
+    fn form(&self, answer: &Answer<'_>) -> String {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "authorization_code")
+            .append_pair("code", answer.code)
+            .append_pair("redirect_uri", answer.redirect)
+            .append_pair("code_verifier", answer.verifier);
+        if self.settings.client_secret.is_none() {
+            form.append_pair("client_id", &self.settings.client_id);
+        }
+        form.finish()
     }
 
     /// The provider's endpoints, asked for once.

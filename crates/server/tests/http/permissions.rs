@@ -42,7 +42,11 @@ async fn make(server: &Server, call: &Call, key: Option<&str>) -> Answer {
     // A body that no call takes: whoever may make the call gets to hear of it, and nothing happens.
     let body = call.body.map(|_| b"[]".as_slice());
     // What is told as it happens has no end to wait for.
-    let method = if call.id == "events" { "HEAD" } else { call.method.as_str() };
+    let method = if call.id == "events" {
+        "HEAD"
+    } else {
+        call.method.as_str()
+    };
     server.send(method, &path(call), &headers, body).await
 }
 

@@ -9,7 +9,10 @@ use crate::support::{Acme, Server};
 const PASSWORD: &str = "correct horse battery staple";
 
 async fn session(server: &Server, body: &Value) -> String {
-    server.post("", "/v1/sessions", body).await.good()["session"].as_str().unwrap().to_owned()
+    server.post("", "/v1/sessions", body).await.good()["session"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[tokio::test]
@@ -17,12 +20,27 @@ async fn a_session_is_a_key_of_its_person_and_ends_when_it_is_closed() {
     let acme = Acme::start().await;
     let Acme { server, lead, .. } = &acme;
     let opened = server.post("", "/v1/sessions", &json!({ "key": lead })).await.good();
-    assert_eq!((&opened["user"], &opened["organization"], &opened["how"]), (&json!("lea"), &json!("acme"), &json!("key")));
+    assert_eq!(
+        (&opened["user"], &opened["organization"], &opened["how"]),
+        (&json!("lea"), &json!("acme"), &json!("key"))
+    );
     let key = opened["session"].as_str().unwrap();
     let who = server.get(key, "/v1/whoami").await.good();
-    assert_eq!((&who["id"], &who["roles"], &who["scopes"]), (&json!("lea"), &json!(["reviewer"]), &json!(["session:key"])));
-    assert_eq!(server.post("", "/v1/sessions", &json!({ "key": key })).await.problem(422), "wrong_credential");
-    assert_eq!(server.call(lead, "DELETE", "/v1/sessions", None).await.problem(422), "wrong_credential");
+    assert_eq!(
+        (&who["id"], &who["roles"], &who["scopes"]),
+        (&json!("lea"), &json!(["reviewer"]), &json!(["session:key"]))
+    );
+    assert_eq!(
+        server
+            .post("", "/v1/sessions", &json!({ "key": key }))
+            .await
+            .problem(422),
+        "wrong_credential"
+    );
+    assert_eq!(
+        server.call(lead, "DELETE", "/v1/sessions", None).await.problem(422),
+        "wrong_credential"
+    );
     server.call(key, "DELETE", "/v1/sessions", None).await.good();
     assert_eq!(server.get(key, "/v1/whoami").await.problem(401), "unauthenticated");
     server.get(lead, "/v1/whoami").await.good();
@@ -31,18 +49,38 @@ async fn a_session_is_a_key_of_its_person_and_ends_when_it_is_closed() {
 #[tokio::test]
 async fn one_way_to_sign_in_is_named_and_an_agents_key_is_none() {
     let acme = Acme::start().await;
-    let Acme { server, lead, agent, .. } = &acme;
+    let Acme {
+        server, lead, agent, ..
+    } = &acme;
     for body in [
         json!({}),
         json!({ "user": "lea" }),
         json!({ "password": PASSWORD }),
         json!({ "user": "lea", "password": PASSWORD, "key": lead }),
     ] {
-        assert_eq!(server.post("", "/v1/sessions", &body).await.problem(422), "missing_field", "{body}");
+        assert_eq!(
+            server.post("", "/v1/sessions", &body).await.problem(422),
+            "missing_field",
+            "{body}"
+        );
     }
-    assert_eq!(server.post("", "/v1/sessions", &json!({ "key": agent })).await.problem(422), "wrong_credential");
-    for body in [json!({ "key": "cs_user_x" }), json!({ "invitation": lead }), json!({ "user": "lea", "password": PASSWORD })] {
-        assert_eq!(server.post("", "/v1/sessions", &body).await.problem(401), "unauthenticated", "{body}");
+    assert_eq!(
+        server
+            .post("", "/v1/sessions", &json!({ "key": agent }))
+            .await
+            .problem(422),
+        "wrong_credential"
+    );
+    for body in [
+        json!({ "key": "cs_user_x" }),
+        json!({ "invitation": lead }),
+        json!({ "user": "lea", "password": PASSWORD }),
+    ] {
+        assert_eq!(
+            server.post("", "/v1/sessions", &body).await.problem(401),
+            "unauthenticated",
+            "{body}"
+        );
     }
     assert_eq!(server.get("", "/v1/sessions/ways").await.good(), json!({}));
 }
@@ -50,48 +88,104 @@ async fn one_way_to_sign_in_is_named_and_an_agents_key_is_none() {
 #[tokio::test]
 async fn a_password_is_chosen_after_an_invitation_and_changed_with_itself() {
     let acme = Acme::start().await;
-    let Acme { server, admin, lead, .. } = &acme;
-    assert_eq!(server.post(lead, "/v1/invitations", &json!({ "user": "lea" })).await.problem(403), "forbidden");
-    assert_eq!(server.post(admin, "/v1/invitations", &json!({ "user": "nobody" })).await.problem(404), "not_found");
-    let invited = server.post(admin, "/v1/invitations", &json!({ "user": "lea" })).await.good();
+    let Acme {
+        server, admin, lead, ..
+    } = &acme;
+    assert_eq!(
+        server
+            .post(lead, "/v1/invitations", &json!({ "user": "lea" }))
+            .await
+            .problem(403),
+        "forbidden"
+    );
+    assert_eq!(
+        server
+            .post(admin, "/v1/invitations", &json!({ "user": "nobody" }))
+            .await
+            .problem(404),
+        "not_found"
+    );
+    let invited = server
+        .post(admin, "/v1/invitations", &json!({ "user": "lea" }))
+        .await
+        .good();
     let invitation = invited["invitation"].as_str().unwrap();
-    assert_eq!(server.get(invitation, "/v1/whoami").await.problem(401), "unauthenticated");
+    assert_eq!(
+        server.get(invitation, "/v1/whoami").await.problem(401),
+        "unauthenticated"
+    );
     let key = session(server, &json!({ "invitation": invitation })).await;
-    let set = |key: String, body: Value| async move { server.call(&key, "PUT", "/v1/authenticators/password", Some(&body)).await };
-    assert_eq!(set(key.clone(), json!({ "password": "lea lea lea lea" })).await.problem(422), "weak_password");
+    let set = |key: String, body: Value| async move {
+        server
+            .call(&key, "PUT", "/v1/authenticators/password", Some(&body))
+            .await
+    };
+    assert_eq!(
+        set(key.clone(), json!({ "password": "lea lea lea lea" }))
+            .await
+            .problem(422),
+        "weak_password"
+    );
     set(key.clone(), json!({ "password": PASSWORD })).await.good();
     assert_eq!(server.get(&key, "/v1/authenticators").await.good()["password"], true);
 
-    let by_password = session(server, &json!({ "organization": "acme", "user": "lea", "password": PASSWORD })).await;
+    let by_password = session(
+        server,
+        &json!({ "organization": "acme", "user": "lea", "password": PASSWORD }),
+    )
+    .await;
     let other = json!({ "password": "another horse battery staple" });
     assert_eq!(set(by_password.clone(), other).await.problem(422), "wrong_password");
     let other = json!({ "password": "another horse battery staple", "current": PASSWORD });
     set(by_password.clone(), other).await.good();
     server.get(&by_password, "/v1/whoami").await.good();
-    assert_eq!(server.get(&key, "/v1/whoami").await.problem(401), "unauthenticated", "every other session has ended");
+    assert_eq!(
+        server.get(&key, "/v1/whoami").await.problem(401),
+        "unauthenticated",
+        "every other session has ended"
+    );
     let old = json!({ "user": "lea", "password": PASSWORD });
-    assert_eq!(server.post("", "/v1/sessions", &old).await.problem(401), "unauthenticated");
+    assert_eq!(
+        server.post("", "/v1/sessions", &old).await.problem(401),
+        "unauthenticated"
+    );
 }
 
 #[tokio::test]
 async fn what_a_person_signs_in_with_is_taken_away_by_the_person_or_an_admin() {
     let acme = Acme::start().await;
-    let Acme { server, admin, lead, .. } = &acme;
+    let Acme {
+        server, admin, lead, ..
+    } = &acme;
     let password = json!({ "password": PASSWORD });
-    server.call(lead, "PUT", "/v1/authenticators/password", Some(&password)).await.good();
+    server
+        .call(lead, "PUT", "/v1/authenticators/password", Some(&password))
+        .await
+        .good();
     let key = session(server, &json!({ "user": "lea", "password": PASSWORD })).await;
     let other = server.user(admin, "mia", &["reviewer"], &[]).await;
     let path = "/v1/authenticators/password?user=lea";
-    assert_eq!(server.call(&other, "DELETE", path, None).await.problem(403), "forbidden");
+    assert_eq!(
+        server.call(&other, "DELETE", path, None).await.problem(403),
+        "forbidden"
+    );
     server.call(admin, "DELETE", path, None).await.good();
     assert_eq!(server.get(&key, "/v1/whoami").await.problem(401), "unauthenticated");
-    assert_eq!(server.call(lead, "DELETE", "/v1/authenticators/password", None).await.problem(404), "not_found");
+    assert_eq!(
+        server
+            .call(lead, "DELETE", "/v1/authenticators/password", None)
+            .await
+            .problem(404),
+        "not_found"
+    );
 }
 
 #[tokio::test]
 async fn whoever_loses_a_role_loses_it_in_the_session_too() {
     let acme = Acme::start().await;
-    let Acme { server, admin, lead, .. } = &acme;
+    let Acme {
+        server, admin, lead, ..
+    } = &acme;
     let key = session(server, &json!({ "key": lead })).await;
     let body = json!({ "roles": ["viewer"] });
     server.call(admin, "PUT", "/v1/users/lea", Some(&body)).await.good();
@@ -120,14 +214,20 @@ async fn whoever_listens_hears_of_records_as_they_are_written_and_of_no_other_or
     let acme = Acme::start().await;
     let other = acme.server.organization("other").await;
     let mut stream = TcpStream::connect(acme.server.address).await.unwrap();
-    let request = format!("GET /v1/events HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\n\r\n", acme.lead);
+    let request = format!(
+        "GET /v1/events HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\n\r\n",
+        acme.lead
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let head = read_until(&mut stream, ": listening").await;
     assert!(head.contains("content-type: text/event-stream"), "{head}");
     acme.server.agent(&other, "elsewhere").await;
     acme.pending().await;
     let heard = read_until(&mut stream, "data: approval.opened").await;
-    assert!(heard.contains("data: decision.made") && !heard.contains("agent.registered"), "{heard}");
+    assert!(
+        heard.contains("data: decision.made") && !heard.contains("agent.registered"),
+        "{heard}"
+    );
     acme.server.engine().end_listening();
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
