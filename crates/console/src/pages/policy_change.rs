@@ -8,6 +8,8 @@ use axum::response::Response;
 use axum::routing::post;
 use countersign_api::candidates::TryingAnswer;
 use countersign_api::policies::{LiveAnswer, WaiverAnswer};
+use countersign_api::problem::{Problem, title};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::policy::{failure, page};
@@ -30,7 +32,7 @@ pub(super) fn routes() -> Router<Arc<Console>> {
 }
 
 async fn activate(Path(hash): Path<String>, Posted { visit, fields }: Posted) -> Page {
-    let done: Result<LiveAnswer, Trouble> = visit.post(&path(&hash, "activate"), &why(&fields)).await;
+    let done: Result<LiveAnswer, Trouble> = change(&visit, &path(&hash, "activate"), &fields, json!({})).await;
     match done {
         Ok(answer) if answer.pending.is_some() => Ok(told(&hash, "proposed")),
         Ok(answer) if !answer.warnings.is_empty() => Ok(told(&hash, "activated_gaps")),
@@ -40,10 +42,9 @@ async fn activate(Path(hash): Path<String>, Posted { visit, fields }: Posted) ->
 }
 
 async fn roll_back(Path(hash): Path<String>, Posted { visit, fields }: Posted) -> Page {
-    let mut body = why(&fields);
     // What is to go is what the page showed, whatever has become live since.
-    body.insert("from".to_owned(), json!(hash));
-    let done: Result<LiveAnswer, Trouble> = visit.post("/v1/policies:rollback", &body).await;
+    let from = json!({ "from": hash });
+    let done: Result<LiveAnswer, Trouble> = change(&visit, "/v1/policies:rollback", &fields, from).await;
     match done {
         Ok(answer) if answer.pending.is_some() => Ok(told(&hash, "proposed")),
         Ok(_) => Ok(see_other("/policies?done=rolled_back")),
@@ -52,36 +53,32 @@ async fn roll_back(Path(hash): Path<String>, Posted { visit, fields }: Posted) -
 }
 
 async fn shadow(Path(hash): Path<String>, Posted { visit, fields }: Posted) -> Page {
-    let done: Result<TryingAnswer, Trouble> = visit.post(&path(&hash, "shadow"), &why(&fields)).await;
+    let done: Result<TryingAnswer, Trouble> = change(&visit, &path(&hash, "shadow"), &fields, json!({})).await;
     tried(&visit, &hash, &fields, done, "shadow").await
 }
 
 async fn canary(Path(hash): Path<String>, Posted { visit, fields }: Posted) -> Page {
-    let mut body = why(&fields);
-    let share = match permille(fields.text("share")) {
-        Some(share) => json!(share),
-        // The API says what is wrong with it.
-        None => json!(fields.text("share")),
-    };
-    body.insert("share_permille".to_owned(), share);
-    body.insert("of".to_owned(), json!(fields.text("of")));
-    let bands = [
+    // What is no share is sent as it is: the API says what is wrong with it.
+    let share = permille(fields.text("share")).map_or_else(|| json!(fields.text("share")), |share| json!(share));
+    let mut bands = Map::new();
+    for (field, name) in [
         ("asked", "asked_permille"),
         ("denied", "denied_permille"),
         ("erred", "erred_permille"),
-    ];
-    let bands = bands
-        .into_iter()
-        .filter_map(|(field, name)| Some((name.to_owned(), json!(permille(fields.text(field))?))));
-    body.insert("bands".to_owned(), Value::Object(bands.collect()));
-    let done: Result<TryingAnswer, Trouble> = visit.post(&path(&hash, "canary"), &body).await;
+    ] {
+        if let Some(text) = fields.given(field) {
+            let band = permille(text).map_or_else(|| json!(text), |band| json!(band));
+            bands.insert(name.to_owned(), band);
+        }
+    }
+    let whom = json!({ "share_permille": share, "of": fields.text("of"), "bands": bands });
+    let done: Result<TryingAnswer, Trouble> = change(&visit, &path(&hash, "canary"), &fields, whom).await;
     tried(&visit, &hash, &fields, done, "canary").await
 }
 
 async fn promote(Path(hash): Path<String>, Posted { visit, fields }: Posted) -> Page {
-    let mut body = why(&fields);
-    body.insert("snapshot".to_owned(), json!(hash));
-    let done: Result<TryingAnswer, Trouble> = visit.post("/v1/policies:promote", &body).await;
+    let what = json!({ "snapshot": hash });
+    let done: Result<TryingAnswer, Trouble> = change(&visit, "/v1/policies:promote", &fields, what).await;
     tried(&visit, &hash, &fields, done, "activated").await
 }
 
@@ -90,7 +87,7 @@ async fn withdraw(Path(hash): Path<String>, Posted { visit, fields }: Posted) ->
     if there.candidate.is_none_or(|candidate| candidate.hash != hash) {
         return Ok(told(&hash, "not_tried"));
     }
-    let done: Result<TryingAnswer, Trouble> = visit.post("/v1/policies:withdraw", &why(&fields)).await;
+    let done: Result<TryingAnswer, Trouble> = change(&visit, "/v1/policies:withdraw", &fields, json!({})).await;
     tried(&visit, &hash, &fields, done, "taken_back").await
 }
 
@@ -126,7 +123,9 @@ async fn tried(
     code: &'static str,
 ) -> Page {
     match done {
-        Ok(answer) if answer.pending.is_some_and(|pending| pending.hash == hash) => Ok(told(hash, "proposed")),
+        Ok(answer) if (answer.pending.as_ref()).is_some_and(|pending| pending.hash == hash) => {
+            Ok(told(hash, "proposed"))
+        }
         Ok(_) => Ok(told(hash, code)),
         Err(trouble) => again(visit, hash, fields, trouble).await,
     }
@@ -145,12 +144,25 @@ fn path(hash: &str, call: &str) -> String {
     format!("/v1/policies/{}/{call}", Quoted(hash))
 }
 
-fn why(fields: &Fields) -> Map<String, Value> {
-    (fields
-        .given("reason")
-        .map(|reason| ("rationale".to_owned(), json!(reason))))
-    .into_iter()
-    .collect()
+/// A change with why it is made. The API takes some changes without a reason; the console takes none.
+async fn change<T: DeserializeOwned>(visit: &Visit, path: &str, fields: &Fields, what: Value) -> Result<T, Trouble> {
+    let Some(reason) = fields.given("reason") else {
+        return Err(Trouble::Problem(Box::new(Problem {
+            kind: "/docs#reason_required".to_owned(),
+            title: title(422).to_owned(),
+            status: 422,
+            code: "reason_required".to_owned(),
+            detail: "nothing was done: there is no reason".to_owned(),
+            hint: Some("say why in a sentence".to_owned()),
+            request_id: String::new(),
+            problems: Vec::new(),
+        })));
+    };
+    let mut body = what;
+    if let Some(members) = body.as_object_mut() {
+        members.insert("rationale".to_owned(), json!(reason));
+    }
+    visit.post(path, &body).await
 }
 
 /// Percent as people write them, with at most one place, in thousandths.

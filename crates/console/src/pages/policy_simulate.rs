@@ -61,40 +61,40 @@ const fn since(word: &'static str, label: &'static str, seconds: Option<i64>) ->
 
 /// What a simulation came to.
 pub(super) struct Simulated {
-    decisions: u64,
-    same: u64,
-    loosened: u64,
-    tightened: u64,
-    terms: u64,
-    not_derivable: u64,
-    erred: u64,
-    flips: Vec<(Html, u64)>,
-    tables: Vec<Table>,
-    asked: Vec<(Html, u64, u64)>,
-    changes: Vec<Change>,
-    more: u64,
-    unknown: Vec<(Html, u64)>,
-    outside: Vec<Html>,
+    pub decisions: u64,
+    pub same: u64,
+    pub loosened: u64,
+    pub tightened: u64,
+    pub terms: u64,
+    pub not_derivable: u64,
+    pub erred: u64,
+    pub flips: Vec<(Html, u64)>,
+    pub tables: Vec<Table>,
+    pub asked: Vec<(Html, u64, u64)>,
+    pub changes: Vec<Change>,
+    pub more: u64,
+    pub unknown: Vec<(Html, u64)>,
+    pub outside: Vec<Html>,
     /// Where it stopped and how far it is to the end, where there was no time for all.
-    stopped: Option<(u64, u64)>,
+    pub stopped: Option<(u64, u64)>,
 }
 
-struct Table {
-    by: &'static str,
-    rows: Vec<(Html, u64, u64, u64)>,
+pub(super) struct Table {
+    pub by: &'static str,
+    pub rows: Vec<(Html, u64, u64, u64)>,
 }
 
-struct Change {
-    id: String,
-    at: When,
-    agent: Html,
-    action: Html,
-    amount: Option<Html>,
-    from: Html,
-    from_tone: &'static str,
-    to: Html,
-    to_tone: &'static str,
-    why: Html,
+pub(super) struct Change {
+    pub id: String,
+    pub at: When,
+    pub agent: Html,
+    pub action: Html,
+    pub amount: Option<Html>,
+    pub from: Html,
+    pub from_tone: &'static str,
+    pub to: Html,
+    pub to_tone: &'static str,
+    pub why: Html,
 }
 
 #[derive(Template)]

@@ -3,5 +3,7 @@
 
 mod hostile;
 mod inbox;
+mod playground;
+mod policies;
 mod sign_in;
 mod stand;
