@@ -8,8 +8,9 @@ use super::policies::word;
 use crate::api::Quoted;
 use crate::said::{Html, said};
 
-/// So many lines of a document are shown; the rest is behind the API.
+/// So many lines of a document are shown, and about so many bytes; the rest is behind the API.
 const LINES_AT_MOST: usize = 1200;
+const BYTES_AT_MOST: usize = 56 * 1024;
 
 /// A document with findings beside its lines.
 pub(super) struct Listing {
@@ -40,8 +41,13 @@ pub(super) fn listing(name: &str, text: &str, checked: Option<&PolicyCheckAnswer
     let mut html = String::from("<ol class=\"lines\">");
     let problems = checked.map_or(&[][..], |found| &found.problems);
     let untried = checked.map_or(&[][..], |found| &found.untried);
+    let mut shown = 0;
     for (at, line) in text.lines().take(LINES_AT_MOST).enumerate() {
+        if html.len() > BYTES_AT_MOST {
+            break;
+        }
         let number = at + 1;
+        shown = number;
         let here = |line: u32| usize::try_from(line).is_ok_and(|line| line == number);
         let _ = write!(html, "<li id=\"l{number}\"><code>{}</code>", said(line));
         for found in problems.iter().filter(|found| found.file == name && here(found.line)) {
@@ -56,7 +62,7 @@ pub(super) fn listing(name: &str, text: &str, checked: Option<&PolicyCheckAnswer
     Listing {
         name: said(name),
         lines: Html::of_ours(html + "</ol>"),
-        more: text.lines().count().saturating_sub(LINES_AT_MOST),
+        more: text.lines().count().saturating_sub(shown),
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn routes() -> Router<Arc<Console>> {
 }
 
 /// Versions that are listed; older ones are behind the API.
-const LISTED_AT_MOST: usize = 100;
+const LISTED_AT_MOST: usize = 60;
 /// Steps that are told.
 const TOLD_AT_MOST: usize = 30;
 
@@ -111,7 +111,7 @@ pub(super) struct Step {
 async fn policies(visit: Visit) -> Page {
     let stored: SnapshotsAnswer = visit.get("/v1/policies").await?;
     let trying: TryingAnswer = visit.get("/v1/policies:candidate").await?;
-    let history: PolicyHistoryAnswer = visit.get("/v1/policies:history?limit=500").await?;
+    let history: PolicyHistoryAnswer = visit.get("/v1/policies:history?limit=200").await?;
     let by_hash = Doers::of(&history);
     let candidate = trying.candidate.as_ref();
     let waiting = stored.pending.as_ref().map(|pending| pending.hash.as_str());

@@ -38,6 +38,7 @@ struct Policy {
     uploaded: Option<When>,
     uploaded_by: Option<Html>,
     files: Vec<FileLink>,
+    documents: usize,
     shown: Option<Listing>,
     checked: Option<Checked>,
     differences: Option<Vec<super::documents::Difference>>,
@@ -57,9 +58,16 @@ struct FileLink {
     findings: usize,
 }
 
-/// What the check says of all documents.
+/// Sentences of one kind that are listed.
+const LISTED_AT_MOST: usize = 60;
+/// Documents that are linked to.
+const LINKED_AT_MOST: usize = 100;
+
+/// What the check says of all documents: how much, and the first of it.
 struct Checked {
+    fail: usize,
     failed: Vec<Html>,
+    lack: usize,
     untried: Vec<Missing>,
 }
 
@@ -104,7 +112,7 @@ pub(super) async fn page(visit: &Visit, hash: &str, file: Option<&str>, wrong: O
     let documents: SnapshotFilesAnswer = visit.get(&format!("/v1/policies/{}", Quoted(hash))).await?;
     let stored: SnapshotsAnswer = visit.get("/v1/policies").await?;
     let trying: TryingAnswer = visit.get("/v1/policies:candidate").await?;
-    let history: PolicyHistoryAnswer = visit.get("/v1/policies:history?limit=500").await?;
+    let history: PolicyHistoryAnswer = visit.get("/v1/policies:history?limit=200").await?;
     let known = stored.snapshots.iter().find(|known| known.hash == hash);
     let live = known.is_some_and(|known| known.live);
     let checked = check(visit, &documents.files).await?;
@@ -134,6 +142,7 @@ pub(super) async fn page(visit: &Visit, hash: &str, file: Option<&str>, wrong: O
         live,
         uploaded: known.map(|known| visit.zone.when(&known.uploaded)),
         uploaded_by: Doers::of(&history).stored(hash),
+        documents: documents.files.len(),
         files: file_links(hash, &documents.files, shown, checked.as_ref()),
         shown: shown.map(|name| {
             let text = documents.files.get(name).map_or("", String::as_str);
@@ -154,8 +163,14 @@ pub(super) async fn page(visit: &Visit, hash: &str, file: Option<&str>, wrong: O
             waive: !live && unproven && visit.may("waive_tests"),
         },
         checked: checked.map(|found| Checked {
-            failed: found.failed_tests.iter().map(|sentence| said(sentence)).collect(),
-            untried: found.untried.iter().map(|rule| missing(hash, rule)).collect(),
+            fail: found.failed_tests.len(),
+            failed: (found.failed_tests.iter().take(LISTED_AT_MOST))
+                .map(|sentence| said(sentence))
+                .collect(),
+            lack: found.untried.len(),
+            untried: (found.untried.iter().take(LISTED_AT_MOST))
+                .map(|rule| missing(hash, rule))
+                .collect(),
         }),
         failure,
         reason,
@@ -215,5 +230,8 @@ fn file_links(
         here: shown == Some(name.as_str()),
         findings: findings(name),
     };
-    files.keys().map(link).collect()
+    // The one that is shown is linked to wherever it stands.
+    let all = files.keys().enumerate();
+    let listed = all.filter(|(at, name)| *at < LINKED_AT_MOST || shown == Some(name.as_str()));
+    listed.map(|(_, name)| link(name)).collect()
 }

@@ -54,7 +54,10 @@ async fn roll_back(Path(hash): Path<String>, Posted { visit, fields }: Posted) -
 
 async fn shadow(Path(hash): Path<String>, Posted { visit, fields }: Posted) -> Page {
     let done: Result<TryingAnswer, Trouble> = change(&visit, &path(&hash, "shadow"), &fields, json!({})).await;
-    tried(&visit, &hash, &fields, done, "shadow").await
+    match done {
+        Ok(_) => Ok(told(&hash, "shadow")),
+        Err(trouble) => again(&visit, &hash, &fields, trouble).await,
+    }
 }
 
 async fn canary(Path(hash): Path<String>, Posted { visit, fields }: Posted) -> Page {
@@ -88,7 +91,10 @@ async fn withdraw(Path(hash): Path<String>, Posted { visit, fields }: Posted) ->
         return Ok(told(&hash, "not_tried"));
     }
     let done: Result<TryingAnswer, Trouble> = change(&visit, "/v1/policies:withdraw", &fields, json!({})).await;
-    tried(&visit, &hash, &fields, done, "taken_back").await
+    match done {
+        Ok(_) => Ok(told(&hash, "taken_back")),
+        Err(trouble) => again(&visit, &hash, &fields, trouble).await,
+    }
 }
 
 async fn waive(Path(hash): Path<String>, Posted { visit, fields }: Posted) -> Page {
@@ -114,7 +120,7 @@ async fn judge(Path(hash): Path<String>, Posted { visit, fields }: Posted) -> Pa
     }
 }
 
-/// What became of trying: it is tried, or people are asked.
+/// What became of a wish to which others may have to agree: it is done, or they are asked.
 async fn tried(
     visit: &Visit,
     hash: &str,

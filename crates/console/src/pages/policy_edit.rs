@@ -101,10 +101,18 @@ async fn edit(visit: Visit, Query(asked): Query<Asked>) -> Page {
         let known: SnapshotFilesAnswer = visit.get(&format!("/v1/policies/{}", Quoted(hash))).await?;
         written.documents.extend(known.files);
     }
-    let failure = (written.documents.len() > DOCUMENTS_AT_MOST).then(|| Failure {
-        detail: said("these are more documents than the console edits"),
-        hint: Some(said("use `countersign policy upload`")),
+    // What does not fit the form must not be dropped by storing the rest.
+    let many = written.documents.len();
+    let failure = (many >= DOCUMENTS_AT_MOST).then(|| Failure {
+        detail: said(&format!(
+            "this version has {many} documents, more than the console edits"
+        )),
+        hint: Some(said("change the files and use `countersign policy upload`")),
     });
+    if failure.is_some() {
+        written.documents.clear();
+    }
+    let from = from.filter(|_| failure.is_none());
     show_as(
         200,
         &page(&visit, from.map(|hash| short(&hash)), &written, "7d", failure),

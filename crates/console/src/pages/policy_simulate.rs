@@ -181,9 +181,16 @@ pub(super) async fn simulate(
             members.insert("from".to_owned(), json!(from));
             members.insert("until".to_owned(), json!(first.until));
         }
-        let part: SimulationAnswer = visit.post("/v1/policies:simulate", &body).await?;
-        report.absorb(part.report);
-        next = part.next;
+        let part: Result<SimulationAnswer, Trouble> = visit.post("/v1/policies:simulate", &body).await;
+        match part {
+            Ok(part) => {
+                report.absorb(part.report);
+                next = part.next;
+            }
+            // Somebody else took the turn: what was found so far stands, with how far it goes.
+            Err(Trouble::Problem(problem)) if problem.status == 429 => break,
+            Err(trouble) => return Err(trouble),
+        }
     }
     let stopped = next.map(|next| (next, first.until));
     Ok(filled(visit, &report, &first.outside, stopped))
