@@ -257,7 +257,12 @@ fn outcome(answer: &DryRunAnswer) -> Outcome {
         unsearched: answer.unsearched,
         above: answer.otherwise.is_empty() && action.reason_code.as_deref() == Some("killed"),
         spoke: spoke.into_iter().map(rule).collect(),
-        silent: silent.into_iter().take(SILENT_AT_MOST).map(rule).collect(),
+        silent: (silent.into_iter().take(SILENT_AT_MOST).map(rule))
+            .map(|silent| Rule {
+                tone: "quiet",
+                ..silent
+            })
+            .collect(),
         elsewhere: other.len(),
         snapshot: action.snapshot.as_deref().map(|hash| (hash.to_owned(), short(hash))),
     }

@@ -74,7 +74,8 @@ struct Checked {
 /// What whoever looks may do with it.
 struct May {
     activate: bool,
-    tries: bool,
+    shadow: bool,
+    canary: bool,
     roll_back: bool,
     promote: bool,
     withdraw: bool,
@@ -132,6 +133,7 @@ pub(super) async fn page(visit: &Visit, hash: &str, file: Option<&str>, wrong: O
         Some((failure, reason)) => (Some(failure), reason.to_owned()),
         None => (None, String::new()),
     };
+    let tries = !live && (candidate.is_some() || trying.candidate.is_none()) && visit.may("shadow_policy");
     let page = Policy {
         chrome: visit.chrome(),
         hash: hash.to_owned(),
@@ -154,7 +156,8 @@ pub(super) async fn page(visit: &Visit, hash: &str, file: Option<&str>, wrong: O
         proposal: pending.map(|pending| proposal(visit, pending, &history)),
         may: May {
             activate: !live && visit.may("activate_policy"),
-            tries: !live && (candidate.is_some() || trying.candidate.is_none()) && visit.may("shadow_policy"),
+            shadow: tries && !candidate.is_some_and(|candidate| candidate.canary.is_none()),
+            canary: tries,
             roll_back: live && !canary && visit.may("roll_back_policy"),
             promote: candidate.is_some() && visit.may("promote_policy"),
             withdraw: candidate.is_some() && visit.may("withdraw_policy"),

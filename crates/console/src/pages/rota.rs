@@ -130,8 +130,8 @@ fn picture(zone: &Zone, forecast: &ForecastAnswer) -> Html {
                 (right - left).max(1),
                 ROW - 8,
                 said(label),
-                zone.words(from),
-                zone.words(to)
+                said(&zone.words(from)),
+                said(&zone.words(to))
             );
         }
     };

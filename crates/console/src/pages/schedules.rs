@@ -239,7 +239,10 @@ fn step_in_words(at: usize, step: &RouteStepAnswer) -> String {
         words += &format!(", within {}", Lasting(ms / 1000));
     }
     if step.repeat > 0 {
-        words += &format!(", asked again up to {} times", step.repeat);
+        words += &match step.repeat {
+            1 => ", asked again once".to_owned(),
+            more => format!(", asked again up to {more} times"),
+        };
     }
     if step.min_distinct_teams > 1 {
         words += &format!(", from {} teams", step.min_distinct_teams);
@@ -341,7 +344,7 @@ mod tests {
         };
         assert_eq!(
             step_in_words(1, &step),
-            "then, if nobody decided in time, 1 of schedule:oncall, within 15 min, asked again up to 1 times"
+            "then, if nobody decided in time, 1 of schedule:oncall, within 15 min, asked again once"
         );
     }
 }
