@@ -208,6 +208,22 @@ pub struct ExplainAnswer {
     pub unsearched: bool,
 }
 
+/// What would be decided of an action that nobody asks for, and why.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DryRunAnswer {
+    /// The answer that the agent would get.
+    pub action: crate::action::ActionAnswer,
+    /// Every rule that was looked at, with values of the action as it was sent.
+    pub rules: Vec<TraceBody>,
+    /// For other answers the smallest change of the action that leads to it, the loosest answer first. None where something
+    /// above policy decides, such as a kill switch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub otherwise: Vec<OtherwiseBody>,
+    /// Other answers were not searched for, because the server is searching for somebody else's: ask again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsearched: bool,
+}
+
 /// What would have had to be different for another answer.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct OtherwiseBody {

@@ -18,6 +18,30 @@ pub struct OnCallAnswer {
     pub because: String,
 }
 
+/// A schedule of the live policy.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ScheduleAnswer {
+    /// Its name.
+    pub name: String,
+    /// IANA name of the zone of every time in it.
+    pub zone: Option<String>,
+    /// Whoever has turns in it, by name.
+    pub people: Vec<String>,
+    /// Who is on now; `null` in a gap.
+    pub person: Option<String>,
+    /// Why, in one sentence.
+    pub because: String,
+}
+
+/// The schedules of the live policy.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SchedulesAnswer {
+    /// When this was so.
+    pub at: String,
+    /// By name.
+    pub schedules: Vec<ScheduleAnswer>,
+}
+
 /// A span of time.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SpanAnswer {

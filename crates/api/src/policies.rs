@@ -198,6 +198,32 @@ pub struct PendingPolicy {
     pub until: String,
 }
 
+/// Something that happened to a snapshot.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyStepAnswer {
+    /// When.
+    pub at: String,
+    /// Who did it; `countersign` what happened by itself.
+    pub by: String,
+    /// `sha256:…`.
+    pub hash: String,
+    /// Index of the record.
+    pub index: u64,
+    /// `uploaded`, `waived`, `proposed`, `agreed`, `rejected`, `declined`, `activated`, `rolled_back`; of what is tried
+    /// `shadow`, `canary`, `promoted`, `halted`, `withdrawn`, `ended`.
+    pub what: String,
+    /// Why, in the words of whoever did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What happened to snapshots, newest first.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyHistoryAnswer {
+    /// As many steps as were asked for, at most.
+    pub steps: Vec<PolicyStepAnswer>,
+}
+
 /// What a person says of a snapshot that somebody wants live.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use countersign_core::simulate::Report;
-use countersign_policy::diff::Difference;
+pub use countersign_core::simulate::Report;
+pub use countersign_policy::diff::Difference;
 
 use crate::bounded::{Count, FileName, Held, Moment, SnapshotHash};
 use crate::policies::files;

@@ -23,7 +23,10 @@ pub(crate) const NAVIGATION: &[Place] = &[
     place("/runs", "Runs", 'r', "runs", &[]),
     place("/tools", "Tools", 't', "tools", &[]),
     place("/budgets", "Budgets", 'b', "budgets", &["/limits"]),
-    place("/kill", "Stop", 's', "kills", &[]),
+    place("/kill", "Stop", 'k', "kills", &[]),
+    place("/policies", "Policies", 'p', "policy_history", &[]),
+    place("/playground", "Playground", 'y', "explain_dry_run", &[]),
+    place("/schedules", "Schedules", 's', "schedules", &[]),
 ];
 
 const fn place(
@@ -94,6 +97,23 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "tool_approved" => "The tool is approved as it is now.",
         "signed_out" => "You are signed out.",
         "oidc_failed" => "The identity provider did not sign you in, or nobody here has the id that it knows you by.",
+        "stored" => "It is stored, and decides nothing until it is made live.",
+        "activated" => "It is live.",
+        "activated_gaps" => "It is live. In its schedules nobody is on at times: look at Schedules.",
+        "proposed" => "Others have to agree first. They are asked.",
+        "rolled_back" => "What was live before decides again.",
+        "shadow" => "It is asked beside what is live, and decides nothing.",
+        "canary" => "It decides for its share.",
+        "taken_back" => "It is taken back: what is live decides everything.",
+        "not_tried" => "Nothing was done: it is not tried any more.",
+        "waived" => "It may become live though its tests do not show that it is right. That is on record.",
+        "agreed" => "You agreed. Others have to as well.",
+        "agreed_last" => "You agreed, and nobody else has to.",
+        "disagreed" => "You rejected it. What is live stays live.",
+        "absent" => "The absence is recorded.",
+        "there_again" => "The absence is over.",
+        "swapped" => "The override is recorded.",
+        "as_before" => "The override is over: the schedule holds again.",
         _ => return None,
     })
 }
@@ -136,6 +156,27 @@ pub(crate) fn voted(verb: &str) -> &str {
         "claim" => "is on it",
         "release" => "is no longer on it",
         other => other,
+    }
+}
+
+/// What somebody did with a version of the policy.
+pub(crate) fn policy_step(what: &str) -> &'static str {
+    match what {
+        "uploaded" => "stored",
+        "waived" => "let the tests pass of",
+        "proposed" => "asked people to agree to",
+        "agreed" => "agreed to",
+        "rejected" => "rejected",
+        "declined" => "dropped",
+        "activated" => "made live",
+        "rolled_back" => "returned to",
+        "shadow" => "tried in the shadow",
+        "canary" => "let decide for a share",
+        "promoted" => "ended the trial, by making it live, of",
+        "halted" => "took back by itself",
+        "withdrawn" => "took back",
+        "ended" => "ended the trial of",
+        _ => "did something with",
     }
 }
 

@@ -5,11 +5,20 @@ mod agents;
 mod approval;
 mod budgets;
 mod failure;
+mod documents;
 mod inbox;
 mod kill;
 mod live;
 mod run;
 mod runs;
+mod playground;
+mod policies;
+mod policy;
+mod policy_change;
+mod policy_edit;
+mod policy_simulate;
+mod rota;
+mod schedules;
 mod sign_in;
 mod tools;
 
@@ -30,6 +39,13 @@ pub(crate) fn router() -> Router<Arc<Console>> {
         .merge(live::routes())
         .merge(run::routes())
         .merge(runs::routes())
+        .merge(playground::routes())
+        .merge(policies::routes())
+        .merge(policy::routes())
+        .merge(policy_change::routes())
+        .merge(policy_edit::routes())
+        .merge(policy_simulate::routes())
+        .merge(schedules::routes())
         .merge(sign_in::routes())
         .merge(tools::routes())
 }

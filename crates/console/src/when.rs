@@ -3,6 +3,7 @@
 use std::fmt;
 
 use askama::filters::HtmlSafe;
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SpanRound, Timestamp, Unit};
 
@@ -33,6 +34,51 @@ impl Zone {
             ..self.when(text)
         }
     }
+}
+
+impl Zone {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+
+    /// What a field for local time brought, as a moment of the API; `None` where it is none.
+    pub fn instant(&self, local: &str) -> Option<String> {
+        let local: DateTime = local.trim().parse().ok()?;
+        let zoned = local.to_zoned(self.0.clone()).ok()?;
+        Some(zoned.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    }
+
+    /// So many days from the one of this moment on: each with its name and where it begins, and at last where all end.
+    pub fn days(&self, from: &str, count: usize) -> Option<(Vec<(String, Timestamp)>, Timestamp)> {
+        let mut day = from
+            .parse::<Timestamp>()
+            .ok()?
+            .to_zoned(self.0.clone())
+            .start_of_day()
+            .ok()?;
+        let mut days = Vec::with_capacity(count);
+        for _ in 0..count {
+            days.push((day.strftime("%a %-d").to_string(), day.timestamp()));
+            day = day.tomorrow().ok()?;
+        }
+        Some((days, day.timestamp()))
+    }
+
+    /// A moment of the API in words, for where there is no markup.
+    pub fn words(&self, text: &str) -> String {
+        match text.parse::<Timestamp>() {
+            Ok(at) => at.to_zoned(self.0.clone()).strftime("%a %-d %b, %H:%M").to_string(),
+            Err(_) => text.to_owned(),
+        }
+    }
+}
+
+/// So many seconds ago, as a moment of the API.
+pub(crate) fn ago(seconds: i64) -> String {
+    let at =
+        Timestamp::from_second(Timestamp::now().as_second().saturating_sub(seconds)).unwrap_or(Timestamp::UNIX_EPOCH);
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// A moment on a page.
@@ -128,6 +174,25 @@ mod tests {
             .when("2020-07-01T10:00:00Z")
             .to_string();
         assert!(html.contains("12:00<") && html.contains("10:00:00 UTC"), "{html}");
+    }
+
+    #[test]
+    fn a_local_time_is_a_moment_in_the_readers_zone() {
+        let zurich = Zone::named(Some("Europe/Zurich"));
+        assert_eq!(
+            zurich.instant("2026-07-01T09:00").as_deref(),
+            Some("2026-07-01T07:00:00Z")
+        );
+        assert_eq!(zurich.instant("tomorrow"), None);
+    }
+
+    #[test]
+    fn days_begin_at_midnight_where_the_reader_is_also_when_the_clocks_change() {
+        let zurich = Zone::named(Some("Europe/Zurich"));
+        let (days, end) = zurich.days("2026-10-24T12:00:00Z", 2).unwrap_or_default();
+        let told: Vec<String> = days.iter().map(|(name, at)| format!("{name} {at}")).collect();
+        assert_eq!(told, ["Sat 24 2026-10-23T22:00:00Z", "Sun 25 2026-10-24T22:00:00Z"]);
+        assert_eq!(end.to_string(), "2026-10-25T23:00:00Z");
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub use self::ctx::Ctx;
 pub use self::disagree::Positions;
 pub use self::economics::{LEAST_DECIDED, Tally, could_be_loosened};
 pub(crate) use self::facts::{Known, judge, on_recorded_facts};
-pub use self::facts::{counterfactuals, explain};
+pub use self::facts::{counterfactuals, explain, imagined};
 pub use self::glass::{Glass, Suspended};
 pub use self::handle::{Answer, Handled};
 pub use self::health::FailureMode;

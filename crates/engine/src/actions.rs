@@ -60,7 +60,7 @@ pub struct Explained {
 
 /// Does the work unless somebody holds the lock: one agent that asks again and again must not take the processor from those
 /// who decide.
-fn alone<T>(lock: &Mutex<()>, work: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn alone<T>(lock: &Mutex<()>, work: impl FnOnce() -> T) -> Option<T> {
     let _held = lock.try_lock().ok()?;
     Some(work())
 }
@@ -82,59 +82,6 @@ impl Engine {
             None => self.answer_of(&handle, &request.caller.org, &done.entries, salt).await,
         };
         Ok((answer.map_err(EngineError::recorded)?, done.replayed.is_some()))
-    }
-
-    /// What would be decided. Nothing is recorded, reserved or asked.
-    pub async fn dry_run(&self, caller: &Caller, body: &[u8]) -> Result<ActionAnswer, EngineError> {
-        let handle = self.inner.org(&caller.org)?;
-        let (submit, _) = self.submission(&handle, caller, received(body)?)?;
-        let live = handle.deciding(&submit.agent, submit.shown.run.as_deref());
-        let now = self.inner.clock.read().now;
-        let shown = submit.shown.clone();
-        let (agent, digest, pii) = (
-            submit.agent.clone(),
-            submit.digest.digest,
-            submit.redact.keys().cloned().collect::<Vec<_>>(),
-        );
-        let hash = live.as_ref().map(|live| live.hash_text().to_owned());
-        let (inner, digest_key) = (self.inner.clone(), handle.keys.digest.clone());
-        let (ruling, delegation) = self
-            .look(&caller.org, move |state| {
-                let facts = state.facts(&submit, now);
-                let ruling = state.preview(&submit, live.as_deref(), &digest_key, &inner.redactor, now);
-                (ruling, countersign_api::convert::chain(&facts))
-            })
-            .await?;
-        let budgets = countersign_api::convert::budgets(ruling.budgets());
-        let limits = countersign_api::convert::limits(ruling.windows());
-        Ok(ActionAnswer {
-            id: None,
-            agent: agent.to_string(),
-            tool: shown.tool,
-            action: shown.action,
-            decision: ruling.decision.as_str().to_owned(),
-            status: ruling.status.as_str().to_owned(),
-            reason_code: ruling.reason_code.map(str::to_owned),
-            reasons: ruling.reasons.iter().map(countersign_api::convert::reason).collect(),
-            constraints: countersign_api::convert::constraints(&ruling.constraints),
-            snapshot: hash,
-            action_digest: digest.to_string(),
-            permit: None,
-            permit_withheld: None,
-            approval: None,
-            remedy: None,
-            revision: None,
-            pii,
-            delegation,
-            reported: ruling.reported,
-            beyond_mandate: ruling.beyond_mandate,
-            budgets,
-            limits,
-            decided_at: None,
-            redeemed_at: None,
-            outcome: None,
-            receipt: None,
-        })
     }
 
     /// An action as it stands; waits for a final status up to `wait`.
@@ -425,7 +372,7 @@ impl Inner {
         Ok((view, leaf_hash.unwrap_or(Digest([0; 32]))))
     }
 
-    fn org_currency(&self, org: &str) -> Result<String, EngineError> {
+    pub(crate) fn org_currency(&self, org: &str) -> Result<String, EngineError> {
         Ok(self.opened(org)?.currency)
     }
 }

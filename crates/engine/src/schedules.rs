@@ -1,5 +1,6 @@
 //! Who is on: questions about schedules, and what people change about them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use countersign_core::command::{NewAbsence, NewOverride};
@@ -28,7 +29,58 @@ pub struct Forecast {
     pub shifts: Vec<Shift>,
 }
 
+/// A schedule of the live policy, and who is on now.
+pub struct ScheduleNow {
+    /// Its name.
+    pub name: String,
+    /// IANA name of the zone of every time in it.
+    pub zone: Option<String>,
+    /// Whoever has turns in it, by name.
+    pub people: BTreeSet<String>,
+    /// Who is on.
+    pub on: OnCall,
+}
+
 impl Engine {
+    /// Every schedule of the live policy, by name.
+    pub async fn schedules(&self, caller: &Caller) -> Result<(Time, Vec<ScheduleNow>), EngineError> {
+        let (absences, overrides) = self.changed(caller).await?;
+        let live = self.live_policy(caller).await?;
+        let now = self.inner.clock.read().now;
+        blocking(move || {
+            let changes = Changes {
+                overrides: overrides.iter().collect(),
+                absences: absences.iter().collect(),
+            };
+            let organization = live.as_deref().and_then(Snapshot::organization);
+            let known = organization
+                .into_iter()
+                .flat_map(|organization| organization.schedules());
+            let schedules = known.map(|known| ScheduleNow {
+                name: known.name.to_string(),
+                zone: known.zone.iana_name().map(str::to_owned),
+                people: known
+                    .layers
+                    .iter()
+                    .flat_map(|layer| layer.people.iter().cloned())
+                    .collect(),
+                on: schedule::who_is_on(known, &changes, now),
+            });
+            Ok((now, schedules.collect()))
+        })
+        .await
+    }
+
+    /// What people changed about schedules.
+    async fn changed(&self, caller: &Caller) -> Result<(Vec<Absence>, Vec<Override>), EngineError> {
+        self.look(&caller.org, |state| {
+            let absences = state.absences().values().cloned().collect();
+            let overrides = state.overrides().values().cloned().collect();
+            (absences, overrides)
+        })
+        .await
+    }
+
     /// The live policy; `None` if there is none.
     pub async fn live_policy(&self, caller: &Caller) -> Result<Option<Arc<Snapshot>>, EngineError> {
         let live = self.look(&caller.org, |state| state.live().cloned()).await?;
@@ -70,12 +122,7 @@ impl Engine {
         name: &str,
         read: impl FnOnce(&countersign_core::policy::Schedule, &Changes<'_>, Time) -> T + Send + 'static,
     ) -> Result<T, EngineError> {
-        let changed = self.look(&caller.org, |state| {
-            let absences: Vec<Absence> = state.absences().values().cloned().collect();
-            let overrides: Vec<Override> = state.overrides().values().cloned().collect();
-            (absences, overrides)
-        });
-        let (absences, overrides) = changed.await?;
+        let (absences, overrides) = self.changed(caller).await?;
         let live = self.live_policy(caller).await?;
         let (now, name) = (self.inner.clock.read().now, name.to_owned());
         blocking(move || {

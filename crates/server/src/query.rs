@@ -31,6 +31,13 @@ pub(crate) struct At {
     pub at: Option<String>,
 }
 
+/// `?limit=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limit {
+    pub limit: Option<usize>,
+}
+
 /// `?days=`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -84,7 +84,7 @@ const WAIT: Param = query(
     "How long to wait for a final status, up to `60s`.",
     || json!({ "type": "string", "pattern": "^([0-9]|[1-5][0-9]|60)s$" }),
 );
-const DECIDES: &[(u16, &str)] = &[
+pub(super) const DECIDES: &[(u16, &str)] = &[
     (403, "not_an_agent"),
     (403, "not_your_agent"),
     (422, "callback_not_registered"),
@@ -119,11 +119,6 @@ pub(super) static CALLS: &[Call] = &[
         .about("Decides one action. A deny is an answer, not a problem.")
         .idempotent()
         .takes::<ActionBody>(r#"{"action": "issue_refund", "amount": "340", "currency": "USD", "args": {"order": "4521"}}"#)
-        .answers::<ActionAnswer>()
-        .problems(DECIDES),
-    Call::new("dry_run", Post, "/v1/actions:dry_run", agents_and_keys_of("act_for:"))
-        .about("Says what would be decided. Nothing is recorded, reserved or asked.")
-        .takes::<ActionBody>(r#"{"action": "send_email"}"#)
         .answers::<ActionAnswer>()
         .problems(DECIDES),
     Call::new("decide_batch", Post, "/v1/actions:batch", agents_and_keys_of("act_for:"))

@@ -1,17 +1,52 @@
-//! Calls about policies that are not live: what they would have said, and what they differ in.
+//! Calls that try something: actions that nobody asks for, policies that are not live. And what became of policies, and who
+//! is on in their schedules.
 
 use Method::{Get, Post};
 use Role::{Admin, Auditor, PolicyAuthor};
 
-use super::table::{READERS, SNAPSHOT, people};
+use super::params::{page, query};
+use super::table::{DECIDES, READERS, SNAPSHOT, people};
 use super::{Call, Method, Permission, Role};
+use crate::action::{ActionAnswer, ActionBody};
+use crate::audit::DryRunAnswer;
 use crate::candidates::{CanaryBody, PromoteBody, TryingAnswer, WhyBody};
+use crate::organization::SchedulesAnswer;
+use crate::policies::PolicyHistoryAnswer;
 use crate::simulate::{DiffAnswer, DiffBody, SimulateBody, SimulationAnswer};
 
 const AUTHORS: Permission = people(&[Admin, PolicyAuthor]);
 const TRIERS: Permission = people(&[Admin, Auditor, PolicyAuthor]);
+/// An agent for itself; whoever writes policy for an agent that they name.
+const IMAGINERS: Permission = Permission::Those {
+    agents: true,
+    roles: &[Admin, PolicyAuthor],
+    scope: Some("act_for:"),
+};
 
 pub(super) static CALLS: &[Call] = &[
+    Call::new("dry_run", Post, "/v1/actions:dry_run", IMAGINERS)
+        .about(
+            "Says what would be decided: to an agent for itself, to whoever writes policy for the `agent` that they name. \
+             Nothing is recorded, reserved or asked.",
+        )
+        .takes::<ActionBody>(r#"{"action": "send_email"}"#)
+        .answers::<ActionAnswer>()
+        .problems(DECIDES),
+    Call::new("explain_dry_run", Post, "/v1/actions:explain", IMAGINERS)
+        .about(
+            "Says what would be decided, with every rule that was looked at, why it matched or not, and what would change the \
+             answer. Nothing is recorded, reserved or asked.",
+        )
+        .takes::<ActionBody>(r#"{"action": "issue_refund", "amount": "340", "currency": "USD", "args": {"order": "4521"}}"#)
+        .answers::<DryRunAnswer>()
+        .problems(DECIDES),
+    Call::new("policy_history", Get, "/v1/policies:history", people(READERS))
+        .about("Lists what happened to snapshots: who stored, wanted, tried, made live or took back which, when and why.")
+        .with(&[query("limit", "How many steps at most; 50 when left out.", || page(500))])
+        .answers::<PolicyHistoryAnswer>(),
+    Call::new("schedules", Get, "/v1/org/schedules", people(READERS))
+        .about("Lists the schedules of the live policy, and who is on now.")
+        .answers::<SchedulesAnswer>(),
     Call::new("simulate_policy", Post, "/v1/policies:simulate", TRIERS)
         .about(
             "Holds recorded decisions against a policy that is not live, a part of the ledger at a time. Nothing is recorded.",

@@ -7,5 +7,7 @@ mod hostile;
 mod inbox;
 mod kill;
 mod runs;
+mod playground;
+mod policies;
 mod sign_in;
 mod stand;

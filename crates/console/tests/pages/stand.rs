@@ -137,12 +137,12 @@ impl Stand {
     pub async fn activate(&self, policy: &str) {
         let body = json!({"files": {"gate.yaml": policy}});
         let stored = self.api(&self.admin, "POST", "/v1/policies", Some(body)).await;
-        let hash = stored["snapshot"].as_str().unwrap();
+        let hash = stored["hash"].as_str().unwrap();
         self.api(
             &self.admin,
             "POST",
             &format!("/v1/policies/{hash}/activate"),
-            Some(json!({"reason": "a test"})),
+            Some(json!({"rationale": "a test"})),
         )
         .await;
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_policy::condition::Fuel;
-use countersign_policy::{Action, Context, Hidden, Member, Snapshot, Standing, Value, Verdict};
+use countersign_policy::{Action, Context, Decision, Hidden, Member, Snapshot, Standing, Value, Verdict};
 
 use super::{Agent, OpenAction, State};
 use crate::command::Submit;
@@ -136,6 +136,32 @@ pub fn counterfactuals(
             return Vec::new();
         }
         snapshot.counterfactuals_stored(action, context, &hidden, &mut Fuel::search())
+    })
+}
+
+/// Every rule that a snapshot looks at for an action that is not asked for, and, where `searches`, the smallest changes of it
+/// that lead to another answer than `said`; none where the snapshot alone does not give that answer.
+///
+/// Holds values of the action as it was received: for whoever sent them alone.
+pub fn imagined(
+    snapshot: &Snapshot,
+    submit: &Submit,
+    facts: &DecisionFacts,
+    said: Decision,
+    currency: &str,
+    at: Time,
+    searches: bool,
+) -> (Vec<countersign_policy::Trace>, Vec<countersign_policy::Counterfactual>) {
+    let asks = Asks {
+        accept_remedy: submit.accept_remedy,
+        ..Asks::on(&submit.agent, facts, currency, at)
+    };
+    asks.under(snapshot, |context| {
+        let action = &submit.action;
+        let rules = snapshot.explain(action, context);
+        let same = searches && snapshot.evaluate(action, context).decision == said;
+        let otherwise = same.then(|| snapshot.counterfactuals(action, context));
+        (rules, otherwise.unwrap_or_default())
     })
 }
 

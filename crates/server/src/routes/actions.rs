@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use countersign_api::approvals::{BatchAnswer, BatchItem, OutcomeRequestBody, OutcomeWord, TOKEN_KINDS_AT_MOST};
-use countersign_api::audit::{ExplainAnswer, otherwise, trace};
+use countersign_api::audit::{DryRunAnswer, ExplainAnswer, otherwise, trace};
 use countersign_core::event::OutcomeStatus;
 use countersign_core::ids::ActionId;
 use countersign_core::policy::Value;
@@ -20,6 +20,7 @@ use crate::way::Asked;
 handlers! {
     "decide" => Caller decide,
     "dry_run" => Caller dry_run,
+    "explain_dry_run" => Caller explain_dry_run,
     "decide_batch" => Caller decide_batch,
     "action" => Caller action,
     "report_outcome" => Caller report_outcome,
@@ -33,6 +34,16 @@ async fn decide(asked: Asked<Caller>) -> Answer {
 
 async fn dry_run(asked: Asked<Caller>) -> Answer {
     json(&asked.app.engine.dry_run(&asked.caller, asked.bytes()).await?)
+}
+
+async fn explain_dry_run(asked: Asked<Caller>) -> Answer {
+    let (action, explained) = asked.app.engine.explain_preview(&asked.caller, asked.bytes()).await?;
+    json(&DryRunAnswer {
+        action,
+        unsearched: explained.otherwise.is_none(),
+        otherwise: explained.otherwise.iter().flatten().map(otherwise).collect(),
+        rules: explained.rules.into_iter().map(trace).collect(),
+    })
 }
 
 async fn decide_batch(asked: Asked<Caller>) -> Answer {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use countersign_api::policies::{
-    FILES_AT_MOST, LiveAnswer, PendingPolicy, PoliciesBody, PolicyCheckAnswer, PolicyVerb, PolicyVoteBody,
-    RationaleBody, RollBackBody, SnapshotAnswer, SnapshotFilesAnswer, SnapshotsAnswer, UntriedRule, WaivedTests,
-    WaiverAnswer, WaiverBody, problem,
+    FILES_AT_MOST, LiveAnswer, PendingPolicy, PoliciesBody, PolicyCheckAnswer, PolicyHistoryAnswer, PolicyVerb,
+    PolicyVoteBody, RationaleBody, RollBackBody, SnapshotAnswer, SnapshotFilesAnswer, SnapshotsAnswer, UntriedRule,
+    WaivedTests, WaiverAnswer, WaiverBody, problem,
 };
 use countersign_core::state::Proposal;
 use countersign_engine::{Activation, Caller, PolicyCheck, check_policies};
@@ -13,7 +13,7 @@ use countersign_policy::Tried;
 
 use super::handlers;
 use crate::problem::Problem;
-use crate::query::None_;
+use crate::query::{Limit, None_, within};
 use crate::reply::{Answer, json};
 use crate::way::Asked;
 
@@ -22,6 +22,7 @@ handlers! {
     "check_policies" => Caller check,
     "policies" => Caller policies,
     "policy" => Caller policy,
+    "policy_history" => Caller history,
     "activate_policy" => Caller activate,
     "judge_policy" => Caller judge,
     "waive_tests" => Caller waive,
@@ -118,6 +119,14 @@ async fn policies(asked: Asked<Caller>) -> Answer {
     json(&SnapshotsAnswer {
         snapshots: rows.into_iter().map(on_the_wire).collect(),
         pending: asked.app.engine.proposal(&asked.caller).await?.map(pending),
+    })
+}
+
+async fn history(asked: Asked<Caller>) -> Answer {
+    let Limit { limit } = asked.query()?;
+    let limit = within("limit", limit, 50, 500)?;
+    json(&PolicyHistoryAnswer {
+        steps: asked.app.engine.policy_history(&asked.caller, limit).await?,
     })
 }
 

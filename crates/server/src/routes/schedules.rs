@@ -3,7 +3,8 @@
 use countersign_api::operations::DoneAnswer;
 use countersign_api::organization::{
     AbsenceAnswer, AbsenceBody, AbsencesAnswer, ForecastAnswer, OnCallAnswer, OverrideAnswer, OverrideBody,
-    OverridesAnswer, RouteAnswer, RouteSlotAnswer, RouteStepAnswer, RoutesAnswer, ShareAnswer, ShiftAnswer, SpanAnswer,
+    OverridesAnswer, RouteAnswer, RouteSlotAnswer, RouteStepAnswer, RoutesAnswer, ScheduleAnswer, SchedulesAnswer,
+    ShareAnswer, ShiftAnswer, SpanAnswer,
 };
 use countersign_core::Time;
 use countersign_core::command::{NewAbsence, NewOverride};
@@ -11,7 +12,7 @@ use countersign_core::ids::{AbsenceId, OverrideId};
 use countersign_core::policy::verdict::Quorum;
 use countersign_core::policy::{Exhausted, Route, Separation, Snapshot, Step, When};
 use countersign_core::schedule::{Absence, Override};
-use countersign_engine::{Caller, FORECAST_DAYS_AT_MOST};
+use countersign_engine::{Caller, FORECAST_DAYS_AT_MOST, ScheduleNow};
 
 use super::handlers;
 use crate::problem::Problem;
@@ -23,6 +24,7 @@ handlers! {
     "who_is_on" => Caller who_is_on,
     "forecast" => Caller forecast,
     "routes" => Caller routes,
+    "schedules" => Caller schedules,
     "absences" => Caller absences,
     "record_absence" => Caller record_absence,
     "withdraw_absence" => Caller withdraw_absence,
@@ -41,6 +43,21 @@ async fn who_is_on(asked: Asked<Caller>) -> Answer {
         at: at.to_string(),
         person: on.person,
         because: on.because,
+    })
+}
+
+async fn schedules(asked: Asked<Caller>) -> Answer {
+    let (at, schedules) = asked.app.engine.schedules(&asked.caller).await?;
+    let on_the_wire = |known: ScheduleNow| ScheduleAnswer {
+        name: known.name,
+        zone: known.zone,
+        people: known.people.into_iter().collect(),
+        person: known.on.person,
+        because: known.on.because,
+    };
+    json(&SchedulesAnswer {
+        at: at.to_string(),
+        schedules: schedules.into_iter().map(on_the_wire).collect(),
     })
 }
 

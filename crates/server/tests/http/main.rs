@@ -15,6 +15,7 @@ mod document;
 mod flow;
 mod glass;
 mod idempotency;
+mod imagined;
 mod inventory;
 mod limits;
 mod links;

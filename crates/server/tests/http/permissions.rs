@@ -139,6 +139,8 @@ fn expected(call: &Call, who: &str) -> bool {
         "promote_policy",
         "withdraw_policy",
     ];
+    // An agent for itself, whoever writes policy for any.
+    let imagine = ["dry_run", "explain_dry_run"];
     let tries = ["simulate_policy", "diff_policies"];
     let audit = [
         "audit",
@@ -183,7 +185,6 @@ fn expected(call: &Call, who: &str) -> bool {
     ];
     let agents_write = [
         "decide",
-        "dry_run",
         "decide_batch",
         "always_denied",
         "evaluate",
@@ -244,6 +245,7 @@ fn expected(call: &Call, who: &str) -> bool {
         return false;
     }
     match who {
+        _ if is(&imagine) => ["agent", "local", "admin", "policy_author"].contains(&who),
         "agent" => is(&agents_write) || is(&agents_read) || call.id == "cancel_approval" || is(&runs),
         "local" if is(&votes) => false,
         "local" => !is(&agents_write),

@@ -142,6 +142,7 @@ impl Seen {
         let call = async |session: &Session| {
             let approval = session.client.approval(&self.id).await?;
             let vote = VoteRequestBody {
+                assertion: None,
                 verb,
                 comment: comment.map(Text),
                 to: to.map(Id),
