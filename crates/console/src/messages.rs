@@ -16,9 +16,9 @@ pub(crate) struct Place {
 pub(crate) const NAVIGATION: &[Place] = &[
     place("/inbox", "Inbox", 'i', "approvals", &["/approvals"]),
     place("/overview", "Overview", 'o', "overview", &[]),
-    place("/audit", "Audit", 't', "audit", &["/actions"]),
+    place("/audit", "Audit", 'u', "audit", &["/actions"]),
     place("/callbacks", "Callbacks", 'c', "callbacks", &[]),
-    place("/settings", "Settings", 's', "whoami", &[]),
+    place("/settings", "Settings", 'e', "whoami", &[]),
 ];
 
 const fn place(
@@ -73,6 +73,8 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "batch" => "Your votes are on record.",
         "cancel" => "The request is withdrawn.",
         "password" => "Your password is set.",
+        "add_passkey" => "The passkey was added.",
+        "remove_passkey" => "The passkey was removed.",
         "end_session" => "That session has ended.",
         "change_person" => "The person was changed.",
         "remove_person" => "The person was removed, and every key and session of theirs has ended.",

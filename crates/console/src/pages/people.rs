@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::Path;
+use axum::extract::{Path, Query};
 use axum::routing::{get, post};
 use countersign_api::operations::DoneAnswer;
 use countersign_api::registry::{AddedUser, PersonAnswer, UserAnswer, UsersAnswer};
 use countersign_api::sessions::InvitationAnswer;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::once::{Invite, Secret, once};
@@ -36,7 +37,11 @@ struct People {
     chrome: Chrome,
     parts: Parts,
     may_add: bool,
+    /// Only people whose id, roles, teams or duties contain this.
+    search: String,
     rows: Vec<Row>,
+    /// How many more there are.
+    more: usize,
 }
 
 struct Row {
@@ -49,8 +54,19 @@ struct Row {
     zone: Html,
 }
 
-async fn people(visit: Visit) -> Page {
+#[derive(Deserialize, Default)]
+struct Asked {
+    q: Option<String>,
+}
+
+/// People that one page lists at most.
+const LISTED_AT_MOST: usize = 200;
+
+async fn people(visit: Visit, Query(asked): Query<Asked>) -> Page {
     let known: UsersAnswer = visit.get("/v1/users").await?;
+    let search = asked.q.unwrap_or_default();
+    let wanted = search.trim();
+    let found: Vec<&UserAnswer> = known.users.iter().filter(|user| is_about(user, wanted)).collect();
     let row = |user: &UserAnswer| Row {
         id: said(&user.id),
         href: format!("/settings/people/edit/{}", Quoted(&user.id)),
@@ -64,8 +80,15 @@ async fn people(visit: Visit) -> Page {
         chrome: visit.chrome(),
         parts: parts(&visit, "/settings/people"),
         may_add: visit.may("add_user"),
-        rows: known.users.iter().map(row).collect(),
+        rows: (found.iter().take(LISTED_AT_MOST)).map(|user| row(user)).collect(),
+        more: found.len().saturating_sub(LISTED_AT_MOST),
+        search,
     })
+}
+
+fn is_about(user: &UserAnswer, wanted: &str) -> bool {
+    let mut names = [&user.roles, &user.teams, &user.duties].into_iter().flatten();
+    user.id.contains(wanted) || names.any(|name| name.contains(wanted))
 }
 
 #[derive(Template)]

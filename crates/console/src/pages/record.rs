@@ -42,8 +42,10 @@ struct Record {
     has_payload: bool,
     payload: Option<Beside>,
     failure: Option<Failure>,
-    /// The record exactly as it is hashed. ASCII, so that it passes a page unchanged.
+    /// The record exactly as it is hashed. Control characters are escaped in it, so that it passes a page unchanged.
     text: String,
+    /// The same to be read.
+    shown: Html,
     proof: Proof,
 }
 
@@ -115,6 +117,7 @@ fn filled(
             salt: payload.salt,
         }),
         failure,
+        shown: said(&text),
         text,
         proof: Proof {
             leaf: proof.leaf_hash.clone(),

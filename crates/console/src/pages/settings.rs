@@ -7,13 +7,13 @@ use axum::Router;
 use axum::extract::Path;
 use axum::routing::{get, post};
 use countersign_api::operations::DoneAnswer;
-use countersign_api::sessions::{AuthenticatorsAnswer, SessionsAnswer};
+use countersign_api::sessions::{AuthenticatorsAnswer, PasskeyAnswer, SessionsAnswer};
 use serde_json::{Map, json};
 
 use crate::Console;
 use crate::api::Quoted;
 use crate::messages;
-use crate::page::{Chrome, Page, see_other, show, show_as};
+use crate::page::{Chrome, Page, Trouble, see_other, show_as};
 use crate::said::{Html, said};
 use crate::visit::{Posted, Visit};
 use crate::when::When;
@@ -22,6 +22,8 @@ pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/settings", get(me))
         .route("/settings/password", get(password).post(set_password))
+        .route("/settings/passkeys", post(add_passkey))
+        .route("/settings/passkeys/{id}/remove", post(remove_passkey))
         .route("/settings/sessions/{kid}/end", post(end))
 }
 
@@ -52,7 +54,7 @@ pub(super) struct Failure {
 
 impl Failure {
     /// What the API says, where a form can say it beside itself.
-    pub(super) fn of(trouble: crate::page::Trouble) -> Result<Failure, crate::page::Trouble> {
+    pub(super) fn of(trouble: Trouble) -> Result<Failure, Trouble> {
         let problem = trouble.to_say()?;
         Ok(Failure {
             detail: said(&problem.detail),
@@ -79,7 +81,25 @@ struct Me {
     zone: Html,
     roles: Vec<&'static str>,
     has_password: bool,
+    passkeys: Vec<Passkey>,
+    making: Making,
     sessions: Vec<Session>,
+    failure: Option<Failure>,
+}
+
+struct Passkey {
+    id: String,
+    name: Html,
+}
+
+/// What a browser makes a passkey by.
+struct Making {
+    site: String,
+    challenge: String,
+    user: String,
+    /// Ids of those that are there, so that no device has two.
+    credentials: String,
+    asks_current: bool,
 }
 
 struct Session {
@@ -90,6 +110,10 @@ struct Session {
 }
 
 async fn me(visit: Visit) -> Page {
+    me_page(&visit, None).await
+}
+
+async fn me_page(visit: &Visit, failure: Option<Failure>) -> Page {
     let has: AuthenticatorsAnswer = visit.get("/v1/authenticators").await?;
     let open: SessionsAnswer = visit.get("/v1/sessions").await?;
     let session = |session: &countersign_api::sessions::OwnSession| Session {
@@ -98,16 +122,63 @@ async fn me(visit: Visit) -> Page {
         expires: visit.zone.until(&session.expires),
         own: session.own,
     };
-    show(&Me {
+    let credentials: Vec<&str> = has.passkeys.iter().map(|known| known.credential.as_str()).collect();
+    let status = if failure.is_some() { 422 } else { 200 };
+    let page = Me {
         chrome: visit.chrome(),
-        parts: parts(&visit, "/settings"),
+        parts: parts(visit, "/settings"),
         id: said(&visit.who.id),
         organization: said(&visit.who.organization),
         zone: said(visit.who.zone.as_deref().unwrap_or("UTC")),
         roles: visit.who.roles.iter().map(|role| messages::role(role)).collect(),
         has_password: has.password,
+        making: Making {
+            credentials: credentials.join(" "),
+            site: has.site.clone(),
+            challenge: has.challenge.clone(),
+            user: visit.who.id.clone(),
+            asks_current: has.password && !was_invited(visit),
+        },
+        passkeys: (has.passkeys.iter())
+            .map(|known| Passkey {
+                id: known.id.clone(),
+                name: said(&known.name),
+            })
+            .collect(),
         sessions: open.sessions.iter().map(session).collect(),
-    })
+        failure,
+    };
+    show_as(status, &page)
+}
+
+/// Whether the session began with an invitation: then nobody is asked for a password that they may never have known.
+fn was_invited(visit: &Visit) -> bool {
+    visit.who.scopes.iter().any(|scope| scope == "session:invitation")
+}
+
+async fn add_passkey(Posted { visit, fields }: Posted) -> Page {
+    let mut body = Map::new();
+    for name in ["name", "authenticator_data", "client_data", "current"] {
+        // A password is what was typed, spaces and all.
+        let text = fields.text(name);
+        if !text.is_empty() {
+            body.insert(name.to_owned(), json!(text));
+        }
+    }
+    let added: Result<PasskeyAnswer, Trouble> = visit.post("/v1/authenticators", &body).await;
+    match added {
+        Ok(_) => Ok(see_other("/settings?done=add_passkey")),
+        Err(trouble) => me_page(&visit, Some(Failure::of(trouble)?)).await,
+    }
+}
+
+async fn remove_passkey(Path(id): Path<String>, Posted { visit, .. }: Posted) -> Page {
+    let path = format!("/v1/authenticators/{}", Quoted(&id));
+    let removed: Result<DoneAnswer, Trouble> = visit.delete(&path).await;
+    match removed {
+        Ok(_) => Ok(see_other("/settings?done=remove_passkey")),
+        Err(trouble) => me_page(&visit, Some(Failure::of(trouble)?)).await,
+    }
 }
 
 async fn end(Path(kid): Path<String>, Posted { visit, .. }: Posted) -> Page {
@@ -131,12 +202,11 @@ async fn password(visit: Visit) -> Page {
 
 async fn password_page(visit: &Visit, failure: Option<Failure>) -> Page {
     let has: AuthenticatorsAnswer = visit.get("/v1/authenticators").await?;
-    let invited = visit.who.scopes.iter().any(|scope| scope == "session:invitation");
     let status = if failure.is_some() { 422 } else { 200 };
     let page = Password {
         chrome: visit.chrome(),
         user: visit.who.id.clone(),
-        asks_current: has.password && !invited,
+        asks_current: has.password && !was_invited(visit),
         failure,
     };
     show_as(status, &page)
