@@ -57,7 +57,8 @@ def walk(server, axe, browsers, screenshots, place):
     by_keyboard(server, dana, people)
     missed_step(server, dana, people)
     step_up(server, dana, people)
-    looks(server, admin, dana, people, axe, screenshots)
+    record = proof(server, admin, people)
+    looks(server, admin, dana, people, axe, screenshots, record)
 
 
 def found(server):
@@ -227,11 +228,25 @@ def step_up(server, browser, people):
     check("and the record says that it is signed", vote["signed"] and vote["counted"], str(vote))
 
 
-def looks(server, admin, dana, people, axe, screenshots):
+def proof(server, browser, people):
+    """A record that the browser proves by itself; the record that it was."""
+    record = server.call(people["support_bot"], "POST", "/v1/actions", {"action": "delete_account"})["receipt"]["index"]
+    browser.go(f"{server.console}/audit/records/{record}")
+    browser.wait_for("proven in this browser")
+    told = browser.find("[data-verify]").text
+    check("a record is proven up to the root that the log signed", "is in the ledger" in told and "signed by the log's key" in told, told)
+    check("and nothing of the proof fails", "no:" not in told, told)
+    return record
+
+
+def looks(server, admin, dana, people, axe, screenshots, record):
     """Every page in every look: no complaint of the browser, nothing wider than the window, nothing serious for axe-core."""
     waits = refund(server, people, "340")
     refund(server, people, "80")
     pages = [("sign-in", None), ("inbox", dana), (f"approvals/{waits}", dana)]
+    denied = server.call(people["support_bot"], "POST", "/v1/actions", {"action": "delete_account"})["id"]
+    pages += [(path, admin) for path in ["overview", "audit", f"audit/records/{record}", f"actions/{denied}", "callbacks", "settings", "settings/password",
+                                         "settings/people", "settings/people/new", "settings/people/edit/dana", "settings/keys", "settings/reviewers"]]
     shots = ROOT / "docs/screenshots"
     for path, browser in pages:
         who = browser or admin
@@ -246,7 +261,7 @@ def looks(server, admin, dana, people, axe, screenshots):
                       "\n".join(complaints) or "the page is wider than the window")
                 if screenshots:
                     shots.mkdir(parents=True, exist_ok=True)
-                    name = path.split("/")[0]
+                    name = "-".join(part for part in path.split("/") if part.isalpha())
                     stand.settle()
                     who.shot(shots / f"{name}-{scheme}-{'wide' if width > 400 else 'narrow'}.png")
         who.scheme("light")

@@ -6,6 +6,7 @@ mod inventory;
 mod limits;
 mod links;
 mod observed;
+mod overview;
 mod params;
 mod reader;
 mod review;
@@ -33,6 +34,7 @@ pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| {
         limits::CALLS,
         links::CALLS,
         observed::CALLS,
+        overview::CALLS,
         reader::CALLS,
         credentials::CALLS,
         runs::CALLS,

@@ -26,6 +26,7 @@ pub mod observed;
 mod openapi;
 pub mod operations;
 pub mod organization;
+pub mod overview;
 pub mod policies;
 pub mod practice;
 pub mod problem;

@@ -224,6 +224,22 @@ pub struct UserAnswer {
     pub zone: Option<String>,
 }
 
+/// A person, with what is kept of them beside the ledger.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PersonAnswer {
+    /// The person.
+    pub user: UserAnswer,
+    /// Name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// E-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Id of the person's Slack account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slack_id: Option<String>,
+}
+
 /// People, by id.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct UsersAnswer {

@@ -86,6 +86,26 @@ pub struct SessionAnswer {
     pub expires: String,
 }
 
+/// A session of whoever asks.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct OwnSession {
+    /// What it is known by.
+    pub kid: String,
+    /// How the person signed in: `password`, `key`, `invitation`.
+    pub how: String,
+    /// When it ends.
+    pub expires: String,
+    /// It is the one that asks.
+    pub own: bool,
+}
+
+/// Sessions of whoever asks, by the time when they end.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SessionsAnswer {
+    /// Those that have not ended.
+    pub sessions: Vec<OwnSession>,
+}
+
 /// Whom to invite.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -62,12 +62,12 @@
   const wanted = new Set($$("[data-live]").flatMap((part) => part.dataset.live.split(" ")));
   if (wanted.size && "EventSource" in window) {
     const source = new EventSource("/live");
-    let late;
+    let late = 0, last = 0;
     source.onmessage = (event) => {
       const kind = event.data.split(".")[0];
       if (!wanted.has(kind) && !wanted.has("*")) return;
-      clearTimeout(late);
-      late = setTimeout(refresh, 60);
+      // At once, and then once a second at most, however much happens.
+      if (!late) late = setTimeout(() => { late = 0; last = Date.now(); refresh(); }, Math.max(60, last + 1000 - Date.now()));
     };
     let opened = false;
     source.onopen = () => { if (opened) refresh(); opened = true; document.documentElement.dataset.live = "on"; };

@@ -38,6 +38,12 @@ const PASSKEY: Asset = Asset {
     content: "text/javascript; charset=utf-8",
     body: include_str!("../assets/passkey.js"),
 };
+const VERIFY: Asset = Asset {
+    stem: "verify",
+    ending: "js",
+    content: "text/javascript; charset=utf-8",
+    body: include_str!("../assets/verify.js"),
+};
 const ICON: Asset = Asset {
     stem: "icon",
     ending: "svg",
@@ -61,6 +67,7 @@ pub(crate) struct Paths {
     pub style: String,
     pub script: String,
     pub passkey: String,
+    pub verify: String,
     pub icon: String,
 }
 
@@ -68,6 +75,7 @@ static PATHS: LazyLock<Paths> = LazyLock::new(|| Paths {
     style: format!("/assets/{}", STYLE.name()),
     script: format!("/assets/{}", SCRIPT.name()),
     passkey: format!("/assets/{}", PASSKEY.name()),
+    verify: format!("/assets/{}", VERIFY.name()),
     icon: format!("/assets/{}", ICON.name()),
 });
 
@@ -80,7 +88,7 @@ pub(crate) fn router() -> Router<Arc<Console>> {
 }
 
 async fn asset(Path(name): Path<String>) -> Response {
-    let Some(asset) = [STYLE, SCRIPT, PASSKEY, ICON]
+    let Some(asset) = [STYLE, SCRIPT, PASSKEY, VERIFY, ICON]
         .into_iter()
         .find(|asset| asset.name() == name)
     else {

@@ -19,14 +19,18 @@ pub(crate) struct Place {
 /// The places, in order.
 pub(crate) const NAVIGATION: &[Place] = &[
     place("/inbox", "Inbox", 'i', "approvals", &["/approvals"]),
+    place("/overview", "Overview", 'o', "overview", &[]),
     place("/agents", "Agents", 'a', "agents", &[]),
-    place("/runs", "Runs", 'r', "runs", &[]),
     place("/tools", "Tools", 't', "tools", &[]),
+    place("/runs", "Runs", 'r', "runs", &[]),
     place("/budgets", "Budgets", 'b', "budgets", &["/limits"]),
     place("/kill", "Stop", 'k', "kills", &[]),
     place("/policies", "Policies", 'p', "policy_history", &[]),
     place("/playground", "Playground", 'y', "explain_dry_run", &[]),
     place("/schedules", "Schedules", 's', "schedules", &[]),
+    place("/audit", "Audit", 'u', "audit", &["/actions"]),
+    place("/callbacks", "Callbacks", 'c', "callbacks", &[]),
+    place("/settings", "Settings", 'e', "whoami", &[]),
 ];
 
 const fn place(
@@ -95,6 +99,19 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "release_asked" => "You asked for the release. Somebody else has to confirm it.",
         "released" => "It is released. Agents ask anew for what they want.",
         "tool_approved" => "The tool is approved as it is now.",
+        "password" => "Your password is set.",
+        "add_passkey" => "The passkey was added.",
+        "remove_passkey" => "The passkey was removed.",
+        "end_session" => "That session has ended.",
+        "change_person" => "The person was changed.",
+        "remove_person" => "The person was removed, and every key and session of theirs has ended.",
+        "revoke_key" => "The key is revoked.",
+        "restore" => "That person may do it again.",
+        "remove_receiver" => "The receiver was removed.",
+        "register_channel" => "The channel was registered. Try it.",
+        "remove_channel" => "The channel was removed.",
+        "resend" => "It is sent again.",
+        "acknowledge" => "You have taken note of it.",
         "signed_out" => "You are signed out.",
         "oidc_failed" => "The identity provider did not sign you in, or nobody here has the id that it knows you by.",
         "stored" => "It is stored, and decides nothing until it is made live.",
@@ -117,6 +134,115 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+pub(crate) const NOT_THE_SAME: &str = "The two are not the same. Nothing was changed.";
+pub(crate) const TYPE_THE_NAME: &str = "Nothing was done: what you typed is not the id.";
+pub(crate) const API_KEY: &str = "API key";
+pub(crate) const INVITATION: &str = "Invitation";
+pub(crate) const PERSON_ADDED: &str = "A person was added";
+pub(crate) const KEY_OF_PERSON: &str =
+    "The key is for programs and for the command line. Whoever has it is that person to Countersign.";
+pub(crate) const INVITED: &str = "An invitation";
+pub(crate) const INVITATION_NOTE: &str = "Send it to that person alone, by a way that you trust: whoever opens it first signs in as that person. It is good once, for a day.";
+pub(crate) const KEY_ISSUED: &str = "A key was issued";
+pub(crate) const KEY_NOTE: &str =
+    "Give it to whoever it is for by a way that you trust. Countersign keeps only its hash.";
+pub(crate) const RECEIVER_REGISTERED: &str = "A receiver was registered";
+pub(crate) const CHANNEL_REGISTERED: &str = "A channel was registered";
+pub(crate) const SIGNING_SECRET: &str = "Secret that signs what is sent";
+pub(crate) const SIGNING_NOTE: &str = "The receiver checks the signature of each message with it.";
+pub(crate) const REMOVE_RECEIVER: &str = "Remove this receiver?";
+pub(crate) const RECEIVER_REMOVED: &str = "It is told nothing any more, and what has not arrived is not tried again.";
+pub(crate) const REMOVE_CHANNEL: &str = "Remove this channel?";
+pub(crate) const CHANNEL_REMOVED: &str = "Nobody is told by it any more; what was on its way through it is dropped.";
+pub(crate) const NO_MOMENT: &str = "A time is written as 2026-11-27, or 2026-11-27 14:00.";
+pub(crate) const NO_TARGET: &str = "Say whose key it is to be: an agent or a person, and not both.";
+
+/// Roles: the word of the API, the name, and what it lets a person do.
+pub(crate) const ROLES: &[(&str, &str, &str)] = &[
+    ("admin", "Admin", "everything: people, keys, channels, erasure"),
+    (
+        "operator",
+        "Operator",
+        "agents and their keys, kill switches, alerts, callbacks",
+    ),
+    ("policy_author", "Policy author", "policies: upload, try, make live"),
+    ("reviewer", "Reviewer", "decides on requests"),
+    ("auditor", "Auditor", "reads everything, the ledger too"),
+    ("viewer", "Viewer", "reads what is going on"),
+];
+
+/// The name of a role.
+pub(crate) fn role_name(word: &str) -> &'static str {
+    let known = ROLES.iter().find(|(role, _, _)| *role == word);
+    known.map_or("another role", |(_, name, _)| name)
+}
+
+/// What a role lets a person do.
+pub(crate) fn role(word: &str) -> &'static str {
+    let known = ROLES.iter().find(|(role, _, _)| *role == word);
+    known.map_or("what another role may", |(_, _, may)| may)
+}
+
+/// How somebody signed in.
+pub(crate) fn signed_in(how: &str) -> &'static str {
+    match how {
+        "password" => "password",
+        "key" => "API key",
+        "invitation" => "invitation",
+        _ => "another way",
+    }
+}
+
+/// What is conspicuous about somebody's votes.
+pub(crate) fn flag(word: &str) -> &'static str {
+    match word {
+        "canary" => "approved a canary",
+        "dwell" => "reads too short",
+        "pace" => "too many an hour",
+        "share" => "decides too much alone",
+        "streak" => "approves without end",
+        _ => "something else",
+    }
+}
+
+/// A rule of a document, or what spoke where none did.
+pub(crate) fn rule(document: &str, rule: &str) -> String {
+    match (document, rule) {
+        ("", "no_rule_allows") => "no rule allows it".to_owned(),
+        ("", "") => "no rule".to_owned(),
+        ("", code) => code.replace('_', " "),
+        (document, rule) => format!("{document} {rule}"),
+    }
+}
+
+/// How much of what an agent does is looked at.
+pub(crate) fn mode(word: &str) -> &'static str {
+    match word {
+        "pre_action" => "before each action",
+        "post_action" => "after each action",
+        "exception_only" => "what failed, and a sample",
+        "periodic_batch" => "a sample",
+        _ => "another way",
+    }
+}
+
+/// What a kill switch stops.
+pub(crate) fn killed(scope: &str, name: &str) -> String {
+    match scope {
+        "organization" => "everything".to_owned(),
+        other => format!("{other} {name}"),
+    }
+}
+
+/// Decisions of policy.
+pub(crate) const DECISIONS: [&str; 5] = [
+    "allow",
+    "allow_with_constraints",
+    "remediate",
+    "require_approval",
+    "deny",
+];
 
 /// A decision of policy, for people.
 pub(crate) fn decision(word: &str) -> &str {

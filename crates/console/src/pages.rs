@@ -19,6 +19,20 @@ mod policy_edit;
 mod policy_simulate;
 mod rota;
 mod schedules;
+mod action;
+mod approval;
+mod audit;
+mod callbacks;
+mod channels;
+mod inbox;
+mod keys;
+mod live;
+mod once;
+mod overview;
+mod people;
+mod record;
+mod reviewers;
+mod settings;
 mod sign_in;
 mod tools;
 
@@ -46,6 +60,19 @@ pub(crate) fn router() -> Router<Arc<Console>> {
         .merge(policy_edit::routes())
         .merge(policy_simulate::routes())
         .merge(schedules::routes())
+        .merge(action::routes())
+        .merge(approval::routes())
+        .merge(audit::routes())
+        .merge(callbacks::routes())
+        .merge(channels::routes())
+        .merge(inbox::routes())
+        .merge(keys::routes())
+        .merge(live::routes())
+        .merge(overview::routes())
+        .merge(people::routes())
+        .merge(record::routes())
+        .merge(reviewers::routes())
+        .merge(settings::routes())
         .merge(sign_in::routes())
         .merge(tools::routes())
 }

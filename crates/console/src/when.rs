@@ -3,9 +3,9 @@
 use std::fmt;
 
 use askama::filters::HtmlSafe;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{SpanRound, Timestamp, Unit};
+use jiff::{Span, SpanRound, Timestamp, Unit};
 
 /// A reader's zone.
 #[derive(Clone, Debug)]
@@ -25,6 +25,38 @@ impl Zone {
             text: text.to_owned(),
             counts: false,
         }
+    }
+
+    /// The day of a moment of the API.
+    pub(crate) fn day(&self, text: &str) -> Option<Date> {
+        let at: Timestamp = text.parse().ok()?;
+        Some(at.to_zoned(self.0.clone()).date())
+    }
+
+    /// The day so many days before that of a moment.
+    pub(crate) fn day_before(&self, text: &str, days: i32) -> Option<Date> {
+        self.day(text)?.checked_sub(Span::new().days(days)).ok()
+    }
+
+    /// A moment of the API, seconds since 1970.
+    pub(crate) fn second(&self, text: &str) -> Option<i64> {
+        text.parse().ok().map(Timestamp::as_second)
+    }
+
+    /// A moment as somebody types it, `2026-11-27`, `2026-11-27 14:00` in their zone or RFC 3339, as the API takes it.
+    pub(crate) fn moment(&self, typed: &str) -> Option<String> {
+        if let Ok(at) = typed.parse::<Timestamp>() {
+            return Some(at.to_string());
+        }
+        let local: DateTime = typed.parse().ok()?;
+        let at = local.to_zoned(self.0.clone()).ok()?;
+        Some(at.timestamp().to_string())
+    }
+
+    /// The hour and minute of a moment, seconds since 1970.
+    pub(crate) fn hour(&self, second: i64) -> String {
+        let at = Timestamp::from_second(second).unwrap_or_default();
+        at.to_zoned(self.0.clone()).strftime("%H:%M").to_string()
     }
 
     /// The same, with how long it is until then, kept up by the script.
@@ -137,7 +169,7 @@ pub struct Lasting(pub i64);
 
 impl fmt::Display for Lasting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let span = jiff::Span::new().try_seconds(self.0).unwrap_or_default();
+        let span = Span::new().try_seconds(self.0).unwrap_or_default();
         let round = SpanRound::new()
             .largest(Unit::Day)
             .smallest(Unit::Second)
@@ -193,6 +225,19 @@ mod tests {
         let told: Vec<String> = days.iter().map(|(name, at)| format!("{name} {at}")).collect();
         assert_eq!(told, ["Sat 24 2026-10-23T22:00:00Z", "Sun 25 2026-10-24T22:00:00Z"]);
         assert_eq!(end.to_string(), "2026-10-25T23:00:00Z");
+    }
+
+    #[test]
+    fn a_moment_is_typed_in_the_readers_zone() {
+        let zone = Zone::named(Some("Europe/Zurich"));
+        for (typed, read) in [
+            ("2026-07-01", Some("2026-06-30T22:00:00Z")),
+            ("2026-07-01 14:30", Some("2026-07-01T12:30:00Z")),
+            ("2026-07-01T14:30:00Z", Some("2026-07-01T14:30:00Z")),
+            ("yesterday", None),
+        ] {
+            assert_eq!(zone.moment(typed).as_deref(), read, "{typed}");
+        }
     }
 
     #[test]

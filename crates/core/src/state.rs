@@ -19,6 +19,7 @@ mod channels;
 mod coverage;
 mod credentials;
 mod ctx;
+mod days;
 mod decide;
 mod disagree;
 mod economics;
@@ -81,6 +82,7 @@ pub use self::channels::{Channel, PendingNotice};
 pub use self::coverage::Unreachable;
 pub use self::credentials::ToolCredential;
 pub use self::ctx::Ctx;
+pub use self::days::{COUNTED_DAYS, Days, Denial, HourCounts, RuleCount};
 pub use self::disagree::Positions;
 pub use self::economics::{LEAST_DECIDED, Tally, could_be_loosened};
 pub(crate) use self::facts::{Known, judge, on_recorded_facts};
@@ -359,6 +361,9 @@ pub struct State {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     credentials: BTreeMap<String, ToolCredential>,
     currency: String,
+    /// What was decided of late.
+    #[serde(default, skip_serializing_if = "Days::is_empty")]
+    days: Days,
     deliveries: BTreeMap<DeliveryId, PendingDelivery>,
     /// How everybody does in drills.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -122,6 +122,7 @@ pub use stepper::Stepper;
 pub use vault::{Vault, VaultError, next_key};
 pub use votes::{Decided, VotesRequest};
 pub use waivers::Waived;
+pub use witnessed::LedgerStands;
 
 use crate::inbox::Inbox;
 use crate::ledger::{Beside, Ledger};

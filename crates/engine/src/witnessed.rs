@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use countersign_core::Refusal;
+use countersign_core::{Refusal, Time};
 use countersign_store::{Head, Org};
 use countersign_tlog::{Checkpoint, Note};
 
@@ -30,6 +30,17 @@ struct Cosigned {
     /// Cosignature lines, by the witness's name.
     lines: BTreeMap<String, String>,
     at: Instant,
+}
+
+/// How far a ledger and its witnesses are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerStands {
+    /// When the last record was written.
+    pub last: Time,
+    /// How many records the newest signed checkpoint covers.
+    pub size: u64,
+    /// How many the newest checkpoint covers that a witness cosigned.
+    pub witnessed: Option<u64>,
 }
 
 /// A cosignature is a time of 8 bytes and a signature of 64; the log's own signature has no time.
@@ -168,6 +179,17 @@ impl Engine {
             Some(kept) => Ok((kept.size, kept.text())),
             None => Err(Refusal::missing("witnessed checkpoint", &caller.org).into()),
         }
+    }
+
+    /// How far the ledger and its witnesses are.
+    pub async fn stands(&self, caller: &Caller) -> Result<LedgerStands, EngineError> {
+        let head = self.released(&caller.org).await?;
+        let logs = self.inner.witnessed.logs();
+        Ok(LedgerStands {
+            last: head.ts,
+            size: head.size,
+            witnessed: logs.get(&caller.org).map(|kept| kept.size),
+        })
     }
 
     /// A checkpoint with what witnesses say of it.

@@ -22,6 +22,7 @@ mod links;
 mod log;
 mod observed;
 mod organizations;
+mod overview;
 mod permits;
 mod policies;
 mod practice;
@@ -80,6 +81,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     log::HANDLERS,
     observed::HANDLERS,
     organizations::HANDLERS,
+    overview::HANDLERS,
     permits::HANDLERS,
     policies::HANDLERS,
     practice::HANDLERS,

@@ -4,13 +4,15 @@ use Method::{Delete, Get, Post, Put};
 use Permission::{Anyone, Holder};
 use Role::Admin;
 
+use serde_json::json;
+
 use super::params::{id, path, query, word};
 use super::table::{READERS, people};
 use super::{Call, Method, Permission, Role};
 use crate::operations::DoneAnswer;
 use crate::sessions::{
     AuthenticatorsAnswer, BegunAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody,
-    PasskeyAnswer, PasswordBody, SessionAnswer, WaysAnswer,
+    PasskeyAnswer, PasswordBody, SessionAnswer, SessionsAnswer, WaysAnswer,
 };
 
 pub(super) static CALLS: &[Call] = &[
@@ -28,6 +30,14 @@ pub(super) static CALLS: &[Call] = &[
         .about("Ends the session that asks for it.")
         .answers::<DoneAnswer>()
         .problems(&[(422, "wrong_credential")]),
+    Call::new("sessions", Get, "/v1/sessions", Holder)
+        .about("Lists sessions of whoever asks.")
+        .answers::<SessionsAnswer>(),
+    Call::new("end_session", Delete, "/v1/sessions/{kid}", Holder)
+        .about("Ends a session of whoever asks.")
+        .with(&[path("kid", "What the session is known by.", || json!({ "type": "string", "pattern": "^[0-9A-Za-z]{8}$" }))])
+        .answers::<DoneAnswer>()
+        .problems(&[(404, "not_found")]),
     Call::new("invite", Post, "/v1/invitations", people(&[Admin]))
         .about("Invites a person to sign in, once, within a day.")
         .takes::<NewInvitationBody>(r#"{"user": "dana"}"#)

@@ -28,8 +28,8 @@ use crate::policies::{
 };
 use crate::registry::{
     AddedUser, AgentAnswer, AgentBody, AgentsAnswer, ClosedOrganization, CreatedOrganization, IssuedKey, KeysAnswer,
-    NewAgentBody, NewKeyBody, NewOrganizationBody, NewUserBody, OrganizationsAnswer, RegisteredAgent, UserAnswer,
-    UserBody, UsersAnswer, WhoamiAnswer,
+    NewAgentBody, NewKeyBody, NewOrganizationBody, NewUserBody, OrganizationsAnswer, PersonAnswer, RegisteredAgent,
+    UserAnswer, UserBody, UsersAnswer, WhoamiAnswer,
 };
 use crate::retention::{
     ErasureAnswer, ErasureBody, ErasuresAnswer, HoldAnswer, HoldBody, HoldReleaseAnswer, HoldsAnswer, LeafHashesAnswer,
@@ -185,6 +185,10 @@ pub(super) static CALLS: &[Call] = &[
         .creates::<AddedUser>()
         .problems(&[(409, "already_registered"), (409, "email_taken"), (409, "slack_id_taken"), (422, "invalid_id"), (422, "unknown_manager"), (422, "unknown_zone")]),
     Call::new("users", Get, "/v1/users", people(READERS)).about("Lists people.").answers::<UsersAnswer>(),
+    Call::new("user", Get, "/v1/users/{id}", people(&[Admin]))
+        .about("Shows a person, with what is kept of them beside the ledger.")
+        .with(&[USER])
+        .answers::<PersonAnswer>(),
     Call::new("put_user", Put, "/v1/users/{id}", people(&[Admin]))
         .about("Changes what a person may do.")
         .with(&[USER])

@@ -148,6 +148,7 @@ impl State {
             Event::DecisionMade(e) => {
                 self.decided(record, e);
                 self.count_candidate(record, e);
+                self.days.decided(record.ts, e);
             }
             Event::EpochOpened(e) => self.epochs.push((**e).clone()),
             Event::KeyRotated(e) => self.rotations.push((**e).clone()),
@@ -390,6 +391,7 @@ impl State {
 
     fn resolved(&mut self, record: &Record, e: &ApprovalResolved) {
         self.people_decided(record.ts, e);
+        self.count_answer(record.ts, e);
         if let Some(approval) = self.approvals.remove(&e.approval) {
             self.disarm(e.approval, &approval);
             self.release_place(e.action_id);

@@ -4,7 +4,7 @@ use countersign_api::convert::page_url;
 use countersign_api::operations::DoneAnswer;
 use countersign_api::sessions::{
     AuthenticatorsAnswer, BegunAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody, OidcBody,
-    PasskeyAnswer, PasswordBody, SessionAnswer, WaysAnswer,
+    OwnSession, PasskeyAnswer, PasswordBody, SessionAnswer, SessionsAnswer, WaysAnswer,
 };
 use countersign_core::ActorKind;
 use countersign_core::event::Passkey;
@@ -15,6 +15,7 @@ use countersign_oidc::OidcError;
 use super::handlers;
 use crate::Identity;
 use crate::authorize::Visitor;
+use crate::body::clip;
 use crate::problem::Problem;
 use crate::query::OfPerson;
 use crate::reply::{Answer, json};
@@ -25,6 +26,8 @@ handlers! {
     "ways" => Visitor ways,
     "begin_oidc" => Visitor begin_oidc,
     "close_session" => Caller close,
+    "sessions" => Caller sessions,
+    "end_session" => Caller end,
     "invite" => Caller invite,
     "authenticators" => Caller authenticators,
     "add_passkey" => Caller add_passkey,
@@ -133,6 +136,45 @@ async fn begin_oidc(asked: Asked<Visitor>) -> Answer {
 
 async fn close(asked: Asked<Caller>) -> Answer {
     asked.app.engine.sign_out(&asked.request()).await?;
+    json(&DoneAnswer { done: true })
+}
+
+async fn sessions(asked: Asked<Caller>) -> Answer {
+    let (caller, now) = (asked.caller.clone(), asked.app.engine.now());
+    let sessions = asked.app.engine.look(&asked.caller.org, move |state| {
+        let mut sessions: Vec<OwnSession> = (state.keys().iter())
+            .filter(|(_, key)| key.subject == caller.actor.id && !key.revoked)
+            .filter_map(|(kid, key)| {
+                Some(OwnSession {
+                    kid: kid.to_string(),
+                    how: key.session()?.to_owned(),
+                    expires: key.expires.filter(|end| *end > now)?.to_string(),
+                    own: caller.kid.as_deref() == Some(&**kid),
+                })
+            })
+            .collect();
+        sessions.sort_by(|a, b| (&a.expires, &a.kid).cmp(&(&b.expires, &b.kid)));
+        sessions
+    });
+    let sessions = match asked.caller.actor.kind {
+        ActorKind::User => sessions.await?,
+        // A name is a person's and an agent's at once, perhaps.
+        _other => Vec::new(),
+    };
+    json(&SessionsAnswer { sessions })
+}
+
+async fn end(asked: Asked<Caller>) -> Answer {
+    let (caller, kid) = (&asked.caller, asked.param().to_owned());
+    let (user, wanted) = (caller.actor.id.clone(), kid.clone());
+    let is_theirs = asked.app.engine.look(&caller.org, move |state| {
+        let key = state.keys().get(wanted.as_str());
+        key.is_some_and(|key| key.subject == user && key.session().is_some() && !key.revoked)
+    });
+    if caller.actor.kind != ActorKind::User || !is_theirs.await? {
+        return Err(Problem::missing("session", &clip(&kid, 64)));
+    }
+    asked.app.engine.revoke_key(&asked.request(), kid).await?;
     json(&DoneAnswer { done: true })
 }
 

@@ -2,7 +2,7 @@
 
 use countersign_api::bounded::Id;
 use countersign_api::operations::DoneAnswer;
-use countersign_api::registry::{AddedUser, NewUserBody, Role, UserAnswer, UserBody, UsersAnswer};
+use countersign_api::registry::{AddedUser, NewUserBody, PersonAnswer, Role, UserAnswer, UserBody, UsersAnswer};
 use countersign_core::state::User;
 use countersign_engine::{Caller, NewUser};
 
@@ -14,6 +14,7 @@ use crate::way::Asked;
 handlers! {
     "add_user" => Caller add,
     "users" => Caller users,
+    "user" => Caller person,
     "put_user" => Caller put,
     "remove_user" => Caller remove,
 }
@@ -103,6 +104,26 @@ async fn users(asked: Asked<Caller>) -> Answer {
         state.users().iter().map(|(id, user)| on_the_wire(id, user)).collect()
     });
     json(&UsersAnswer { users: users.await? })
+}
+
+async fn person(asked: Asked<Caller>) -> Answer {
+    let id = asked.param().to_owned();
+    let found = asked.app.engine.look(&asked.caller.org, move |state| {
+        let user = state.users().get(&id)?;
+        Some((on_the_wire(&id, user), user.profile))
+    });
+    let (user, profile) = found.await?.ok_or_else(|| Problem::missing("user", asked.param()))?;
+    let profile = match profile {
+        Some(seq) => asked.app.engine.profile(&asked.caller.org, seq).await?,
+        None => serde_json::Value::Null,
+    };
+    let text = |name: &str| profile.get(name).and_then(|text| text.as_str()).map(str::to_owned);
+    json(&PersonAnswer {
+        user,
+        name: text("name"),
+        email: text("email"),
+        slack_id: text("slack_id"),
+    })
 }
 
 async fn put(asked: Asked<Caller>) -> Answer {

@@ -23,6 +23,7 @@ mod log;
 mod logs;
 mod observed;
 mod operations;
+mod overview;
 mod permissions;
 mod practice;
 mod published;

@@ -108,6 +108,7 @@ async fn a_key_that_is_not_good_is_as_none() {
 fn expected(call: &Call, who: &str) -> bool {
     let admin_only = [
         "add_user",
+        "user",
         "put_user",
         "remove_user",
         "place_hold",

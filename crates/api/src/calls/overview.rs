@@ -1,0 +1,13 @@
+//! The call about everything at a glance.
+
+use Method::Get;
+
+use super::params::{page, query};
+use super::table::{READERS, people};
+use super::{Call, Method};
+use crate::overview::OverviewAnswer;
+
+pub(super) static CALLS: &[Call] = &[Call::new("overview", Get, "/v1/overview", people(READERS))
+    .about("Shows what goes on at a glance: decisions by the hour, rules that asked and denied, requests that wait, agents, the ledger.")
+    .with(&[query("days", "The last so many days; 14 when left out.", || page(14))])
+    .answers::<OverviewAnswer>()];
