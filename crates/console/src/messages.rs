@@ -216,17 +216,6 @@ pub(crate) fn rule(document: &str, rule: &str) -> String {
     }
 }
 
-/// How much of what an agent does is looked at.
-pub(crate) fn mode(word: &str) -> &'static str {
-    match word {
-        "pre_action" => "before each action",
-        "post_action" => "after each action",
-        "exception_only" => "what failed, and a sample",
-        "periodic_batch" => "a sample",
-        _ => "another way",
-    }
-}
-
 /// What a kill switch stops.
 pub(crate) fn killed(scope: &str, name: &str) -> String {
     match scope {

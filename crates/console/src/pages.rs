@@ -1,37 +1,34 @@
 //! The pages, one file each. Each says its own paths.
 
+mod action;
 mod agent;
 mod agents;
 mod approval;
+mod audit;
 mod budgets;
-mod failure;
+mod callbacks;
+mod channels;
 mod documents;
+mod failure;
 mod inbox;
+mod keys;
 mod kill;
 mod live;
-mod run;
-mod runs;
+mod once;
+mod overview;
+mod people;
 mod playground;
 mod policies;
 mod policy;
 mod policy_change;
 mod policy_edit;
 mod policy_simulate;
-mod rota;
-mod schedules;
-mod action;
-mod approval;
-mod audit;
-mod callbacks;
-mod channels;
-mod inbox;
-mod keys;
-mod live;
-mod once;
-mod overview;
-mod people;
 mod record;
 mod reviewers;
+mod rota;
+mod run;
+mod runs;
+mod schedules;
 mod settings;
 mod sign_in;
 mod tools;
@@ -61,13 +58,10 @@ pub(crate) fn router() -> Router<Arc<Console>> {
         .merge(policy_simulate::routes())
         .merge(schedules::routes())
         .merge(action::routes())
-        .merge(approval::routes())
         .merge(audit::routes())
         .merge(callbacks::routes())
         .merge(channels::routes())
-        .merge(inbox::routes())
         .merge(keys::routes())
-        .merge(live::routes())
         .merge(overview::routes())
         .merge(people::routes())
         .merge(record::routes())

@@ -2,18 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod agents;
-mod budgets;
-mod hostile;
-mod inbox;
-mod kill;
-mod runs;
-mod playground;
-mod policies;
 mod audit;
+mod budgets;
 mod callbacks;
 mod hostile;
 mod inbox;
+mod kill;
 mod overview;
+mod playground;
+mod policies;
+mod runs;
 mod settings;
 mod sign_in;
 mod stand;

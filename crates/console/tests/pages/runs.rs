@@ -25,7 +25,7 @@ async fn a_run_is_shown_in_six_parts_with_its_steps_as_a_tree() {
     let path = format!("/v1/actions/{}/outcome", first["id"].as_str().unwrap());
     stand.api(&stand.agent, "POST", &path, Some(outcome)).await;
 
-    let mut dana = stand.browser("dana").await;
+    let dana = stand.browser("dana").await;
     let list = dana.get("/runs?agent=bot&state=open&trigger=person").await.good();
     assert!(list.html.contains(&format!("href=\"/runs/{run}\"")), "{}", list.html);
     assert!(!dana.get("/runs?state=ended").await.good().html.contains(&run));

@@ -148,7 +148,6 @@ impl Stand {
     }
 
     /// A call of the API that has to be good.
-    #[track_caller]
     pub async fn api(&self, key: &str, method: &str, path: &str, body: Option<Value>) -> Value {
         let request = Request::builder()
             .method(Method::from_bytes(method.as_bytes()).unwrap())
