@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use countersign_api::candidates::CanaryAnswer;
 use countersign_client::segment;
-use countersign_core::event::Canary;
 use serde_json::{Value, json};
 
 use super::{block, done};
@@ -343,7 +343,10 @@ fn pending(value: &Value) -> Vec<String> {
         names.filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
     };
     let agreed = pending.get("approved_by").and_then(Value::as_array).map_or(0, Vec::len);
-    let canary = pending.get("canary").cloned().map(serde_json::from_value::<Canary>);
+    let canary = pending
+        .get("canary")
+        .cloned()
+        .map(serde_json::from_value::<CanaryAnswer>);
     let becomes = match canary {
         None => "it becomes live for everybody".to_owned(),
         Some(Ok(canary)) => candidate::share(&canary),
