@@ -143,7 +143,7 @@ fn a_canary_decides_for_the_same_agents_each_time_and_each_decision_cites_what_d
 fn a_canary_is_taken_back_once_the_live_policy_cannot_be_had_beside_it() {
     let mut world = world();
     let live = world.state.live().unwrap().clone();
-    let loose = world.upload(&[("gate.yaml", &LIVE.replace("require_approval", "allow"))]);
+    let loose = world.upload(&[("gate.yaml", &LIVE.replace("decision: deny", "decision: allow"))]);
     assert_eq!(world.try_candidate(&loose, Some(canary(1000, 5))), "done");
     act(&mut world, 0, "read");
     assert_eq!(ended(&world), []);

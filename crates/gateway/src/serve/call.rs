@@ -1,7 +1,7 @@
 //! A call of a tool over HTTP: decided, held, handed on, reported.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use countersign_api::ActionBody;
 use serde_json::Value;
