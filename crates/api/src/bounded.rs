@@ -142,6 +142,10 @@ patterned! {
     Held = "^(live|recorded|sha256:[0-9a-f]{64})$",
         |text| matches!(text, "live" | "recorded") || text.strip_prefix("sha256:").is_some_and(is_hex64),
         "`live`, `recorded` or the hash of a snapshot";
+    /// A policy that is there: the live one, or a snapshot.
+    LiveOrHash = "^(live|sha256:[0-9a-f]{64})$",
+        |text| text == "live" || text.strip_prefix("sha256:").is_some_and(is_hex64),
+        "`live` or the hash of a snapshot";
     /// The hash of a policy snapshot.
     SnapshotHash = "^sha256:[0-9a-f]{64}$",
         |text| text.strip_prefix("sha256:").is_some_and(is_hex64), "`sha256:` and 64 hexadecimal digits";

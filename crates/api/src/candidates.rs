@@ -108,6 +108,54 @@ impl CanaryBody {
     }
 }
 
+/// The bands of a canary, in the words of the request.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct BandsAnswer {
+    /// From how many decisions on that is looked at.
+    pub after: u32,
+    /// Actions about which people are asked, more or fewer, in thousandths.
+    pub asked_permille: u32,
+    /// Actions that are denied, more or fewer, in thousandths.
+    pub denied_permille: u32,
+    /// Actions that are denied because a condition cannot be evaluated, more, in thousandths.
+    pub erred_permille: u32,
+}
+
+/// For whom a candidate decides, in the words of the request.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CanaryAnswer {
+    /// When it is taken back by itself.
+    pub bands: BandsAnswer,
+    /// Whose actions it decides.
+    pub of: ShareOfWord,
+    /// How many of a thousand.
+    pub share_permille: u32,
+}
+
+impl From<Canary> for CanaryAnswer {
+    fn from(canary: Canary) -> CanaryAnswer {
+        let Bands {
+            after,
+            asked,
+            denied,
+            erred,
+        } = canary.bands;
+        CanaryAnswer {
+            bands: BandsAnswer {
+                after,
+                asked_permille: asked,
+                denied_permille: denied,
+                erred_permille: erred,
+            },
+            of: match canary.of {
+                ShareOf::Agents => ShareOfWord::Agents,
+                ShareOf::Runs => ShareOfWord::Runs,
+            },
+            share_permille: canary.permille,
+        }
+    }
+}
+
 /// How often a policy said what.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct SaidCounts {
@@ -141,7 +189,7 @@ pub struct CandidateAnswer {
     /// Since when.
     pub since: String,
     /// For whom it decides, and when it is taken back by itself; `null` in the shadow.
-    pub canary: Option<Canary>,
+    pub canary: Option<CanaryAnswer>,
     /// Actions of which both policies said something.
     pub decisions: u64,
     /// Those of which they said different things, such as `allow to deny`: what the live policy says first.
@@ -159,7 +207,7 @@ impl From<Candidate> for CandidateAnswer {
             stage: if known.canary.is_some() { "canary" } else { "shadow" }.to_owned(),
             by: known.by,
             since: known.since.to_string(),
-            canary: known.canary,
+            canary: known.canary.map(CanaryAnswer::from),
             decisions: known.tried.decisions,
             flips: known.tried.flips,
             candidate: known.tried.candidate.into(),

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use countersign_core::event::Canary;
 use countersign_core::ids::ProposalId;
 use countersign_policy::{Problem, Severity};
 
 use crate::bounded::{FileName, SnapshotHash, Text};
+use crate::candidates::CanaryAnswer;
 
 /// How many files one upload may have.
 pub const FILES_AT_MOST: usize = 1000;
@@ -187,7 +187,7 @@ pub struct PendingPolicy {
     pub by: String,
     /// It is to decide for a share, and not to become live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub canary: Option<Canary>,
+    pub canary: Option<CanaryAnswer>,
     /// Names of those who may agree.
     pub approvers: Vec<String>,
     /// Who has agreed.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub use countersign_core::simulate::Report;
 pub use countersign_policy::diff::Difference;
 
-use crate::bounded::{Count, FileName, Held, Moment, SnapshotHash};
+use crate::bounded::{Count, FileName, Held, LiveOrHash, Moment, SnapshotHash};
 use crate::policies::files;
 
 /// What to try, on what, against what.
@@ -64,7 +64,7 @@ pub struct SimulationAnswer {
 pub struct DiffBody {
     /// What was before: `live` (unless it says otherwise), or the hash of a stored snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub against: Option<Held>,
+    pub against: Option<LiveOrHash>,
     /// What comes after: documents, name to exact text.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "files")]

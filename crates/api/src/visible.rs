@@ -21,6 +21,22 @@ pub fn one_line(text: &str) -> String {
     visible(text).replace('\n', "\\n")
 }
 
+/// Text of others in a page, made visible: markup is text, in an element as well as in a quoted attribute.
+pub fn html(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in visible(text).chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
 /// What somebody said, on one line between quotation marks, which the words themselves cannot close.
 pub fn quoted(text: &str) -> String {
     let words = one_line(text).replace(['“', '”', '„', '‟'], "\"");
@@ -62,6 +78,14 @@ mod tests {
         assert_eq!(visible("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\nc");
         assert_eq!(one_line("safe\u{202e}\nyes"), "safe\\u{202e}\\nyes");
         assert_eq!(one_line("\u{61c}\u{2028}\u{e0041}"), "\\u{61c}\\u{2028}\\u{e0041}");
+    }
+
+    #[test]
+    fn words_of_others_are_text_in_a_page_and_show_what_is_not_seen() {
+        assert_eq!(
+            html("<b title='x'>\u{202e}&\"\u{1b}"),
+            "&lt;b title=&#39;x&#39;&gt;\\u{202e}&amp;&quot;\\u{1b}"
+        );
     }
 
     #[test]

@@ -125,39 +125,17 @@ enum Command {
 
 /// Carries out what was asked for.
 pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
-    let done = |result: Result<()>| result.map(|()| ExitCode::SUCCESS);
     match cli.command {
-        Command::Policy(policy::Policy {
-            command: policy::Command::Check(check),
-        }) => check.run(console),
-        Command::Policy(policy::Policy {
-            command: policy::Command::Test(test),
-        }) => test.run(console),
-        Command::Policy(policy::Policy {
-            command: policy::Command::Import(import),
-        }) => import.run(console),
-        Command::Policy(policy::Policy {
-            command: policy::Command::Simulate(simulate),
-        }) => block(simulate.run(console)),
+        Command::Policy(policy) => policy.run(console),
+        Command::Audit(audit) => audit.run(console),
         Command::Config(config) => config.run(console),
-        Command::Audit(audit::Audit {
-            command: audit::Command::Verify(verify),
-        }) => verify.run(console),
-        Command::Audit(audit::Audit {
-            command: audit::Command::Sample(sample),
-        }) => sample.run(console),
-        Command::Audit(audit::Audit {
-            command: audit::Command::Replay(replay),
-        }) => replay.run(console),
         Command::Demo(demo) => block(demo.run(console)),
         Command::Mcp(mcp) => block(mcp.run()),
         Command::Hook(hook) => block(hook.run()),
         Command::Local(local) => block(local.run(console)),
         Command::Init(init) => done(block(init.run(console))),
         Command::Serve(serve) => done(block(serve.run(console))),
-        Command::Policy(policy) => done(block(policy.run(console))),
         Command::Approvals(approvals) => block(approvals.run(console)),
-        Command::Audit(audit) => done(block(audit.run(console))),
         Command::Kill(kill) => done(block(kill.run(console))),
         Command::Resume(resume) => done(block(resume.run(console))),
         Command::Alerts(alerts) => done(block(alerts.run(console))),
@@ -179,6 +157,11 @@ pub(crate) fn run(cli: Cli, console: &Console) -> Result<ExitCode> {
         Command::Upgrade(upgrade) => done(block(upgrade.run(console))),
         Command::Doctor(doctor) => block(doctor.run(console)),
     }
+}
+
+/// What is well if nothing failed.
+fn done(result: Result<()>) -> Result<ExitCode> {
+    result.map(|()| ExitCode::SUCCESS)
 }
 
 /// Runs what waits for networks and disks.

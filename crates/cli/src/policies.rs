@@ -23,8 +23,6 @@ pub(crate) struct Checked {
     pub(crate) problems: Vec<Problem>,
     /// What came of the tests in the documents.
     pub(crate) tests: Vec<TestResult>,
-    /// Every rule, and which of its sides the tests try.
-    pub(crate) coverage: Vec<Tried>,
 }
 
 /// Reads the `.yaml` and `.yml` files of a folder and the folders in it. Names are relative to the folder.
@@ -67,9 +65,7 @@ pub(crate) fn check(files: &Files) -> Checked {
     match Snapshot::load(files) {
         Ok((snapshot, problems)) => {
             let tests = snapshot.run_tests();
-            let coverage = snapshot.coverage();
             Checked {
-                coverage,
                 snapshot: Some(snapshot),
                 problems,
                 tests,
@@ -79,9 +75,41 @@ pub(crate) fn check(files: &Files) -> Checked {
             snapshot: None,
             problems,
             tests: Vec::new(),
-            coverage: Vec::new(),
         },
     }
+}
+
+/// Loads documents that have to be right, whatever their tests say.
+pub(crate) fn load(folder: &Path, files: &Files) -> Result<Snapshot> {
+    Snapshot::load(files).map(|(snapshot, _)| snapshot).map_err(|problems| {
+        let fault = problems.iter().find_map(|problem| error(problem, folder));
+        not_right(&fault.unwrap_or_default(), "check", folder)
+    })
+}
+
+/// Fails unless documents load and their tests hold.
+pub(crate) fn must_be_fine(folder: &Path, files: &Files) -> Result<()> {
+    match check(files).first_fault(folder) {
+        None => Ok(()),
+        Some(fault) => Err(not_right(&fault, "test", folder)),
+    }
+}
+
+fn not_right(fault: &str, verb: &str, folder: &Path) -> Failure {
+    Failure::no(format!("the policies are not right: {fault}")).next(format!(
+        "see everything with `countersign policy {verb} {}`",
+        folder.display()
+    ))
+}
+
+fn place(folder: &Path, file: &str, line: u32) -> String {
+    format!("{}:{line}", folder.join(file).display())
+}
+
+/// An error in one line with its place; nothing of a warning.
+fn error(problem: &Problem, folder: &Path) -> Option<String> {
+    let place = place(folder, &problem.file, problem.line);
+    (problem.severity == Severity::Error).then(|| format!("{place}: {}", problem.message))
 }
 
 impl Checked {
@@ -90,15 +118,10 @@ impl Checked {
         self.tests.iter().filter(|test| !test.passed())
     }
 
-    /// How much of the rules the tests try.
+    /// How much of the rules the tests try, by running each of them again.
     pub(crate) fn covered(&self) -> Covered {
-        let sides = self.coverage.iter().map(|rule| rule.branches.len()).sum();
-        let untried: usize = self.coverage.iter().map(|rule| rule.untried.len()).sum();
         Covered {
-            rules: self.coverage.len(),
-            rules_tried: self.coverage.iter().filter(|rule| rule.is_tried()).count(),
-            branches: sides,
-            branches_tried: sides - untried,
+            rules: self.snapshot.as_ref().map(Snapshot::coverage).unwrap_or_default(),
         }
     }
 
@@ -139,7 +162,7 @@ impl Checked {
     }
 
     /// Everything, as data.
-    pub(crate) fn value(&self, files: &Files) -> Value {
+    pub(crate) fn value(&self, covered: &Covered, files: &Files) -> Value {
         let tests: Vec<Value> = self.tests.iter().map(test_value).collect();
         json!({
             "snapshot": self.snapshot.as_ref().map(Snapshot::hash_text),
@@ -147,25 +170,21 @@ impl Checked {
                 .map(|problem| excerpt::value(problem, &text_of(&problem.file, files)))
                 .collect::<Vec<_>>(),
             "tests": tests,
-            "coverage": self.covered().value(),
-            "untried": self.coverage.iter().filter(|rule| !rule.untried.is_empty()).map(untried_value).collect::<Vec<_>>(),
+            "coverage": covered.value(),
+            "untried": covered.untried().map(untried_value).collect::<Vec<_>>(),
         })
     }
 
     /// The first thing that is wrong, in one line with file and line.
     pub(crate) fn first_fault(&self, folder: &Path) -> Option<String> {
-        let place = |file: &str, line: u32| format!("{}:{line}", folder.join(file).display());
-        let errors = self
-            .problems
-            .iter()
-            .filter(|problem| problem.severity == Severity::Error);
-        let mut errors = errors.map(|problem| format!("{}: {}", place(&problem.file, problem.line), problem.message));
         let tests = || {
-            self.failed()
-                .next()
-                .map(|test| format!("{}: {}", place(&test.file, test.line), failure(test)))
+            let test = self.failed().next()?;
+            Some(format!("{}: {}", place(folder, &test.file, test.line), failure(test)))
         };
-        errors.next().or_else(tests)
+        self.problems
+            .iter()
+            .find_map(|problem| error(problem, folder))
+            .or_else(tests)
     }
 }
 
@@ -178,24 +197,42 @@ pub(crate) fn text_of(name: &str, files: &Files) -> String {
 
 /// How much of the rules the tests try.
 pub(crate) struct Covered {
-    pub(crate) rules: usize,
-    pub(crate) rules_tried: usize,
-    pub(crate) branches: usize,
-    pub(crate) branches_tried: usize,
+    /// Every rule, and which of its sides are tried.
+    rules: Vec<Tried>,
 }
 
 impl Covered {
+    /// Rules that are tried, and all.
+    pub(crate) fn rules(&self) -> (usize, usize) {
+        let tried = self.rules.iter().filter(|rule| rule.is_tried());
+        (tried.count(), self.rules.len())
+    }
+
+    /// Sides of rules that are tried, and all.
+    pub(crate) fn branches(&self) -> (usize, usize) {
+        let all: usize = self.rules.iter().map(|rule| rule.branches.len()).sum();
+        let untried: usize = self.rules.iter().map(|rule| rule.untried.len()).sum();
+        (all - untried, all)
+    }
+
+    /// Rules of which a side is not tried.
+    pub(crate) fn untried(&self) -> impl Iterator<Item = &Tried> {
+        self.rules.iter().filter(|rule| !rule.untried.is_empty())
+    }
+
     /// Sides that are tried, of a hundred.
     pub(crate) fn percent(&self) -> usize {
-        (self.branches_tried * 100).checked_div(self.branches).unwrap_or(100)
+        let (tried, all) = self.branches();
+        (tried * 100).checked_div(all).unwrap_or(100)
     }
 
     fn value(&self) -> Value {
+        let ((rules_tried, rules), (branches_tried, branches)) = (self.rules(), self.branches());
         json!({
-            "rules": self.rules,
-            "rules_tried": self.rules_tried,
-            "branches": self.branches,
-            "branches_tried": self.branches_tried,
+            "rules": rules,
+            "rules_tried": rules_tried,
+            "branches": branches,
+            "branches_tried": branches_tried,
             "percent": self.percent(),
         })
     }

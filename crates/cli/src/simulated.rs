@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use countersign_api::visible::html;
 use countersign_core::replay::Policies as _;
 use countersign_core::simulate::{Against, Cited, Group, Report, Simulation};
 use countersign_core::{Event, Time};
@@ -86,13 +87,8 @@ pub(crate) fn simulate_bundle(
     let candidate = if candidate.starts_with("sha256:") {
         stored(candidate)?
     } else {
-        let files = policies::read(Path::new(candidate))?;
-        let checked = policies::check(&files);
-        let fault = checked.first_fault(Path::new(candidate)).unwrap_or_default();
-        Arc::new(checked.snapshot.ok_or_else(|| {
-            Failure::no(format!("the policies are not right: {fault}"))
-                .next(format!("see everything with `countersign policy check {candidate}`"))
-        })?)
+        let folder = Path::new(candidate);
+        Arc::new(policies::load(folder, &policies::read(folder)?)?)
     };
     let (mut live, mut currency) = (None, String::new());
     each_record(disk, verified, |record| match record.event {
@@ -259,14 +255,14 @@ background:#fff}table{border-collapse:collapse;margin:1rem 0}td,th{border:1px so
 code{overflow-wrap:anywhere}@media(prefers-color-scheme:dark){body{color:#eee;background:#111}}";
 
 /// The report as a page that needs nothing else: no script, nothing from elsewhere.
-pub(crate) fn html(found: &Found) -> String {
+pub(crate) fn page(found: &Found) -> String {
     let report = &found.report;
     let mut body = format!(
         "<h1>What the candidate would have said</h1><p>{}.</p><p>Candidate <code>{}</code>, against <code>{}</code>, records \
          {} to {}.</p>",
-        said(&summary(found)),
-        said(&found.candidate),
-        said(&found.against),
+        html(&summary(found)),
+        html(&found.candidate),
+        html(&found.against),
         found.from,
         found.until
     );
@@ -276,13 +272,13 @@ pub(crate) fn html(found: &Found) -> String {
         }
         body.push_str("<table><tr>");
         for cell in head {
-            let _ = write!(body, "<th>{}</th>", said(cell));
+            let _ = write!(body, "<th>{}</th>", html(cell));
         }
         body.push_str("</tr>");
         for row in rows {
             body.push_str("<tr>");
             for cell in row {
-                let _ = write!(body, "<td>{}</td>", said(cell));
+                let _ = write!(body, "<td>{}</td>", html(cell));
             }
             body.push_str("</tr>");
         }
@@ -358,22 +354,6 @@ pub(crate) fn html(found: &Found) -> String {
     )
 }
 
-/// Text in a page: markup in it is text, and what is not seen is written out.
-fn said(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in visible(text).chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c => safe.push(c),
-        }
-    }
-    safe
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -388,7 +368,7 @@ mod tests {
             .report
             .by_agent
             .insert("<img src=x onerror=\"y\">".to_owned(), Group::default());
-        let page = html(&found);
+        let page = page(&found);
         assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
         assert!(page.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"));
     }

@@ -136,7 +136,7 @@ impl Engine {
                     let (decision, at) = (&view.decision, view.decided_at);
                     Ok(Explained {
                         rules: countersign_core::state::explain(&snapshot, &action, decision, &currency, at),
-                        otherwise: alone(&inner.turns.searching, || {
+                        otherwise: alone(&inner.alone.searching, || {
                             countersign_core::state::counterfactuals(&snapshot, &action, decision, &currency, at)
                         }),
                     })

@@ -116,7 +116,7 @@ pub use sequencer::Committed;
 pub use sessions::{Invitation, SessionOpened};
 pub use settings::Settings;
 pub use signer::{Restored, Standing, log_vkey, standing, state_of};
-pub use simulate::{HeldAgainst, Range, SimulatedPart, Turn, outside};
+pub use simulate::{HeldAgainst, Range, SimulatedPart, Simulating, outside};
 pub use slack::FromSlack;
 pub use stepper::Stepper;
 pub use vault::{Vault, VaultError, next_key};
@@ -171,7 +171,7 @@ pub(crate) struct Inner {
     pub signer: signer::Signer,
     pub witnessed: witnessed::Witnessed,
     /// Held by whoever tries a policy on recorded actions, or searches for other answers.
-    pub turns: simulate::Turns,
+    pub alone: simulate::Alone,
     pub tries: tries::Tries,
     pub news_heard: news::Heard,
     clock_confirmed: AtomicBool,
@@ -253,7 +253,7 @@ impl Engine {
             effects_wanted: Notify::new(),
             signer: signer::Signer::new(marks),
             witnessed: witnessed::Witnessed::default(),
-            turns: simulate::Turns::default(),
+            alone: simulate::Alone::default(),
             tries: tries::Tries::default(),
             news_heard: news::Heard::default(),
             clock_confirmed: AtomicBool::new(false),

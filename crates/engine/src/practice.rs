@@ -40,7 +40,9 @@ impl Engine {
         let received = countersign_core::action::receive(action)?;
         let ask = Practise {
             kind,
-            submit: self.submit_for(&handle, request.caller, agent.into(), received.action),
+            submit: self
+                .inner
+                .submit_under(handle.live(), &handle, org, agent.into(), received.action),
             reason: self.reason(reason)?,
         };
         let envelope = request.envelope(Command::Practise(Box::new(ask)));

@@ -126,7 +126,7 @@ impl Engine {
             let currency = inner.org_currency(&org)?;
             let imagine =
                 |searches| countersign_core::state::imagined(&snapshot, &submit, &facts, said, &currency, at, searches);
-            let explained = match alone(&inner.turns.searching, || imagine(true)) {
+            let explained = match alone(&inner.alone.searching, || imagine(true)) {
                 Some((rules, otherwise)) => Explained {
                     rules,
                     otherwise: Some(otherwise),

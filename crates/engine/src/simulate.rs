@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use countersign_core::simulate::{Against, Cited, Report, Simulation, is_decision};
-use countersign_core::{Category, Record, Refusal, Time};
+use countersign_core::{Category, Record, Refusal, State, Time};
 use countersign_policy::Snapshot;
 use countersign_policy::diff::{Difference, differences};
 use countersign_store::Org;
@@ -63,19 +63,48 @@ pub struct SimulatedPart {
     pub report: Report,
 }
 
-/// What one at a time does on a node.
-pub(crate) struct Turns {
+/// What is done by one at a time on a node.
+pub(crate) struct Alone {
     /// To try a policy.
     simulating: Arc<Semaphore>,
     /// To search for what would have been decided otherwise.
     pub(crate) searching: Mutex<()>,
 }
 
-impl Default for Turns {
-    fn default() -> Turns {
-        Turns {
+impl Default for Alone {
+    fn default() -> Alone {
+        Alone {
             simulating: Arc::new(Semaphore::new(1)),
             searching: Mutex::new(()),
+        }
+    }
+}
+
+/// The snapshots that an organization has. Schemas lie beside them in the store, and are none.
+struct Known {
+    live: Option<Arc<str>>,
+    stored: Vec<Arc<str>>,
+}
+
+impl Known {
+    fn of(state: &State) -> Known {
+        Known {
+            live: state.live().cloned(),
+            stored: state.snapshots().keys().cloned().collect(),
+        }
+    }
+
+    /// The one that is named, or the live one.
+    fn snapshot(self, named: Option<String>) -> Result<Arc<str>, Refusal> {
+        match named {
+            None => self.live.ok_or_else(|| {
+                Refusal::conflict("no_policy", "no policy is live, so there is nothing to hold it against")
+                    .hint("name a stored snapshot; a simulation can be held against `recorded` as well")
+            }),
+            Some(hash) => {
+                let found = self.stored.into_iter().find(|known| **known == *hash);
+                found.ok_or_else(|| Refusal::missing("snapshot", hash))
+            }
         }
     }
 }
@@ -88,9 +117,9 @@ struct Meant {
     told: Option<Arc<str>>,
 }
 
-/// Trying policies is this one's turn: it is held from before the documents are looked at until the work is done, also where
-/// nobody waits for it any more.
-pub struct Turn {
+/// Somebody tries a policy: this is held from before the documents are looked at until the work is done, also where nobody
+/// waits for it any more.
+pub struct Simulating {
     _held: OwnedSemaphorePermit,
 }
 
@@ -107,40 +136,35 @@ impl Cited for Stored<'_> {
 }
 
 impl Engine {
-    /// Takes the turn to try a policy. One at a time, so that those who try policies do not take the processor from those who
+    /// Begins to try a policy. One at a time, so that those who try policies do not take the processor from those who
     /// decide.
     ///
     /// # Errors
-    /// `simulation_running` while somebody else has it.
-    pub fn turn(&self) -> Result<Turn, EngineError> {
-        let held = self.inner.turns.simulating.clone().try_acquire_owned().map_err(|_| {
+    /// `simulation_running` while somebody else does.
+    pub fn simulating(&self) -> Result<Simulating, EngineError> {
+        let held = self.inner.alone.simulating.clone().try_acquire_owned().map_err(|_| {
             let detail = "a policy is being tried or compared";
             Refusal::new(Category::Throttled, "simulation_running", detail).hint("ask again in a moment")
         })?;
-        Ok(Turn { _held: held })
+        Ok(Simulating { _held: held })
     }
 
-    /// What is different in `after`, and the hash of what was before.
+    /// What is different in `after`, and the hash of what was before: a stored snapshot, or the live one where none is named.
     ///
     /// # Errors
-    /// `not_found` for a snapshot that is not stored, `no_policy` where nothing is live, `invalid_value` for what was recorded.
+    /// `not_found` for a snapshot that is not stored, `no_policy` where it is to be the live one and nothing is.
     pub async fn policy_differences(
         &self,
         caller: &Caller,
-        before: HeldAgainst,
+        before: Option<String>,
         after: Snapshot,
-        turn: Turn,
+        simulating: Simulating,
     ) -> Result<(String, Vec<Difference>), EngineError> {
-        let (before, _) = self.held(caller, before).await?;
-        let Some(hash) = before.against else {
-            let detail = "what was recorded is no policy, and cannot be told apart from one";
-            return Err(Refusal::invalid("invalid_value", detail)
-                .hint("name `live` or a snapshot")
-                .into());
-        };
+        let known = self.look(&caller.org, |state| Known::of(state)).await?;
+        let hash = known.snapshot(before)?;
         let (inner, org) = (self.inner.clone(), caller.org.clone());
         blocking(move || {
-            let _turn = turn;
+            let _simulating = simulating;
             let before = inner.compiled(&org, Some(&hash)).ok_or_else(|| lost(&hash))?;
             Ok((hash.to_string(), differences(&before, &after)))
         })
@@ -150,23 +174,13 @@ impl Engine {
     /// The snapshot that is meant, if one is, and how long the ledger is; besides the one whose differences at which nobody
     /// looks are told, which of what was recorded is the live one.
     async fn held(&self, caller: &Caller, against: HeldAgainst) -> Result<(Meant, u64), EngineError> {
-        let known = self.look(&caller.org, |state| {
-            let stored: Vec<Arc<str>> = state.snapshots().keys().cloned().collect();
-            (state.live().cloned(), stored, state.next_seq())
-        });
-        let (live, stored, size) = known.await?;
-        let told = live.clone();
+        let known = self.look(&caller.org, |state| (Known::of(state), state.next_seq()));
+        let (known, size) = known.await?;
+        let told = known.live.clone();
         let against = match against {
             HeldAgainst::Recorded => None,
-            HeldAgainst::Live => Some(live.ok_or_else(|| {
-                Refusal::conflict("no_policy", "no policy is live, so there is nothing to hold it against")
-                    .hint("name a stored snapshot, or `recorded`")
-            })?),
-            // Schemas lie beside the snapshots in the store, and are none.
-            HeldAgainst::Snapshot(hash) => {
-                let hash = stored.into_iter().find(|known| **known == *hash).ok_or(hash);
-                Some(hash.map_err(|hash| Refusal::missing("snapshot", hash))?)
-            }
+            HeldAgainst::Live => Some(known.snapshot(None)?),
+            HeldAgainst::Snapshot(hash) => Some(known.snapshot(Some(hash))?),
         };
         let told = against.clone().or(told);
         Ok((Meant { against, told }, size))
@@ -182,12 +196,12 @@ impl Engine {
         candidate: Arc<Snapshot>,
         against: HeldAgainst,
         range: Range,
-        turn: Turn,
+        simulating: Simulating,
     ) -> Result<SimulatedPart, EngineError> {
         let (against, size) = self.held(caller, against).await?;
         let (inner, org) = (self.inner.clone(), caller.org.clone());
         blocking(move || {
-            let _turn = turn;
+            let _simulating = simulating;
             inner.simulate(&org, &candidate, against, range, size)
         })
         .await

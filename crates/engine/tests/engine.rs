@@ -174,6 +174,7 @@ async fn an_action_is_governed_end_to_end() {
         presentation: None,
         set: None,
         via: None,
+        assertion: None,
     };
     engine
         .vote(&request(&dana, b"{}", None), approval.id.parse().unwrap(), vote)
@@ -428,6 +429,7 @@ async fn a_person_does_not_decide_on_what_their_own_key_asked_for() {
         presentation: None,
         set: None,
         via: None,
+        assertion: None,
     };
     let approval = pending.approval.unwrap().id.parse().unwrap();
     let refused = engine.vote(&request(&dana, b"{}", None), approval, vote).await;

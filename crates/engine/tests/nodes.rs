@@ -104,6 +104,7 @@ fn approve(pending: &ActionAnswer) -> VoteRequest {
         presentation: None,
         set: None,
         via: None,
+        assertion: None,
     }
 }
 

@@ -241,6 +241,7 @@ async fn no_permit_is_made_of_an_action_whose_data_is_restricted_or_erased() {
         presentation: None,
         set: None,
         via: None,
+        assertion: None,
     };
     let approval = pay.approval.unwrap().id.parse().unwrap();
     let (voted, _) = fixture.engine.vote(&request(&bea), approval, vote).await.unwrap();

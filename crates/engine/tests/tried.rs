@@ -130,7 +130,7 @@ async fn decisions_go_on_while_a_policy_is_tried_on_recorded_ones_and_one_is_tri
         candidate(),
         HeldAgainst::Recorded,
         Range::default(),
-        engine.turn().unwrap(),
+        engine.simulating().unwrap(),
     );
     let until = until.await.unwrap().until;
     let range = Range {
@@ -151,10 +151,10 @@ async fn decisions_go_on_while_a_policy_is_tried_on_recorded_ones_and_one_is_tri
     let trying = async |times: usize| {
         let (mut done, mut away) = (0, 0);
         for _ in 0..times {
-            let part = match engine.turn() {
-                Ok(turn) => {
+            let part = match engine.simulating() {
+                Ok(simulating) => {
                     engine
-                        .simulate(&admin, candidate(), HeldAgainst::Live, range, turn)
+                        .simulate(&admin, candidate(), HeldAgainst::Live, range, simulating)
                         .await
                 }
                 Err(error) => Err(error),

@@ -24,7 +24,7 @@ use crate::calls::{self, PROGRESS, Round};
 use crate::govern::{Governor, Ruling};
 use crate::hide::Hiding;
 use crate::lines::{feed, next_line, write};
-use crate::tasks::{Place, Tasks, is_ours, task_of};
+use crate::tasks::{Place, Tasks, is_ours};
 use crate::waiting::fingerprint;
 use crate::wire::{Answered, Call, Message};
 use crate::{answer, wire};
@@ -307,9 +307,7 @@ impl Wrapper {
             }
             return self.hand_on(&call, line, round, name, &to_server).await;
         }
-        // Who takes a task is not kept waiting for the answer.
-        let hold = if call.tasks { Duration::ZERO } else { self.options.hold };
-        let until = Instant::now() + hold;
+        let until = Instant::now() + crate::tasks::hold(&call, self.options.hold);
         let ruling = self.rule_with_progress(&call, &action, until).await;
         let decision = self.hiding.as_ref().map(|_| ruling.decision().clone());
         match ruling {
@@ -319,9 +317,7 @@ impl Wrapper {
                     .await;
             }
             Ruling::Waiting(waiting) => {
-                let task = || task_of(&self.governor, &options.server, &call, &line, &waiting);
-                let task = call.tasks.then(task).flatten();
-                let told = task.unwrap_or_else(|| calls::put_off(&call, &waiting));
+                let told = crate::tasks::put_off(&self.governor, &options.server, &call, &line, &waiting);
                 self.reply(&call, told).await;
             }
         }

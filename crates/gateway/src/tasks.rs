@@ -22,8 +22,9 @@ pub(crate) use self::drawer::Drawer;
 use self::drawer::{Claim, LASTS, OVER_LASTS};
 use crate::govern::{Go, Governor, Labels, Ruling, Waiting};
 use crate::stdio::lock;
+use crate::waiting::fingerprint;
 use crate::wire::{Call, Message, Seen};
-use crate::{answer, wire};
+use crate::{answer, calls, wire};
 
 /// What the ids of our tasks begin with. What is behind it nobody can guess.
 const OURS: &str = "countersign-";
@@ -202,6 +203,8 @@ pub(crate) struct Begun {
     /// The message, for a server that is not told what only this client and we can do.
     pub(crate) line: Vec<u8>,
     pub(crate) go: Box<Go>,
+    /// What the action is told from others by.
+    pub(crate) name: String,
 }
 
 /// The tasks that this process looks at, or runs.
@@ -224,14 +227,20 @@ fn under(line: &str, id: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// How long a call is held while people decide: whoever takes a task is not kept waiting for the answer.
+pub(crate) fn hold(call: &Call, hold: Duration) -> Duration {
+    if call.tasks { Duration::ZERO } else { hold }
+}
+
+/// What a client is told whose call waits for people: that it is a task, where the client takes one, or what any other is told.
+pub(crate) fn put_off(governor: &Governor, server: &str, call: &Call, line: &[u8], waiting: &Waiting) -> Vec<u8> {
+    let task = || task_of(governor, server, call, line, waiting);
+    let task = call.tasks.then(task).flatten();
+    task.unwrap_or_else(|| calls::put_off(call, waiting))
+}
+
 /// Makes a task of a call that waits for people: it is kept, and the answer to the call. `None` if it cannot be one.
-pub(crate) fn task_of(
-    governor: &Governor,
-    server: &str,
-    call: &Call,
-    line: &[u8],
-    waiting: &Waiting,
-) -> Option<Vec<u8>> {
+fn task_of(governor: &Governor, server: &str, call: &Call, line: &[u8], waiting: &Waiting) -> Option<Vec<u8>> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).ok()?;
     let at = now();
@@ -313,7 +322,8 @@ impl Tasks {
             }
             Some(Ruling::Go(go)) => {
                 if self.runs(place) {
-                    return Some(Begun { call, line, go });
+                    let name = fingerprint(&action);
+                    return Some(Begun { call, line, go, name });
                 }
                 let why = "the client had cancelled it before it ran".to_owned();
                 governor.report(&go.id, Some(why), std::time::Duration::ZERO).await;

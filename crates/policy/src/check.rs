@@ -2,7 +2,7 @@
 
 mod named;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::condition::mentions::Against;
 use crate::condition::{Condition, closest};
@@ -100,7 +100,8 @@ pub(crate) fn modes(snapshot: &Snapshot, problems: &mut Vec<Problem>) {
     }
 }
 
-/// A calendar that a condition names and no document defines would never be open, and a denial never heard.
+/// A calendar that a condition names and no document defines would never be open, and a denial never heard. Where the names
+/// cannot be read off the condition, it is refused as well.
 pub(crate) fn calendars(snapshot: &mut Snapshot, problems: &mut Vec<Problem>) {
     let known: Vec<&str> = (snapshot.organization.iter().flat_map(|it| it.calendars()))
         .map(|calendar| &*calendar.name)
@@ -109,29 +110,44 @@ pub(crate) fn calendars(snapshot: &mut Snapshot, problems: &mut Vec<Problem>) {
     let asking = |(condition, _): &(&Condition, _)| condition.reads().iter().any(|path| path == "open");
     for (condition, place) in snapshot.conditions().filter(asking) {
         asks = true;
-        let mentions = condition
-            .mentions()
-            .into_iter()
-            .filter(|mention| mention.root == Root::Open);
-        for mention in mentions {
-            let Against::Values(values) = mention.against else {
-                continue;
+        let Some(named) = calendars_named(condition) else {
+            let message = "which calendars this is about cannot be known before it is asked".to_owned();
+            let help = "write `'office' in open` for each calendar".to_owned();
+            problems.push(problem(Severity::Error, "unnamed_calendar", place, message, help));
+            continue;
+        };
+        for name in named.iter().filter(|name| !known.contains(&name.as_str())) {
+            let help = match closest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "add it to the organization's `calendars:`".to_owned(),
             };
-            let named = values.iter().filter_map(|value| match value {
-                Value::List(items) => items.first()?.as_str(),
-                _ => None,
-            });
-            for name in named.filter(|name| !known.contains(name)) {
-                let help = match closest(name, known.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "add it to the organization's `calendars:`".to_owned(),
-                };
-                let message = format!("no document defines the calendar `{name}`");
-                problems.push(problem(Severity::Error, "unknown_name", place, message, help));
-            }
+            let message = format!("no document defines the calendar `{name}`");
+            problems.push(problem(Severity::Error, "unknown_name", place, message, help));
         }
     }
     snapshot.asks_calendars = asks;
+}
+
+/// The calendars that a condition asks for, each once; `None` where it reads `open` in a way that does not name them, as
+/// `open.exists(…)` and `args.calendar in open`.
+fn calendars_named(condition: &Condition) -> Option<BTreeSet<String>> {
+    let mut named = BTreeSet::new();
+    let mentions = condition.mentions().into_iter();
+    for mention in mentions.filter(|mention| mention.root == Root::Open) {
+        let lists = match mention.against {
+            Against::Values(values) => values,
+            // `has(open)` asks for none.
+            Against::Presence => continue,
+            Against::Bound(_) | Against::Piece(_) => return None,
+        };
+        for list in lists {
+            let Value::List(names) = list else { return None };
+            for name in names {
+                named.insert(name.as_str()?.to_owned());
+            }
+        }
+    }
+    Some(named)
 }
 
 /// Warnings about names that nobody defines and grants that rest on what agents say.

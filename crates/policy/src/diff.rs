@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use self::pair::Paired;
 use crate::snapshot::Snapshot;
-use crate::yaml::{self, Kind, Node, Source};
+use crate::yaml::{self, Node, Source};
 
 /// What part of a policy a difference is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -126,59 +126,42 @@ impl Written {
     }
 
     fn take(&mut self, root: Node) {
-        let text = |name: &str| member(&root, name).and_then(Node::text).map(str::to_owned);
+        let text = |name: &str| root.member(name).and_then(Node::text).map(str::to_owned);
         if let Some(agent) = text("agent") {
             self.mandates.insert(agent, root);
-        } else if member(&root, "organization").is_some() {
-            for (key, value) in entries(&root) {
+        } else if root.member("organization").is_some() {
+            for (key, value) in root.members() {
                 self.organization.insert(key.to_owned(), value.clone());
             }
-        } else if let Some(tools) = member(&root, "tools") {
+        } else if let Some(tools) = root.member("tools") {
             self.tools
-                .extend(entries(tools).map(|(name, tool)| (name.to_owned(), tool.clone())));
-        } else if let Some(list) = member(&root, "tests") {
+                .extend(tools.members().map(|(name, tool)| (name.to_owned(), tool.clone())));
+        } else if let Some(list) = root.member("tests") {
             named(list, &mut self.tests);
-        } else if let Some(list) = member(&root, "budgets") {
+        } else if let Some(list) = root.member("budgets") {
             named(list, &mut self.budgets);
-        } else if let Some(list) = member(&root, "limits") {
+        } else if let Some(list) = root.member("limits") {
             named(list, &mut self.limits);
-        } else if let Some(list) = member(&root, "disagreements") {
+        } else if let Some(list) = root.member("disagreements") {
             named(list, &mut self.disagreements);
-        } else if let Some(rates) = member(&root, "rates") {
+        } else if let Some(rates) = root.member("rates") {
             self.rates
-                .extend(entries(rates).map(|(name, rate)| (name.to_owned(), rate.clone())));
+                .extend(rates.members().map(|(name, rate)| (name.to_owned(), rate.clone())));
         } else if let Some(name) = text("name") {
             self.gates.insert(name, root);
         }
     }
 }
 
-/// A member of a map.
-fn member<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    entries(node).find(|(key, _)| *key == name).map(|(_, value)| value)
-}
-
-/// The members of a map, by the text of their keys.
-fn entries(node: &Node) -> impl Iterator<Item = (&str, &Node)> {
-    let members = match &node.kind {
-        Kind::Map(members) => members.as_slice(),
-        Kind::Scalar { .. } | Kind::Seq(_) => &[],
-    };
-    members.iter().filter_map(|(key, value)| Some((key.text()?, value)))
-}
-
 /// The items of a list; what is no list is a list of itself.
 fn items(node: &Node) -> &[Node] {
-    match &node.kind {
-        Kind::Seq(items) => items,
-        Kind::Scalar { .. } | Kind::Map(_) => std::slice::from_ref(node),
-    }
+    node.items().unwrap_or(std::slice::from_ref(node))
 }
 
 /// The items of a list by their `name`, or by their place where they have none.
 fn named(list: &Node, into: &mut BTreeMap<String, Node>) {
     for item in items(list) {
-        let name = member(item, "name").and_then(Node::text);
+        let name = item.member("name").and_then(Node::text);
         let name = name.map_or_else(|| format!("[{}]", into.len()), str::to_owned);
         into.insert(name, item.clone());
     }

@@ -89,11 +89,11 @@ pub fn recognized(file: &str, text: &str) -> Option<Foreign> {
         return Some(Foreign::Table);
     }
     let node = yaml::read(file, text).ok()?;
-    let rules = get(&node, "rules").and_then(items)?;
-    let has = |name: &str| rules.iter().any(|rule| get(rule, name).is_some());
+    let rules = node.member("rules").and_then(Node::items)?;
+    let has = |name: &str| rules.iter().any(|rule| rule.member(name).is_some());
     if has("match") {
         Some(Foreign::Cordum)
-    } else if has("condition") && rules.iter().any(|rule| get(rule, "action").is_some()) {
+    } else if has("condition") && rules.iter().any(|rule| rule.member("action").is_some()) {
         Some(Foreign::Agt)
     } else {
         None
@@ -111,34 +111,13 @@ fn document(file: &str, text: &str) -> Result<Node, String> {
     yaml::read(file, text).map_err(|problem| format!("line {}: {}", problem.line, problem.message))
 }
 
-fn get<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    let yaml::Kind::Map(entries) = &node.kind else {
-        return None;
-    };
-    entries
-        .iter()
-        .find(|(key, _)| key.text() == Some(name))
-        .map(|(_, value)| value)
-}
-
 fn keys(node: &Node) -> Vec<&str> {
-    let yaml::Kind::Map(entries) = &node.kind else {
-        return Vec::new();
-    };
-    entries.iter().filter_map(|(key, _)| key.text()).collect()
-}
-
-fn items(node: &Node) -> Option<&[Node]> {
-    if let yaml::Kind::Seq(items) = &node.kind {
-        Some(items)
-    } else {
-        None
-    }
+    node.members().map(|(key, _)| key).collect()
 }
 
 /// A list of texts, or one.
 fn texts(node: &Node) -> Option<Vec<&str>> {
-    match items(node) {
+    match node.items() {
         Some(items) => items.iter().map(Node::text).collect(),
         None => node.text().map(|text| vec![text]),
     }

@@ -13,14 +13,12 @@ use crate::lint;
 use crate::problem::Problem;
 use crate::snapshot::Snapshot;
 use crate::value::Value;
-use crate::verdict::{Decision, Reason};
+use crate::verdict::Decision;
 
 /// Why a test of the bundle gets the answer that it gets.
 pub struct ExplainedTest {
     /// The answer.
     pub decision: Decision,
-    /// What spoke for it.
-    pub reasons: Vec<Reason>,
     /// Every rule that was looked at.
     pub rules: Vec<Trace>,
     /// The smallest changes that lead to another answer.
@@ -55,10 +53,8 @@ impl Snapshot {
         let case = self.tests.iter().find(|case| case.name == name)?;
         let stage = tests::stage(self, case);
         let ctx = stage.context(self, case);
-        let verdict = self.evaluate(&case.action, &ctx);
         Some(ExplainedTest {
-            decision: verdict.decision,
-            reasons: verdict.reasons,
+            decision: self.evaluate(&case.action, &ctx).decision,
             rules: self.explain(&case.action, &ctx),
             otherwise: self.counterfactuals(&case.action, &ctx),
         })

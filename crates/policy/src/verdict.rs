@@ -24,6 +24,21 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// All of them, from loose to strict.
+    pub const ALL: [Decision; 5] = [
+        Decision::Allow,
+        Decision::AllowWithConstraints,
+        Decision::Remediate,
+        Decision::RequireApproval,
+        Decision::Deny,
+    ];
+
+    /// The decision that a document means: its wire name, in any case, with `-` or `_`.
+    pub(crate) fn written(word: &str) -> Option<Decision> {
+        let word = word.to_ascii_lowercase().replace('-', "_");
+        Decision::ALL.into_iter().find(|decision| decision.as_str() == word)
+    }
+
     /// The wire name.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -68,6 +68,29 @@ impl Node {
         }
     }
 
+    /// The items of a list.
+    pub(crate) fn items(&self) -> Option<&[Node]> {
+        if let Kind::Seq(items) = &self.kind {
+            Some(items)
+        } else {
+            None
+        }
+    }
+
+    /// The members of a map, by the text of their keys; what is no map has none.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &Node)> {
+        let members = match &self.kind {
+            Kind::Map(members) => members.as_slice(),
+            Kind::Scalar { .. } | Kind::Seq(_) => &[],
+        };
+        members.iter().filter_map(|(key, value)| Some((key.text()?, value)))
+    }
+
+    /// The member of a map that is called so.
+    pub(crate) fn member(&self, name: &str) -> Option<&Node> {
+        self.members().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
     /// Nothing was written here.
     pub fn is_null(&self) -> bool {
         self.kind_name() == "nothing"

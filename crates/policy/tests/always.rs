@@ -1,21 +1,14 @@
 //! What is always denied: each way to it, and the law that an evaluation then never says anything else.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod bundle;
+
 use std::collections::BTreeMap;
 
 use countersign_policy::{Action, Context, Decimal, Decision, Resource, Snapshot, Value};
 use proptest::prelude::*;
 
-fn load(files: &[String]) -> Snapshot {
-    let named = files.iter().enumerate();
-    let files: Vec<_> = named
-        .map(|(at, text)| (format!("{at}"), text.clone().into_bytes()))
-        .collect();
-    match Snapshot::load(&files) {
-        Ok((snapshot, _)) => snapshot,
-        Err(problems) => panic!("{problems:#?}"),
-    }
-}
+use bundle::load;
 
 fn named(tool: &str, env: Option<&str>) -> Action {
     Action {

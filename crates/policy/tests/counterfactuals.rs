@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bundle;
+
 use std::collections::BTreeMap;
 
 use countersign_policy::condition::Fuel;
@@ -9,14 +11,7 @@ use countersign_policy::{Action, Context, Decimal, Decision, Hidden, Snapshot, V
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
-fn load(documents: &[String]) -> Snapshot {
-    let files: Vec<(String, Vec<u8>)> = (documents.iter().enumerate())
-        .map(|(at, text)| (format!("{at}.yaml"), text.as_bytes().to_vec()))
-        .collect();
-    Snapshot::load(&files)
-        .unwrap_or_else(|problems| panic!("{problems:#?}"))
-        .0
-}
+use bundle::load;
 
 /// Runs `work` with what an agent called `a` brings along.
 fn with<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {

@@ -1,15 +1,10 @@
 //! What the tests of a bundle try, and what they can say.
 
+mod bundle;
+
 use countersign_policy::{Branch, Snapshot, Tried};
 
-fn load(documents: &[&str]) -> Snapshot {
-    let files: Vec<(String, Vec<u8>)> = (documents.iter().enumerate())
-        .map(|(at, text)| (format!("{at}.yaml"), text.as_bytes().to_vec()))
-        .collect();
-    Snapshot::load(&files)
-        .unwrap_or_else(|problems| panic!("{problems:#?}"))
-        .0
-}
+use bundle::load;
 
 fn untried(snapshot: &Snapshot) -> Vec<(String, Vec<Branch>)> {
     let rules = snapshot.coverage().into_iter().filter(|rule| !rule.untried.is_empty());

@@ -1,6 +1,8 @@
 //! Agents that act for one another: what a chain gets is never more than what any agent in it would get alone.
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
+mod bundle;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -8,19 +10,10 @@ use countersign_policy::verdict::ConstraintValue;
 use countersign_policy::{Action, Context, Decimal, Decision, Member, Snapshot, Standing, Value, Verdict};
 use proptest::prelude::*;
 
+use bundle::load;
+
 const AGENTS: [&str; 4] = ["a", "b", "c", "d"];
 const ACTIONS: [&str; 3] = ["read", "pay", "mail"];
-
-fn load(files: &[(String, String)]) -> Snapshot {
-    let files: Vec<_> = files
-        .iter()
-        .map(|(name, text)| (format!("{name}.yaml"), text.clone().into_bytes()))
-        .collect();
-    match Snapshot::load(&files) {
-        Ok((snapshot, _)) => snapshot,
-        Err(problems) => panic!("{problems:#?}"),
-    }
-}
 
 fn action(name: &str, amount: i64) -> Action {
     Action {
@@ -94,7 +87,7 @@ proptest! {
         named in 0..ACTIONS.len(),
         amount in 0..10i64,
     ) {
-        let files: Vec<_> = AGENTS.iter().zip(&all).map(|(id, own)| ((*id).to_owned(), mandate(id, own))).collect();
+        let files: Vec<_> = AGENTS.iter().zip(&all).map(|(id, own)| mandate(id, own)).collect();
         let snapshot = load(&files);
         let (agents, action) = (&order[..length], action(ACTIONS[named], amount));
         let (agent, chain) = agents.split_last().unwrap();
@@ -126,7 +119,7 @@ fn an_agent_hands_on_only_to_whom_both_mandates_let_it_and_not_further_than_they
         ("c", "delegation: { may_call: ['*'], depth: 8, only_called: true }"),
         ("d", "purpose: knows nobody"),
     ];
-    let snapshot = load(&files.map(|(name, more)| (name.to_owned(), format!("agent: {name}\n{more}\n{grant}\n"))));
+    let snapshot = load(&files.map(|(name, more)| format!("agent: {name}\n{more}\n{grant}\n")));
     let codes = |chain: &[&str], agent: &str| {
         let verdict = decide(&snapshot, chain, agent, &action("read", 0));
         let denials = verdict
@@ -148,8 +141,7 @@ fn an_agent_hands_on_only_to_whom_both_mandates_let_it_and_not_further_than_they
 
 #[test]
 fn a_call_of_an_agent_is_granted_by_the_mandate_that_lets_it() {
-    let mandate = "agent: a\ndelegation: { may_call: [b] }\n".to_owned();
-    let snapshot = load(&[("a".to_owned(), mandate)]);
+    let snapshot = load(&["agent: a\ndelegation: { may_call: [b] }\n"]);
     let call = |agent: &str| {
         let call = Action {
             tool: Some(format!("agent/{agent}")),

@@ -1,20 +1,14 @@
 //! What is different between two snapshots, in words.
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
-use countersign_policy::Snapshot;
+mod bundle;
+
 use countersign_policy::diff::{Difference, Direction, Part, differences};
 
-fn snapshot(files: &[&str]) -> Snapshot {
-    let files: Vec<_> = (files.iter().enumerate())
-        .map(|(place, text)| (format!("{place}.yaml"), text.as_bytes().to_vec()))
-        .collect();
-    Snapshot::load(&files)
-        .unwrap_or_else(|problems| panic!("{problems:#?}"))
-        .0
-}
+use bundle::load;
 
 fn between(old: &[&str], new: &[&str]) -> Vec<Difference> {
-    differences(&snapshot(old), &snapshot(new))
+    differences(&load(old), &load(new))
 }
 
 fn told(differences: &[Difference]) -> Vec<(&str, Direction)> {

@@ -1,25 +1,21 @@
 //! Documents about disagreements between agents.
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
-use countersign_policy::{Action, Resolve, Side, Snapshot, Value};
+mod bundle;
 
-fn load(text: &str) -> Result<Snapshot, Vec<(&'static str, u32)>> {
-    let files = [("x.yaml".to_owned(), text.as_bytes().to_vec())];
-    match Snapshot::load(&files) {
-        Ok((snapshot, _)) => Ok(snapshot),
-        Err(problems) => Err(problems.iter().map(|problem| (problem.code, problem.line)).collect()),
-    }
-}
+use countersign_policy::{Action, Resolve, Side, Value};
+
+use bundle::load;
 
 const WHOLE: &str = "name: a, subject: args.order, for: [refund, 'pay_*'], against: [hold, pay_back], within: 1h";
 
 fn refused(rest: &str) -> Vec<(&'static str, u32)> {
-    load(&format!("disagreements:\n  - {{ {rest} }}\n")).err().unwrap()
+    bundle::refused(&[format!("disagreements:\n  - {{ {rest} }}\n")])
 }
 
 #[test]
 fn an_operation_is_for_or_against_and_what_is_both_is_against() {
-    let snapshot = load(&format!("disagreements:\n  - {{ {WHOLE}, tool: 'shop/*' }}\n")).unwrap();
+    let snapshot = load(&[format!("disagreements:\n  - {{ {WHOLE}, tool: 'shop/*' }}\n")]);
     let rule = snapshot.disagreement("a").unwrap();
     let side = |operation: &str| rule.side(Some("shop/orders"), operation);
     assert_eq!((side("refund"), side("pay_out")), (Some(Side::For), Some(Side::For)));
@@ -36,7 +32,7 @@ fn an_operation_is_for_or_against_and_what_is_both_is_against() {
 
 #[test]
 fn a_subject_is_compared_by_its_value_and_has_to_be_stated() {
-    let snapshot = load(&format!("disagreements:\n  - {{ {WHOLE} }}\n")).unwrap();
+    let snapshot = load(&[format!("disagreements:\n  - {{ {WHOLE} }}\n")]);
     let rule = snapshot.disagreement("a").unwrap();
     let with = |order: Value| Action {
         args: Value::Map([("order".to_owned(), order)].into()),
@@ -54,7 +50,7 @@ fn an_order_names_agents_and_teams_and_a_quorum_how_many_agree() {
         "disagreements:\n  - {{ {WHOLE}, resolve: priority, order: ['team:risk', 'desk-*'] }}\n  - {{ {}, resolve: quorum, agree: 2 }}\n",
         WHOLE.replace("name: a", "name: b")
     );
-    let snapshot = load(&text).unwrap();
+    let snapshot = load(&[text]);
     let Resolve::Priority(order) = snapshot.disagreement("a").unwrap().resolve() else {
         panic!("an order is written")
     };
@@ -110,19 +106,19 @@ fn what_no_disagreement_can_mean_is_refused_where_it_stands() {
     assert_eq!(whole("approvers: [x]"), [("no_effect", 2)]);
     assert_eq!(whole("resolve: nobody"), [("unknown_value", 2)]);
     let twice = format!("disagreements:\n  - {{ {WHOLE} }}\n  - {{ {WHOLE} }}\n");
-    assert_eq!(load(&twice).err().unwrap(), [("duplicate_document", 3)]);
-    assert_eq!(load("disagreements: []\n").err().unwrap(), [("empty", 1)]);
+    assert_eq!(bundle::refused(&[twice]), [("duplicate_document", 3)]);
+    assert_eq!(bundle::refused(&["disagreements: []\n"]), [("empty", 1)]);
 }
 
 #[test]
 fn what_may_be_decided_over_which_channel_stands_in_the_organization() {
-    let snapshot = load("organization: acme\nchannels: { mail: { decide: low_risk }, pager: { decide: nothing } }\n");
-    let snapshot = snapshot.unwrap();
+    let snapshot =
+        load(&["organization: acme\nchannels: { mail: { decide: low_risk }, pager: { decide: nothing } }\n"]);
     let organization = snapshot.organization().unwrap();
     assert!(
         organization.decides_over("mail") && !organization.decides_over("pager") && !organization.decides_over("x")
     );
-    let wrong = |text: &str| load(&format!("organization: acme\nchannels: {text}\n")).err().unwrap();
+    let wrong = |text: &str| bundle::refused(&[format!("organization: acme\nchannels: {text}\n")]);
     assert_eq!(wrong("{ mail: { decide: everything } }"), [("unknown_value", 2)]);
     assert_eq!(wrong("{ mail: {} }"), [("missing_field", 2)]);
     assert_eq!(wrong("{ mail: { decide: low_risk, x: 1 } }"), [("unknown_field", 2)]);

@@ -1,19 +1,13 @@
 //! What loads, what does not, and that every complaint points at the text that it is about.
 
+mod bundle;
+
 use countersign_policy::{Problem, Severity, Snapshot, TwoPerson};
 
-fn load(documents: &[&str]) -> Result<(Snapshot, Vec<Problem>), Vec<Problem>> {
-    let name = |index: usize| format!("{index}.yaml");
-    let files: Vec<_> = documents
-        .iter()
-        .enumerate()
-        .map(|(index, text)| (name(index), text.as_bytes().to_vec()))
-        .collect();
-    Snapshot::load(&files)
-}
+use bundle::read;
 
 fn errors(document: &str) -> Vec<(&'static str, String, Problem)> {
-    let problems = match load(&[document]) {
+    let problems = match read(&[document]) {
         Ok((_, problems)) => problems,
         Err(problems) => problems,
     };
@@ -141,24 +135,24 @@ fn wrong_types_are_refused_not_converted() {
 fn ids_are_plain_and_told_apart_by_more_than_a_dash() {
     refused("agent: Support\n", "invalid_id", "Support");
     refused("agent: -support\n", "invalid_id", "-support");
-    let problems = load(&["agent: my-agent\n", "agent: my_agent\n"])
+    let problems = read(&["agent: my-agent\n", "agent: my_agent\n"])
         .err()
         .expect("refused");
     assert_eq!(problems.iter().map(|p| p.code).collect::<Vec<_>>(), ["similar_id"]);
-    let problems = load(&[GATE, GATE]).err().expect("refused");
+    let problems = read(&[GATE, GATE]).err().expect("refused");
     assert_eq!(
         problems.iter().map(|p| p.code).collect::<Vec<_>>(),
         ["duplicate_document"]
     );
-    assert!(load(&["agent: a\n", "agent: a\nowner: b\n"]).is_err());
-    assert!(load(&["tools: [{ tool: x }]", "tools: { x: { access: read } }"]).is_err());
+    assert!(read(&["agent: a\n", "agent: a\nowner: b\n"]).is_err());
+    assert!(read(&["tools: [{ tool: x }]", "tools: { x: { access: read } }"]).is_err());
 }
 
 #[test]
 fn only_what_harms_nobody_fails_open_and_not_for_long() {
     let tool = |risk: &str, span: &str| format!("tools: [{{ tool: x, risk: {risk}, fail_open: {span} }}]");
     for (risk, span) in [("R0", "1s"), ("R0", "300s"), ("R1", "1s"), ("R1", "60s")] {
-        assert!(load(&[&tool(risk, span)]).is_ok(), "{risk} for {span}");
+        assert!(read(&[&tool(risk, span)]).is_ok(), "{risk} for {span}");
     }
     for (risk, span) in [("R0", "301s"), ("R1", "61s"), ("R2", "1s"), ("R3", "1s"), ("R4", "1s")] {
         refused(&tool(risk, span), "fail_open", span);
@@ -217,7 +211,7 @@ fn constraints_are_a_closed_registry() {
     refused(&with("timeout: 300"), "wrong_type", "300");
     refused(&with("read_only: false"), "no_effect", "false");
     refused(&with("domains: []"), "invalid_value", "[]");
-    assert!(load(&[&with("timeout: 5m, max_cost: '50.00 EUR', tools: [a, b], max_calls: 3")]).is_ok());
+    assert!(read(&[&with("timeout: 5m, max_cost: '50.00 EUR', tools: [a, b], max_calls: 3")]).is_ok());
 }
 
 #[test]
@@ -234,7 +228,7 @@ fn findings_in_conditions_point_into_the_file() {
 
 #[test]
 fn alerts_name_attempts_or_events_of_the_ledger() {
-    assert!(load(&["agent: a\naudit: { alert_on: [delete_attempt, outcome.reported] }\n"]).is_ok());
+    assert!(read(&["agent: a\naudit: { alert_on: [delete_attempt, outcome.reported] }\n"]).is_ok());
     refused(
         "agent: a\naudit: { alert_on: outcome.reportd }\n",
         "unknown_event",
@@ -250,14 +244,14 @@ fn alerts_name_attempts_or_events_of_the_ledger() {
 #[test]
 fn names_that_nobody_defines_are_a_warning_that_goes_away_when_they_are() {
     let gate = "name: g\nrules: [{ decision: require_approval, approvers: [securty-team] }]";
-    let (_, problems) = load(&[gate]).unwrap_or_else(|p| panic!("{p:#?}"));
+    let (_, problems) = read(&[gate]).unwrap_or_else(|p| panic!("{p:#?}"));
     assert_eq!(problems.iter().map(|p| p.code).collect::<Vec<_>>(), ["unresolved_name"]);
-    let (_, problems) = load(&[gate, "organization: o\nteams: [security-team]\n"]).unwrap_or_else(|p| panic!("{p:#?}"));
+    let (_, problems) = read(&[gate, "organization: o\nteams: [security-team]\n"]).unwrap_or_else(|p| panic!("{p:#?}"));
     assert_eq!(
         problems.first().and_then(|p| p.help.as_deref()),
         Some("did you mean `security-team`?")
     );
-    let (_, problems) = load(&[gate, "organization: o\nduties: [securty-team]\n"]).unwrap_or_else(|p| panic!("{p:#?}"));
+    let (_, problems) = read(&[gate, "organization: o\nduties: [securty-team]\n"]).unwrap_or_else(|p| panic!("{p:#?}"));
     assert!(problems.is_empty());
     refused("organization: o\nteams: [a]\nduties: [a]\n", "ambiguous_name", "a");
 }
@@ -265,7 +259,7 @@ fn names_that_nobody_defines_are_a_warning_that_goes_away_when_they_are() {
 #[test]
 fn a_grant_beyond_mandates_or_on_reported_values_alone_is_a_warning() {
     let gate = "name: g\nrules: [{ condition: has(amount) && amount < 5, decision: allow, beyond_mandate: true }]";
-    let (_, problems) = load(&[gate]).unwrap_or_else(|p| panic!("{p:#?}"));
+    let (_, problems) = read(&[gate]).unwrap_or_else(|p| panic!("{p:#?}"));
     assert_eq!(
         problems.iter().map(|p| p.code).collect::<Vec<_>>(),
         ["reported_only", "beyond_mandate"]
@@ -277,7 +271,7 @@ fn the_organization_says_who_decides_by_default_and_in_what_time() {
     let text = "organization: acme\nname: Acme\ncurrency: EUR\nzone: Europe/Berlin\nrequire: [mandate, tools]\n\
                 default_route: { to: [ops], sla: 15m, deadline: 60m, valid_for: 15m }\ntwo_person: always\n\
                 teams: [ops]\n";
-    let (snapshot, _) = load(&[text]).unwrap_or_else(|p| panic!("{p:#?}"));
+    let (snapshot, _) = read(&[text]).unwrap_or_else(|p| panic!("{p:#?}"));
     let organization = snapshot.organization().expect("it is there");
     let route = organization.default_route().expect("it is there");
     assert_eq!((organization.id(), organization.currency()), ("acme", Some("EUR")));
@@ -312,7 +306,7 @@ limits: { per_task_cost: 5.00, per_day_cost: 50.00, rate: 60/1m }\n\
 escalate_when:\n  - has(confidence) && confidence < 0.7\n  - failures(3)\n  - out_of_scope\n\
 delegation: { may_call: [kb-search], may_be_called_by: [triage] }\n\
 audit: { retention: 7_years, redact: [card, ssn], alert_on: [delete_attempt] }\n";
-    let (snapshot, _) = load(&[text]).unwrap_or_else(|p| panic!("{p:#?}"));
+    let (snapshot, _) = read(&[text]).unwrap_or_else(|p| panic!("{p:#?}"));
     let mandate = snapshot.mandate("support-refunds").expect("it is there");
     assert_eq!(mandate.owner(), Some("team:support"));
     assert_eq!(mandate.redact(), ["card", "ssn"]);
@@ -333,7 +327,7 @@ fn a_trigger_that_could_never_fire_or_says_nothing_does_not_load() {
     let codes: Vec<_> = misspelt.iter().map(|(code, ..)| *code).collect();
     assert_eq!(codes, ["missing_field", "unknown_field"], "{misspelt:?}");
     assert!(
-        load(&["agent: a\nescalate_when: [failures(1), failures(100), conflicts, sources_missing, high_stakes]\n"])
+        read(&["agent: a\nescalate_when: [failures(1), failures(100), conflicts, sources_missing, high_stakes]\n"])
             .is_ok()
     );
 }
@@ -341,7 +335,7 @@ fn a_trigger_that_could_never_fire_or_says_nothing_does_not_load() {
 #[test]
 fn the_hash_is_over_the_exact_bytes_only() {
     let hash = |documents: &[&str]| {
-        load(documents)
+        read(documents)
             .unwrap_or_else(|p| panic!("{p:#?}"))
             .0
             .hash_text()
@@ -370,8 +364,7 @@ fn a_mode_for_a_class_that_no_tool_has_or_with_what_says_nothing_in_it_is_refuse
     refused(&modes("{ mode: now_and_then }"), "unknown_value", "now_and_then");
     let stated = modes("{ class: money, mode: periodic_batch, sample: 7.5%, within: 2d }");
     let tools = "tools:\n  - { tool: pay, class: money }\n";
-    let files = [("o.yaml", stated.as_str()), ("t.yaml", tools)].map(|(name, text)| (name.to_owned(), text.into()));
-    let (snapshot, _) = countersign_policy::Snapshot::load(&files).expect("it loads");
+    let snapshot = bundle::load(&[stated.as_str(), tools]);
     let rules = snapshot.organization().and_then(|organization| organization.autonomy());
     let rules = rules.expect("it has rules of autonomy");
     let found = rules

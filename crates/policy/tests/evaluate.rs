@@ -1,17 +1,15 @@
 //! What a snapshot says of actions: policies and examples as data, run by the bundle's own tests.
 
-use countersign_policy::Snapshot;
+mod bundle;
+
+use bundle::load;
 
 /// Loads the documents with the tests, and every test gets what it expects.
 #[track_caller]
 fn holds(documents: &[&str], tests: &str) {
     let tests = format!("tests:\n{tests}");
-    let all = documents.iter().copied().chain([tests.as_str()]);
-    let files: Vec<_> = all
-        .enumerate()
-        .map(|(at, text)| (format!("{at}.yaml"), text.as_bytes().to_vec()))
-        .collect();
-    let (snapshot, _) = Snapshot::load(&files).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let all: Vec<&str> = documents.iter().copied().chain([tests.as_str()]).collect();
+    let snapshot = load(&all);
     let results = snapshot.run_tests();
     assert!(!results.is_empty());
     let failed: Vec<_> = results.iter().filter(|result| !result.passed()).collect();

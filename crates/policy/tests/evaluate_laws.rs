@@ -1,27 +1,19 @@
 //! Laws of evaluation: order never matters, a denial never loosens, and nothing that outsiders send makes the loader panic.
 
+mod bundle;
+
 use std::collections::BTreeMap;
 
 use countersign_policy::{Action, Context, Decimal, Decision, Reason, Snapshot, Value, Verdict};
 use proptest::prelude::*;
+
+use bundle::load;
 
 fn action(name: &str, env: Option<&str>, amount: Option<i64>) -> Action {
     Action {
         env: env.map(str::to_owned),
         amount: amount.map(Decimal::from),
         ..Action::of(name)
-    }
-}
-
-fn load(files: Vec<String>) -> Snapshot {
-    let files: Vec<_> = files
-        .into_iter()
-        .enumerate()
-        .map(|(at, text)| (format!("{at}"), text.into_bytes()))
-        .collect();
-    match Snapshot::load(&files) {
-        Ok((snapshot, _)) => snapshot,
-        Err(problems) => panic!("{problems:#?}"),
     }
 }
 
@@ -95,6 +87,10 @@ fn text(index: usize, rules: &[String]) -> String {
     format!("name: g{index}\nrules:\n{}", rules.concat())
 }
 
+fn texts(gates: &[Vec<String>]) -> Vec<String> {
+    gates.iter().enumerate().map(|(at, rules)| text(at, rules)).collect()
+}
+
 fn actions() -> Vec<Action> {
     vec![
         action("x", Some("prod"), None),
@@ -109,7 +105,7 @@ proptest! {
 
     #[test]
     fn the_order_of_rules_never_changes_an_answer(gates in gates(), turn in 0..5usize) {
-        let forward: Vec<_> = gates.iter().enumerate().map(|(at, rules)| text(at, rules)).collect();
+        let forward = texts(&gates);
         let turned = gates.iter().enumerate().map(|(at, rules)| {
             let mut rules = rules.clone();
             let by = turn % rules.len();
@@ -117,7 +113,7 @@ proptest! {
             rules.reverse();
             text(at, &rules)
         });
-        let (a, b) = (load(forward), load(turned.rev().collect()));
+        let (a, b) = (load(&forward), load(&turned.rev().collect::<Vec<_>>()));
         for action in actions() {
             prop_assert_eq!(essence(&verdict(&a, &action)), essence(&verdict(&b, &action)));
         }
@@ -128,10 +124,10 @@ proptest! {
         gates in gates(),
         condition in prop_oneof![Just("true"), Just("action == 'x'"), Just("env == 'prod'")],
     ) {
-        let before: Vec<_> = gates.iter().enumerate().map(|(at, rules)| text(at, rules)).collect();
+        let before = texts(&gates);
         let mut after = before.clone();
         after.push(format!("name: extra\nrules:\n- {{ condition: \"{condition}\", decision: deny }}\n"));
-        let (a, b) = (load(before), load(after));
+        let (a, b) = (load(&before), load(&after));
         for action in actions() {
             let (was, is) = (verdict(&a, &action).decision, verdict(&b, &action).decision);
             prop_assert!(is >= was, "{was:?} {is:?}");
@@ -140,7 +136,7 @@ proptest! {
 
     #[test]
     fn reasons_are_never_empty_and_the_first_is_as_strict_as_the_decision(gates in gates()) {
-        let snapshot = load(gates.iter().enumerate().map(|(at, rules)| text(at, rules)).collect());
+        let snapshot = load(&texts(&gates));
         for action in actions() {
             let verdict = verdict(&snapshot, &action);
             let first = verdict.reasons.first().map(|reason| reason.decision);
@@ -151,7 +147,7 @@ proptest! {
 
     #[test]
     fn explain_agrees_with_the_verdict_on_what_matched(gates in gates()) {
-        let snapshot = load(gates.iter().enumerate().map(|(at, rules)| text(at, rules)).collect());
+        let snapshot = load(&texts(&gates));
         let agent = Value::Map(BTreeMap::from([("id".to_owned(), Value::from("a"))]));
         for action in actions() {
             let ctx = Context::bare("a", &agent);

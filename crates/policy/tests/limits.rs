@@ -1,23 +1,15 @@
 //! Documents of limits, and rates of mandates.
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
-use countersign_policy::{AtCap, Decimal, Key, Snapshot, as_compared};
+mod bundle;
 
-fn load(text: &str) -> Result<Snapshot, Vec<(&'static str, u32)>> {
-    let files = [("x.yaml".to_owned(), text.as_bytes().to_vec())];
-    match Snapshot::load(&files) {
-        Ok((snapshot, _)) => Ok(snapshot),
-        Err(problems) => Err(problems.iter().map(|problem| (problem.code, problem.line)).collect()),
-    }
-}
+use countersign_policy::{AtCap, Decimal, Key, as_compared};
 
-fn refused(text: &str) -> Vec<(&'static str, u32)> {
-    load(text).err().unwrap()
-}
+use bundle::{load, refused};
 
 #[test]
 fn the_rate_of_a_mandate_is_a_limit_of_its_agent() {
-    let snapshot = load("agent: bot\nlimits: { rate: [60/1m, 1000/1d], at_cap: pause }\n").unwrap();
+    let snapshot = load(&["agent: bot\nlimits: { rate: [60/1m, 1000/1d], at_cap: pause }\n"]);
     let names: Vec<_> = snapshot.limits().iter().map(|limit| limit.name().as_ref()).collect();
     assert_eq!(names, ["bot/rate", "bot/rate[1]"]);
     let (minute, day) = (&snapshot.limits()[0], &snapshot.limits()[1]);
@@ -27,7 +19,7 @@ fn the_rate_of_a_mandate_is_a_limit_of_its_agent() {
     assert_eq!(snapshot.limits_of("bot", None, None, "x").count(), 2);
     assert_eq!(snapshot.limits_of("other", None, None, "x").count(), 0);
     // A rate alone is a limit as well, and denies unless it says otherwise.
-    let alone = load("agent: bot\nlimits: { rate: 1/1s }\n").unwrap();
+    let alone = load(&["agent: bot\nlimits: { rate: 1/1s }\n"]);
     assert_eq!(alone.limits()[0].at_cap(), AtCap::Deny);
 }
 
@@ -39,7 +31,7 @@ fn what_is_written_has_windows_and_bounds_of_its_own() {
   - { name: c, per: organization, retries: 5, within: 1h }
   - { name: d, per: run, count: 50 }
 ";
-    let snapshot = load(text).unwrap();
+    let snapshot = load(&[text]);
     let [a, b, c, d] = snapshot.limits() else {
         panic!("four limits are listed")
     };
@@ -57,8 +49,8 @@ fn what_is_written_has_windows_and_bounds_of_its_own() {
 
 #[test]
 fn what_no_limit_can_mean_is_refused_where_it_stands() {
-    let one = |rest: &str| refused(&format!("limits:\n  - {{ name: a, {rest} }}\n"));
-    assert_eq!(refused("limits: []\n"), [("empty", 1)]);
+    let one = |rest: &str| refused(&[format!("limits:\n  - {{ name: a, {rest} }}\n")]);
+    assert_eq!(refused(&["limits: []\n"]), [("empty", 1)]);
     assert_eq!(one("within: 1h"), [("missing_field", 2)]);
     assert_eq!(one("count: 5"), [("missing_field", 2)]);
     assert_eq!(one("count: 0, within: 1h"), [("wrong_type", 2)]);
@@ -77,12 +69,12 @@ fn what_no_limit_can_mean_is_refused_where_it_stands() {
     assert_eq!(one("sum: 1.0000000001 USD, within: 1h"), [("invalid_value", 2)]);
     assert_eq!(one("count: 5, within: 1h, at_cap: stop"), [("unknown_value", 2)]);
     let twice = "limits:\n  - { name: a, count: 5, within: 1h }\n  - { name: a, count: 6, within: 1h }\n";
-    assert_eq!(refused(twice), [("duplicate_document", 3)]);
+    assert_eq!(refused(&[twice]), [("duplicate_document", 3)]);
     for rate in ["60", "60/m", "0/1m", "x/1m", "60/0s", "60/1ms"] {
         let text = format!("agent: a\nlimits: {{ rate: {rate} }}\n");
-        assert_eq!(refused(&text), [("invalid_value", 2)], "{rate}");
+        assert_eq!(refused(&[text]), [("invalid_value", 2)], "{rate}");
     }
-    assert_eq!(refused("agent: a\nlimits: { at_cap: deny }\n"), [("empty", 2)]);
+    assert_eq!(refused(&["agent: a\nlimits: { at_cap: deny }\n"]), [("empty", 2)]);
 }
 
 #[test]

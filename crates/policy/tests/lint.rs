@@ -1,17 +1,18 @@
 //! Findings of reading: what cannot be meant is told, with the words that it is about, and what can be meant is not.
 
+mod bundle;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use countersign_policy::{Problem, Snapshot};
 
+use bundle::load;
+
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 fn lint(documents: &[&str]) -> Vec<(Problem, String)> {
-    let files: Vec<(String, Vec<u8>)> = (documents.iter().enumerate())
-        .map(|(at, text)| (format!("{at}.yaml"), text.as_bytes().to_vec()))
-        .collect();
-    let (snapshot, _) = Snapshot::load(&files).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let snapshot = load(documents);
     let text = |problem: &Problem| {
         let at: usize = problem.file.trim_end_matches(".yaml").parse().unwrap_or_default();
         documents[at].get(problem.span.clone()).unwrap_or_default().to_owned()

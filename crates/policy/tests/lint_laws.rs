@@ -2,20 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bundle;
+
 use std::collections::BTreeMap;
 
 use countersign_policy::{Action, Context, Decimal, Problem, Snapshot, Value, Verdict};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 
-fn load(files: &[String]) -> Snapshot {
-    let files: Vec<_> = (files.iter().enumerate())
-        .map(|(at, text)| (format!("{at}.yaml"), text.clone().into_bytes()))
-        .collect();
-    Snapshot::load(&files)
-        .unwrap_or_else(|problems| panic!("{problems:#?}"))
-        .0
-}
+use bundle::load;
 
 fn verdict(snapshot: &Snapshot, agent: &str, action: &Action) -> Verdict {
     let facts = Value::Map(BTreeMap::from([("id".to_owned(), Value::from(agent))]));

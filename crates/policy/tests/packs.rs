@@ -45,44 +45,29 @@ fn holds(name: &str) {
     assert!(total <= LONGEST, "{name} has {total} lines");
 }
 
-#[test]
-fn the_pack_for_support_holds() {
-    holds("support");
+/// Every folder of packs, and nothing else.
+fn names() -> Vec<String> {
+    let entries = fs::read_dir(PACKS).unwrap_or_else(|error| panic!("{PACKS}: {error}"));
+    let folders = entries.map(|entry| entry.expect("a pack can be read").path());
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    let mut names: Vec<String> = folders
+        .filter(|path| path.is_dir())
+        .map(|path| name(&path).unwrap_or_else(|| panic!("{}: no plain name", path.display())))
+        .collect();
+    names.sort();
+    names
 }
 
 #[test]
-fn the_pack_for_finance_holds() {
-    holds("finance");
-}
-
-#[test]
-fn the_pack_for_people_holds() {
-    holds("hr");
-}
-
-#[test]
-fn the_pack_for_deployments_holds() {
-    holds("devops");
-}
-
-#[test]
-fn the_pack_for_coding_agents_holds() {
-    holds("coding-agent");
-}
-
-#[test]
-fn the_pack_for_health_care_holds() {
-    holds("healthcare");
-}
-
-#[test]
-fn the_pack_for_sales_holds() {
-    holds("sales");
-}
-
-#[test]
-fn the_models_of_risk_hold() {
-    for name in ["three-tiers", "five-tiers", "risk-matrix"] {
-        holds(name);
+fn every_pack_holds_and_the_list_of_packs_names_it() {
+    let list = fs::read_to_string(Path::new(PACKS).join("README.md")).expect("the packs have a list");
+    let names = names();
+    assert!(names.len() >= 10, "the packs are not where they were: {names:?}");
+    for name in names {
+        assert!(
+            list.contains(&format!("[{name}]({name}/)")),
+            "{name} is not in the list"
+        );
+        holds(&name);
     }
 }

@@ -1,8 +1,12 @@
 //! What content from outside does to a decision: it makes it stricter, or leaves it.
 
+mod bundle;
+
 use std::collections::BTreeMap;
 
 use countersign_policy::{Action, Context, Decision, Snapshot, Value};
+
+use bundle::{load, read};
 
 const RULES: [&str; 5] = [
     "",
@@ -12,16 +16,6 @@ const RULES: [&str; 5] = [
     "rules: [{ decision: deny }]",
 ];
 const TOOLS: &str = "tools: { mail: { class: usual, risk: R1, when_tainted: { class: raised, risk: R3 } } }";
-
-fn load(files: &[(&str, String)]) -> Snapshot {
-    let files: Vec<_> = files
-        .iter()
-        .map(|(name, text)| ((*name).to_owned(), text.clone().into_bytes()))
-        .collect();
-    Snapshot::load(&files)
-        .unwrap_or_else(|problems| panic!("{problems:?}"))
-        .0
-}
 
 fn decide(snapshot: &Snapshot, read: &[String]) -> countersign_policy::Verdict {
     let agent = Value::Map(BTreeMap::from([("id".to_owned(), Value::from("a"))]));
@@ -42,10 +36,10 @@ fn what_was_read_never_makes_an_answer_looser_whatever_is_said_of_either_class()
     let mut stricter = 0;
     for usual in RULES {
         for raised in RULES {
-            let mut files = vec![("tools.yaml", TOOLS.to_owned())];
-            for (file, class, rules) in [("usual.yaml", "usual", usual), ("raised.yaml", "raised", raised)] {
+            let mut files = vec![TOOLS.to_owned()];
+            for (class, rules) in [("usual", usual), ("raised", raised)] {
                 if !rules.is_empty() {
-                    files.push((file, format!("name: {class}\non: [{{ class: {class} }}]\n{rules}\n")));
+                    files.push(format!("name: {class}\non: [{{ class: {class} }}]\n{rules}\n"));
                 }
             }
             let snapshot = load(&files);
@@ -61,7 +55,7 @@ fn what_was_read_never_makes_an_answer_looser_whatever_is_said_of_either_class()
                 "" => Decision::Deny,
                 _ => {
                     let gate = format!("name: all\n{rules}\n");
-                    decide(&load(&[("all.yaml", gate)]), &[]).decision
+                    decide(&load(&[gate]), &[]).decision
                 }
             };
             assert_eq!(after.decision, alone(usual).max(alone(raised)), "{usual} and {raised}");
@@ -75,7 +69,7 @@ fn what_was_read_never_makes_an_answer_looser_whatever_is_said_of_either_class()
 fn a_risk_that_is_raised_is_what_conditions_see_beside_the_usual_one() {
     let gate = "name: gate\nrules:\n- { decision: allow }\n\
                 - { condition: \"has(tool) && has(tool.risk) && tool.risk == 'R3'\", decision: deny }\n";
-    let snapshot = load(&[("tools.yaml", TOOLS.to_owned()), ("gate.yaml", gate.to_owned())]);
+    let snapshot = load(&[TOOLS, gate]);
     assert_eq!(decide(&snapshot, &[]).decision, Decision::Allow);
     assert_eq!(decide(&snapshot, &["outside".to_owned()]).decision, Decision::Deny);
     assert_eq!(
@@ -88,11 +82,8 @@ fn a_risk_that_is_raised_is_what_conditions_see_beside_the_usual_one() {
 fn a_raise_that_raises_nothing_is_refused_at_load() {
     for raise in ["{ risk: R0 }", "{ risk: R1 }", "{}", "{ class: x, tier: execute }"] {
         let tools = format!("tools: {{ mail: {{ risk: R1, when_tainted: {raise} }} }}\n");
-        assert!(
-            Snapshot::load(&[("tools.yaml".to_owned(), tools.into_bytes())]).is_err(),
-            "{raise}"
-        );
+        assert!(read(&[tools]).is_err(), "{raise}");
     }
     let label = "tools: { web: { reads: [Not-A-Label] } }\n";
-    assert!(Snapshot::load(&[("tools.yaml".to_owned(), label.as_bytes().to_vec())]).is_err());
+    assert!(read(&[label]).is_err());
 }

@@ -1,6 +1,6 @@
 //! Pages for people who follow a link: what is asked, and a form to decide. No script, one style, nothing from elsewhere.
 //!
-//! All words of others go through [`said`]: markup in them is text, and what is not seen is written out.
+//! All words of others go through [`html`]: markup in them is text, and what is not seen is written out.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use axum::http::HeaderValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use countersign_api::ApprovalAnswer;
-use countersign_api::visible::visible;
+use countersign_api::visible::html;
 use sha2::{Digest as _, Sha256};
 
 use crate::reply::Reply;
@@ -30,8 +30,8 @@ pub(crate) fn glimpse(sentence: &str, answer: &ApprovalAnswer, user: &str) -> Re
     let body = format!(
         "<h1>Your decision is wanted</h1><p>{}.</p><p>Until {}. This link is for {} alone, and decides once.</p>\
          <form method=\"post\"><button name=\"what\" value=\"read\">Read it</button></form>",
-        said(sentence),
-        said(&answer.deadline),
+        html(sentence),
+        html(&answer.deadline),
         code(user),
     );
     page(200, "A decision is wanted", &body)
@@ -41,9 +41,9 @@ pub(crate) fn glimpse(sentence: &str, answer: &ApprovalAnswer, user: &str) -> Re
 pub(crate) fn request(sentence: &str, answer: &ApprovalAnswer, told: Option<&str>) -> Reply {
     let mut body = String::with_capacity(4096);
     if let Some(told) = told {
-        let _ = write!(body, "<p class=\"told\">{}</p>", said(told));
+        let _ = write!(body, "<p class=\"told\">{}</p>", html(told));
     }
-    let _ = write!(body, "<h1>{}</h1>", said(sentence));
+    let _ = write!(body, "<h1>{}</h1>", html(sentence));
     facts(&mut body, answer);
     let _ = write!(
         body,
@@ -68,16 +68,16 @@ pub(crate) fn after(answer: &ApprovalAnswer, verb: &str) -> Reply {
         "<h1>Your decision is on record</h1><p>You said {} to {}.</p><p>{}</p><p>The link works no more.</p>",
         code(verb),
         code(&answer.id),
-        said(&stands),
+        html(&stands),
     );
     page(200, "Decided", &body)
 }
 
 /// Why nothing came of it.
 pub(crate) fn refused(status: u16, why: &str, hint: Option<&str>) -> Reply {
-    let mut body = format!("<h1>Nothing was decided</h1><p>{}.</p>", said(why));
+    let mut body = format!("<h1>Nothing was decided</h1><p>{}.</p>", html(why));
     if let Some(hint) = hint {
-        let _ = write!(body, "<p>{}.</p>", said(hint));
+        let _ = write!(body, "<p>{}.</p>", html(hint));
     }
     body.push_str(
         "<p>Decide with a key of your own: <code>countersign approvals list</code> shows what waits for you, and \
@@ -101,7 +101,7 @@ fn page(status: u16, title: &str, body: &str) -> Reply {
 fn facts(body: &mut String, answer: &ApprovalAnswer) {
     body.push_str("<table>");
     let mut row = |label: &str, text: &str| {
-        let _ = write!(body, "<tr><th>{label}</th><td>{}</td></tr>", said(text));
+        let _ = write!(body, "<tr><th>{label}</th><td>{}</td></tr>", html(text));
     };
     row("Answer until", &answer.deadline);
     for reason in &answer.action.reasons {
@@ -141,8 +141,8 @@ fn votes(body: &mut String, answer: &ApprovalAnswer) {
             body,
             "<li>{} {}{not}{}</li>",
             code(&vote.user),
-            said(&vote.verb),
-            said(&words)
+            html(&vote.verb),
+            html(&words)
         );
     }
     body.push_str("</ul>");
@@ -162,7 +162,7 @@ fn form(body: &mut String, answer: &ApprovalAnswer) {
         let _ = write!(
             body,
             "<input type=\"hidden\" name=\"{name}\" value=\"{}\">",
-            said(value)
+            html(value)
         );
     }
     body.push_str(
@@ -174,27 +174,11 @@ fn form(body: &mut String, answer: &ApprovalAnswer) {
 
 /// JSON of others, as text for people.
 fn json(value: &serde_json::Value) -> String {
-    said(&serde_json::to_string_pretty(value).unwrap_or_default())
+    html(&serde_json::to_string_pretty(value).unwrap_or_default())
 }
 
 fn code(text: &str) -> String {
-    format!("<code>{}</code>", said(text))
-}
-
-/// Words of others: markup is text, in an element as well as in a quoted attribute, and what is not seen is written out.
-fn said(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in visible(text).chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
+    format!("<code>{}</code>", html(text))
 }
 
 #[cfg(test)]
@@ -202,11 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_others_are_text_and_show_what_is_not_seen() {
-        assert_eq!(
-            said("<b title='x'>\u{202e}&\"\u{1b}"),
-            "&lt;b title=&#39;x&#39;&gt;\\u{202e}&amp;&quot;\\u{1b}"
-        );
+    fn what_others_sent_as_json_is_text() {
         assert_eq!(json(&serde_json::json!("</pre>")), "&quot;&lt;/pre&gt;&quot;");
     }
 }

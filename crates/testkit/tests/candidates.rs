@@ -140,6 +140,32 @@ fn a_canary_decides_for_the_same_agents_each_time_and_each_decision_cites_what_d
 }
 
 #[test]
+fn a_canary_is_taken_back_once_the_live_policy_cannot_be_had_beside_it() {
+    let mut world = world();
+    let live = world.state.live().unwrap().clone();
+    let loose = world.upload(&[("gate.yaml", &LIVE.replace("decision: deny", "decision: allow"))]);
+    assert_eq!(world.try_candidate(&loose, Some(canary(1000, 5))), "done");
+    act(&mut world, 0, "read");
+    assert_eq!(ended(&world), []);
+    world.lose_snapshot(&live);
+    let from = world.records.len();
+    act(&mut world, 1, "read");
+    assert_eq!(world.kinds(from), ["decision.made", "candidate.ended", "alert.raised"]);
+    let told = world.records.iter().find_map(|record| match &record.event {
+        Event::AlertRaised(e) => Some(e.summary.clone()),
+        _other => None,
+    });
+    assert!(told.unwrap().ends_with("the live policy cannot be had beside it"));
+    // What is live cannot be had, so that nothing is granted.
+    let after = act(&mut world, 2, "read");
+    assert_eq!(
+        (after.snapshot.as_ref(), after.decision.decision),
+        (Some(&live), Decision::Deny)
+    );
+    assert!(world.state.candidate().is_none());
+}
+
+#[test]
 fn a_canary_that_denies_too_much_is_taken_back_by_the_decision_that_shows_it() {
     let mut world = world();
     let live = world.state.live().unwrap().clone();

@@ -9,6 +9,7 @@ use countersign_core::week::Week;
 use countersign_tlog::bundle::{BundleError, Report, verify_witnessed};
 use serde_json::{Value, json};
 
+use super::{block, done};
 use crate::bundle::{Disk, Watched};
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, visible};
@@ -24,11 +25,11 @@ use super::retention;
 #[derive(Args)]
 pub(super) struct Audit {
     #[command(subcommand)]
-    pub(super) command: Command,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+enum Command {
     /// Write the ledger to a folder or a bucket: with its proofs, or for other programs, once or as it grows
     Export(Box<Export>),
     /// Verify an export: needs no server
@@ -116,28 +117,34 @@ fn text(path: &PathBuf) -> Result<String> {
 }
 
 impl Audit {
-    pub(super) async fn run(self, console: &Console) -> Result<()> {
+    pub(super) fn run(self, console: &Console) -> Result<ExitCode> {
         match self.command {
-            Command::Verify(_) | Command::Replay(_) | Command::Sample(_) => Ok(()),
-            Command::Erase(erase) => erase.run(console).await,
-            Command::Hold(hold) => hold.run(console).await,
-            Command::Cosign(cosign) => cosign.run(console).await,
-            Command::Export(export) => export.run(console).await,
-            Command::Show(show) => {
-                let work = async |session: &Session| sentences::of(&session.client, &show.id).await;
-                let answers = show.connection.with(About::Organization, work).await?;
-                let texts: Vec<String> = answers
-                    .iter()
-                    .map(|(question, answer)| format!("{question}\n  {}", visible(answer)))
-                    .collect();
-                let values: Vec<Value> = answers
-                    .iter()
-                    .map(|(question, answer)| json!({ "question": question, "answer": answer }))
-                    .collect();
-                console.answer(&json!({ "action": show.id, "answers": values }), texts.join("\n"));
-                Ok(())
-            }
+            Command::Verify(verify) => verify.run(console),
+            Command::Sample(sample) => sample.run(console),
+            Command::Replay(replay) => replay.run(console),
+            Command::Erase(erase) => done(block(erase.run(console))),
+            Command::Hold(hold) => done(block(hold.run(console))),
+            Command::Cosign(cosign) => done(block(cosign.run(console))),
+            Command::Export(export) => done(block(export.run(console))),
+            Command::Show(show) => done(block(show.run(console))),
         }
+    }
+}
+
+impl Show {
+    async fn run(self, console: &Console) -> Result<()> {
+        let work = async |session: &Session| sentences::of(&session.client, &self.id).await;
+        let answers = self.connection.with(About::Organization, work).await?;
+        let texts: Vec<String> = answers
+            .iter()
+            .map(|(question, answer)| format!("{question}\n  {}", visible(answer)))
+            .collect();
+        let values: Vec<Value> = answers
+            .iter()
+            .map(|(question, answer)| json!({ "question": question, "answer": answer }))
+            .collect();
+        console.answer(&json!({ "action": self.id, "answers": values }), texts.join("\n"));
+        Ok(())
     }
 }
 
@@ -161,7 +168,7 @@ impl Verify {
         Ok((files, verdict))
     }
 
-    pub(super) fn run(self, console: &Console) -> Result<ExitCode> {
+    fn run(self, console: &Console) -> Result<ExitCode> {
         match self.verify()?.1 {
             Ok(report) => {
                 let value = json!({

@@ -76,7 +76,7 @@ impl Init {
             Some(folder) => (folder.clone(), policies::read(folder)?),
             None => (place.policies(), starter(&self.org)),
         };
-        must_be_fine(&source, &files)?;
+        policies::must_be_fine(&source, &files)?;
         let instance = match &place {
             Place::Folder(folder) => {
                 folder.create()?;
@@ -162,19 +162,6 @@ fn starter(org: &str) -> Files {
         .iter()
         .map(|(name, text)| ((*name).to_owned(), named(text).into_bytes()))
         .collect()
-}
-
-fn must_be_fine(folder: &Path, files: &Files) -> Result<()> {
-    let checked = policies::check(files);
-    match checked.first_fault(folder) {
-        None => Ok(()),
-        Some(fault) => Err(
-            Failure::no(format!("the policies are not right: {fault}")).next(format!(
-                "see everything with `countersign policy test {}`",
-                folder.display()
-            )),
-        ),
-    }
 }
 
 /// Fails where somebody wrote other documents: they are not overwritten.

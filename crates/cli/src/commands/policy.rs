@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use countersign_api::candidates::CanaryAnswer;
 use countersign_client::segment;
-use countersign_core::event::Canary;
 use serde_json::{Value, json};
 
+use super::{block, done};
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, cell, note, say, table};
 use crate::failure::{Failure, NO, Result};
@@ -25,11 +26,11 @@ mod import;
 #[derive(Args)]
 pub(super) struct Policy {
     #[command(subcommand)]
-    pub(super) command: Command,
+    command: Command,
 }
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+enum Command {
     /// Check the documents of a folder: needs no server
     Check(Check),
     /// Check the documents and run the tests in them: needs no server
@@ -69,7 +70,7 @@ pub(super) enum Command {
 }
 
 #[derive(Args)]
-pub(super) struct Check {
+struct Check {
     /// The folder of documents
     folder: PathBuf,
     /// Print the findings as SARIF 2.1.0, for code review
@@ -78,7 +79,7 @@ pub(super) struct Check {
 }
 
 #[derive(Args)]
-pub(super) struct Test {
+struct Test {
     /// The folder of documents
     folder: PathBuf,
     /// List the rules of which the tests leave a side untried
@@ -90,7 +91,7 @@ pub(super) struct Test {
 }
 
 #[derive(Args)]
-pub(super) struct Upload {
+struct Upload {
     /// The folder of documents
     folder: PathBuf,
     /// Make them live as well
@@ -104,7 +105,7 @@ pub(super) struct Upload {
 }
 
 #[derive(Args)]
-pub(super) struct Activate {
+struct Activate {
     /// The snapshot, sha256:…
     hash: String,
     /// Why
@@ -118,7 +119,7 @@ pub(super) struct Activate {
 }
 
 #[derive(Args)]
-pub(super) struct Judge {
+struct Judge {
     /// The snapshot, sha256:…
     hash: String,
     /// What you were shown that somebody wants of it, prp_…; `policy list` shows it
@@ -132,7 +133,7 @@ pub(super) struct Judge {
 }
 
 #[derive(Args)]
-pub(super) struct Rollback {
+struct Rollback {
     /// What is to go, sha256:…: the canary, or what is live; nothing happens where another one has taken its place
     #[arg(long, value_name = "HASH")]
     from: Option<String>,
@@ -144,24 +145,22 @@ pub(super) struct Rollback {
 }
 
 #[derive(Args)]
-pub(super) struct List {
+struct List {
     #[command(flatten)]
     connection: Connection,
 }
 
 impl Check {
-    pub(super) fn run(self, console: &Console) -> Result<ExitCode> {
+    fn run(self, console: &Console) -> Result<ExitCode> {
         let files = policies::read(&self.folder)?;
         let checked = policies::check(&files).read_closely();
         let (errors, warnings) = checked.counts();
-        let status = match errors {
-            0 => ExitCode::SUCCESS,
-            _ => ExitCode::from(NO),
-        };
+        let status = |fine| ExitCode::from(if fine { 0 } else { NO });
         if self.sarif {
             let log = sarif::log(&checked, &self.folder, &files);
             say(serde_json::to_string_pretty(&log).unwrap_or_default());
-            return Ok(status);
+            // A test that fails is an error there, as is a document that does not load.
+            return Ok(status(checked.is_fine()));
         }
         if !console.json && !checked.problems.is_empty() {
             note(checked.render(&self.folder, &files));
@@ -176,13 +175,13 @@ impl Check {
             ),
             None => format!("{}: {}", self.folder.display(), counted(errors, warnings)),
         };
-        console.answer(&checked.value(&files), summary);
-        Ok(status)
+        console.answer(&checked.value(&checked.covered(), &files), summary);
+        Ok(status(errors == 0))
     }
 }
 
 impl Test {
-    pub(super) fn run(self, console: &Console) -> Result<ExitCode> {
+    fn run(self, console: &Console) -> Result<ExitCode> {
         let files = policies::read(&self.folder)?;
         let checked = policies::check(&files);
         if !console.json {
@@ -201,7 +200,7 @@ impl Test {
         let failed = checked.failed().count();
         let covered = checked.covered();
         if self.coverage && !console.json {
-            for rule in checked.coverage.iter().filter(|rule| !rule.untried.is_empty()) {
+            for rule in covered.untried() {
                 let file = self.folder.join(&rule.file);
                 note(format_args!("{}:{}: {}", file.display(), rule.line, untried(rule)));
             }
@@ -213,23 +212,21 @@ impl Test {
                 covered.percent()
             ));
         }
+        let ((rules_tried, rules), (branches_tried, branches)) = (covered.rules(), covered.branches());
         let summary = match checked.snapshot {
             None => "the documents do not load".to_owned(),
             Some(_) if checked.tests.is_empty() => {
                 format!("{}: no tests; add a document with `tests:`", self.folder.display())
             }
             Some(_) => format!(
-                "{}: {} tests, {} passed, {failed} failed\nrules tried: {} of {}, sides of rules: {} of {}",
+                "{}: {} tests, {} passed, {failed} failed\nrules tried: {rules_tried} of {rules}, sides of rules: \
+                 {branches_tried} of {branches}",
                 self.folder.display(),
                 checked.tests.len(),
                 checked.tests.len() - failed,
-                covered.rules_tried,
-                covered.rules,
-                covered.branches_tried,
-                covered.branches,
             ),
         };
-        console.answer(&checked.value(&files), summary);
+        console.answer(&checked.value(&covered, &files), summary);
         Ok(if checked.is_fine() && !short {
             ExitCode::SUCCESS
         } else {
@@ -249,76 +246,79 @@ fn counted(errors: usize, warnings: usize) -> String {
 }
 
 impl Policy {
-    pub(super) async fn run(self, console: &Console) -> Result<()> {
+    pub(super) fn run(self, console: &Console) -> Result<ExitCode> {
         match self.command {
-            Command::Check(_) | Command::Test(_) | Command::Import(_) | Command::Simulate(_) => Ok(()),
-            Command::Explain(explain) => explain.run(console).await,
+            Command::Check(check) => check.run(console),
+            Command::Test(test) => test.run(console),
+            Command::Explain(explain) => done(block(explain.run(console))),
+            Command::Import(import) => import.run(console),
             Command::Schema => {
                 say(countersign_policy::DOCUMENT_SCHEMA.trim_end());
-                Ok(())
+                Ok(ExitCode::SUCCESS)
             }
-            Command::Diff(diff) => diff.run(console).await,
-            Command::Shadow(shadow) => shadow.run(console).await,
-            Command::Canary(canary) => canary.run(console).await,
-            Command::Promote(promote) => promote.run(console).await,
-            Command::Withdraw(why) => why.withdraw(console).await,
-            Command::Status(status) => status.run(console).await,
-            Command::Upload(upload) => upload.run(console).await,
-            Command::Activate(activate) => {
-                if let Some(why) = &activate.waive {
-                    let path = format!("/v1/policies/{}/waivers", segment(&activate.hash));
-                    let body = json!({ "reason": why });
-                    let waive = async |session: &Session| Ok(session.client.post::<Value>(&path, &body).await?);
-                    activate.connection.with(About::Organization, waive).await?;
-                }
-                let body = json!({ "rationale": activate.reason });
-                let path = format!("/v1/policies/{}/activate", segment(&activate.hash));
-                made_live(&activate.connection, &path, body, console).await
-            }
-            Command::Approve(judge) => judge.run("approve", console).await,
-            Command::Reject(judge) => judge.run("reject", console).await,
-            Command::Rollback(rollback) => {
-                let body = json!({ "from": rollback.from, "rationale": rollback.reason });
-                made_live(&rollback.connection, "/v1/policies:rollback", body, console).await
-            }
-            Command::List(list) => {
-                let read = async |session: &Session| Ok(session.client.get::<Value>("/v1/policies").await?);
-                let value = list.connection.with(About::Organization, read).await?;
-                let rows = value
-                    .get("snapshots")
-                    .and_then(Value::as_array)
-                    .cloned()
-                    .unwrap_or_default();
-                let lines: Vec<Vec<String>> = rows
-                    .iter()
-                    .map(|row| {
-                        let waits = value
-                            .pointer("/pending/hash")
-                            .is_some_and(|hash| row.get("hash") == Some(hash));
-                        let live = match (row.get("live") == Some(&Value::Bool(true)), waits) {
-                            (true, _) => "live",
-                            (false, true) => "pending",
-                            (false, false) => "",
-                        };
-                        let field = |name| cell(row, name);
-                        vec![
-                            live.into(),
-                            field("hash"),
-                            field("documents"),
-                            field("uploaded"),
-                            field("activated"),
-                        ]
-                    })
-                    .collect();
-                let listed = table(&["", "SNAPSHOT", "DOCUMENTS", "UPLOADED", "ACTIVATED"], &lines);
-                let waits = pending(&value);
-                console.answer(
-                    &value,
-                    std::iter::once(listed).chain(waits).collect::<Vec<_>>().join("\n"),
-                );
-                Ok(())
-            }
+            Command::Upload(upload) => done(block(upload.run(console))),
+            Command::Activate(activate) => done(block(activate.run(console))),
+            Command::Approve(judge) => done(block(judge.run("approve", console))),
+            Command::Reject(judge) => done(block(judge.run("reject", console))),
+            Command::Rollback(rollback) => done(block(rollback.run(console))),
+            Command::List(list) => done(block(list.run(console))),
+            Command::Simulate(simulate) => block(simulate.run(console)),
+            Command::Diff(diff) => done(block(diff.run(console))),
+            Command::Shadow(shadow) => done(block(shadow.run(console))),
+            Command::Canary(canary) => done(block(canary.run(console))),
+            Command::Promote(promote) => done(block(promote.run(console))),
+            Command::Withdraw(why) => done(block(why.withdraw(console))),
+            Command::Status(status) => done(block(status.run(console))),
         }
+    }
+}
+
+impl Activate {
+    async fn run(self, console: &Console) -> Result<()> {
+        if let Some(why) = &self.waive {
+            let path = format!("/v1/policies/{}/waivers", segment(&self.hash));
+            let body = json!({ "reason": why });
+            let waive = async |session: &Session| Ok(session.client.post::<Value>(&path, &body).await?);
+            self.connection.with(About::Organization, waive).await?;
+        }
+        let body = json!({ "rationale": self.reason });
+        let path = format!("/v1/policies/{}/activate", segment(&self.hash));
+        made_live(&self.connection, &path, body, console).await
+    }
+}
+
+impl Rollback {
+    async fn run(self, console: &Console) -> Result<()> {
+        let body = json!({ "from": self.from, "rationale": self.reason });
+        made_live(&self.connection, "/v1/policies:rollback", body, console).await
+    }
+}
+
+impl List {
+    async fn run(self, console: &Console) -> Result<()> {
+        let read = async |session: &Session| Ok(session.client.get::<Value>("/v1/policies").await?);
+        let value = self.connection.with(About::Organization, read).await?;
+        let rows = value.get("snapshots").and_then(Value::as_array).into_iter().flatten();
+        let line = |row: &Value| {
+            let waits = value
+                .pointer("/pending/hash")
+                .is_some_and(|hash| row.get("hash") == Some(hash));
+            let live = match (row.get("live") == Some(&Value::Bool(true)), waits) {
+                (true, _) => "live",
+                (false, true) => "pending",
+                (false, false) => "",
+            };
+            let fields = ["hash", "documents", "uploaded", "activated"].map(|name| cell(row, name));
+            std::iter::once(live.to_owned()).chain(fields).collect()
+        };
+        let lines: Vec<Vec<String>> = rows.map(line).collect();
+        let listed = table(&["", "SNAPSHOT", "DOCUMENTS", "UPLOADED", "ACTIVATED"], &lines);
+        let waits = pending(&value);
+        console.answer(
+            &value,
+            std::iter::once(listed).chain(waits).collect::<Vec<_>>().join("\n"),
+        );
+        Ok(())
     }
 }
 
@@ -343,7 +343,10 @@ fn pending(value: &Value) -> Vec<String> {
         names.filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
     };
     let agreed = pending.get("approved_by").and_then(Value::as_array).map_or(0, Vec::len);
-    let canary = pending.get("canary").cloned().map(serde_json::from_value::<Canary>);
+    let canary = pending
+        .get("canary")
+        .cloned()
+        .map(serde_json::from_value::<CanaryAnswer>);
     let becomes = match canary {
         None => "it becomes live for everybody".to_owned(),
         Some(Ok(canary)) => candidate::share(&canary),
@@ -390,15 +393,7 @@ impl Judge {
 impl Upload {
     async fn run(self, console: &Console) -> Result<()> {
         let files = policies::read(&self.folder)?;
-        let checked = policies::check(&files);
-        if let Some(fault) = checked.first_fault(&self.folder) {
-            return Err(
-                Failure::no(format!("the policies are not right: {fault}")).next(format!(
-                    "see everything with `countersign policy test {}`",
-                    self.folder.display()
-                )),
-            );
-        }
+        policies::must_be_fine(&self.folder, &files)?;
         let body = json!({ "files": texts(&files)? });
         let work = async |session: &Session| {
             let mut value: Value = session.client.post("/v1/policies", &body).await?;

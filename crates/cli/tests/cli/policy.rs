@@ -45,8 +45,8 @@ fn findings_and_failed_tests_are_sarif_that_the_published_schema_accepts() {
     let test = "tests:\n- { name: never, agent: a, action: x, expect: allow }\n";
     scene.write("p a/tests.yaml", test);
     let broken = scene.run(&["policy", "check", "p a", "--sarif"]);
-    assert_eq!(broken.code, 0, "{}", broken.err);
-    let log = broken.json();
+    assert_eq!(broken.code, 1, "an error there is an error here: {}", broken.err);
+    let log: Value = serde_json::from_str(&broken.out).expect("it is JSON");
     let errors: Vec<String> = validator.iter_errors(&log).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:#?}");
     let results = log["runs"][0]["results"].as_array().expect("results are listed");
@@ -66,6 +66,9 @@ fn findings_and_failed_tests_are_sarif_that_the_published_schema_accepts() {
     let mut less = log.clone();
     less["runs"][0]["results"][0]["message"] = Value::Null;
     assert!(!validator.is_valid(&less));
+    scene.write("p a/tests.yaml", &test.replace("allow", "deny"));
+    let warned = scene.run(&["policy", "check", "p a", "--sarif"]);
+    assert_eq!(warned.json()["runs"][0]["results"].as_array().map(Vec::len), Some(1));
     scene.write("p a/gate.yaml", "name: g\nrulez: []\n");
     let refused = scene.run(&["policy", "check", "p a", "--sarif"]);
     assert_eq!(refused.code, 1, "{}", refused.err);
@@ -73,6 +76,74 @@ fn findings_and_failed_tests_are_sarif_that_the_published_schema_accepts() {
         .iter_errors(&serde_json::from_str(&refused.out).expect("it is JSON"))
         .count();
     assert_eq!(errors, 0);
+}
+
+#[test]
+fn what_tests_leave_untried_is_listed_and_too_much_of_it_fails() {
+    let scene = Scene::new();
+    let gate = "name: g\nrules:\n- { name: small, condition: \"has(amount) && amount < 5\", decision: allow }\n";
+    scene.write("p/gate.yaml", gate);
+    let test = "- { agent: a, action: x, amount: 1, currency: USD, expect: allow }\n";
+    scene.write("p/tests.yaml", &format!("tests:\n{test}"));
+    let half = scene.run(&["policy", "test", "p", "--coverage", "--least", "50"]);
+    assert_eq!(half.code, 0, "{}", half.err);
+    assert!(
+        half.out.contains("rules tried: 1 of 1, sides of rules: 1 of 2"),
+        "{}",
+        half.out
+    );
+    assert!(
+        half.err.contains("p/gate.yaml:3: no test tries `g#small`: "),
+        "{}",
+        half.err
+    );
+    let short = scene.run(&["policy", "test", "p", "--least", "51"]);
+    assert_eq!(short.code, 1, "{}", short.out);
+    assert!(
+        short.err.contains("the tests try 50 % of the sides of the rules"),
+        "{}",
+        short.err
+    );
+    scene.write(
+        "p/tests.yaml",
+        &format!(
+            "tests:\n{test}{}",
+            test.replace("amount: 1", "amount: 5").replace("allow", "deny")
+        ),
+    );
+    let all = scene.run(&["policy", "test", "p", "--coverage", "--least", "100"]);
+    assert_eq!((all.code, all.err.as_str()), (0, ""), "{}", all.out);
+}
+
+#[test]
+fn tests_that_are_missing_are_let_pass_by_whoever_says_why() {
+    let (scene, _) = Scene::initialised();
+    scene.write("p/organization.yaml", "organization: main\nrequire: [tests]\n");
+    scene.write("p/gate.yaml", "name: g\nrules: [{ decision: allow }]\n");
+    let stored = scene.run(&["policy", "upload", "p", "--data", "data", "--json"]).json();
+    let hash = stored["hash"].as_str().expect("a hash");
+    let activate = |more: &[&str]| {
+        let command = ["policy", "activate", hash, "--reason", "a wider gate", "--data", "data"];
+        scene.run(&[&command[..], more].concat())
+    };
+    let refused = activate(&[]);
+    assert!(
+        refused.code == 1 && refused.err.contains("`g#rules[0]`"),
+        "{} {}",
+        refused.code,
+        refused.err
+    );
+    let waived = activate(&["--waive", "tests follow"]);
+    assert_eq!(waived.code, 0, "{}", waived.err);
+    assert!(waived.out.contains(&format!("live: {hash}")), "{}", waived.out);
+    let listed = scene.run(&["policy", "list", "--data", "data", "--json"]).json();
+    let rows = listed["snapshots"].as_array().expect("a list");
+    let row = rows.iter().find(|row| row["hash"] == hash).expect("it is listed");
+    assert_eq!(
+        (&row["live"], &row["waived"]["untried"]),
+        (&Value::Bool(true), &1.into()),
+        "{row}"
+    );
 }
 
 #[test]

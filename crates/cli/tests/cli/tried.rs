@@ -143,6 +143,45 @@ async fn what_a_pipeline_wants_to_know_is_the_exit_code() {
 }
 
 #[tokio::test]
+async fn an_action_is_explained_by_the_rules_that_spoke_and_by_what_would_have_changed_the_answer() {
+    let (scene, server, admin, _) = refunded().await;
+    let at = ["--server", server.url.as_str(), "--key", admin.as_str()];
+    let listed = scene
+        .run(&[&["approvals", "list", "--json"][..], &at[..]].concat())
+        .json();
+    let rows = listed["approvals"].as_array().expect("a list");
+    let amount = |row: &&Value| row.to_string().contains("\"900\"");
+    let asked = text(
+        rows.iter().find(amount).expect("the refund of 900 is asked for"),
+        "/action/id",
+    );
+    let told = scene.run(&[&["policy", "explain", &asked][..], &at[..]].concat());
+    assert_eq!(told.code, 0, "{}", told.err);
+    for words in [
+        "require_approval",
+        "+ gate#large, line 6: require_approval:",
+        "- gate#small, line 5: allow: `amount <= 500` is false",
+        "    amount = 900",
+        "allow, if `/amount` were 500 instead of 900",
+    ] {
+        assert!(told.out.contains(words), "{words} is not in\n{}", told.out);
+    }
+    let unknown = scene.run(
+        &[
+            &["policy", "explain", "act_0198f2c4a1b27c3d8e4f5a6b7c8d9e0f"][..],
+            &at[..],
+        ]
+        .concat(),
+    );
+    assert!(
+        unknown.code == 1 && unknown.out.is_empty(),
+        "{} {}",
+        unknown.code,
+        unknown.out
+    );
+}
+
+#[tokio::test]
 async fn two_policies_are_told_apart_with_the_actions_that_it_is_about() {
     let (scene, server, admin, _) = refunded().await;
     scene.write(

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use countersign_policy::{Hours, Layer};
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
@@ -63,13 +63,8 @@ pub(super) fn turn<'a>(layer: &'a Layer, zone: &TimeZone, at: Time) -> Option<Tu
 /// The turn of a layer at an instant, if the layer applies then.
 pub(super) fn turn_that_applies<'a>(layer: &'a Layer, zone: &TimeZone, at: Time) -> Option<Turn<'a>> {
     let now = wall(zone, at);
-    let applies = layer.only.is_empty() || layer.only.iter().any(|hours| within(hours, now, |_| false));
+    let applies = layer.only.is_empty() || layer.only.iter().any(|hours| hours.hold(now, |_holiday| false));
     applies.then(|| turn(layer, zone, at)).flatten()
-}
-
-/// Whether the wall clock shows one of these hours, which do not begin on a holiday.
-pub(super) fn within(hours: &Hours, wall: DateTime, holiday: impl Fn(Date) -> bool) -> bool {
-    hours.hold(wall, holiday)
 }
 
 /// Adds every instant between two at which hours may begin or end, and some at which they do not.

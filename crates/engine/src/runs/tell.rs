@@ -12,7 +12,7 @@ use countersign_core::policy::Decimal;
 use countersign_core::state::OpenRun;
 use countersign_core::view::run_subject;
 use countersign_core::{ActionView, Event, Record, Refusal};
-use countersign_store::Org;
+use countersign_store::{Org, StoredRecord};
 
 use crate::Inner;
 use crate::auth::Caller;
@@ -139,6 +139,29 @@ impl OfRun {
     }
 }
 
+/// Reads one page after the other, and takes `most` records at most. `take` answers the place of what it took; the answer is
+/// whether there is more.
+fn paged<T>(
+    most: usize,
+    mut read: impl FnMut(u64, usize) -> Result<Vec<T>, EngineError>,
+    mut take: impl FnMut(T) -> Result<u64, EngineError>,
+) -> Result<bool, EngineError> {
+    let (mut from, mut left) = (0, most);
+    while left > 0 {
+        let limit = PAGE.min(left);
+        let page = read(from, limit)?;
+        let count = page.len();
+        for record in page {
+            from = take(record)? + 1;
+        }
+        if count < limit {
+            return Ok(false);
+        }
+        left -= count;
+    }
+    Ok(!read(from, 1)?.is_empty())
+}
+
 impl Inner {
     /// Records that name a run, of those that are told.
     pub(super) fn records_of_run(
@@ -147,26 +170,22 @@ impl Inner {
         run: &str,
         mut told: impl FnMut(&Record) -> bool,
     ) -> Result<OfRun, EngineError> {
-        let mut found = OfRun::default();
-        let (mut from, mut read) = (0, 0);
-        loop {
-            let page = self.store.by_subject_page(org, run_subject(run), from, PAGE)?;
-            for stored in &page {
-                let record = Record::decode(&stored.leaf).map_err(EngineError::internal)?.0;
-                from = record.seq + 1;
-                if told(&record) {
-                    found.take(record);
-                }
+        let (mut found, mut is_there) = (OfRun::default(), false);
+        let read = |from, limit| Ok(self.store.by_subject_page(org, run_subject(run), from, limit)?);
+        let take = |stored: StoredRecord| {
+            let record = Record::decode(&stored.leaf).map_err(EngineError::internal)?.0;
+            let seq = record.seq;
+            is_there = true;
+            if told(&record) {
+                found.take(record);
             }
-            read += page.len();
-            found.left_off.at_least = page.len() == PAGE && read >= RECORDS_AT_MOST;
-            if page.len() < PAGE || found.left_off.at_least {
-                break;
-            }
-        }
-        if from == 0 {
+            Ok(seq)
+        };
+        let at_least = paged(RECORDS_AT_MOST, read, take)?;
+        if !is_there {
             return Err(Refusal::missing("run", run).into());
         }
+        found.left_off.at_least = at_least;
         Ok(found)
     }
 
@@ -342,5 +361,41 @@ fn step(record: &Record, view: &ActionView, name: Option<&str>) -> RunStep {
         outcome,
         at: record.ts.to_string(),
         index: record.seq,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is taken of so many records, at places with gaps between them, and whether there is more.
+    fn taken(all: u64, most: usize) -> (Vec<u64>, bool) {
+        let mut taken = Vec::new();
+        let read = |from, limit| Ok((0..all).map(|n| n * 3).filter(|seq| *seq >= from).take(limit).collect());
+        let more = paged(most, read, |seq| {
+            taken.push(seq);
+            Ok(seq)
+        });
+        (taken, more.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    #[test]
+    fn a_run_is_read_to_its_end_or_to_the_cap_and_whether_there_is_more_is_known() {
+        let most = RECORDS_AT_MOST;
+        let cap = u64::try_from(most).unwrap_or(u64::MAX);
+        for (all, more) in [
+            (0, false),
+            (1, false),
+            (500, false),
+            (501, false),
+            (cap - 1, false),
+            (cap, false),
+            (cap + 1, true),
+        ] {
+            let (taken, told) = taken(all, most);
+            let wanted: Vec<u64> = (0..all.min(cap)).map(|n| n * 3).collect();
+            assert_eq!(taken, wanted, "of {all}");
+            assert_eq!(told, more, "of {all}");
+        }
     }
 }

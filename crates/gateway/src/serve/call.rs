@@ -1,7 +1,7 @@
 //! A call of a tool over HTTP: decided, held, handed on, reported.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use countersign_api::ActionBody;
 use serde_json::Value;
@@ -16,7 +16,7 @@ use crate::answer;
 use crate::calls::{self, PROGRESS, Round};
 use crate::govern::Ruling;
 use crate::stdio::lock;
-use crate::tasks::task_of;
+use crate::tasks;
 use crate::waiting::fingerprint;
 use crate::wire::{Call, Seen};
 
@@ -70,9 +70,7 @@ pub(super) async fn run(app: Arc<App>, asked: Asked) {
         Some(Ruling::Refused { sentence, decision }) => asked.tell(&sentence, &decision).await,
         Some(Ruling::Waiting(waiting)) => {
             let (call, governor) = (&asked.call, &asked.caller.governor);
-            let task = || task_of(governor, &asked.target.server, call, &asked.line, &waiting);
-            let task = call.tasks.then(task).flatten();
-            let told = task.unwrap_or_else(|| calls::put_off(call, &waiting));
+            let told = tasks::put_off(governor, &asked.target.server, call, &asked.line, &waiting);
             let _ = asked.out.send(told).await;
         }
     }
@@ -87,13 +85,8 @@ fn run_of(session: &str) -> String {
 
 /// What policy and people say; nothing, if the client has hung up before.
 async fn decide(app: &App, asked: &Asked, action: &ActionBody) -> Option<Ruling> {
-    // Who takes a task is not kept waiting for the answer.
-    let hold = if asked.call.tasks {
-        Duration::ZERO
-    } else {
-        app.options.hold
-    };
-    let ruling = asked.caller.governor.rule(action, None, Instant::now() + hold);
+    let until = Instant::now() + tasks::hold(&asked.call, app.options.hold);
+    let ruling = asked.caller.governor.rule(action, None, until);
     tokio::pin!(ruling);
     let mut told = 0;
     loop {

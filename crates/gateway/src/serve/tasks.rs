@@ -14,7 +14,6 @@ use super::{App, reply};
 use crate::answer;
 use crate::calls::{self, Round};
 use crate::tasks::{Begun, Place};
-use crate::waiting::fingerprint;
 use crate::wire::{self, Call, Seen};
 
 impl Door<'_> {
@@ -62,8 +61,7 @@ async fn look(app: Arc<App>, caller: Caller, target: Target, place: Place) {
     let Some(begun) = app.tasks.look(&place, &caller.governor, action).await else {
         return;
     };
-    let Begun { call, line, go } = begun;
-    let name = action_of(&app, &place.server, &call).map(|action| fingerprint(&action));
+    let Begun { call, line, go, name } = begun;
     let (out, messages) = mpsc::channel(QUEUE);
     let following = tokio::spawn(follow(Arc::clone(&app), place.clone(), messages));
     // Whoever cancels the task hangs up.
@@ -77,7 +75,7 @@ async fn look(app: Arc<App>, caller: Caller, target: Target, place: Place) {
         place: None,
         out,
     };
-    tokio::spawn(async move { call::hand_on(&app, asked, Round::first(*go), name.unwrap_or_default()).await });
+    tokio::spawn(async move { call::hand_on(&app, asked, Round::first(*go), name).await });
 }
 
 /// Keeps what comes of a call for whoever asks.

@@ -8,7 +8,6 @@ use tokio::sync::mpsc;
 use super::{Wrapper, lock};
 use crate::calls::{self, Round};
 use crate::tasks::Place;
-use crate::waiting::fingerprint;
 use crate::wire::Seen;
 use crate::{answer, wire};
 
@@ -38,9 +37,8 @@ impl Wrapper {
     async fn look(self: &Arc<Self>, place: &Place, to_server: &mpsc::Sender<Vec<u8>>) {
         let options = &self.options;
         let (server, env) = (&options.server, options.env.as_deref());
-        let action = |call: &wire::Call| calls::action(server, env, options.run.clone(), call);
-        let asked = |call: &wire::Call| Some(action(call));
-        let Some(begun) = self.tasks.look(place, &self.governor, asked).await else {
+        let action = |call: &wire::Call| Some(calls::action(server, env, options.run.clone(), call));
+        let Some(begun) = self.tasks.look(place, &self.governor, action).await else {
             return;
         };
         // From here on it is a call like any other, of which we are the client.
@@ -50,8 +48,8 @@ impl Wrapper {
             // Whoever cancelled it a moment ago may have looked for it before it was there.
             lock(&self.calls).held.remove(&key);
         }
-        let name = fingerprint(&action(&begun.call));
-        self.hand_on(&begun.call, begun.line, round, name, to_server).await;
+        self.hand_on(&begun.call, begun.line, round, begun.name, to_server)
+            .await;
     }
 
     async fn cancel_task(&self, place: &Place, to_server: &mpsc::Sender<Vec<u8>>) {

@@ -1,6 +1,5 @@
 //! Which of two lists' items are the same thing, before and after.
 
-use super::member;
 use crate::yaml::{Kind, Node};
 
 /// A thing before and after.
@@ -40,7 +39,7 @@ pub(super) fn alike(old: &Node, new: &Node) -> bool {
         (Kind::Seq(old), Kind::Seq(new)) => old.len() == new.len() && old.iter().zip(new).all(|(a, b)| alike(a, b)),
         (Kind::Map(members), Kind::Map(others)) => {
             let same = |(key, value): &(Node, Node)| {
-                let other = key.text().and_then(|key| member(new, key));
+                let other = key.text().and_then(|key| new.member(key));
                 other.is_some_and(|other| alike(value, other))
             };
             members.len() == others.len() && members.iter().all(same)

@@ -1,6 +1,5 @@
 //! Values as sentences show them.
 
-use super::entries;
 use crate::yaml::{Kind, Node};
 
 /// Longest value that a sentence shows, in characters.
@@ -21,7 +20,7 @@ pub(super) fn shown(node: &Node) -> String {
                 }
             }
             Kind::Map(_) => {
-                for (place, (name, value)) in entries(node).enumerate() {
+                for (place, (name, value)) in node.members().enumerate() {
                     into.push_str(if place > 0 { "; " } else { "" });
                     into.push_str(name);
                     into.push(' ');

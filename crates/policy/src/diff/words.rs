@@ -4,7 +4,8 @@ use rust_decimal::Decimal;
 
 use super::pair::{At, KeyOf, Paired, alike, pairs};
 use super::shown::{cut, shown};
-use super::{Difference, Direction, Part, entries, items, member};
+use super::{Difference, Direction, Part, items};
+use crate::verdict::Decision;
 use crate::yaml::{Kind, Node};
 
 /// Fields of a mandate that change nothing of what is decided.
@@ -59,7 +60,7 @@ pub(super) fn mandate(agent: &str, paired: Paired<'_>, found: &mut Vec<Differenc
     };
     // A mandate brings and takes along what it says of things at which a simulation does not look.
     let along = |node: &Node| Subject {
-        outside: entries(node).any(|(name, value)| is_outside(name, None, Some(value))),
+        outside: node.members().any(|(name, value)| is_outside(name, None, Some(value))),
         called: whole.called.clone(),
         before: String::new(),
         after: String::new(),
@@ -120,7 +121,7 @@ pub(super) fn mandate(agent: &str, paired: Paired<'_>, found: &mut Vec<Differenc
 /// stored, was settled when the action was recorded.
 fn is_outside(name: &str, before: Option<&Node>, after: Option<&Node>) -> bool {
     fn redact(node: Option<&Node>) -> Option<&Node> {
-        member(node?, "redact")
+        node?.member("redact")
     }
     match name {
         "limits" | "autonomy" => true,
@@ -139,7 +140,7 @@ fn permission(agent: &str, before: Option<At<'_>>, after: Option<At<'_>>, found:
     let called = node.and_then(about).unwrap_or_default();
     let called = format!("{called} by `{agent}`");
     let subject = rule(Part::Mandate, agent, "permissions", called, before, after);
-    let allowed = |node: &Node| member(node, "allowed").and_then(Node::bool) == Some(true);
+    let allowed = |node: &Node| node.member("allowed").and_then(Node::bool) == Some(true);
     let (old, new) = match (before, after) {
         (None, Some((_, new))) if allowed(new) => {
             let what = format!("is allowed now: {}", shown(new));
@@ -195,7 +196,7 @@ pub(super) fn gate(name: &str, paired: Paired<'_>, found: &mut Vec<Difference>) 
             "name" | "description" => {}
             "rules" => {
                 let keys: [KeyOf<'_>; 3] = [&|node| text(node, "name"), &|node| text(node, "condition"), &|node| {
-                    text(node, "decision").map(|word| canonical(&word))
+                    Some(decision(node).as_str().to_owned())
                 }];
                 for (before, after) in pairs(list(before), list(after), &keys) {
                     gate_rule(name, before, after, found);
@@ -214,10 +215,11 @@ fn gate_rule(gate: &str, before: Option<At<'_>>, after: Option<At<'_>>, found: &
     let called = text(node, "name").unwrap_or_else(|| format!("rules[{place}]"));
     let called = format!("gate `{gate}`, rule `{called}`");
     let subject = rule(Part::Gate, gate, "rules", called, before, after);
-    let strict = |node: &Node| rank(&text(node, "decision").unwrap_or_default());
+    // From there on a rule asks somebody, or says no.
+    let asks = |node: &Node| decision(node) >= Decision::RequireApproval;
     let (old, new) = match (before, after) {
         (None, Some((_, new))) => {
-            let direction = if strict(new) >= ASKS {
+            let direction = if asks(new) {
                 Direction::Stricter
             } else {
                 Direction::Depends
@@ -225,7 +227,7 @@ fn gate_rule(gate: &str, before: Option<At<'_>>, after: Option<At<'_>>, found: &
             return subject.say(direction, &format!("is new: {}", sentence(new)), found);
         }
         (Some((_, old)), None) => {
-            let direction = if strict(old) >= ASKS {
+            let direction = if asks(old) {
                 Direction::Looser
             } else {
                 Direction::Depends
@@ -238,7 +240,7 @@ fn gate_rule(gate: &str, before: Option<At<'_>>, after: Option<At<'_>>, found: &
     for (name, before, after) in fields(old, new) {
         match name {
             "decision" => {
-                let direction = match strict(new).cmp(&strict(old)) {
+                let direction = match decision(new).cmp(&decision(old)) {
                     std::cmp::Ordering::Less => Direction::Looser,
                     std::cmp::Ordering::Greater => Direction::Stricter,
                     // It is written otherwise and says the same.
@@ -281,7 +283,7 @@ pub(super) fn entry(part: Part, name: &str, paired: Paired<'_>, found: &mut Vec<
         },
     };
     // What a tool hands to its caller is remembered of the run, and was when the actions were recorded.
-    let reads = |node: &Node| part == Part::Tools && member(node, "reads").is_some();
+    let reads = |node: &Node| part == Part::Tools && node.member("reads").is_some();
     match paired {
         Paired::Added(new) => {
             let subject = subject.also_outside(reads(new));
@@ -352,13 +354,13 @@ fn told(subject: &Subject<'_>, before: Option<At<'_>>, after: Option<At<'_>>, is
 /// The fields of two maps that are not the same, in the order of `new`, then of what is gone.
 fn fields<'n>(old: &'n Node, new: &'n Node) -> Vec<(&'n str, Option<&'n Node>, Option<&'n Node>)> {
     let mut found = Vec::new();
-    for (name, after) in entries(new) {
-        match member(old, name) {
+    for (name, after) in new.members() {
+        match old.member(name) {
             Some(before) if alike(before, after) => {}
             before => found.push((name, before, Some(after))),
         }
     }
-    for (name, before) in entries(old).filter(|(name, _)| member(new, name).is_none()) {
+    for (name, before) in old.members().filter(|(name, _)| new.member(name).is_none()) {
         found.push((name, Some(before), None));
     }
     found
@@ -369,7 +371,7 @@ fn list(node: Option<&Node>) -> &[Node] {
 }
 
 fn text(node: &Node, name: &str) -> Option<String> {
-    Some(member(node, name)?.text()?.to_owned())
+    Some(node.member(name)?.text()?.to_owned())
 }
 
 /// What a permission is about.
@@ -454,43 +456,28 @@ fn larger(old: &Node, new: &Node) -> Option<bool> {
     (unit == other && old != new).then_some(new > old)
 }
 
-/// The rank of [`rank`] from which on a rule asks somebody.
-const ASKS: usize = 3;
-/// What a rule does, and did.
-const DECISIONS: [(&str, &str, &str); 5] = [
-    ("allow", "allows", "allowed"),
-    (
-        "allow_with_constraints",
-        "allows within constraints",
-        "allowed within constraints",
-    ),
-    ("remediate", "offers something safer", "offered something safer"),
-    ("require_approval", "asks a person", "asked a person"),
-    ("deny", "denies", "denied"),
-];
-
-fn canonical(word: &str) -> String {
-    word.to_ascii_lowercase().replace('-', "_")
-}
-
-/// How strict a decision is, by its word.
-fn rank(word: &str) -> usize {
-    let word = canonical(word);
-    DECISIONS
-        .iter()
-        .position(|(name, ..)| *name == word)
-        .unwrap_or_default()
+/// What a rule says; a rule that loads says something.
+fn decision(node: &Node) -> Decision {
+    let written = node.member("decision").and_then(Node::text).and_then(Decision::written);
+    written.unwrap_or(Decision::Allow)
 }
 
 /// What a rule does, and the same of what it did.
 fn does(node: &Node) -> (&'static str, &'static str) {
-    let at = rank(&text(node, "decision").unwrap_or_default());
-    DECISIONS.get(at).map_or(("", ""), |(_, does, did)| (does, did))
+    match decision(node) {
+        Decision::Allow => ("allows", "allowed"),
+        Decision::AllowWithConstraints => ("allows within constraints", "allowed within constraints"),
+        Decision::Remediate => ("offers something safer", "offered something safer"),
+        Decision::RequireApproval => ("asks a person", "asked a person"),
+        Decision::Deny => ("denies", "denied"),
+    }
 }
 
 /// A rule in a few words.
 fn sentence(node: &Node) -> String {
     let holds = text(node, "condition").map_or_else(|| "always".to_owned(), |text| format!("where `{}`", cut(&text)));
-    let asks = member(node, "approvers").map_or_else(String::new, |names| format!(": {}", shown(names)));
+    let asks = node
+        .member("approvers")
+        .map_or_else(String::new, |names| format!(": {}", shown(names)));
     format!("{} {holds}{asks}", does(node).0)
 }

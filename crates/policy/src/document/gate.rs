@@ -79,21 +79,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ga
     name.map(|_| Gate { id, on, rules })
 }
 
-const DECISIONS: [(&str, Decision); 5] = [
-    ("allow", Decision::Allow),
-    ("allow_with_constraints", Decision::AllowWithConstraints),
-    ("deny", Decision::Deny),
-    ("remediate", Decision::Remediate),
-    ("require_approval", Decision::RequireApproval),
-];
-
 /// A decision in any case, with `-` or `_`.
 pub(crate) fn decision(reader: &mut Reader<'_>, node: &Node) -> Option<Decision> {
-    let text = node.text().unwrap_or_default().to_ascii_lowercase().replace('-', "_");
-    match DECISIONS.iter().find(|(word, _)| *word == text) {
-        Some((_, decision)) => Some(*decision),
-        None => reader.word(node, &DECISIONS),
-    }
+    let written = node.text().and_then(Decision::written);
+    written.or_else(|| reader.word(node, &Decision::ALL.map(|decision| (decision.as_str(), decision))))
 }
 
 fn rule(reader: &mut Reader<'_>, document: &Arc<str>, node: &Node, index: usize) -> Option<Rule> {

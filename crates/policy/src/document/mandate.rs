@@ -61,6 +61,16 @@ pub(crate) struct Permission {
 }
 
 impl Permission {
+    /// What it asks for where it speaks and its bound holds.
+    pub(crate) fn decision(&self) -> Decision {
+        match (self.allowed, self.requires_review) {
+            (false, _) => Decision::Deny,
+            (true, true) => Decision::RequireApproval,
+            (true, false) if self.constraints.is_empty() => Decision::Allow,
+            (true, false) => Decision::AllowWithConstraints,
+        }
+    }
+
     /// Whether it speaks about the action; a denial hears its action's name in the tool's as well.
     pub(crate) fn matches(&self, action: &str, tool: Option<&str>) -> bool {
         let by_action = |pattern: &Pattern| {

@@ -43,7 +43,7 @@ pub struct Change {
 /// Changes that lead to another answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counterfactual {
-    /// All of them together, by place.
+    /// All of them together, the nearest first.
     pub changes: Vec<Change>,
     /// The answer that the changed action gets.
     pub decision: Decision,

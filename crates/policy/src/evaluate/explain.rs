@@ -96,16 +96,7 @@ fn trace(
 fn of_mandate(scene: &Scene<'_>, mandate: &Mandate, traces: &mut Vec<Trace>) {
     let (action, tool) = (scene.action.action.as_str(), scene.action.tool.as_deref());
     for permission in &mandate.permissions {
-        let asked = match (
-            permission.allowed,
-            permission.requires_review,
-            permission.constraints.is_empty(),
-        ) {
-            (false, ..) => Decision::Deny,
-            (true, true, _) => Decision::RequireApproval,
-            (true, false, true) => Decision::Allow,
-            (true, false, false) => Decision::AllowWithConstraints,
-        };
+        let asked = permission.decision();
         let miss = (!permission.matches(action, tool)).then(|| "it is about another action or tool".to_owned());
         traces.push(trace(scene, &permission.id, asked, miss, permission.condition.as_ref()));
     }

@@ -1,6 +1,6 @@
 //! Policy documents of the Agent Governance Toolkit: rules with one comparison each, by priority.
 
-use super::{Left, Read, Row, get, items, keys, line, literal, member};
+use super::{Left, Read, Row, keys, line, literal, member};
 use crate::verdict::Decision;
 use crate::yaml::{Kind, Node};
 
@@ -13,11 +13,15 @@ const RULE: [&str; 6] = ["name", "description", "condition", "action", "priority
 const CONDITION: [&str; 3] = ["field", "operator", "value"];
 
 pub(super) fn read(root: &Node, text: &str) -> Result<Read, String> {
-    let rules = get(root, "rules").and_then(items).ok_or("there is no list `rules`")?;
+    let rules = root
+        .member("rules")
+        .and_then(Node::items)
+        .ok_or("there is no list `rules`")?;
     let mut left = Vec::new();
     let mut rows: Vec<(i64, Row)> = Vec::new();
     for (at, node) in rules.iter().enumerate() {
-        let name = get(node, "name")
+        let name = node
+            .member("name")
             .and_then(Node::text)
             .map_or_else(|| format!("rule-{at}"), str::to_owned);
         match row(node, &name, line(node, text)) {
@@ -47,8 +51,8 @@ pub(super) fn read(root: &Node, text: &str) -> Result<Read, String> {
     }
     // The highest first; of equals the one that is written first.
     rows.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
-    let defaults = get(root, "defaults");
-    let otherwise = match defaults.and_then(|node| get(node, "action")).and_then(Node::text) {
+    let defaults = root.member("defaults");
+    let otherwise = match defaults.and_then(|node| node.member("action")).and_then(Node::text) {
         Some("allow") => Decision::Allow,
         _ => Decision::Deny,
     };
@@ -67,7 +71,7 @@ pub(super) fn read(root: &Node, text: &str) -> Result<Read, String> {
     }
     for name in keys(root).into_iter().filter(|name| !DOCUMENT.contains(name)) {
         left.push(Left {
-            line: get(root, name).map_or(0, |node| line(node, text)),
+            line: root.member(name).map_or(0, |node| line(node, text)),
             what: name.to_owned(),
             why: "what it says of the rules is not known".to_owned(),
             loosens: true,
@@ -79,7 +83,7 @@ pub(super) fn read(root: &Node, text: &str) -> Result<Read, String> {
 
 /// `None` for what only records.
 fn decision(node: &Node) -> Result<Option<Decision>, String> {
-    match get(node, "action").and_then(Node::text).unwrap_or_default() {
+    match node.member("action").and_then(Node::text).unwrap_or_default() {
         "allow" => Ok(Some(Decision::Allow)),
         "deny" | "block" => Ok(Some(Decision::Deny)),
         "require_approval" | "review" | "escalate" => Ok(Some(Decision::RequireApproval)),
@@ -90,7 +94,7 @@ fn decision(node: &Node) -> Result<Option<Decision>, String> {
 
 /// Where a rule stands among the others; 0 where it does not say.
 fn priority(node: &Node) -> Result<i64, String> {
-    let Some(stated) = get(node, "priority") else {
+    let Some(stated) = node.member("priority") else {
         return Ok(0);
     };
     let text = stated.text().unwrap_or_default();
@@ -110,9 +114,9 @@ fn row(node: &Node, name: &str, line: u32) -> Result<Option<Row>, String> {
         return Ok(None);
     };
     known(node, "the rule", &RULE)?;
-    let condition = get(node, "condition").ok_or("it has no condition")?;
+    let condition = node.member("condition").ok_or("it has no condition")?;
     known(condition, "the condition", &CONDITION)?;
-    let part = |name: &str| get(condition, name).ok_or(format!("its condition has no `{name}`"));
+    let part = |name: &str| condition.member(name).ok_or(format!("its condition has no `{name}`"));
     let field = part("field")?.text().ok_or("its field is no text")?;
     let operator = part("operator")?.text().unwrap_or_default();
     let part = comparison(field, operator, part("value")?, decision)?;
@@ -121,7 +125,7 @@ fn row(node: &Node, name: &str, line: u32) -> Result<Option<Row>, String> {
         name: name.to_owned(),
         parts: vec![part],
         decision,
-        message: get(node, "message").and_then(Node::text).map(str::to_owned),
+        message: node.member("message").and_then(Node::text).map(str::to_owned),
         approvers: Vec::new(),
         constraints: Vec::new(),
     }))

@@ -1,6 +1,6 @@
 //! Safety policies of Cordum: rules over topics, labels and agents, in the order in which they are written.
 
-use super::{Left, Read, Row, get, items, keys, line, literal, member, texts};
+use super::{Left, Read, Row, keys, line, literal, member, texts};
 use crate::verdict::Decision;
 use crate::yaml::{Kind, Node};
 
@@ -25,14 +25,18 @@ const ELSEWHERE: [(&str, &str, bool); 4] = [
 ];
 
 pub(super) fn read(root: &Node, text: &str) -> Result<Read, String> {
-    let rules = get(root, "rules").and_then(items).ok_or("there is no list `rules`")?;
+    let rules = root
+        .member("rules")
+        .and_then(Node::items)
+        .ok_or("there is no list `rules`")?;
     let mut left = Vec::new();
     let mut rows = Vec::new();
     for (at, node) in rules.iter().enumerate() {
-        let name = get(node, "id")
+        let name = node
+            .member("id")
             .and_then(Node::text)
             .map_or_else(|| format!("rule-{at}"), str::to_owned);
-        if get(node, "enabled").and_then(Node::bool) == Some(false) {
+        if node.member("enabled").and_then(Node::bool) == Some(false) {
             continue;
         }
         match row(node, &name, line(node, text)) {
@@ -45,14 +49,16 @@ pub(super) fn read(root: &Node, text: &str) -> Result<Read, String> {
             }),
         }
     }
-    let said = get(root, "default_decision").and_then(Node::text);
+    let said = root.member("default_decision").and_then(Node::text);
     let otherwise = match said.unwrap_or("deny") {
         "allow" => Decision::Allow,
         "require_approval" | "require_human" => Decision::RequireApproval,
         _ => Decision::Deny,
     };
     for (name, why, loosens) in ELSEWHERE {
-        let found = get(root, name).filter(|node| items(node).is_none_or(|items| !items.is_empty()));
+        let found = root
+            .member(name)
+            .filter(|node| node.items().is_none_or(|items| !items.is_empty()));
         left.extend(found.map(|node| Left {
             line: line(node, text),
             what: name.to_owned(),
@@ -64,7 +70,8 @@ pub(super) fn read(root: &Node, text: &str) -> Result<Read, String> {
 }
 
 fn decision(node: &Node) -> Result<Decision, String> {
-    match get(node, "decision")
+    match node
+        .member("decision")
         .and_then(Node::text)
         .unwrap_or_default()
         .to_ascii_lowercase()
@@ -82,13 +89,14 @@ fn decision(node: &Node) -> Result<Decision, String> {
 fn row(node: &Node, name: &str, line: u32) -> Result<Row, String> {
     let mut decision = decision(node)?;
     let mut parts = Vec::new();
-    if let Some(matches) = get(node, "match") {
+    if let Some(matches) = node.member("match") {
         for key in keys(matches) {
-            let Some(value) = get(matches, key) else { continue };
+            let Some(value) = matches.member(key) else { continue };
             parts.extend(part(key, value)?);
         }
     }
-    let constraints = get(node, "constraints")
+    let constraints = node
+        .member("constraints")
         .map(constraints)
         .transpose()?
         .unwrap_or_default();
@@ -102,7 +110,7 @@ fn row(node: &Node, name: &str, line: u32) -> Result<Row, String> {
         name: name.to_owned(),
         parts,
         decision,
-        message: get(node, "reason").and_then(Node::text).map(str::to_owned),
+        message: node.member("reason").and_then(Node::text).map(str::to_owned),
         approvers: Vec::new(),
         constraints,
     })
@@ -163,12 +171,12 @@ fn one_of(path: &str, names: &[&str]) -> Result<String, String> {
 fn constraints(node: &Node) -> Result<Vec<(&'static str, String)>, String> {
     let mut found = Vec::new();
     for key in keys(node) {
-        let Some(value) = get(node, key) else { continue };
+        let Some(value) = node.member(key) else { continue };
         if key != "budgets" {
             return Err(format!("the constraint `{key}` is not known"));
         }
         for name in keys(value) {
-            let text = get(value, name).and_then(Node::text).unwrap_or_default();
+            let text = value.member(name).and_then(Node::text).unwrap_or_default();
             match (name, text.parse::<u64>()) {
                 ("max_runtime_ms", Ok(ms)) if ms > 0 => found.push(("timeout", format!("{ms}ms"))),
                 _ => return Err(format!("the budget `{name}` is not known")),

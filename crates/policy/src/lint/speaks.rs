@@ -169,7 +169,7 @@ impl<'a> Speaks<'a> {
             permits: permission.allowed,
             ..Speaks::new(
                 &permission.id,
-                asked(permission),
+                permission.decision(),
                 both(self::agent(Some(&own), ground), about(permission, ground), ground),
                 permission.condition.as_ref(),
                 ground,
@@ -185,15 +185,6 @@ impl<'a> Speaks<'a> {
             })
         });
         permissions.chain(escalations).collect()
-    }
-}
-
-fn asked(permission: &Permission) -> Decision {
-    match (permission.allowed, permission.requires_review) {
-        (false, _) => Decision::Deny,
-        (true, true) => Decision::RequireApproval,
-        (true, false) if permission.constraints.is_empty() => Decision::Allow,
-        (true, false) => Decision::AllowWithConstraints,
     }
 }
 

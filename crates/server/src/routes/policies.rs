@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_api::candidates::CanaryAnswer;
 use countersign_api::policies::{
     FILES_AT_MOST, LiveAnswer, PendingPolicy, PoliciesBody, PolicyCheckAnswer, PolicyHistoryAnswer, PolicyVerb,
     PolicyVoteBody, RationaleBody, RollBackBody, SnapshotAnswer, SnapshotFilesAnswer, SnapshotsAnswer, UntriedRule,
@@ -130,17 +131,22 @@ async fn history(asked: Asked<Caller>) -> Answer {
     })
 }
 
-/// Only snapshots that were uploaded: schemas lie beside them in the store.
+/// The snapshot in the path of a request, if it was uploaded.
 pub(super) async fn check_known(asked: &Asked<Caller>) -> Result<String, Problem> {
     let hash = asked.param().to_owned();
-    let wanted = hash.clone();
+    must_be_known(asked, &hash).await?;
+    Ok(hash)
+}
+
+/// Only snapshots that were uploaded: schemas lie beside them in the store.
+pub(super) async fn must_be_known(asked: &Asked<Caller>, hash: &str) -> Result<(), Problem> {
+    let wanted = hash.to_owned();
     let known = asked.app.engine.look(&asked.caller.org, move |state| {
         state.snapshots().contains_key(wanted.as_str())
     });
-    if known.await? {
-        Ok(hash)
-    } else {
-        Err(Problem::missing("snapshot", &hash))
+    match known.await? {
+        true => Ok(()),
+        false => Err(Problem::missing("snapshot", hash)),
     }
 }
 
@@ -219,7 +225,7 @@ fn live(activation: Activation) -> Answer {
 
 pub(super) fn pending(proposal: Proposal) -> PendingPolicy {
     PendingPolicy {
-        canary: proposal.canary,
+        canary: proposal.canary.map(CanaryAnswer::from),
         hash: proposal.hash.to_string(),
         id: proposal.id,
         by: proposal.by,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_api::bounded::{FileName, Held, SnapshotHash};
+use countersign_api::bounded::{FileName, Held, LiveOrHash, SnapshotHash};
 use countersign_api::candidates::{CanaryBody, CandidateAnswer, PromoteBody, TryingAnswer, WhyBody};
 use countersign_api::policies::{FILES_AT_MOST, problem};
 use countersign_api::simulate::{DiffAnswer, DiffBody, SimulateBody, SimulationAnswer};
@@ -12,7 +12,7 @@ use countersign_engine::{Caller, HeldAgainst, Range, Trying};
 use countersign_policy::Snapshot;
 
 use super::handlers;
-use super::policies::{check_known, pending};
+use super::policies::{check_known, must_be_known, pending};
 use crate::problem::Problem;
 use crate::query::None_;
 use crate::reply::{Answer, json};
@@ -31,8 +31,8 @@ handlers! {
 async fn simulate(asked: Asked<Caller>) -> Answer {
     let _: None_ = asked.query()?;
     let body: SimulateBody = asked.body()?;
-    let turn = asked.app.engine.turn()?;
-    let (candidate, turn) = candidate(&asked, body.snapshot, body.files, turn).await?;
+    let simulating = asked.app.engine.simulating()?;
+    let (candidate, simulating) = candidate(&asked, body.snapshot, body.files, simulating).await?;
     let since = body.since.map(|since| since.0.parse::<Time>()).transpose();
     let range = Range {
         since: since.map_err(|error| Problem::invalid("invalid_value", format!("`since`: {error}")))?,
@@ -42,7 +42,13 @@ async fn simulate(asked: Asked<Caller>) -> Answer {
     let hash = candidate.hash_text().to_owned();
     let engine = &asked.app.engine;
     let part = engine
-        .simulate(&asked.caller, Arc::new(candidate), against(body.against), range, turn)
+        .simulate(
+            &asked.caller,
+            Arc::new(candidate),
+            against(body.against),
+            range,
+            simulating,
+        )
         .await?;
     json(&SimulationAnswer {
         candidate: hash,
@@ -58,12 +64,13 @@ async fn simulate(asked: Asked<Caller>) -> Answer {
 async fn diff(asked: Asked<Caller>) -> Answer {
     let _: None_ = asked.query()?;
     let body: DiffBody = asked.body()?;
-    let turn = asked.app.engine.turn()?;
-    let (after, turn) = candidate(&asked, body.snapshot, body.files, turn).await?;
+    let simulating = asked.app.engine.simulating()?;
+    let (after, simulating) = candidate(&asked, body.snapshot, body.files, simulating).await?;
+    let before = body.against.map(|LiveOrHash(word)| word).filter(|word| word != "live");
     let hash = after.hash_text().to_owned();
     let engine = &asked.app.engine;
     let (before, differences) = engine
-        .policy_differences(&asked.caller, against(body.against), after, turn)
+        .policy_differences(&asked.caller, before, after, simulating)
         .await?;
     json(&DiffAnswer {
         before,
@@ -132,24 +139,18 @@ fn against(named: Option<Held>) -> HeldAgainst {
     }
 }
 
-/// The policy that a request is about: one that is stored, or the documents that come with it. `turn` stays taken while they
+/// The policy that a request is about: one that is stored, or the documents that come with it. `holding` is held while they
 /// are read, even where nobody waits for that any more.
 pub(super) async fn candidate<T: Send + 'static>(
     asked: &Asked<Caller>,
     stored: Option<SnapshotHash>,
     files: BTreeMap<FileName, String>,
-    turn: T,
+    holding: T,
 ) -> Result<(Snapshot, T), Problem> {
     let engine = &asked.app.engine;
     let files = match (stored, files.len()) {
         (Some(SnapshotHash(hash)), 0) => {
-            let wanted = hash.clone();
-            let known = engine.look(&asked.caller.org, move |state| {
-                state.snapshots().contains_key(wanted.as_str())
-            });
-            if !known.await? {
-                return Err(Problem::missing("snapshot", &hash));
-            }
+            must_be_known(asked, &hash).await?;
             engine.snapshot_files(&asked.caller, &hash).await?
         }
         (None, 1..=FILES_AT_MOST) => {
@@ -161,10 +162,10 @@ pub(super) async fn candidate<T: Send + 'static>(
             return Err(wrong.hint(format!("`files` has 1 to {FILES_AT_MOST} documents")));
         }
     };
-    let loaded = tokio::task::spawn_blocking(move || (Snapshot::load(&files), files, turn));
-    let (loaded, files, turn) = loaded.await.map_err(Problem::internal)?;
+    let loaded = tokio::task::spawn_blocking(move || (Snapshot::load(&files), files, holding));
+    let (loaded, files, holding) = loaded.await.map_err(Problem::internal)?;
     match loaded {
-        Ok((snapshot, _)) => Ok((snapshot, turn)),
+        Ok((snapshot, _)) => Ok((snapshot, holding)),
         Err(problems) => {
             let mut refused = Problem::invalid("policy_invalid", "the documents do not load");
             let text = |name: &str| {

@@ -78,6 +78,7 @@ async fn a_client_behind_a_trusted_proxy_is_known_by_its_own_address() {
         local_token: None,
         strangers,
         behind_proxy,
+        identity: None,
     })
     .await;
     let from = |address: &'static str| [("X-Forwarded-For", address), ("X-Forwarded-Proto", "https")];

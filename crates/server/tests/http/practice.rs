@@ -115,8 +115,35 @@ async fn a_canary_that_is_approved_is_told_and_suspends_where_policy_says_so() {
         (&json!(1), &json!(0))
     );
     assert_eq!(reviewer["suspended_for"], json!(["canary"]));
+    // Nobody is waited for in drills who may not vote.
+    let shown = server.get(admin, "/v1/practice").await.good();
+    let people = shown["people"].as_array().unwrap();
+    let listed = |user: &str| people.iter().any(|person| person["user"] == user);
+    assert!(listed("erin") && !listed("dana"), "{shown}");
     let alerts = server.get(admin, "/v1/alerts").await.good();
     assert!(alerts.to_string().contains("canary_approved"), "{alerts}");
+}
+
+#[tokio::test]
+async fn a_drill_is_kept_as_the_live_policy_says_whatever_is_tried_beside_it() {
+    let (acme, dana, _) = with_two().await;
+    let Acme { server, admin, .. } = &acme;
+    let mandate = |audit: &str| format!("agent: bot\n{audit}permissions: [{{ action: refund, allowed: true }}]\n");
+    let files = |audit: &str| json!({ "acme.yaml": RULES, "gate.yaml": GATE, "bot.yaml": mandate(audit) });
+    server.policy(admin, &files("audit: { redact: [email] }\n")).await;
+    let open = server
+        .post(admin, "/v1/policies", &json!({ "files": files("") }))
+        .await
+        .good();
+    let path = format!("/v1/policies/{}/canary", open["hash"].as_str().unwrap());
+    let all = json!({ "share_permille": 1000, "rationale": "a test" });
+    server.post(admin, &path, &all).await.good();
+    let mut drill = body("drill", "refund");
+    drill["action"]["args"] = json!({ "to": "kim@example.com" });
+    let made = server.post(admin, "/v1/practice", &drill).await.good();
+    let path = format!("/v1/approvals/{}", made["approval"].as_str().unwrap());
+    let seen = server.get(&dana, &path).await.good().to_string();
+    assert!(seen.contains("redacted") && !seen.contains("kim@example.com"), "{seen}");
 }
 
 #[tokio::test]

@@ -44,12 +44,12 @@ async fn a_candidate_is_held_against_what_is_live_and_against_what_was_decided()
 async fn while_a_policy_is_tried_the_documents_of_others_are_not_even_looked_at() {
     let acme = Acme::start().await;
     let broken = json!({ "files": { "gate.yaml": "name: 1\nrules: nothing\n" } });
-    let turn = acme.server.engine().turn().unwrap();
+    let simulating = acme.server.engine().simulating().unwrap();
     for path in ["/v1/policies:simulate", "/v1/policies:diff"] {
         let answer = acme.server.post(&acme.admin, path, &broken).await;
         assert_eq!(answer.problem(429), "simulation_running", "{path}");
     }
-    drop(turn);
+    drop(simulating);
     for path in ["/v1/policies:simulate", "/v1/policies:diff"] {
         let answer = acme.server.post(&acme.admin, path, &broken).await;
         assert_eq!(answer.problem(422), "policy_invalid", "{path}");

@@ -199,6 +199,7 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
                 presentation: None,
                 set: None,
                 via: None,
+                assertion: None,
             };
             let (answer, _) = engine.vote(&request, *id, vote).await?;
             Ok(done(None, learned(&answer.action)))

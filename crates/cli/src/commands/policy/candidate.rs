@@ -1,7 +1,7 @@
 //! `countersign policy shadow`, `canary`, `promote`, `withdraw`, `status`: a policy that is tried beside the live one.
 
 use clap::{Args, ValueEnum};
-use countersign_api::candidates::{CandidateAnswer, SaidCounts, TryingAnswer};
+use countersign_api::candidates::{CanaryAnswer, CandidateAnswer, SaidCounts, ShareOfWord, TryingAnswer};
 use countersign_client::segment;
 use serde_json::{Value, json};
 
@@ -168,20 +168,20 @@ fn text(answer: &TryingAnswer) -> String {
 }
 
 /// For whom a canary decides, and how far it may go.
-pub(super) fn share(canary: &countersign_core::event::Canary) -> String {
+pub(super) fn share(canary: &CanaryAnswer) -> String {
     let percent = |permille: u32| format!("{}.{}%", permille / 10, permille % 10);
     format!(
         "it decides for {} of the {}, and is taken back where, from {} decisions on, it denies {} or asks about {} more or \
          fewer, or cannot evaluate {} more",
-        percent(canary.permille),
+        percent(canary.share_permille),
         match canary.of {
-            countersign_core::event::ShareOf::Agents => "agents",
-            countersign_core::event::ShareOf::Runs => "runs",
+            ShareOfWord::Agents => "agents",
+            ShareOfWord::Runs => "runs",
         },
         canary.bands.after,
-        percent(canary.bands.denied),
-        percent(canary.bands.asked),
-        percent(canary.bands.erred),
+        percent(canary.bands.denied_permille),
+        percent(canary.bands.asked_permille),
+        percent(canary.bands.erred_permille),
     )
 }
 
@@ -231,8 +231,8 @@ mod tests {
             pending.as_object_mut().unwrap().retain(|_, value| !value.is_null());
             super::super::pending(&json!({ "pending": pending })).join("\n")
         };
-        let bands = json!({ "after": 20, "asked": 100, "denied": 50, "erred": 0 });
-        let small = waits(json!({ "bands": bands, "of": "agents", "permille": 1 }));
+        let bands = json!({ "after": 20, "asked_permille": 100, "denied_permille": 50, "erred_permille": 0 });
+        let small = waits(json!({ "bands": bands, "of": "agents", "share_permille": 1 }));
         for part in ["0.1% of the agents", "20 decisions", "denies 5.0%", "about 10.0%", id] {
             assert!(small.contains(part), "{part}: {small}");
         }

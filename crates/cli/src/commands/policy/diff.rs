@@ -11,11 +11,12 @@ use countersign_policy::Snapshot;
 use countersign_policy::diff::{Difference, Direction, differences};
 use serde_json::{Value, json};
 
-use super::simulate::{instant, named, on_server};
+use super::simulate::{named, on_server};
 use crate::connect::{About, Connection, Session};
 use crate::console::{Console, visible};
 use crate::failure::{Failure, Result};
 use crate::policies;
+use crate::span::since;
 
 #[derive(Args)]
 pub(crate) struct Diff {
@@ -38,7 +39,7 @@ struct Counted {
 
 impl Diff {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
-        let since = self.since.as_deref().map(instant).transpose()?;
+        let since = self.since.as_deref().map(since).transpose()?;
         let (before, after, report) = if since.is_none() && is_folder(&self.before) && is_folder(&self.after) {
             (folder(&self.before)?, folder(&self.after)?, None)
         } else {
@@ -92,15 +93,8 @@ fn is_folder(text: &str) -> bool {
 }
 
 fn folder(name: &str) -> Result<Snapshot> {
-    loaded(name, &policies::read(Path::new(name))?)
-}
-
-fn loaded(name: &str, files: &policies::Files) -> Result<Snapshot> {
-    let checked = policies::check(files);
-    let fault = checked.first_fault(Path::new(name)).unwrap_or_default();
-    checked
-        .snapshot
-        .ok_or_else(|| Failure::no(format!("the policies are not right: {fault}")).next("mend them first"))
+    let name = Path::new(name);
+    policies::load(name, &policies::read(name)?)
 }
 
 async fn policy(session: &Session, name: &str) -> Result<Snapshot> {
@@ -120,7 +114,12 @@ async fn policy(session: &Session, name: &str) -> Result<Snapshot> {
     let path = format!("/v1/policies/{}", segment(&hash));
     let stored: SnapshotFilesAnswer = session.client.get(&path).await?;
     let files = stored.files.into_iter();
-    loaded(&hash, &files.map(|(name, text)| (name, text.into_bytes())).collect())
+    let files: policies::Files = files.map(|(name, text)| (name, text.into_bytes())).collect();
+    let (snapshot, _) = Snapshot::load(&files).map_err(|_problems| {
+        Failure::no(format!("this version does not load snapshot `{hash}`"))
+            .next("it was stored by another version; name a snapshot or a folder that loads")
+    })?;
+    Ok(snapshot)
 }
 
 /// The recorded actions of which the rule of a difference makes another thing: what would be less strict is told by the rule

@@ -8,7 +8,7 @@ use countersign_client::segment;
 use serde_json::{Value, json};
 
 use crate::connect::{About, Connection, Session};
-use crate::console::{Console, cell, note};
+use crate::console::{Console, cell};
 use crate::failure::{Failure, Result};
 use crate::policies;
 
@@ -51,12 +51,7 @@ impl Explain {
 }
 
 fn of_test(test: &str, folder: &std::path::Path) -> Result<Value> {
-    let files = policies::read(folder)?;
-    let checked = policies::check(&files);
-    let Some(snapshot) = &checked.snapshot else {
-        note(checked.render(folder, &files));
-        return Err(Failure::no("the documents do not load"));
-    };
+    let snapshot = policies::load(folder, &policies::read(folder)?)?;
     let Some(explained) = snapshot.explain_test(test) else {
         let failure = Failure::no(format!("no test of `{}` is called `{test}`", folder.display()));
         return Err(failure.next("see their names with `countersign policy test DIR --json`"));

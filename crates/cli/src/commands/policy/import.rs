@@ -52,7 +52,8 @@ impl Import {
         let stem = || self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let name = self.name.or_else(stem).unwrap_or_else(|| "imported".to_owned());
         let found = import(kind, &name, &shown, &text).map_err(|why| Failure::no(format!("`{shown}`: {why}")))?;
-        let refused = (found.loosens() && !self.partly) || found.gate.is_none();
+        let loosens = found.loosens();
+        let refused = (loosens && !self.partly) || found.gate.is_none();
         if !console.json {
             for left in &found.left {
                 let mark = if left.loosens { " (lets more through)" } else { "" };
@@ -64,7 +65,7 @@ impl Import {
         }
         let left: Vec<Value> = found.left.iter().map(left_value).collect();
         let gate = found.gate.filter(|_| !refused);
-        let value = json!({ "gate": gate, "left": left, "loosens": left_loosens(&found.left) });
+        let value = json!({ "gate": gate, "left": left, "loosens": loosens });
         if refused {
             let what = "nothing is printed: what could be converted lets more through than the original; see it with `--partly`";
             console.answer(&value, what);
@@ -74,10 +75,6 @@ impl Import {
         console.answer(&value, text.trim_end());
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn left_loosens(left: &[Left]) -> bool {
-    left.iter().any(|left| left.loosens)
 }
 
 fn left_value(left: &Left) -> Value {

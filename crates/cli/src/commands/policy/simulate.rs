@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use countersign_api::simulate::SimulationAnswer;
@@ -17,7 +17,8 @@ use crate::console::Console;
 use crate::failure::{Failure, NO, Result};
 use crate::policies;
 use crate::progress::Progress;
-use crate::simulated::{Found, html, simulate_bundle, text};
+use crate::simulated::{Found, page, simulate_bundle, text};
+use crate::span::since;
 
 /// How often a server is asked that is at another simulation.
 const TRIES: usize = 240;
@@ -71,7 +72,7 @@ pub(crate) enum FailOn {
 
 impl Simulate {
     pub(crate) async fn run(self, console: &Console) -> Result<ExitCode> {
-        let since = self.since.as_deref().map(instant).transpose()?;
+        let since = self.since.as_deref().map(since).transpose()?;
         let found = match (&self.bundle, &self.vkey) {
             (Some(bundle), Some(vkey)) => {
                 let verify = Verify::of(bundle.clone(), vkey.clone());
@@ -89,7 +90,7 @@ impl Simulate {
             }
         };
         if let Some(path) = &self.html {
-            std::fs::write(path, html(&found)).map_err(|error| Failure::io("write", path, &error))?;
+            std::fs::write(path, page(&found)).map_err(|error| Failure::io("write", path, &error))?;
         }
         let failed = self.failed(&found);
         let mut value = found.value();
@@ -156,16 +157,7 @@ pub(super) fn named(candidate: &str) -> Result<Value> {
     }
     let folder = Path::new(candidate);
     let files = policies::read(folder)?;
-    let checked = policies::check(&files);
-    if checked.snapshot.is_none() {
-        let fault = checked.first_fault(folder).unwrap_or_default();
-        return Err(
-            Failure::no(format!("the policies are not right: {fault}")).next(format!(
-                "see everything with `countersign policy check {}`",
-                folder.display()
-            )),
-        );
-    }
+    policies::load(folder, &files)?;
     Ok(json!({ "files": super::texts(&files)? }))
 }
 
@@ -175,7 +167,6 @@ pub(super) async fn on_server(client: &Client, mut body: Value) -> Result<Found>
     let mut found: Option<Found> = None;
     loop {
         let part = ask(client, &body).await?;
-        progress.of(part.until.saturating_sub(part.from.min(part.until)));
         let found = match &mut found {
             Some(found) => {
                 found.report.absorb(part.report);
@@ -214,30 +205,4 @@ async fn ask(client: &Client, body: &Value) -> Result<SimulationAnswer> {
         }
     }
     Err(Failure::unreachable("the server is at other simulations").next("try again later"))
-}
-
-/// A time on the command line: so long ago, or an instant.
-pub(super) fn instant(text: &str) -> Result<Time> {
-    if let Ok(time) = text.parse::<Time>() {
-        return Ok(time);
-    }
-    let wrong = || {
-        Failure::usage(format!("`{text}` is no span such as 30d or 12h, and no time"))
-            .next("write 30d, 12h, or 2026-01-31T00:00:00Z")
-    };
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let number: i64 = digits.parse().map_err(|_| wrong())?;
-    let seconds = match text.get(digits.len()..) {
-        Some("h") => 3600,
-        Some("d") => 86_400,
-        Some("w") => 7 * 86_400,
-        Some(_) | None => return Err(wrong()),
-    };
-    let ago = number
-        .checked_mul(seconds)
-        .and_then(|ago| ago.checked_mul(1_000_000))
-        .ok_or_else(wrong)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
-    Ok(Time(now.saturating_sub(ago).max(0)))
 }
