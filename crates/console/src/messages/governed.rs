@@ -180,13 +180,18 @@ pub(crate) fn fullness(word: &str) -> &'static str {
     }
 }
 
-/// What a limit counts.
-pub(crate) fn counts(word: &str) -> &str {
-    match word {
-        "repetitions" => "of the same",
-        "depth" => "steps deep",
-        other => other,
-    }
+/// So much of what a limit counts.
+pub(crate) fn counts(count: u32, word: &str) -> String {
+    let word = match (count, word) {
+        (_, "repetitions") => "of the same",
+        (1, "depth") => "step deep",
+        (_, "depth") => "steps deep",
+        (1, "actions") => "action",
+        (1, "retries") => "retry",
+        (1, "failures") => "failure",
+        (_, other) => other,
+    };
+    format!("{count} {word}")
 }
 
 /// Whose an account, a window or a circuit is, such as `agent:a,tool:t`.

@@ -109,7 +109,7 @@ struct Circuit {
     raw: String,
     name: Html,
     circuit: Html,
-    failures: u32,
+    failures: String,
     failed_by: Html,
     since: When,
     try_at: When,
@@ -218,11 +218,7 @@ fn account_shown(visit: &Visit, budget: &BudgetAnswer, account: &BudgetAccountAn
 fn limit_shown(visit: &Visit, limit: &LimitAnswer) -> Limit {
     let unit = limit.unit.as_deref().unwrap_or_default();
     let mut bounds = Vec::new();
-    bounds.extend(
-        limit
-            .count
-            .map(|count| format!("{count} {}", messages::counts(&limit.counts))),
-    );
+    bounds.extend(limit.count.map(|count| messages::counts(count, &limit.counts)));
     bounds.extend(limit.sum.as_ref().map(|sum| format!("{sum} {unit}")));
     let mut holds = format!("{} within {}", bounds.join(" and "), Lasting(limit.within_s));
     if !limit.per.is_empty() {
@@ -273,7 +269,7 @@ fn circuit_shown(visit: &Visit, limit: &LimitAnswer, circuit: &CircuitAnswer) ->
         raw: circuit.circuit.clone(),
         name: said(&limit.id),
         circuit: said(&messages::whose(&circuit.circuit)),
-        failures: circuit.failures,
+        failures: messages::counts(circuit.failures, "failures"),
         failed_by: said(&circuit.failed_by),
         since: visit.zone.when(&circuit.open_since),
         try_at: visit.zone.until(&circuit.try_at),

@@ -10,9 +10,9 @@ const PAYS: &str = "agent: bot\ntier: prepare\npermissions: [{ action: read, all
 pub async fn activate(stand: &Stand, files: Value) {
     let body = json!({ "files": files });
     let stored = stand.api(&stand.admin, "POST", "/v1/policies", Some(body)).await;
-    let path = format!("/v1/policies/{}/activate", stored["snapshot"].as_str().unwrap());
+    let path = format!("/v1/policies/{}/activate", stored["hash"].as_str().unwrap());
     stand
-        .api(&stand.admin, "POST", &path, Some(json!({"reason": "a test"})))
+        .api(&stand.admin, "POST", &path, Some(json!({"rationale": "a test"})))
         .await;
 }
 
