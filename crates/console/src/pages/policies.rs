@@ -181,7 +181,7 @@ fn stage(candidate: &CandidateAnswer) -> &'static str {
 }
 
 pub(super) fn trial(visit: &Visit, candidate: &CandidateAnswer) -> Trial {
-    let bands = candidate.canary.as_ref().map(|canary| canary.bands);
+    let bands = candidate.canary.as_ref().map(|canary| &canary.bands);
     let rate = |what, candidate, live, band: Option<u32>| Rate {
         what,
         candidate,
@@ -195,21 +195,26 @@ pub(super) fn trial(visit: &Visit, candidate: &CandidateAnswer) -> Trial {
         stage: stage(candidate),
         by: self::said(&candidate.by),
         since: visit.zone.when(&candidate.since),
-        share: (candidate.canary.as_ref()).map(|canary| share(canary.permille, &word(&canary.of))),
+        share: (candidate.canary.as_ref()).map(|canary| share(canary.share_permille, &word(&canary.of))),
         decisions: candidate.decisions,
         rates: vec![
             rate(
                 "people are asked",
                 said.asked,
                 held.asked,
-                bands.map(|bands| bands.asked),
+                bands.map(|bands| bands.asked_permille),
             ),
-            rate("denied", said.denied, held.denied, bands.map(|bands| bands.denied)),
+            rate(
+                "denied",
+                said.denied,
+                held.denied,
+                bands.map(|bands| bands.denied_permille),
+            ),
             rate(
                 "denied by an error in a condition",
                 said.erred,
                 held.erred,
-                bands.map(|bands| bands.erred),
+                bands.map(|bands| bands.erred_permille),
             ),
         ],
         flips: flips(&candidate.flips),
@@ -243,7 +248,7 @@ pub(super) fn proposal(visit: &Visit, pending: &PendingPolicy, history: &PolicyH
         short: short(&pending.hash),
         id: pending.id.as_ref().map(ToString::to_string).unwrap_or_default(),
         wants: match &pending.canary {
-            Some(canary) => format!("decide for {}", share(canary.permille, &word(&canary.of))),
+            Some(canary) => format!("decide for {}", share(canary.share_permille, &word(&canary.of))),
             None => "be live".to_owned(),
         },
         by: said(&pending.by),
