@@ -339,7 +339,12 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_named() {
-        let wrong = written(&Fields::parse(b"action=pay&args=order")).unwrap_err();
-        assert!(wrong.starts_with("`args` is not JSON"), "{wrong}");
+        let wrong = written(&Fields::parse(b"action=pay&args=order"));
+        assert!(
+            wrong
+                .as_ref()
+                .is_err_and(|wrong| wrong.starts_with("`args` is not JSON")),
+            "{wrong:?}"
+        );
     }
 }

@@ -156,7 +156,7 @@ pub(super) async fn page(visit: &Visit, hash: &str, file: Option<&str>, wrong: O
         proposal: pending.map(|pending| proposal(visit, pending, &history)),
         may: May {
             activate: !live && visit.may("activate_policy"),
-            shadow: tries && !candidate.is_some_and(|candidate| candidate.canary.is_none()),
+            shadow: tries && candidate.is_none_or(|candidate| candidate.canary.is_some()),
             canary: tries,
             roll_back: live && !canary && visit.may("roll_back_policy"),
             promote: candidate.is_some() && visit.may("promote_policy"),
