@@ -68,7 +68,7 @@ pub(crate) fn stacked(title: &str, kinds: &[Kind], columns: &[Column]) -> Html {
         }
         svg += "</g>";
         if columns.len() <= 7 || at % (columns.len() / 7 + 1) == 0 {
-            let middle = left + width / 2;
+            let middle = (left + width / 2).max(18);
             let _ = write!(
                 svg,
                 "<text x=\"{middle}\" y=\"155\" text-anchor=\"middle\">{}</text>",

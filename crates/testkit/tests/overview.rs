@@ -107,7 +107,7 @@ fn rules_of_a_day_are_no_more_than_forty_and_the_busiest_stays() {
     }
     for at in 1..60 {
         ask(&mut world, &format!("a{at}"));
-        world.pass(Span::seconds(7));
+        world.pass(Span::seconds(10));
         ask(&mut world, "a0");
     }
     let counted = world.state.days().rules(countersign_core::Time(0));

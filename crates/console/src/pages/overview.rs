@@ -41,7 +41,7 @@ const KINDS: [Kind; 5] = [
     },
     Kind {
         name: "allowed within limits",
-        class: "c-accent",
+        class: "c-within",
     },
     Kind {
         name: "safer action offered",

@@ -96,8 +96,11 @@ async fn a_record_has_what_a_browser_proves_it_by_and_its_payload_is_asked_for()
 #[tokio::test]
 async fn an_action_says_why_what_its_permit_is_and_what_came_of_it() {
     let stand = Stand::start().await;
+    stand
+        .activate("name: gate\nrules:\n- { condition: \"has(amount) && amount > 50\", decision: require_approval, approvers: [leads] }\n- { decision: allow }\n")
+        .await;
     let asked = stand
-        .act(json!({"action": "pay", "amount": "20", "currency": "USD"}))
+        .act(json!({"action": "pay", "amount": "60", "currency": "USD"}))
         .await;
     let id = asked["id"].as_str().unwrap();
     let vera = stand.browser("vera").await;

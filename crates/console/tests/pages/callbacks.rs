@@ -13,7 +13,7 @@ async fn a_receiver_is_registered_with_a_secret_shown_once_and_removed_after_a_s
         "{}",
         refused.html
     );
-    let url = "https://hooks.example.com/countersign";
+    let url = "https://hooks.example.com/status";
     let registered = root
         .submit(&shown, "/callbacks/receivers", &[("url", url)])
         .await

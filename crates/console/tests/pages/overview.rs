@@ -33,11 +33,16 @@ async fn everybody_with_a_role_sees_what_was_decided_what_waits_and_what_was_den
 #[tokio::test]
 async fn a_kill_switch_is_seen_first_and_an_alert_until_somebody_takes_note_of_it() {
     let stand = Stand::start().await;
-    let kill = json!({"scope": "agent", "name": "bot", "reason": "a <loop>"});
+    let kill = json!({"scope": "agent", "name": "other", "reason": "a <loop>"});
     stand.api(&stand.admin, "POST", "/v1/kill", Some(kill)).await;
+    // Nobody is known by the name that policy asks for: an alert.
+    stand
+        .activate("name: gate\nrules: [{ decision: require_approval, approvers: [nobody-known] }]\n")
+        .await;
+    stand.act(json!({"action": "pay"})).await;
     let mut root = stand.browser("root").await;
     let shown = root.get("/overview").await.good();
-    assert!(shown.html.contains("Stopped: agent bot."), "{}", shown.html);
+    assert!(shown.html.contains("Stopped: agent other."), "{}", shown.html);
     let alerts = stand.api(&stand.admin, "GET", "/v1/alerts", None).await;
     let first = alerts["alerts"][0]["id"].as_str().unwrap().to_owned();
     assert!(shown.html.contains(&first));

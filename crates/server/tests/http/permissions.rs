@@ -124,6 +124,8 @@ fn expected(call: &Call, who: &str) -> bool {
     let own_sign_in = [
         "whoami",
         "close_session",
+        "sessions",
+        "end_session",
         "authenticators",
         "set_password",
         "add_passkey",
