@@ -60,7 +60,7 @@ pub(super) static CALLS: &[Call] = &[
         .about("Takes away what whoever asks signs in with, `password` or a passkey; of somebody else, only an admin. Their other sessions end.")
         .with(&[path("id", "`password`, or the passkey's id.", word), query("user", "Whose it is; whoever asks when left out.", id)])
         .answers::<DoneAnswer>()
-        .problems(&[(403, "forbidden"), (404, "not_found")]),
+        .problems(&[(403, "forbidden"), (404, "not_found"), (422, "wrong_credential")]),
     Call::new("events", Get, "/v1/events", people(READERS))
         .about("Tells what is new, as server-sent events: the type of each record as data, its index as id. An empty type means that everything may be new.")
         .answers_as("text/event-stream"),

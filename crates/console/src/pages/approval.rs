@@ -1,5 +1,7 @@
 //! One request: what is asked, why a person is asked, everything that helps to decide, and the decision.
 
+mod sign;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -7,7 +9,6 @@ use axum::Router;
 use axum::extract::Path;
 use axum::routing::{get, post};
 use countersign_api::ApprovalAnswer;
-use countersign_api::sessions::{AuthenticatorsAnswer, vote_challenge};
 use countersign_api::timeline::TimelineAnswer;
 use serde_json::{Map, Value, json};
 
@@ -403,7 +404,7 @@ async fn vote(Path(id): Path<String>, Posted { visit, fields }: Posted) -> Page 
     if verb == "edit" {
         body.insert("set".to_owned(), Value::Object(changes(&fields)));
     }
-    if let Some(missing) = signature(&visit, &id, &fields, &mut body).await? {
+    if let Some(missing) = sign::signature(&visit, &id, &fields, &mut body).await? {
         return missing;
     }
     let path = format!("/v1/approvals/{}/votes", Quoted(&id));
@@ -412,70 +413,6 @@ async fn vote(Path(id): Path<String>, Posted { visit, fields }: Posted) -> Page 
         Ok(_) => Ok(see_other(&format!("/approvals/{}?done={}", Quoted(&id), Quoted(verb)))),
         Err(trouble) => page(&visit, &id, Some(failure(trouble)?), fields.text("comment").to_owned()).await,
     }
-}
-
-#[derive(Template)]
-#[template(path = "sign.html")]
-struct Sign {
-    chrome: Chrome,
-    id: String,
-    verb: Html,
-    fields: Vec<(String, String)>,
-    challenge: String,
-    site: String,
-    credentials: String,
-}
-
-/// Where a route wants to know surely who approves: the signature that came with the form, or the page that asks for it.
-async fn signature(
-    visit: &Visit,
-    id: &str,
-    fields: &Fields,
-    body: &mut Map<String, Value>,
-) -> Result<Option<Page>, Trouble> {
-    let verb = fields.text("verb");
-    if fields.given("assurance").is_none() || !matches!(verb, "approve" | "edit") {
-        return Ok(None);
-    }
-    let parts: Map<String, Value> = (fields.under("assertion:"))
-        .map(|(name, text)| (name.to_owned(), json!(text)))
-        .collect();
-    if !parts.is_empty() {
-        body.insert("assertion".to_owned(), Value::Object(parts));
-        return Ok(None);
-    }
-    let known: AuthenticatorsAnswer = visit.get("/v1/authenticators").await?;
-    if known.passkeys.is_empty() {
-        let failure = Failure {
-            detail: said(messages::NO_PASSKEY),
-            hint: Some(said(messages::NO_PASSKEY_HINT)),
-        };
-        return Ok(Some(
-            page(visit, id, Some(failure), fields.text("comment").to_owned()).await,
-        ));
-    }
-    let challenge = vote_challenge(&visit.who.organization, &visit.who.id, id, body).map_err(Trouble::internal)?;
-    let sign = Sign {
-        chrome: visit.chrome(),
-        id: id.to_owned(),
-        verb: said(if verb == "edit" {
-            messages::SIGN_EDIT
-        } else {
-            messages::SIGN_APPROVE
-        }),
-        fields: (fields.pairs().filter(|(name, _)| *name != "token"))
-            .map(|(name, text)| (name.to_owned(), text.to_owned()))
-            .collect(),
-        challenge,
-        site: known.site,
-        credentials: known
-            .passkeys
-            .iter()
-            .map(|passkey| passkey.credential.as_str())
-            .collect::<Vec<_>>()
-            .join(" "),
-    };
-    Ok(Some(show_as(200, &sign)))
 }
 
 /// Places that are to be other than they were shown.

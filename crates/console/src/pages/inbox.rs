@@ -50,7 +50,6 @@ struct Row {
     claimed_by: Option<Html>,
     digest: String,
     snapshot: String,
-    presentation: String,
 }
 
 #[derive(Deserialize)]
@@ -99,7 +98,6 @@ fn row(visit: &Visit, answer: &ApprovalAnswer) -> Row {
         claimed_by: answer.claimed_by.as_deref().map(said),
         digest: answer.action_digest.clone(),
         snapshot: answer.snapshot.clone().unwrap_or_default(),
-        presentation: answer.presentation_digest.clone().unwrap_or_default(),
     }
 }
 
@@ -109,10 +107,8 @@ async fn votes(Posted { visit, fields }: Posted) -> Page {
         .filter_map(|pick| {
             let mut parts = pick.split(' ');
             let (id, digest, snapshot) = (parts.next()?, parts.next()?, parts.next()?);
-            let mut item = json!({"approval": id, "action_digest": digest, "snapshot": snapshot});
-            if let (Some(seen), Some(members)) = (parts.next(), item.as_object_mut()) {
-                members.insert("presentation_digest".to_owned(), json!(seen));
-            }
+            // A line of a list is no reading of a request: what takes one is decided on its page.
+            let item = json!({"approval": id, "action_digest": digest, "snapshot": snapshot});
             Some(item)
         })
         .collect();

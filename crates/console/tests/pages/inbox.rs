@@ -81,7 +81,7 @@ async fn whoever_may_not_decide_sees_the_request_and_why_not() {
 #[tokio::test]
 async fn a_place_that_is_narrowed_is_approved_as_it_was_changed() {
     let stand = Stand::start().await;
-    let policy = crate::stand::POLICY.replace("approvers: [leads]", "approvers: [leads]\n  editable: [amount]");
+    let policy = crate::stand::POLICY.replace("approvers: [leads]", "approvers: [leads]\n  editable: [/amount]");
     stand.activate(&policy).await;
     let id = stand
         .ask(json!({"action": "pay", "amount": "340", "currency": "USD"}))

@@ -229,6 +229,12 @@ async fn remove_authenticator(asked: Asked<Caller>) -> Answer {
     let OfPerson { user } = asked.query()?;
     let caller = &asked.caller;
     let user = user.unwrap_or_else(|| caller.actor.id.clone());
+    if caller.actor.kind == ActorKind::Agent {
+        return Err(Problem::invalid(
+            "wrong_credential",
+            "an agent signs in with its key alone",
+        ));
+    }
     let own = caller.actor.kind == ActorKind::User && user == caller.actor.id;
     if !own && !caller.roles.iter().any(|role| role == "admin") {
         let detail = "only an admin may take away what somebody else signs in with";
