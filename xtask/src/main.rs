@@ -98,6 +98,11 @@ fn test() -> Result<(), Failed> {
         "checks by outsiders: PyJWT, standardwebhooks, schemathesis",
         "tests/official/run.sh",
         &[],
+    )?;
+    step(
+        "the console in a real browser: Chromium, axe-core",
+        "tests/browser/run.sh",
+        &[],
     )
 }
 
