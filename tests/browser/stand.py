@@ -30,12 +30,12 @@ on:
 rules:
 - condition: "action == 'answer_ticket'"
   decision: allow
-- condition: "action == 'issue_refund' && amount <= 50"
+- condition: "action == 'issue_refund' && has(amount) && amount <= 50"
   decision: allow
-- condition: "action == 'issue_refund' && amount > 50"
+- condition: "action == 'issue_refund' && has(amount) && amount > 50"
   decision: require_approval
   approvers: [support-leads]
-  editable: [amount]
+  editable: [/amount]
 - condition: "action == 'delete_account'"
   decision: deny
 """
@@ -214,6 +214,11 @@ class Browser:
 
     def click(self, selector):
         self.find(selector).click()
+
+    def unfold(self, selector):
+        """Opens the folds that something lies in."""
+        self.driver.execute_script(
+            "for (let e = document.querySelector(arguments[0]); e; e = e.parentElement) if (e.tagName === 'DETAILS') e.open = true", selector)
 
     def submit(self, selector):
         """Presses a button and waits until another page is there."""

@@ -57,6 +57,8 @@ def walk(server, axe, browsers, screenshots, place):
     by_keyboard(server, dana, people)
     missed_step(server, dana, people)
     step_up(server, dana, people)
+    roll_back(server, admin)
+    stop_an_agent(server, admin, people)
     record = proof(server, admin, people)
     looks(server, admin, dana, people, axe, screenshots, record)
 
@@ -239,6 +241,41 @@ def proof(server, browser, people):
     return record
 
 
+def roll_back(server, browser):
+    """Another policy is live by mistake; what was live before decides again."""
+    before = next(row for row in server.call(server.admin, "GET", "/v1/policies")["snapshots"] if row["live"])["hash"]
+    files = server.call(server.admin, "GET", f"/v1/policies/{before}")["files"]
+    files["support.yaml"] = files["support.yaml"].replace("amount <= 50", "amount <= 5000")
+    stored = server.call(server.admin, "POST", "/v1/policies", {"files": files})["hash"]
+    server.call(server.admin, "POST", f"/v1/policies/{stored}/activate", {"rationale": "a slip of the finger"})
+    browser.go(f"{server.console}/policies/{stored}")
+    check("a version says what is different in words", "5000" in browser.text(), browser.text())
+    form = f"form[action$='/rollback']"
+    browser.unfold(form)
+    browser.fill(f"{form} [name=reason]", "It was a slip of the finger.")
+    browser.submit(f"{form} button")
+    check("what was live before decides again", "What was live before decides again." in browser.text(), browser.text())
+    now = next(row for row in server.call(server.admin, "GET", "/v1/policies")["snapshots"] if row["live"])["hash"]
+    check("and the API says the same", now == before, now)
+
+
+def stop_an_agent(server, browser, people):
+    """A kill switch on one agent, and its release."""
+    browser.go(server.console + "/agents/deploy_bot")
+    check("an agent's page says who answers for it", "team:platform" in browser.text(), browser.text())
+    browser.go(server.console + "/kill?scope=agent&name=deploy_bot")
+    browser.fill("#engage [name=reason]", "It deploys at night.")
+    browser.click("#engage [name=sure]")
+    browser.submit("#engage button")
+    check("an agent is stopped", "It is stopped." in browser.text() and "deploy_bot" in browser.text(), browser.text())
+    answer = server.call(people["deploy_bot"], "POST", "/v1/actions", {"action": "deploy"})
+    check("and gets nothing any more", (answer["status"], answer["reason_code"]) == ("refused", "killed"), str(answer))
+    browser.click("#engaged details summary")
+    browser.fill("#engaged [name=reason]", "It was told not to.")
+    browser.submit("#engaged button")
+    check("it is released", "Nothing is stopped." in browser.text(), browser.text())
+
+
 def looks(server, admin, dana, people, axe, screenshots, record):
     """Every page in every look: no complaint of the browser, nothing wider than the window, nothing serious for axe-core."""
     waits = refund(server, people, "340")
@@ -247,6 +284,8 @@ def looks(server, admin, dana, people, axe, screenshots, record):
     denied = server.call(people["support_bot"], "POST", "/v1/actions", {"action": "delete_account"})["id"]
     pages += [(path, admin) for path in ["overview", "audit", f"audit/records/{record}", f"actions/{denied}", "callbacks", "settings", "settings/password",
                                          "settings/people", "settings/people/new", "settings/people/edit/dana", "settings/keys", "settings/reviewers"]]
+    pages += [(path, admin) for path in ["agents", "agents/deploy_bot", "tools", "runs", "budgets", "kill", "policies", "policies/new", "playground",
+                                         "schedules"]]
     shots = ROOT / "docs/screenshots"
     for path, browser in pages:
         who = browser or admin
