@@ -252,6 +252,10 @@ class Browser:
         """What the console of the browser complained about since it was asked last."""
         return [line["message"] for line in self.driver.get_log("browser") if line["level"] == "SEVERE"]
 
+    def painted_ms(self):
+        """When something was seen of the page first, since it was asked for."""
+        return self.driver.execute_script("return performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null")
+
     def overflows(self):
         """Whether the page is wider than the window."""
         return self.driver.execute_script("return document.documentElement.scrollWidth > window.innerWidth + 1")

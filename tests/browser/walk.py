@@ -287,6 +287,7 @@ def looks(server, admin, dana, people, axe, screenshots, record):
     pages += [(path, admin) for path in ["agents", "agents/deploy_bot", "tools", "runs", "budgets", "kill", "policies", "policies/new", "playground",
                                          "schedules"]]
     shots = ROOT / "docs/screenshots"
+    painted = []
     for path, browser in pages:
         who = browser or admin
         for scheme in ("light", "dark"):
@@ -295,6 +296,7 @@ def looks(server, admin, dana, people, axe, screenshots, record):
                 who.size(width)
                 who.go(f"{server.console}/{path}")
                 who.loaded()
+                painted.append(who.painted_ms())
                 complaints = who.errors() + who.axe(axe)
                 check(f"/{path} is fine in {scheme} at {width}", not complaints and not who.overflows(),
                       "\n".join(complaints) or "the page is wider than the window")
@@ -305,6 +307,8 @@ def looks(server, admin, dana, people, axe, screenshots, record):
                     who.shot(shots / f"{name}-{scheme}-{'wide' if width > 400 else 'narrow'}.png")
         who.scheme("light")
         who.size(1280)
+    seen = sorted(ms for ms in painted if ms is not None)
+    print(f"first contentful paint of {len(seen)} pages: {seen[len(seen) // 2]:.0f} ms in the middle, {seen[-1]:.0f} ms at most")
 
 
 if __name__ == "__main__":
