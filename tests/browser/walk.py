@@ -8,6 +8,9 @@ from selenium.webdriver.common.keys import Keys
 from stand import CHANGES, ORGANIZATION, SUPPORT, Browser, Failed, Provider, Server
 
 PASSWORD = "correct horse battery staple"
+# The pages that the documents show, by the names of their pictures.
+SHOWN = {"sign-in": "sign-in", "inbox": "inbox", "overview": "overview", "agents/deploy_bot": "agent", "policies": "policies",
+         "playground": "playground", "schedules": "schedules", "kill": "stop"}
 ROOT = Path(__file__).resolve().parents[2]
 checks = 0
 
@@ -288,6 +291,8 @@ def looks(server, admin, dana, people, axe, screenshots, record):
                                          "schedules"]]
     shots = ROOT / "docs/screenshots"
     painted = []
+    for who in (admin, dana):
+        who.errors()  # What was refused on purpose before.
     for path, browser in pages:
         who = browser or admin
         for scheme in ("light", "dark"):
@@ -300,9 +305,10 @@ def looks(server, admin, dana, people, axe, screenshots, record):
                 complaints = who.errors() + who.axe(axe)
                 check(f"/{path} is fine in {scheme} at {width}", not complaints and not who.overflows(),
                       "\n".join(complaints) or "the page is wider than the window")
-                if screenshots:
+                name = SHOWN.get(path, "approval" if path.startswith("approvals/") else "record" if path.startswith("audit/records/") else None)
+                # Enough to see how it looks, and no more than a repository should carry.
+                if screenshots and name and (scheme, width) != ("dark", 390):
                     shots.mkdir(parents=True, exist_ok=True)
-                    name = "-".join(part for part in path.split("/") if part.isalpha())
                     stand.settle()
                     who.shot(shots / f"{name}-{scheme}-{'wide' if width > 400 else 'narrow'}.png")
         who.scheme("light")
