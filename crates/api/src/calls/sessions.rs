@@ -46,11 +46,12 @@ pub(super) static CALLS: &[Call] = &[
     Call::new("authenticators", Get, "/v1/authenticators", Holder)
         .about("Says what whoever asks signs in with.")
         .answers::<AuthenticatorsAnswer>(),
-    Call::new("set_password", Put, "/v1/authenticators/password", Holder)
+    Call::new("set_password", Put, "/v1/authenticators/{id}", Holder)
         .about("Gives whoever asks another password. Every other session of theirs ends.")
+        .with(&[path("id", "`password`: a passkey is made anew, not changed.", word)])
         .takes::<PasswordBody>(r#"{"password": "correct horse battery staple"}"#)
         .answers::<DoneAnswer>()
-        .problems(&[(422, "weak_password"), (422, "wrong_password"), (422, "wrong_credential"), (429, "too_many_tries")]),
+        .problems(&[(422, "weak_password"), (404, "not_found"), (422, "wrong_password"), (422, "wrong_credential"), (429, "too_many_tries")]),
     Call::new("add_passkey", Post, "/v1/authenticators", Holder)
         .about("Takes a passkey of whoever asks, as a browser made it. It signs votes on routes with `assurance`.")
         .takes::<NewPasskeyBody>(r#"{"name": "laptop", "authenticator_data": "SZYN5YgO…", "client_data": "eyJ0eXBlIjoi…"}"#)

@@ -250,6 +250,9 @@ async fn remove_authenticator(asked: Asked<Caller>) -> Answer {
 
 async fn set_password(asked: Asked<Caller>) -> Answer {
     let body: PasswordBody = asked.body()?;
+    if asked.param() != "password" {
+        return Err(Problem::missing("authenticator that can be changed", asked.param()));
+    }
     let current = body.current.as_ref().map(|current| current.0.as_str());
     let engine = &asked.app.engine;
     engine
