@@ -82,7 +82,7 @@ impl Trouble {
     }
 
     /// The problem that the API answered with.
-    pub(crate) fn to_answer(self) -> Result<Box<Problem>, Trouble> {
+    pub(crate) fn into_answer(self) -> Result<Box<Problem>, Trouble> {
         match self {
             Trouble::Problem(problem) if problem.status < 500 => Ok(problem),
             other => Err(other),
@@ -90,7 +90,7 @@ impl Trouble {
     }
 
     /// The problem, where it is one that a form can say beside itself; everything else is a page of its own.
-    pub(crate) fn to_say(self) -> Result<Box<Problem>, Trouble> {
+    pub(crate) fn into_say(self) -> Result<Box<Problem>, Trouble> {
         match self {
             Trouble::Problem(problem) if problem.status < 500 && problem.status != 401 => Ok(problem),
             other => Err(other),

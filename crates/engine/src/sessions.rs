@@ -138,6 +138,11 @@ impl Engine {
         self.open_session(org, &stored.subject, "invitation", None).await
     }
 
+    /// Signs in the first admin, whom whoever started the server vouches for.
+    pub async fn sign_in_first(&self, org: &str, user: &str) -> Result<SessionOpened, EngineError> {
+        self.open_session(org.into(), user, "invitation", None).await
+    }
+
     /// Signs a person in whom an identity provider vouches for.
     pub async fn sign_in_by_provider(&self, org: Option<&str>, user: &str) -> Result<SessionOpened, EngineError> {
         let org = self.org_of_person(org).await?;

@@ -160,7 +160,7 @@ impl Engine {
         after: Snapshot,
         simulating: Simulating,
     ) -> Result<(String, Vec<Difference>), EngineError> {
-        let known = self.look(&caller.org, |state| Known::of(state)).await?;
+        let known = self.look(&caller.org, Known::of).await?;
         let hash = known.snapshot(before)?;
         let (inner, org) = (self.inner.clone(), caller.org.clone());
         blocking(move || {

@@ -1,5 +1,4 @@
 //! Documents of limits, and rates of mandates.
-#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
 mod bundle;
 

@@ -20,7 +20,7 @@ mod throttle;
 mod way;
 pub mod witness;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -43,6 +43,42 @@ pub struct ServerSettings {
     pub strangers: Strangers,
     /// Who vouches for people besides us; `None` = nobody.
     pub identity: Option<Arc<Identity>>,
+    /// How the first admin signs in, where nobody can yet.
+    pub first: Option<Arc<FirstSignIn>>,
+}
+
+/// A way in for the first admin, which this process alone knows: good once, until the process ends.
+pub struct FirstSignIn {
+    org: Arc<str>,
+    user: String,
+    secret: Mutex<Option<String>>,
+}
+
+impl FirstSignIn {
+    /// A way in for a person; nothing is recorded before it is used.
+    pub fn new(org: Arc<str>, user: String, secret: String) -> FirstSignIn {
+        FirstSignIn {
+            org,
+            user,
+            secret: Mutex::new(Some(secret)),
+        }
+    }
+
+    /// Whose it is, if this is it; then it is used up.
+    pub(crate) fn take(&self, secret: &str) -> Option<(&str, &str)> {
+        let mut known = self.secret.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .as_deref()
+            .filter(|known| authorize::same(known.as_bytes(), secret.as_bytes()))?;
+        *known = None;
+        Some((&self.org, &self.user))
+    }
+}
+
+impl std::fmt::Debug for FirstSignIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FirstSignIn({})", self.user)
+    }
 }
 
 /// An identity provider, and whose people it vouches for.
@@ -79,6 +115,7 @@ impl Default for ServerSettings {
             behind_proxy: Vec::new(),
             strangers,
             identity: None,
+            first: None,
         }
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use clap::Args;
 use countersign_api::convert::page_url;
-use countersign_engine::{Caller, Engine, Request, Settings};
+use countersign_engine::{Engine, Settings};
 use countersign_notify::{Allowlist, Sender};
 use countersign_oidc::Provider;
-use countersign_server::{Identity, ServerSettings, TlsFiles};
+use countersign_server::{FirstSignIn, Identity, ServerSettings, TlsFiles};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -22,7 +22,7 @@ use crate::failure::{Failure, Result};
 use crate::folder::Folder;
 use crate::host::{address, listen};
 use crate::instance::{Instance, activate, organization};
-use crate::local::Local;
+use crate::local::{Local, random_token};
 use crate::place::{self, Database, Place};
 use crate::policies;
 use crate::witnesses;
@@ -234,7 +234,10 @@ impl Server {
             lock.note_address(&local.address)
                 .map_err(|error| Failure::io("note the address in", &folder.root, &error))?;
         }
+        let first = first_sign_in(&instance.engine).await?;
+        let invitation = first.as_ref().map(|(_, url)| url.clone());
         let server = ServerSettings {
+            first: first.map(|(first, _)| first),
             local_token: local.as_ref().map(|local| local.token.clone()),
             behind_proxy,
             identity,
@@ -266,7 +269,6 @@ impl Server {
             (Some(folder), Some(local)) => Some(local.write(&folder.root)?),
             (Some(_) | None, Some(_) | None) => None,
         };
-        let invitation = first_invitation(&instance.engine).await?;
         announce(
             &format!("{scheme}://{main}"),
             &public,
@@ -449,7 +451,7 @@ fn announce(address: &str, public: &str, lifted: &[String], invitation: Option<&
     say(format_args!("countersign serves at {address}"));
     match invitation {
         Some(url) => say(format_args!(
-            "the console is at {page}; sign in for the first time (once, within a day):\n  {url}"
+            "the console is at {page}; sign in for the first time (once, while this server runs):\n  {url}"
         )),
         None => say(format_args!("the console is at {page}")),
     }
@@ -460,21 +462,17 @@ fn announce(address: &str, public: &str, lifted: &[String], invitation: Option<&
     }
 }
 
-/// An invitation for the first admin, where there is one organization and nobody of it has anything to sign in with.
-async fn first_invitation(engine: &Engine) -> Result<Option<String>> {
+/// A way in for the first admin, where there is one organization and nobody of it has anything to sign in with: what it is
+/// recognized by, and the page where it is used. Nothing is recorded before.
+async fn first_sign_in(engine: &Engine) -> Result<Option<(Arc<FirstSignIn>, String)>> {
     let rows = engine.organizations().await?;
     let [row] = rows.as_slice() else { return Ok(None) };
     let Some(user) = engine.first_to_invite(&row.name).await? else {
         return Ok(None);
     };
-    let caller = Caller::operator(row.name.clone());
-    let request = Request {
-        caller: &caller,
-        route: "serve",
-        idempotency_key: None,
-        body: b"",
-    };
-    Ok(Some(engine.invite(&request, &user).await?.url))
+    let secret = format!("first_{}", random_token()?);
+    let url = page_url(engine.base_url(), &format!("/sign-in/{secret}"));
+    Ok(Some((Arc::new(FirstSignIn::new(row.name.clone(), user, secret)), url)))
 }
 
 /// The identity provider of the settings.

@@ -286,7 +286,7 @@ async fn a_missed_step_is_escalated_by_mail_and_slack_and_the_end_takes_the_mess
     let first = world.mail.next_to("dana@example.com");
     let words = text(&first, "/text");
     assert!(words.contains("agent `bot` asks to run `pay` for 40 USD"), "{words}");
-    assert!(words.contains(&format!("/v1/approvals/{approval}")), "{words}");
+    assert!(words.contains(&format!("/approvals/{approval}")), "{words}");
     assert!(
         words.contains("The agent says, and nobody has checked:\n> <b>urgent</b>"),
         "{words}"

@@ -72,7 +72,7 @@ async fn action(visit: Visit, Path(id): Path<String>) -> Page {
     let explained: Result<ExplainAnswer, Trouble> = visit.post(&format!("{path}/explain"), &json!({})).await;
     let (explained, unexplained) = match explained {
         Ok(explained) => (Some(explained), None),
-        Err(trouble) => (None, Some(said(&trouble.to_say()?.detail))),
+        Err(trouble) => (None, Some(said(&trouble.into_say()?.detail))),
     };
     let timeline: Option<TimelineAnswer> = match &answer.approval {
         Some(approval) => {

@@ -446,7 +446,7 @@ async fn break_glass(Path(id): Path<String>, Posted { visit, fields }: Posted) -
 }
 
 fn failure(trouble: Trouble) -> Result<Failure, Trouble> {
-    let problem = trouble.to_say()?;
+    let problem = trouble.into_say()?;
     Ok(Failure {
         detail: said(&problem.detail),
         hint: problem.hint.as_deref().map(said),

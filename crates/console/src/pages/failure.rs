@@ -13,7 +13,7 @@ pub(super) struct Failure {
 impl Failure {
     /// What the API says; everything that no form can say is a page of its own.
     pub(super) fn of(trouble: Trouble) -> Result<Failure, Trouble> {
-        let problem = trouble.to_say()?;
+        let problem = trouble.into_say()?;
         Ok(Failure {
             detail: said(&problem.detail),
             hint: problem.hint.as_deref().map(said),

@@ -122,7 +122,7 @@ async fn votes(Posted { visit, fields }: Posted) -> Page {
             .filter_map(|result| Some((&result.approval, result.problem.as_ref()?)))
             .map(|(approval, problem)| said(&format!("{approval}: {}", problem.detail)))
             .collect::<Vec<_>>(),
-        Err(trouble) => vec![said(&trouble.to_say()?.detail)],
+        Err(trouble) => vec![said(&trouble.into_say()?.detail)],
     };
     if failures.is_empty() {
         return Ok(see_other("/inbox?done=batch"));

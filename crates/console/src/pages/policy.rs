@@ -92,7 +92,7 @@ pub(super) struct Failure {
 
 /// The problem, where a form can say it beside itself.
 pub(super) fn failure(trouble: Trouble) -> Result<Failure, Trouble> {
-    let problem = trouble.to_say()?;
+    let problem = trouble.into_say()?;
     Ok(Failure {
         detail: said(&problem.detail),
         hint: problem.hint.as_deref().map(said),
@@ -204,7 +204,7 @@ async fn compare(
     let answer: Result<DiffAnswer, Trouble> = visit.post("/v1/policies:diff", &json!({ "snapshot": hash })).await;
     match answer {
         Ok(answer) => Ok((Some(answer.differences.iter().map(difference).collect()), None)),
-        Err(trouble) => Ok((None, Some(said(&trouble.to_say()?.detail)))),
+        Err(trouble) => Ok((None, Some(said(&trouble.into_say()?.detail)))),
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) struct Failure {
 impl Failure {
     /// What the API says, where a form can say it beside itself.
     pub(super) fn of(trouble: Trouble) -> Result<Failure, Trouble> {
-        let problem = trouble.to_say()?;
+        let problem = trouble.into_say()?;
         Ok(Failure {
             detail: said(&problem.detail),
             hint: problem.hint.as_deref().map(said),

@@ -92,7 +92,7 @@ async fn sign_in(headers: HeaderMap, stranger: Stranger) -> Page {
     match open(&stranger, &body).await {
         Ok(session) => Ok(signed_in(&session, to)),
         Err(trouble) => {
-            let problem = trouble.to_answer()?;
+            let problem = trouble.into_answer()?;
             let page = SignIn {
                 assets: assets::paths(),
                 told: None,
@@ -140,7 +140,7 @@ async fn use_link(Path(link): Path<String>, headers: HeaderMap, stranger: Strang
     match open(&stranger, &body).await {
         Ok(session) => Ok(signed_in(&session, "/settings/password")),
         Err(trouble) => {
-            let problem = trouble.to_answer()?;
+            let problem = trouble.into_answer()?;
             let page = Invited {
                 assets: assets::paths(),
                 failure: Some(said(&sentence(&problem.detail))),
@@ -223,7 +223,7 @@ async fn finish_oidc(
             Ok(response)
         }
         Err(trouble) => {
-            trouble.to_answer()?;
+            trouble.into_answer()?;
             again()
         }
     }

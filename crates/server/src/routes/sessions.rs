@@ -46,7 +46,18 @@ async fn open(asked: Asked<Visitor>) -> Answer {
                 .await
         }
         (None, None, Some(key), None, None) => engine.sign_in_by_key(&key.0).await,
-        (None, None, None, Some(invitation), None) => engine.sign_in_by_invitation(&invitation.0).await,
+        (None, None, None, Some(invitation), None) => {
+            let first = asked
+                .app
+                .settings
+                .first
+                .as_deref()
+                .and_then(|first| first.take(&invitation.0));
+            match first {
+                Some((org, user)) => engine.sign_in_first(org, user).await,
+                None => engine.sign_in_by_invitation(&invitation.0).await,
+            }
+        }
         (None, None, None, None, Some(brought)) => {
             let user = provided(&asked, &brought).await?;
             let settings = &asked.app.settings;
@@ -95,7 +106,7 @@ async fn provided(asked: &Asked<Visitor>, brought: &OidcBody) -> Result<String, 
         })
 }
 
-fn identity<'a>(asked: &'a Asked<Visitor>) -> Result<&'a Identity, Problem> {
+fn identity(asked: &Asked<Visitor>) -> Result<&Identity, Problem> {
     let none = || Problem::new(409, "no_provider", "no identity provider is set up here").hint("sign in another way");
     asked.app.settings.identity.as_deref().ok_or_else(none)
 }

@@ -75,10 +75,9 @@ async fn a_client_behind_a_trusted_proxy_is_known_by_its_own_address() {
     };
     let behind_proxy = vec!["127.0.0.0/8".parse().unwrap()];
     let server = Server::with(ServerSettings {
-        local_token: None,
         strangers,
         behind_proxy,
-        identity: None,
+        ..ServerSettings::default()
     })
     .await;
     let from = |address: &'static str| [("X-Forwarded-For", address), ("X-Forwarded-Proto", "https")];
