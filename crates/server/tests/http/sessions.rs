@@ -1,10 +1,13 @@
 //! Signing in over HTTP, and news as it happens.
 
+use std::sync::Arc;
+
+use countersign_server::{FirstSignIn, ServerSettings};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{Acme, Server};
+use crate::support::{Acme, Server, TOKEN};
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -232,4 +235,29 @@ async fn whoever_listens_hears_of_records_as_they_are_written_and_of_no_other_or
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
     assert_eq!(acme.server.get(&acme.lead, "/v1/events").await.problem(503), "stopping");
+}
+
+#[tokio::test]
+async fn the_first_admins_way_in_is_good_once() {
+    let secret = "first_0123456789abcdef";
+    let first = FirstSignIn::new("acme".into(), "alex".into(), secret.into());
+    let server = Server::with(ServerSettings {
+        local_token: Some(TOKEN.into()),
+        first: Some(Arc::new(first)),
+        ..ServerSettings::default()
+    })
+    .await;
+    server.organization("acme").await;
+    let body = json!({ "invitation": "first_0123456789abcdee" });
+    assert_eq!(
+        server.post("", "/v1/sessions", &body).await.problem(401),
+        "unauthenticated"
+    );
+    let body = json!({ "invitation": secret });
+    let key = session(&server, &body).await;
+    assert_eq!(server.get(&key, "/v1/whoami").await.good()["id"], "alex");
+    assert_eq!(
+        server.post("", "/v1/sessions", &body).await.problem(401),
+        "unauthenticated"
+    );
 }
