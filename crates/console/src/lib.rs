@@ -4,8 +4,8 @@
 //! is possible here that the API does not allow, and whatever is possible here, a program can do. The crate knows the API's
 //! types and nothing below them: no ledger, no engine, no store.
 //!
-//! The way of a request: [`visit`] finds out who looks, `pages/<page>.rs` asks the API and fills `templates/<page>.html`, and
-//! [`page`] sends it with the headers that every page has. Words of others go through [`said`]. The script is for live
+//! The way of a request: `visit` finds out who looks, `pages/<page>.rs` asks the API and fills `templates/<page>.html`, and
+//! `page` sends it with the headers that every page has. Words of others go through `said`. The script is for live
 //! updates and keys alone: every page works without it.
 
 mod api;
