@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use countersign_policy::Reason;
-use countersign_policy::verdict::ConstraintValue;
+use countersign_policy::{Reason, verdict::ConstraintValue};
 
 use crate::digest::Digest;
 use crate::event::{
     ApprovalOpened, ApprovalResolved, ApprovalRevised, ApprovalState, ApprovalStepStarted, ApprovalVoted, DecisionMade,
     Event, GlassBroken, OutcomeReported, Permit, Status, Verb,
 };
-use crate::record::Record;
-use crate::time::Time;
+use crate::{record::Record, time::Time};
 
 /// A vote in a view.
 #[derive(Clone, Debug)]

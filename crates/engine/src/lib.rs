@@ -490,23 +490,4 @@ impl Inner {
         );
         Ok(ledger)
     }
-
-    /// The clock has jumped anew: an earlier confirmation is over.
-    pub fn clock_jumped(&self) {
-        self.clock_confirmed.store(false, Ordering::Relaxed);
-    }
-
-    pub fn clock_was_confirmed(&self) -> bool {
-        self.clock_confirmed.load(Ordering::Relaxed)
-    }
-
-    /// Nothing happens by itself.
-    pub fn is_stepped(&self) -> bool {
-        self.stepped
-    }
-
-    /// The engine is being stopped.
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
-    }
 }

@@ -1,6 +1,7 @@
 //! An engine that somebody steps: the same work as on its threads, in an order that the caller chooses.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::sequencer::{Sequencer, Step};
@@ -41,5 +42,26 @@ impl Stepper {
     /// Lets the search index follow.
     pub fn index(&mut self) {
         index::follow_all(&self.inner);
+    }
+}
+
+impl Inner {
+    /// The clock has jumped anew: an earlier confirmation is over.
+    pub fn clock_jumped(&self) {
+        self.clock_confirmed.store(false, Ordering::Relaxed);
+    }
+
+    pub fn clock_was_confirmed(&self) -> bool {
+        self.clock_confirmed.load(Ordering::Relaxed)
+    }
+
+    /// Nothing happens by itself.
+    pub fn is_stepped(&self) -> bool {
+        self.stepped
+    }
+
+    /// The engine is being stopped.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 }
