@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use countersign_policy::{Access, Action, Decimal, Resource, Value, is_read_label};
 
 use crate::money::{is_currency, parse_decimal};
+use crate::redact::is_mark;
 use crate::refusal::Refusal;
 
 /// A request for a decision.
@@ -156,7 +157,7 @@ impl Fields {
             match item {
                 Value::String(label) if is_read_label(&label) => labels.push(label),
                 // Where redaction stood in for one, it is not known.
-                Value::Map(_) => {}
+                mark @ Value::Map(_) if is_mark(&mark) => {}
                 _other => {
                     let detail = format!("`{name}` holds something that is no label");
                     let hint = "a label has 1 to 64 of a-z, 0-9, `_` and begins with a letter, such as `outside`";

@@ -361,6 +361,9 @@ pub struct State {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     credentials: BTreeMap<String, ToolCredential>,
     currency: String,
+    /// What is decided is counted, see [`Days`].
+    #[serde(default, skip_serializing_if = "is_false")]
+    counts: bool,
     /// What was decided of late.
     #[serde(default, skip_serializing_if = "Days::is_empty")]
     days: Days,

@@ -70,6 +70,7 @@ impl Engine {
         let vkey = keys.log.verifying_key().to_string();
         let (schemas, schema_files) = crate::audit::schema_set();
         let opened = LedgerOpened {
+            counts: true,
             currency: new.currency,
             epoch: 1,
             organization: new.name.clone(),

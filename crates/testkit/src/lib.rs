@@ -91,6 +91,7 @@ impl World {
             key: DigestKey([7; 32]),
         };
         world.done(Command::Open(Box::new(LedgerOpened {
+            counts: true,
             currency: "USD".into(),
             epoch: 1,
             organization: "acme".into(),

@@ -57,6 +57,7 @@ impl Ledger {
             kept: Vec::new(),
         };
         ledger.give(Command::Open(Box::new(LedgerOpened {
+            counts: true,
             currency: "USD".into(),
             epoch: 1,
             organization: "bench".into(),

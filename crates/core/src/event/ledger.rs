@@ -10,6 +10,9 @@ use crate::time::Time;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerOpened {
+    /// The state counts what was decided of late.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub counts: bool,
     /// The organization's currency, ISO 4217.
     pub currency: String,
     /// Epoch of the log; 1, and one more after each restore.
@@ -52,6 +55,9 @@ pub struct OrganizationClosed {
 pub struct StateSealed {
     /// The state covers the records before this index.
     pub at: u64,
+    /// From here on the state counts what was decided of late; in a ledger that did not from its first record.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub counts: bool,
     /// SHA-256 of the canonical state.
     pub hash: Digest,
 }

@@ -148,7 +148,7 @@ impl State {
             Event::DecisionMade(e) => {
                 self.decided(record, e);
                 self.count_candidate(record, e);
-                self.days.decided(record.ts, e);
+                self.count_decision(record.ts, e);
             }
             Event::EpochOpened(e) => self.epochs.push((**e).clone()),
             Event::KeyRotated(e) => self.rotations.push((**e).clone()),
@@ -196,6 +196,7 @@ impl State {
                 self.kills.remove(&e.scope.to_string());
             }
             Event::LedgerOpened(e) => {
+                self.counts = e.counts;
                 self.organization = e.organization.clone();
                 self.currency = e.currency.clone();
                 self.zone = e.zone.clone();
@@ -243,7 +244,10 @@ impl State {
                 self.snapshots.entry(e.hash.clone()).or_insert(stored);
             }
             Event::SnapshotWaived(e) => self.waived(e),
-            Event::StateSealed(e) => self.sealed = e.at,
+            Event::StateSealed(e) => {
+                self.sealed = e.at;
+                self.counts |= e.counts;
+            }
             Event::SubjectErased(e) => {
                 self.restricted.remove(&e.subject);
             }

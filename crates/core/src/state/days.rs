@@ -135,8 +135,7 @@ impl Days {
         self.hours.entry(hour).or_default()
     }
 
-    /// Stores that something was decided.
-    pub(super) fn decided(&mut self, now: Time, e: &DecisionMade) {
+    fn decided(&mut self, now: Time, e: &DecisionMade) {
         let hour = self.hour(now);
         let count = match e.decision {
             Decision::Allow => &mut hour.allow,
@@ -217,8 +216,19 @@ impl State {
         &self.days
     }
 
+    /// Stores that something was decided. A ledger that was begun by a program which did not count comes to the same state
+    /// as then, up to the seal that says that it counts.
+    pub(super) fn count_decision(&mut self, now: Time, e: &DecisionMade) {
+        if self.counts {
+            self.days.decided(now, e);
+        }
+    }
+
     /// Stores whether people answered in time. The request is still open.
     pub(super) fn count_answer(&mut self, now: Time, e: &ApprovalResolved) {
+        if !self.counts {
+            return;
+        }
         let Some(sla_due) = self.approvals.get(&e.approval).map(|approval| approval.sla_due) else {
             return;
         };

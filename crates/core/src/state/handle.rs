@@ -173,6 +173,7 @@ impl State {
             Command::RotateLogKey(rotated) => self.rotate_log_key(*rotated),
             Command::Seal => Handled::one(StateSealed {
                 at: self.next_seq,
+                counts: !self.counts,
                 hash: self.hash(),
             }),
             Command::Close => Handled::one(OrganizationClosed {
