@@ -24,6 +24,9 @@ pub mod messages;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::from_fn;
+use tower::{ServiceExt as _, service_fn};
 
 use crate::api::Api;
 
@@ -33,7 +36,7 @@ pub(crate) struct Console {
     pub idle: idle::Idle,
 }
 
-/// The console's pages before the API: what is no page goes to `api`.
+/// The console's pages beside the API. Calls go to `api` at once, whatever the console has; so does what is no page.
 pub fn router(api: Router) -> Router {
     let console = Arc::new(Console {
         api: Api::new(api.clone()),
@@ -42,8 +45,12 @@ pub fn router(api: Router) -> Router {
     let pages = pages::router()
         .merge(assets::router())
         .with_state(console)
-        .fallback_service(api);
-    Router::new()
-        .fallback_service(pages)
-        .layer(axum::middleware::from_fn(api::arrived))
+        .fallback_service(api.clone());
+    // Kept before any route takes a request, so around the routes and not on them.
+    let pages = Router::new().fallback_service(pages).layer(from_fn(api::arrived));
+    Router::new().fallback_service(service_fn(move |request: Request| {
+        let is_call = request.uri().path().starts_with("/v1/");
+        let router = if is_call { api.clone() } else { pages.clone() };
+        router.oneshot(request)
+    }))
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use askama::filters::HtmlSafe;
-use countersign_api::visible::visible;
+use countersign_api::visible::{self, visible};
 use serde_json::Value;
 
 /// How many characters of one text are shown at once; the rest is behind a fold that says how much it is.
@@ -104,10 +104,10 @@ fn push(html: &mut String, text: &str) {
         match scripts(word) {
             Some(scripts) => {
                 *html += &format!("<mark class=\"mixed\" title=\"letters of {scripts}\">");
-                escape(html, word);
+                *html += &visible::html(word);
                 *html += "</mark>";
             }
-            None => escape(html, word),
+            None => *html += &visible::html(word),
         }
         let between = after.find(char::is_alphabetic).unwrap_or(after.len());
         let (between, after) = after.split_at(between);
@@ -124,24 +124,11 @@ fn one(html: &mut String, c: char) {
     let text: &str = c.encode_utf8(&mut buffer);
     let shown = visible(text);
     if shown == text {
-        escape(html, text);
+        *html += &visible::html(text);
     } else {
         *html += "<mark class=\"unseen\" title=\"a character that is not seen\">";
         *html += &shown;
         *html += "</mark>";
-    }
-}
-
-fn escape(html: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            other => html.push(other),
-        }
     }
 }
 

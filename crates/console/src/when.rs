@@ -74,13 +74,6 @@ impl Zone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
-    /// What a field for local time brought, as a moment of the API; `None` where it is none.
-    pub fn instant(&self, local: &str) -> Option<String> {
-        let local: DateTime = local.trim().parse().ok()?;
-        let zoned = local.to_zoned(self.0.clone()).ok()?;
-        Some(zoned.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
-    }
-
     /// So many days from the one of this moment on: each with its name and where it begins, and at last where all end.
     pub fn days(&self, from: &str, count: usize) -> Option<(Vec<(String, Timestamp)>, Timestamp)> {
         let mut day = from
@@ -206,16 +199,6 @@ mod tests {
             .when("2020-07-01T10:00:00Z")
             .to_string();
         assert!(html.contains("12:00<") && html.contains("10:00:00 UTC"), "{html}");
-    }
-
-    #[test]
-    fn a_local_time_is_a_moment_in_the_readers_zone() {
-        let zurich = Zone::named(Some("Europe/Zurich"));
-        assert_eq!(
-            zurich.instant("2026-07-01T09:00").as_deref(),
-            Some("2026-07-01T07:00:00Z")
-        );
-        assert_eq!(zurich.instant("tomorrow"), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use countersign_api::ApprovalAnswer;
 use countersign_api::timeline::TimelineAnswer;
 use serde_json::{Map, Value, json};
 
+use super::failure::Failure;
 use crate::Console;
 use crate::api::Quoted;
 use crate::form::Fields;
@@ -131,12 +132,6 @@ struct Decide {
 struct Editable {
     place: String,
     now: String,
-}
-
-/// What was wrong with what was sent.
-struct Failure {
-    detail: Html,
-    hint: Option<Html>,
 }
 
 async fn request(visit: Visit, Path(id): Path<String>) -> Page {
@@ -411,7 +406,15 @@ async fn vote(Path(id): Path<String>, Posted { visit, fields }: Posted) -> Page 
     let answer: Result<ApprovalAnswer, Trouble> = visit.post(&path, &body).await;
     match answer {
         Ok(_) => Ok(see_other(&format!("/approvals/{}?done={}", Quoted(&id), Quoted(verb)))),
-        Err(trouble) => page(&visit, &id, Some(failure(trouble)?), fields.text("comment").to_owned()).await,
+        Err(trouble) => {
+            page(
+                &visit,
+                &id,
+                Some(Failure::of(trouble)?),
+                fields.text("comment").to_owned(),
+            )
+            .await
+        }
     }
 }
 
@@ -441,14 +444,6 @@ async fn break_glass(Path(id): Path<String>, Posted { visit, fields }: Posted) -
         .await;
     match answer {
         Ok(_) => Ok(see_other(&format!("/approvals/{}?done=break_glass", Quoted(&id)))),
-        Err(trouble) => page(&visit, &id, Some(failure(trouble)?), String::new()).await,
+        Err(trouble) => page(&visit, &id, Some(Failure::of(trouble)?), String::new()).await,
     }
-}
-
-fn failure(trouble: Trouble) -> Result<Failure, Trouble> {
-    let problem = trouble.into_say()?;
-    Ok(Failure {
-        detail: said(&problem.detail),
-        hint: problem.hint.as_deref().map(said),
-    })
 }

@@ -10,7 +10,7 @@ use countersign_api::audit::{AuditAnswer, AuditEntryAnswer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::settings::Failure;
+use super::failure::Failure;
 use crate::Console;
 use crate::messages;
 use crate::page::{Chrome, Page, Trouble, show_as};

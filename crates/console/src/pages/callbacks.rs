@@ -12,8 +12,8 @@ use countersign_api::operations::{
 };
 use serde_json::json;
 
+use super::failure::Failure;
 use super::once::{Secret, once};
-use super::settings::Failure;
 use crate::Console;
 use crate::api::Quoted;
 use crate::messages;

@@ -10,8 +10,8 @@ use countersign_api::operations::DoneAnswer;
 use serde_json::{Map, Value, json};
 
 use super::callbacks::{Remove, Tried, page};
+use super::failure::Failure;
 use super::once::{Secret, once};
-use super::settings::Failure;
 use crate::Console;
 use crate::api::Quoted;
 use crate::form::Fields;

@@ -20,19 +20,29 @@ impl Failure {
         })
     }
 
-    /// Something dangerous was asked for, and not confirmed.
-    pub(super) fn unsure() -> Failure {
+    /// What the console says by itself.
+    pub(super) fn ours(detail: &str) -> Failure {
         Failure {
-            detail: said(messages::UNSURE),
+            detail: said(detail),
             hint: None,
         }
     }
 
+    /// The same, with what to do next.
+    pub(super) fn hint(self, hint: &str) -> Failure {
+        Failure {
+            hint: Some(said(hint)),
+            ..self
+        }
+    }
+
+    /// Something dangerous was asked for, and not confirmed.
+    pub(super) fn unsure() -> Failure {
+        Failure::ours(messages::UNSURE)
+    }
+
     /// Something dangerous was asked for without a reason.
     pub(super) fn no_reason() -> Failure {
-        Failure {
-            detail: said(messages::NO_REASON),
-            hint: None,
-        }
+        Failure::ours(messages::NO_REASON)
     }
 }

@@ -11,8 +11,9 @@ use countersign_api::registry::{IssuedKey, KeyAnswer, KeysAnswer};
 use serde::Deserialize;
 use serde_json::{Map, json};
 
+use super::failure::Failure;
 use super::once::{Secret, once};
-use super::settings::{Failure, Parts, parts};
+use super::settings::{Parts, parts};
 use crate::Console;
 use crate::api::Quoted;
 use crate::form::Fields;

@@ -12,8 +12,9 @@ use countersign_api::sessions::InvitationAnswer;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::failure::Failure;
 use super::once::{Invite, Secret, once};
-use super::settings::{Failure, Parts, parts};
+use super::settings::{Parts, parts};
 use crate::Console;
 use crate::api::Quoted;
 use crate::form::Fields;

@@ -14,8 +14,8 @@ use countersign_api::registry::AgentsAnswer;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::failure::Failure;
 use super::policies::short;
-use super::policy::{Failure, failure};
 use crate::Console;
 use crate::api::body;
 use crate::form::Fields;
@@ -141,10 +141,7 @@ async fn tried(Posted { visit, fields }: Posted) -> Page {
     let text = match text {
         Ok(text) => text,
         Err(wrong) => {
-            let failure = Failure {
-                detail: said(&wrong),
-                hint: Some(said("write an object such as {\"order\": \"4521\"}")),
-            };
+            let failure = Failure::ours(&wrong).hint("write an object such as {\"order\": \"4521\"}");
             return page(&visit, &fields, fields.text("json").to_owned(), None, Some(failure)).await;
         }
     };
@@ -153,7 +150,7 @@ async fn tried(Posted { visit, fields }: Posted) -> Page {
     match answer {
         Ok(answer) => page(&visit, &fields, text, Some(outcome(&answer)), None).await,
         Err(trouble) => {
-            let wrong = failure(trouble)?;
+            let wrong = Failure::of(trouble)?;
             page(&visit, &fields, text, None, Some(wrong)).await
         }
     }

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::documents::{Listing, Missing, difference, listing, missing};
+use super::failure::Failure;
 use super::policies::{Doers, Proposal, Trial, proposal, short, states, trial};
 use crate::Console;
 use crate::api::Quoted;
@@ -82,21 +83,6 @@ struct May {
     edit: bool,
     simulate: bool,
     waive: bool,
-}
-
-/// What was wrong with what was sent.
-pub(super) struct Failure {
-    pub detail: Html,
-    pub hint: Option<Html>,
-}
-
-/// The problem, where a form can say it beside itself.
-pub(super) fn failure(trouble: Trouble) -> Result<Failure, Trouble> {
-    let problem = trouble.into_say()?;
-    Ok(Failure {
-        detail: said(&problem.detail),
-        hint: problem.hint.as_deref().map(said),
-    })
 }
 
 #[derive(Deserialize)]

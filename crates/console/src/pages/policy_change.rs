@@ -12,7 +12,8 @@ use countersign_api::problem::{Problem, title};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::policy::{failure, page};
+use super::failure::Failure;
+use super::policy::page;
 use crate::Console;
 use crate::api::Quoted;
 use crate::form::Fields;
@@ -138,7 +139,7 @@ async fn tried(
 }
 
 async fn again(visit: &Visit, hash: &str, fields: &Fields, trouble: Trouble) -> Page {
-    let wrong = failure(trouble)?;
+    let wrong = Failure::of(trouble)?;
     page(visit, hash, None, Some((wrong, fields.text("reason")))).await
 }
 

@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::documents::{Difference, difference, finding};
+use super::failure::Failure;
 use super::policies::short;
-use super::policy::{Failure, failure};
 use super::policy_simulate::{Simulated, Since, simulate};
 use crate::Console;
 use crate::api::Quoted;
@@ -103,11 +103,9 @@ async fn edit(visit: Visit, Query(asked): Query<Asked>) -> Page {
     }
     // What does not fit the form must not be dropped by storing the rest.
     let many = written.documents.len();
-    let failure = (many >= DOCUMENTS_AT_MOST).then(|| Failure {
-        detail: said(&format!(
-            "this version has {many} documents, more than the console edits"
-        )),
-        hint: Some(said("change the files and use `countersign policy upload`")),
+    let failure = (many >= DOCUMENTS_AT_MOST).then(|| {
+        let why = format!("this version has {many} documents, more than the console edits");
+        Failure::ours(&why).hint("change the files and use `countersign policy upload`")
     });
     if failure.is_some() {
         written.documents.clear();
@@ -172,10 +170,7 @@ async fn change(Posted { visit, fields }: Posted) -> Page {
         (false, false) => None,
     };
     if let Some(wrong) = wrong {
-        let failure = Failure {
-            detail: said(wrong),
-            hint: None,
-        };
+        let failure = Failure::ours(wrong);
         return show_as(422, &page(&visit, from, &written, fields.text("since"), Some(failure)));
     }
     let body = json!({ "files": files });
@@ -200,11 +195,11 @@ async fn change(Posted { visit, fields }: Posted) -> Page {
         }
         Err(Trouble::Problem(problem)) if !problem.problems.is_empty() => {
             written.findings = problem.problems.clone();
-            let failure = failure(Trouble::Problem(problem))?;
+            let failure = Failure::of(Trouble::Problem(problem))?;
             show_as(422, &page(&visit, from, &written, fields.text("since"), Some(failure)))
         }
         Err(trouble) => {
-            let failure = failure(trouble)?;
+            let failure = Failure::of(trouble)?;
             show_as(422, &page(&visit, from, &written, fields.text("since"), Some(failure)))
         }
     }

@@ -13,8 +13,8 @@ use countersign_api::simulate::{Report, SimulationAnswer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::failure::Failure;
 use super::policies::{flips, short, states, word};
-use super::policy::{Failure, failure};
 use crate::Console;
 use crate::messages;
 use crate::page::{Chrome, Page, Trouble, show_as};
@@ -134,7 +134,7 @@ async fn page(visit: Visit, Query(asked): Query<Asked>) -> Page {
         let against = if recorded { "recorded" } else { "live" };
         match simulate(&visit, json!({ "snapshot": hash }), span, against).await {
             Ok(found) => simulated = Some(found),
-            Err(trouble) => wrong = Some(failure(trouble)?),
+            Err(trouble) => wrong = Some(Failure::of(trouble)?),
         }
     }
     let choice = |known: &countersign_api::policies::SnapshotAnswer| {

@@ -11,7 +11,7 @@ use countersign_api::audit::{InclusionAnswer, LogKeysAnswer, PayloadAnswer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::settings::Failure;
+use super::failure::Failure;
 use crate::Console;
 use crate::api::Quoted;
 use crate::page::{Chrome, Page, Trouble, show_as};

@@ -9,7 +9,8 @@ use countersign_api::glass::{GlassAnswer, GlassPerson};
 use countersign_api::reviewers::{ReviewerAnswer, ReviewersAnswer};
 use serde_json::{Value, json};
 
-use super::settings::{Failure, Parts, parts};
+use super::failure::Failure;
+use super::settings::{Parts, parts};
 use crate::Console;
 use crate::messages;
 use crate::page::{Chrome, Page, Trouble, see_other, show_as};

@@ -15,7 +15,7 @@ use countersign_api::registry::UsersAnswer;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::policy::{Failure, failure};
+use super::failure::Failure;
 use super::rota::{Rota, rota};
 use crate::Console;
 use crate::api::Quoted;
@@ -288,11 +288,9 @@ async fn as_before(Path(id): Path<String>, Posted { visit, fields }: Posted) -> 
 fn span(visit: &Visit, fields: &Fields, names: &[&str]) -> Result<Map<String, Value>, Failure> {
     let mut body = Map::new();
     for name in ["from", "to"] {
-        let Some(at) = visit.zone.instant(fields.text(name)) else {
-            return Err(Failure {
-                detail: said(&format!("`{name}` is no time")),
-                hint: Some(said("write a day and a time such as `2026-07-01T09:00`")),
-            });
+        let Some(at) = visit.zone.moment(fields.text(name).trim()) else {
+            return Err(Failure::ours(&format!("`{name}` is no time"))
+                .hint("write a day and a time such as `2026-07-01T09:00`"));
         };
         body.insert(name.to_owned(), json!(at));
     }
@@ -312,7 +310,7 @@ async fn finish(visit: &Visit, fields: &Fields, done: Result<(), Trouble>, code:
             Ok(see_other(&format!("/schedules?{name}done={code}")))
         }
         Err(trouble) => {
-            let wrong = failure(trouble)?;
+            let wrong = Failure::of(trouble)?;
             again(visit, fields, wrong).await
         }
     }

@@ -10,6 +10,7 @@ use countersign_api::operations::DoneAnswer;
 use countersign_api::sessions::{AuthenticatorsAnswer, PasskeyAnswer, SessionsAnswer};
 use serde_json::{Map, json};
 
+use super::failure::Failure;
 use crate::Console;
 use crate::api::Quoted;
 use crate::messages;
@@ -43,31 +44,6 @@ pub(super) fn parts(visit: &Visit, here: &str) -> Parts {
     let may = ALL.iter().filter(|(_, _, call)| visit.may(call));
     Parts {
         entries: may.map(|(href, label, _)| (*href, *label, *href == here)).collect(),
-    }
-}
-
-/// What was wrong with what was sent.
-pub(super) struct Failure {
-    pub detail: Html,
-    pub hint: Option<Html>,
-}
-
-impl Failure {
-    /// What the API says, where a form can say it beside itself.
-    pub(super) fn of(trouble: Trouble) -> Result<Failure, Trouble> {
-        let problem = trouble.into_say()?;
-        Ok(Failure {
-            detail: said(&problem.detail),
-            hint: problem.hint.as_deref().map(said),
-        })
-    }
-
-    /// What the console says by itself.
-    pub(super) fn ours(detail: &str) -> Failure {
-        Failure {
-            detail: said(detail),
-            hint: None,
-        }
     }
 }
 

@@ -4,10 +4,11 @@ use askama::Template;
 use countersign_api::sessions::{AuthenticatorsAnswer, vote_challenge};
 use serde_json::{Map, Value, json};
 
-use super::{Failure, page};
+use super::page;
 use crate::form::Fields;
 use crate::messages;
 use crate::page::{Chrome, Page, Trouble, show_as};
+use crate::pages::failure::Failure;
 use crate::said::{Html, said};
 use crate::visit::Visit;
 
@@ -43,10 +44,7 @@ pub(super) async fn signature(
     }
     let known: AuthenticatorsAnswer = visit.get("/v1/authenticators").await?;
     if known.passkeys.is_empty() {
-        let failure = Failure {
-            detail: said(messages::NO_PASSKEY),
-            hint: Some(said(messages::NO_PASSKEY_HINT)),
-        };
+        let failure = Failure::ours(messages::NO_PASSKEY).hint(messages::NO_PASSKEY_HINT);
         return Ok(Some(
             page(visit, id, Some(failure), fields.text("comment").to_owned()).await,
         ));
