@@ -216,6 +216,10 @@ def missed_step(server, browser, people):
 def step_up(server, browser, people):
     """An approval that a passkey signs: Chromium's own authenticator keeps the key."""
     browser.authenticator()
+    # A key does not say who holds it: what makes passkeys is a session that began otherwise.
+    invited = server.call(server.admin, "POST", "/v1/invitations", {"user": "dana"})
+    browser.go(invited["url"])
+    browser.submit("button.good")
     id = ask(server, people, agent="deploy_bot", action="rotate_keys", env="production")
     browser.go(f"{server.console}/approvals/{id}")
     browser.submit("button[value=approve]")

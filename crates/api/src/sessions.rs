@@ -112,6 +112,9 @@ pub struct SessionsAnswer {
 pub struct NewInvitationBody {
     /// The person.
     pub user: Id,
+    /// Take away first what the person signs in with: it is lost, or somebody else has it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reset: bool,
 }
 
 /// An invitation. It is shown once.
@@ -131,7 +134,7 @@ pub struct InvitationAnswer {
 pub struct PasswordBody {
     /// The new one: 12 to 1,024 characters, none of those that everybody tries.
     pub password: Password,
-    /// The one until now, where there is one and the session did not begin with an invitation.
+    /// The one until now, where there is one.
     #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub current: Option<Password>,
 }
@@ -170,7 +173,19 @@ pub struct NewPasskeyBody {
     pub authenticator_data: Text<4096>,
     /// `clientDataJSON` of the browser's response, base64url without padding.
     pub client_data: Text<4096>,
-    /// The password, where there is one and the session did not begin with an invitation.
+    /// The password, where there is one.
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
+    pub current: Option<Password>,
+}
+
+/// Whose authenticator is taken away.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveAuthenticatorBody {
+    /// The person; whoever asks when left out.
+    #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
+    pub user: Option<Id>,
+    /// One's own password, where there is one.
     #[serde(default, deserialize_with = "stated", skip_serializing_if = "Option::is_none")]
     pub current: Option<Password>,
 }

@@ -49,6 +49,8 @@
         }
         if (arrived && told) told.textContent = arrived === 1 ? "A request came in." : `${arrived} requests came in.`;
       }
+      const [old, now] = [$("[data-digest]"), $("[data-digest]", page)];
+      if (old && now && old.dataset.digest !== now.dataset.digest) for (const notice of $$("[data-changed]")) notice.hidden = false;
       for (const count of $$("[data-count]")) {
         const fresh = $("[data-count]", page);
         if (fresh) count.textContent = fresh.textContent;

@@ -125,7 +125,7 @@ async function show(place) {
   badge.textContent = bad ? "does not hold" : proven ? "proven in this browser" : "not proven here";
   verdict.append(badge);
   const list = document.createElement("ol");
-  list.className = "steps";
+  list.className = "proof";
   for (const { good, text, detail } of told) {
     const item = document.createElement("li");
     const mark = document.createElement("strong");

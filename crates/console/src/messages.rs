@@ -92,7 +92,6 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "agent_paused" => "It is paused: it gets no permit and uses none.",
         "agent_resumed" => "It may go on.",
         "circuit_closed" => "The circuit is closed: what it is about is let through again.",
-        "key_revoked" => "The key is revoked.",
         "killed" => "It is stopped.",
         "mode_set" => "From now on it is looked at like that.",
         "noted" => "Your note is on record.",
@@ -190,6 +189,7 @@ pub(crate) fn signed_in(how: &str) -> &'static str {
         "password" => "password",
         "key" => "API key",
         "invitation" => "invitation",
+        "oidc" => "identity provider",
         _ => "another way",
     }
 }

@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_api::CALLS;
 use countersign_api::calls::Permission;
+use countersign_api::operations::DoneAnswer;
 use countersign_api::registry::WhoamiAnswer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -36,6 +37,8 @@ pub(crate) struct Visit {
     pub zone: Zone,
     /// Path and query.
     pub at: String,
+    /// The script asks, to keep the page up: nobody reads what comes.
+    pub live: bool,
     key: String,
     origin: Origin,
 }
@@ -172,7 +175,17 @@ impl FromRequestParts<Arc<Console>> for Visit {
             Err(Trouble::Problem(problem)) if problem.status == 401 => return Err(sign_in()),
             Err(other) => return Err(other),
         };
-        if !console.idle.is_here(&key, parts.headers.contains_key(LIVE)) {
+        let live = parts.headers.contains_key(LIVE) || parts.uri.path() == "/live";
+        if !console.idle.is_here(&key, live) {
+            // Left alone for too long: it ends everywhere, and by a record.
+            let end = Ask {
+                method: Method::DELETE,
+                path: "/v1/sessions",
+                key: Some(&key),
+                body: None,
+                origin: &origin,
+            };
+            let _: Result<DoneAnswer, _> = console.api.ask(end).await;
             return Err(sign_in());
         }
         Ok(Visit {
@@ -180,6 +193,7 @@ impl FromRequestParts<Arc<Console>> for Visit {
             console: console.clone(),
             who,
             at,
+            live,
             key,
             origin,
         })

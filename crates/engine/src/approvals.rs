@@ -95,11 +95,16 @@ impl Engine {
         Ok(answers)
     }
 
-    /// One request.
-    pub async fn approval(&self, caller: &Caller, id: ApprovalId) -> Result<ApprovalAnswer, EngineError> {
+    /// One request. At a `glance` nobody is taken to have been shown it, and no vote can name what it was.
+    pub async fn approval(&self, caller: &Caller, id: ApprovalId, glance: bool) -> Result<ApprovalAnswer, EngineError> {
         let view = self.view_of_approval(&caller.org, id).await?;
         self.check_reader(caller, &view)
             .map_err(|_| Refusal::missing("approval", id))?;
+        if glance {
+            let mut answer = self.approval_of_action(&caller.org, view.decision.action_id).await?;
+            answer.presentation_digest = None;
+            return Ok(answer);
+        }
         self.shown(caller, view.decision.action_id).await
     }
 

@@ -82,6 +82,12 @@ impl Caller {
             })
     }
 
+    /// How its person signed in, where it is a session.
+    pub fn session(&self) -> Option<&str> {
+        let how = self.scopes.first()?.strip_prefix("session:")?;
+        (self.actor.kind == ActorKind::User).then_some(how)
+    }
+
     /// Whether the key was issued for this.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes.iter().any(|held| held == scope)
@@ -162,6 +168,19 @@ impl Engine {
             return Err(refused());
         }
         Ok(known.caller.clone())
+    }
+
+    /// Whether a caller's credential holds still.
+    pub async fn still_holds(&self, caller: &Caller) -> Result<bool, EngineError> {
+        let Some(kid) = caller.kid.clone() else {
+            return Ok(true);
+        };
+        let now = self.inner.clock.read().now;
+        let holds = self.look(&caller.org, move |state| {
+            let key = state.keys().get(&kid);
+            key.is_some_and(|key| !key.revoked && key.expires.is_none_or(|end| end > now)) && !state.is_closed()
+        });
+        holds.await
     }
 
     async fn look_up(&self, kid: &str) -> Result<Option<Arc<Known>>, EngineError> {

@@ -119,6 +119,7 @@ pub use signer::{Restored, Standing, log_vkey, standing, state_of};
 pub use simulate::{HeldAgainst, Range, SimulatedPart, Simulating, outside};
 pub use slack::FromSlack;
 pub use stepper::Stepper;
+pub use tries::network_of;
 pub use vault::{Vault, VaultError, next_key};
 pub use votes::{Decided, VotesRequest};
 pub use waivers::Waived;

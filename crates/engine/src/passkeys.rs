@@ -174,7 +174,7 @@ impl Engine {
         })
     }
 
-    /// Takes a passkey of whoever asks. Somebody with a password has to say it: who found a session open makes no key.
+    /// Takes a passkey of whoever asks.
     pub async fn add_passkey(
         &self,
         request: &Request<'_>,
@@ -183,11 +183,7 @@ impl Engine {
         from: std::net::IpAddr,
     ) -> Result<String, EngineError> {
         let caller = request.caller;
-        if caller.actor.kind != ActorKind::User {
-            let why = "only a person has passkeys";
-            return Err(Refusal::invalid("wrong_credential", why).into());
-        }
-        self.check_current(caller, current, from).await?;
+        self.may_change_sign_in(caller, current, from).await?;
         let origin = self.origin_of_pages();
         client_data(&new.client_data, "webauthn.create", registering(caller), &origin)?;
         let raw = bytes(&new.authenticator_data)?;
@@ -212,14 +208,25 @@ impl Engine {
         Ok(id)
     }
 
-    /// Takes something away that a person signs in with: one's own, or as an admin somebody's.
-    pub async fn remove_authenticator(&self, request: &Request<'_>, user: &str, id: &str) -> Result<(), EngineError> {
+    /// Takes something away that a person signs in with: one's own, as one may change it, or as an admin somebody's.
+    pub async fn remove_authenticator(
+        &self,
+        request: &Request<'_>,
+        user: &str,
+        id: &str,
+        current: Option<&str>,
+        from: std::net::IpAddr,
+    ) -> Result<(), EngineError> {
+        let caller = request.caller;
+        if caller.actor.kind == ActorKind::User && caller.actor.id == user {
+            self.may_change_sign_in(caller, current, from).await?;
+        }
         let removed = AuthenticatorRemoved {
             authenticator: id.to_owned(),
             user: user.to_owned(),
         };
         let envelope = request.envelope(Command::RemoveAuthenticator(removed));
-        let org = &request.caller.org;
+        let org = &caller.org;
         self.perform(Lane::Urgent, org, envelope, Beside::default())
             .await
             .map(drop)

@@ -11,7 +11,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use countersign_api::convert::page_url;
-use countersign_core::event::{AuthenticatorAdded, KeyIssued};
+use countersign_core::event::{AuthenticatorAdded, AuthenticatorRemoved, KeyIssued};
 use countersign_core::key::ApiKey;
 use countersign_core::record::{Actor, ActorKind};
 use countersign_core::state::{PASSWORD, SIGN_IN};
@@ -28,6 +28,8 @@ use crate::{Engine, blocking};
 
 /// How long a session lasts at most.
 const SESSION_HOURS: i64 = 12;
+/// How long after signing in somebody without a password may change what they sign in with, minutes.
+const FRESH_MINUTES: i64 = 10;
 /// How long an invitation waits to be used.
 const INVITATION_HOURS: i64 = 24;
 /// Of a password, characters.
@@ -100,7 +102,7 @@ impl Engine {
             return Err(wrong());
         }
         self.inner.tries.worked(&org, user, from);
-        self.open_session(org, user, "password", None).await
+        self.open_session(org, user, "password", None, None).await
     }
 
     /// Signs a person in by a key of theirs.
@@ -116,7 +118,8 @@ impl Engine {
             let why = "only a person's own key opens a session";
             return Err(Refusal::invalid("wrong_credential", why).into());
         }
-        self.open_session(caller.org, &caller.actor.id, "key", expires).await
+        self.open_session(caller.org, &caller.actor.id, "key", expires, caller.kid)
+            .await
     }
 
     /// Signs a person in by an invitation, which is used up by it.
@@ -135,18 +138,22 @@ impl Engine {
             Err(EngineError::Refused(_)) => return Err(refused()),
             Err(other) => return Err(other),
         }
-        self.open_session(org, &stored.subject, "invitation", None).await
+        self.open_session(org, &stored.subject, "invitation", None, None).await
     }
 
-    /// Signs in the first admin, whom whoever started the server vouches for.
-    pub async fn sign_in_first(&self, org: &str, user: &str) -> Result<SessionOpened, EngineError> {
-        self.open_session(org.into(), user, "invitation", None).await
+    /// Signs in the first admin, whom whoever started the server vouches for: as long as nobody has anything to sign in with.
+    pub async fn sign_in_first(&self, org: &Org, user: &str) -> Result<SessionOpened, EngineError> {
+        if self.first_to_invite(org).await?.as_deref() != Some(user) {
+            let why = "this invitation is not good, or not any more";
+            return Err(EngineError::Unauthenticated(why.into()));
+        }
+        self.open_session(org.clone(), user, "invitation", None, None).await
     }
 
     /// Signs a person in whom an identity provider vouches for.
     pub async fn sign_in_by_provider(&self, org: Option<&str>, user: &str) -> Result<SessionOpened, EngineError> {
         let org = self.org_of_person(org).await?;
-        match self.open_session(org, user, "oidc", None).await {
+        match self.open_session(org, user, "oidc", None, None).await {
             Err(EngineError::Refused(refusal)) if refusal.category == Category::Missing => {
                 let why = "the identity provider knows you, and nobody here has that id";
                 Err(EngineError::Unauthenticated(why.into()))
@@ -160,7 +167,7 @@ impl Engine {
         let Some(kid) = request.caller.kid.clone() else {
             return Ok(());
         };
-        if !request.caller.scopes.iter().any(|scope| scope.starts_with("session:")) {
+        if request.caller.session().is_none() {
             let why = "this credential is no session";
             return Err(Refusal::invalid("wrong_credential", why).into());
         }
@@ -168,17 +175,49 @@ impl Engine {
     }
 
     /// Invites a person to sign in, once.
-    pub async fn invite(&self, request: &Request<'_>, user: &str) -> Result<Invitation, EngineError> {
+    pub async fn invite(&self, request: &Request<'_>, user: &str, reset: bool) -> Result<Invitation, EngineError> {
         let org = &request.caller.org;
+        if request.caller.actor.kind == ActorKind::User && request.caller.actor.id == user {
+            let why = "nobody invites themselves";
+            return Err(Refusal::conflict("own_account", why).hint("another admin can").into());
+        }
+        if reset {
+            self.take_away_all(request, user).await?;
+        }
         let expires = self.inner.clock.read().now + Span::hours(INVITATION_HOURS);
         let (key, issued, secret) = self.passing_key(org, user, SIGN_IN, expires)?;
-        let envelope = request.envelope(Command::IssueKey(Box::new(issued)));
+        // Repeated, it is another one: what is shown once cannot be shown again.
+        let envelope = Envelope {
+            idem: None,
+            ..request.envelope(Command::IssueKey(Box::new(issued)))
+        };
         self.perform(Lane::Write, org, envelope, beside(secret)).await?;
         Ok(Invitation {
             url: page_url(&self.inner.settings.base_url, &format!("/sign-in/{}", key.text)),
             text: key.text,
             expires,
         })
+    }
+
+    /// Takes away everything that a person signs in with, each on record.
+    async fn take_away_all(&self, request: &Request<'_>, user: &str) -> Result<(), EngineError> {
+        let (org, person) = (&request.caller.org, user.to_owned());
+        let known = self.look(org, move |state| {
+            let all = state.authenticators_of(&person);
+            all.map(|(id, _)| id.to_owned()).collect::<Vec<_>>()
+        });
+        for authenticator in known.await? {
+            let removed = AuthenticatorRemoved {
+                authenticator,
+                user: user.to_owned(),
+            };
+            let envelope = Envelope {
+                idem: None,
+                ..request.envelope(Command::RemoveAuthenticator(removed))
+            };
+            self.perform(Lane::Urgent, org, envelope, Beside::default()).await?;
+        }
+        Ok(())
     }
 
     /// Gives whoever asks another password. Every other session of theirs ends.
@@ -190,12 +229,8 @@ impl Engine {
         from: IpAddr,
     ) -> Result<(), EngineError> {
         let (org, user) = (request.caller.org.clone(), request.caller.actor.id.clone());
-        if request.caller.actor.kind != ActorKind::User {
-            let why = "only a person has a password";
-            return Err(Refusal::invalid("wrong_credential", why).into());
-        }
         check_password(password, &[&user, &org])?;
-        self.check_current(request.caller, current, from).await?;
+        self.may_change_sign_in(request.caller, current, from).await?;
         let text = Zeroizing::new(password.to_owned());
         let hashed = blocking(move || hash(&text)).await?;
         let secret = self.inner.vault.seal(&org, PASSWORD_SECRET, &user, hashed.as_bytes());
@@ -210,24 +245,47 @@ impl Engine {
             .map(drop)
     }
 
-    /// Somebody who has a password has to say it, but for a session that began with an invitation.
-    pub(crate) async fn check_current(
+    /// Whether whoever asks may change what their person signs in with. A session that was found open must not be enough, nor a
+    /// key that was found: who has a password says it; who has none has just signed in, by the identity provider, or, as long
+    /// as there is nothing else to sign in with, by an invitation.
+    pub(crate) async fn may_change_sign_in(
         &self,
         caller: &Caller,
         current: Option<&str>,
         from: IpAddr,
     ) -> Result<(), EngineError> {
         let (org, user) = (&caller.org, &caller.actor.id);
-        let invited = caller.scopes.iter().any(|scope| scope == "session:invitation");
-        if invited || !self.signs_in_by_password(org, user).await? {
+        let how = caller.session().filter(|how| *how != "key").ok_or_else(|| {
+            let why = "a key does not say who holds it";
+            Refusal::forbidden("wrong_credential", why)
+                .hint("sign in by a password, an invitation or the identity provider")
+        })?;
+        if self.signs_in_by_password(org, user).await? {
+            self.inner.tries.begin(org, user, from, self.inner.clock.read().now)?;
+            if !self.has_password(org, user, current.unwrap_or_default()).await? {
+                let why = "`current` is not your password";
+                return Err(Refusal::invalid("wrong_password", why).into());
+            }
+            self.inner.tries.worked(org, user, from);
             return Ok(());
         }
-        self.inner.tries.begin(org, user, from, self.inner.clock.read().now)?;
-        if !self.has_password(org, user, current.unwrap_or_default()).await? {
-            let why = "`current` is not your password";
-            return Err(Refusal::invalid("wrong_password", why).into());
+        let (id, kid, now) = (user.clone(), caller.kid.clone(), self.inner.clock.read().now);
+        let looked = self.look(org, move |state| {
+            let ends = kid.and_then(|kid| state.keys().get(&kid)?.expires);
+            (ends, state.authenticators_of(&id).next().is_some())
+        });
+        let (ends, has_others) = looked.await?;
+        let fresh = ends.is_some_and(|ends| ends > now + Span::hours(SESSION_HOURS) - Span::minutes(FRESH_MINUTES));
+        if !fresh {
+            let why = format!("this takes a session of the last {FRESH_MINUTES} minutes");
+            return Err(Refusal::forbidden("stale_session", why).hint("sign in again").into());
         }
-        self.inner.tries.worked(org, user, from);
+        if how == "invitation" && has_others {
+            let why = "an invitation is for whoever has nothing to sign in with";
+            return Err(Refusal::forbidden("has_authenticators", why)
+                .hint("have an admin take away first what is lost")
+                .into());
+        }
         Ok(())
     }
 
@@ -259,7 +317,7 @@ impl Engine {
         let there = self.signs_in_by_password(org, user).await?;
         let (inner, org, user) = (self.inner.clone(), org.clone(), user.to_owned());
         let password = Zeroizing::new(password.to_owned());
-        let _turn = self.inner.tries.turn().await;
+        let _turn = self.inner.tries.turn().await?;
         let checked = blocking(move || {
             let sealed = inner.store.secret(&org, PASSWORD_SECRET, &user)?.filter(|_| there);
             let Some(sealed) = sealed else {
@@ -299,11 +357,13 @@ impl Engine {
         user: &str,
         how: &'static str,
         not_beyond: Option<Time>,
+        kid: Option<Arc<str>>,
     ) -> Result<SessionOpened, EngineError> {
         let most = self.inner.clock.read().now + Span::hours(SESSION_HOURS);
         let expires = not_beyond.map_or(most, |end| end.min(most));
         let (key, issued, secret) = self.passing_key(&org, user, &format!("session:{how}"), expires)?;
-        let envelope = by_person(user, how, None, Command::IssueKey(Box::new(issued)));
+        // A key that was revoked since opens none: the ledger looks.
+        let envelope = by_person(user, how, kid, Command::IssueKey(Box::new(issued)));
         self.perform(Lane::Urgent, &org, envelope, beside(secret)).await?;
         Ok(SessionOpened {
             key,

@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use countersign_core::{Category, Refusal, Span, Time};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::error::EngineError;
+
 /// How many tries about one person may fail from one place, and within what time.
 const TRIES_AT_MOST: usize = 5;
 const WITHIN: Span = Span::minutes(15);
@@ -14,6 +16,8 @@ const WITHIN: Span = Span::minutes(15);
 const REMEMBERED_AT_MOST: usize = 50_000;
 /// How many passwords are checked at once: each takes 19 MiB.
 const AT_ONCE: usize = 2;
+/// How many more may wait for that.
+const WAITING_AT_MOST: usize = 64;
 
 type Place = (String, IpAddr);
 
@@ -21,6 +25,12 @@ type Place = (String, IpAddr);
 pub(crate) struct Tries {
     failed: Mutex<HashMap<Place, Vec<Time>>>,
     checking: Semaphore,
+    waiting: Semaphore,
+}
+
+/// A turn to check a password.
+pub(crate) struct Turn<'a> {
+    _place: [SemaphorePermit<'a>; 2],
 }
 
 impl Default for Tries {
@@ -28,14 +38,20 @@ impl Default for Tries {
         Tries {
             failed: Mutex::default(),
             checking: Semaphore::new(AT_ONCE),
+            waiting: Semaphore::new(AT_ONCE + WAITING_AT_MOST),
         }
     }
 }
 
 impl Tries {
-    /// Waits for a turn to check a password.
-    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.checking.acquire().await.ok()
+    /// Waits for a turn to check a password; not behind any number of others.
+    pub async fn turn(&self) -> Result<Turn<'_>, EngineError> {
+        let full = || EngineError::unavailable("overloaded", "too many passwords are being checked");
+        let waits = self.waiting.try_acquire().map_err(|_| full())?;
+        let checks = self.checking.acquire().await.map_err(EngineError::internal)?;
+        Ok(Turn {
+            _place: [waits, checks],
+        })
     }
 
     /// Begins a try about this person from there: it counts as failed until it worked, so that many at once are many.
@@ -43,6 +59,10 @@ impl Tries {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         if failed.len() >= REMEMBERED_AT_MOST {
             failed.retain(|_, times| times.last().is_some_and(|at| *at + WITHIN > now));
+            // So many at once are no people; the limit on strangers holds them.
+            if failed.len() >= REMEMBERED_AT_MOST {
+                failed.clear();
+            }
         }
         let times = failed.entry(place(org, user, from)).or_default();
         times.retain(|at| *at + WITHIN > now);
@@ -63,7 +83,15 @@ impl Tries {
 }
 
 fn place(org: &str, user: &str, from: IpAddr) -> Place {
-    (format!("{org}/{user}"), from)
+    (format!("{org}/{user}"), network_of(from))
+}
+
+/// What one customer holds of the addresses: one of IPv4, a whole /64 of IPv6.
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
+    }
 }
 
 #[cfg(test)]
@@ -81,6 +109,14 @@ mod tests {
         assert!(tries.begin("acme", "dana", here, start).is_err());
         assert!(tries.begin("acme", "dana", there, start).is_ok());
         assert!(tries.begin("acme", "eli", here, start).is_ok());
+        let v6 = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
+        for n in 0..5 {
+            assert!(tries.begin("acme", "dana", v6(n), start).is_ok(), "{n}");
+        }
+        assert!(
+            tries.begin("acme", "dana", v6(9), start).is_err(),
+            "one customer holds a whole /64"
+        );
         assert!(tries.begin("acme", "dana", here, start + WITHIN).is_ok());
     }
 }

@@ -194,12 +194,21 @@ fn no_timeout_approves() {
 }
 
 #[test]
-fn a_way_to_sign_in_that_nobody_has_is_refused() {
-    for word in ["mfa", "webauthn"] {
+fn a_route_says_how_surely_its_voters_have_signed_in() {
+    for (word, meant) in [
+        ("low", Assurance::Low),
+        ("mfa", Assurance::Mfa),
+        ("webauthn", Assurance::Webauthn),
+    ] {
         let fields = format!("{{ steps: [{{ to: support }}], assurance: {word} }}");
-        let problem = refused(&route(&fields), "not_supported", word);
-        assert!(problem.message.starts_with("people cannot sign in with"));
+        assert_eq!(read(&fields).assurance, meant);
     }
+    let problem = refused(
+        &route("{ steps: [{ to: support }], assurance: passkey }"),
+        "unknown_value",
+        "passkey",
+    );
+    assert!(problem.message.contains("webauthn"), "{}", problem.message);
 }
 
 #[test]

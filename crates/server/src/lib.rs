@@ -21,13 +21,13 @@ mod way;
 pub mod witness;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use countersign_api::CALLS;
 use countersign_api::calls::{Call, Method};
 use countersign_engine::Engine;
-use tokio::sync::Semaphore;
 
 pub use address::{Network, NetworkError, Peer};
 pub use serve::{TlsError, TlsFiles, serve};
@@ -43,41 +43,54 @@ pub struct ServerSettings {
     pub strangers: Strangers,
     /// Who vouches for people besides us; `None` = nobody.
     pub identity: Option<Arc<Identity>>,
-    /// How the first admin signs in, where nobody can yet.
-    pub first: Option<Arc<FirstSignIn>>,
+    /// For the first admin, where nobody can sign in yet.
+    pub first_invitation: Option<Arc<FirstInvitation>>,
 }
 
-/// A way in for the first admin, which this process alone knows: good once, until the process ends.
-pub struct FirstSignIn {
+/// An invitation for the first admin, which this process alone knows: good once, within an hour, as long as nobody of the
+/// organization has anything to sign in with.
+pub struct FirstInvitation {
     org: Arc<str>,
     user: String,
     secret: Mutex<Option<String>>,
+    made: Instant,
 }
 
-impl FirstSignIn {
-    /// A way in for a person; nothing is recorded before it is used.
-    pub fn new(org: Arc<str>, user: String, secret: String) -> FirstSignIn {
-        FirstSignIn {
+/// How long the first invitation waits to be used.
+const FIRST_INVITATION: Duration = Duration::from_secs(3600);
+
+impl FirstInvitation {
+    /// An invitation for a person; nothing is recorded before it is used.
+    pub fn new(org: Arc<str>, user: String, secret: String) -> FirstInvitation {
+        FirstInvitation {
             org,
             user,
             secret: Mutex::new(Some(secret)),
+            made: Instant::now(),
         }
     }
 
     /// Whose it is, if this is it; then it is used up.
-    pub(crate) fn take(&self, secret: &str) -> Option<(&str, &str)> {
+    pub(crate) fn take(&self, secret: &str) -> Option<(&Arc<str>, &str)> {
         let mut known = self.secret.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |known: &&str| authorize::same(known.as_bytes(), secret.as_bytes());
         known
             .as_deref()
-            .filter(|known| authorize::same(known.as_bytes(), secret.as_bytes()))?;
+            .filter(same)
+            .filter(|_| self.made.elapsed() < FIRST_INVITATION)?;
         *known = None;
         Some((&self.org, &self.user))
     }
+
+    /// Nothing came of it: it is as good as before.
+    pub(crate) fn put_back(&self, secret: &str) {
+        *self.secret.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret.to_owned());
+    }
 }
 
-impl std::fmt::Debug for FirstSignIn {
+impl std::fmt::Debug for FirstInvitation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "FirstSignIn({})", self.user)
+        write!(f, "FirstInvitation({})", self.user)
     }
 }
 
@@ -115,7 +128,7 @@ impl Default for ServerSettings {
             behind_proxy: Vec::new(),
             strangers,
             identity: None,
-            first: None,
+            first_invitation: None,
         }
     }
 }
@@ -130,7 +143,7 @@ pub(crate) struct App {
     pub document: Vec<u8>,
     pub docs: docs::Page,
     /// Places of those who listen to what is new.
-    pub listeners: Arc<Semaphore>,
+    pub listeners: Arc<routes::events::Listeners>,
 }
 
 /// The router of all calls.
@@ -143,7 +156,7 @@ pub fn router(engine: Engine, settings: ServerSettings) -> Router {
         metrics: metrics::RequestMetrics::default(),
         ids: reply::RequestIds::default(),
         docs: docs::Page::new(&document),
-        listeners: Arc::new(Semaphore::new(routes::events::LISTENERS_AT_MOST)),
+        listeners: Arc::default(),
         document: serde_json::to_vec(&document).unwrap_or_default(),
     });
     let mut router = Router::new();

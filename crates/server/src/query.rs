@@ -52,19 +52,20 @@ pub(crate) struct OfWeek {
     pub week: Option<String>,
 }
 
+/// `?glance=`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Glance {
+    #[serde(default)]
+    pub glance: bool,
+}
+
 /// `?mine=`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Mine {
     #[serde(default)]
     pub mine: bool,
-}
-
-/// `?user=`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OfPerson {
-    pub user: Option<String>,
 }
 
 /// `?agent=&value=`

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use countersign_engine::network_of;
+
 use crate::Strangers;
 
 /// How many addresses are remembered; beyond it, those that have long been quiet are forgotten.
@@ -36,7 +38,7 @@ impl Throttle {
                 full_at.clear();
             }
         }
-        let full = full_at.entry(prefix(address)).or_insert(now);
+        let full = full_at.entry(network_of(address)).or_insert(now);
         let next = (*full).max(now) + self.step;
         let empty = now + self.step * self.burst;
         if next > empty {
@@ -44,14 +46,6 @@ impl Throttle {
         }
         *full = next;
         Ok(())
-    }
-}
-
-/// One customer holds a whole /64 of IPv6.
-fn prefix(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
     }
 }
 

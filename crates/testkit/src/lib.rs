@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use countersign_core::command::{BreakGlass, Redeem, ReportOutcome, Vote};
 use countersign_core::digest::{Digest, DigestKey};
-use countersign_core::event::{AgentRegistered, Cause, LedgerOpened, OutcomeStatus, UserAdded, Verb};
+use countersign_core::event::{AgentRegistered, Assertion, Cause, LedgerOpened, OutcomeStatus, UserAdded, Verb};
 use countersign_core::ids::{ActionId, ApprovalId, IdSource, PermitId};
 use countersign_core::policy::{Snapshot, Value};
 use countersign_core::record::{ActorKind, Payload};
@@ -62,6 +62,8 @@ pub struct World {
     pub now: Time,
     /// The live policy cannot be had, as when it does not load any more.
     pub without_policy: bool,
+    /// Votes carry the signature of a passkey, as the engine has checked it.
+    pub signing: bool,
     payloads: BTreeMap<u64, Payload>,
     lying: BTreeMap<u64, Lying>,
     erased: BTreeSet<String>,
@@ -81,6 +83,7 @@ impl World {
             about: BTreeMap::new(),
             now: BEGIN,
             without_policy: false,
+            signing: false,
             payloads: BTreeMap::new(),
             lying: BTreeMap::new(),
             erased: BTreeSet::new(),
@@ -332,7 +335,7 @@ impl World {
         });
         let action = self.stored_form(&view).map(Box::new);
         let vote = Vote {
-            assertion: None,
+            assertion: self.signed(),
             approval,
             user: user.to_owned(),
             verb,
@@ -348,6 +351,15 @@ impl World {
             via: None,
         };
         outcome_of(self.give(by(ActorKind::User, user), Command::Vote(Box::new(vote))).0)
+    }
+
+    fn signed(&self) -> Option<Assertion> {
+        self.signing.then(|| Assertion {
+            authenticator_data: "AA".into(),
+            client_data: "AA".into(),
+            credential: "AA".into(),
+            signature: "AA".into(),
+        })
     }
 
     /// Redeems the permit of an action for the digest that was decided.

@@ -48,7 +48,7 @@ impl World {
         let approval = view.approval.as_ref().expect("a request was opened").opened.clone();
         let submit = self.submission(&view.decision.agent, &body_of(edited))?;
         let vote = Vote {
-            assertion: None,
+            assertion: self.signed(),
             approval: approval.approval,
             user: user.to_owned(),
             verb: Verb::Edit,

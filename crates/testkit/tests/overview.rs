@@ -32,8 +32,8 @@ fn sum(world: &World) -> HourCounts {
         sum.allow += hour.allow;
         sum.deny += hour.deny;
         sum.require_approval += hour.require_approval;
-        sum.in_time += hour.in_time;
-        sum.late += hour.late;
+        sum.answered_in_time += hour.answered_in_time;
+        sum.answered_late += hour.answered_late;
     }
     sum
 }
@@ -70,11 +70,11 @@ fn an_answer_is_in_time_until_the_sla_and_one_that_nobody_gave_is_late() {
     let mut world = world();
     let soon = ask(&mut world, "pay");
     world.vote("dana", soon, Verb::Approve, None).unwrap();
-    assert_eq!((sum(&world).in_time, sum(&world).late), (1, 0));
+    assert_eq!((sum(&world).answered_in_time, sum(&world).answered_late), (1, 0));
     ask(&mut world, "pay");
     world.pass(Span::days(8));
     assert!(world.state.approvals().is_empty(), "it expired");
-    assert_eq!((sum(&world).in_time, sum(&world).late), (1, 1));
+    assert_eq!((sum(&world).answered_in_time, sum(&world).answered_late), (1, 1));
 }
 
 #[test]

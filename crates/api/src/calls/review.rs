@@ -31,8 +31,8 @@ pub(super) static CALLS: &[Call] = &[
         .with(&[query("mine", "Only those that you may decide.", flag)])
         .answers::<ApprovalsAnswer>(),
     Call::new("approval", Get, "/v1/approvals/{id}", agents_or(READERS))
-        .about("Shows one request with its action, evidence and votes.")
-        .with(&[APPROVAL])
+        .about("Shows one request with its action, evidence and votes. What a person is shown is recorded, unless it is a glance.")
+        .with(&[APPROVAL, query("glance", "Nobody reads what comes: nothing is recorded, and no vote can name it.", flag)])
         .answers::<ApprovalAnswer>(),
     Call::new("timeline", Get, "/v1/approvals/{id}/timeline", agents_or(READERS))
         .about("Tells what happened to a request, in sentences, and answers the five questions of an audit.")

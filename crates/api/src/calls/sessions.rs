@@ -6,13 +6,13 @@ use Role::Admin;
 
 use serde_json::json;
 
-use super::params::{id, path, query, word};
+use super::params::{path, word};
 use super::table::{READERS, people};
 use super::{Call, Method, Permission, Role};
 use crate::operations::DoneAnswer;
 use crate::sessions::{
     AuthenticatorsAnswer, BegunAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody,
-    PasskeyAnswer, PasswordBody, SessionAnswer, SessionsAnswer, WaysAnswer,
+    PasskeyAnswer, PasswordBody, RemoveAuthenticatorBody, SessionAnswer, SessionsAnswer, WaysAnswer,
 };
 
 pub(super) static CALLS: &[Call] = &[
@@ -42,7 +42,7 @@ pub(super) static CALLS: &[Call] = &[
         .about("Invites a person to sign in, once, within a day.")
         .takes::<NewInvitationBody>(r#"{"user": "dana"}"#)
         .creates::<InvitationAnswer>()
-        .problems(&[(404, "not_found")]),
+        .problems(&[(404, "not_found"), (409, "own_account")]),
     Call::new("authenticators", Get, "/v1/authenticators", Holder)
         .about("Says what whoever asks signs in with.")
         .answers::<AuthenticatorsAnswer>(),
@@ -51,17 +51,18 @@ pub(super) static CALLS: &[Call] = &[
         .with(&[path("id", "`password`: a passkey is made anew, not changed.", word)])
         .takes::<PasswordBody>(r#"{"password": "correct horse battery staple"}"#)
         .answers::<DoneAnswer>()
-        .problems(&[(422, "weak_password"), (404, "not_found"), (422, "wrong_password"), (422, "wrong_credential"), (429, "too_many_tries")]),
+        .problems(&[(422, "weak_password"), (403, "has_authenticators"), (403, "stale_session"), (403, "wrong_credential"), (404, "not_found"), (422, "wrong_password"), (429, "too_many_tries")]),
     Call::new("add_passkey", Post, "/v1/authenticators", Holder)
         .about("Takes a passkey of whoever asks, as a browser made it. It signs votes on routes with `assurance`.")
         .takes::<NewPasskeyBody>(r#"{"name": "laptop", "authenticator_data": "SZYN5YgO…", "client_data": "eyJ0eXBlIjoi…"}"#)
         .creates::<PasskeyAnswer>()
-        .problems(&[(409, "already_registered"), (409, "too_many"), (422, "invalid_passkey"), (422, "wrong_password"), (422, "wrong_credential"), (429, "too_many_tries")]),
-    Call::new("remove_authenticator", Delete, "/v1/authenticators/{id}", Holder)
+        .problems(&[(403, "has_authenticators"), (403, "stale_session"), (403, "wrong_credential"), (409, "already_registered"), (409, "too_many"), (422, "invalid_passkey"), (422, "wrong_password"), (429, "too_many_tries")]),
+    Call::new("remove_authenticator", Post, "/v1/authenticators/{id}/remove", Holder)
         .about("Takes away what whoever asks signs in with, `password` or a passkey; of somebody else, only an admin. Their other sessions end.")
-        .with(&[path("id", "`password`, or the passkey's id.", word), query("user", "Whose it is; whoever asks when left out.", id)])
+        .with(&[path("id", "`password`, or the passkey's id.", word)])
+        .takes::<RemoveAuthenticatorBody>(r#"{"current": "correct horse battery staple"}"#)
         .answers::<DoneAnswer>()
-        .problems(&[(403, "forbidden"), (404, "not_found"), (422, "wrong_credential")]),
+        .problems(&[(403, "forbidden"), (403, "stale_session"), (403, "wrong_credential"), (404, "not_found"), (422, "wrong_credential"), (422, "wrong_password"), (429, "too_many_tries")]),
     Call::new("events", Get, "/v1/events", people(READERS))
         .about("Tells what is new, as server-sent events: the type of each record as data, its index as id. An empty type means that everything may be new.")
         .answers_as("text/event-stream"),

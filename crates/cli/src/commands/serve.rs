@@ -9,7 +9,7 @@ use countersign_api::convert::page_url;
 use countersign_engine::{Engine, Settings};
 use countersign_notify::{Allowlist, Sender};
 use countersign_oidc::Provider;
-use countersign_server::{FirstSignIn, Identity, ServerSettings, TlsFiles};
+use countersign_server::{FirstInvitation, Identity, ServerSettings, TlsFiles};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -234,10 +234,10 @@ impl Server {
             lock.note_address(&local.address)
                 .map_err(|error| Failure::io("note the address in", &folder.root, &error))?;
         }
-        let first = first_sign_in(&instance.engine).await?;
+        let first = first_invitation(&instance.engine).await?;
         let invitation = first.as_ref().map(|(_, url)| url.clone());
         let server = ServerSettings {
-            first: first.map(|(first, _)| first),
+            first_invitation: first.map(|(first, _)| first),
             local_token: local.as_ref().map(|local| local.token.clone()),
             behind_proxy,
             identity,
@@ -451,7 +451,7 @@ fn announce(address: &str, public: &str, lifted: &[String], invitation: Option<&
     say(format_args!("countersign serves at {address}"));
     match invitation {
         Some(url) => say(format_args!(
-            "the console is at {page}; sign in for the first time (once, while this server runs):\n  {url}"
+            "the console is at {page}; sign in for the first time (once, within an hour):\n  {url}"
         )),
         None => say(format_args!("the console is at {page}")),
     }
@@ -462,9 +462,9 @@ fn announce(address: &str, public: &str, lifted: &[String], invitation: Option<&
     }
 }
 
-/// A way in for the first admin, where there is one organization and nobody of it has anything to sign in with: what it is
-/// recognized by, and the page where it is used. Nothing is recorded before.
-async fn first_sign_in(engine: &Engine) -> Result<Option<(Arc<FirstSignIn>, String)>> {
+/// An invitation for the first admin, where there is one organization and nobody of it has anything to sign in with, and the
+/// page where it is used. Nothing is recorded before.
+async fn first_invitation(engine: &Engine) -> Result<Option<(Arc<FirstInvitation>, String)>> {
     let rows = engine.organizations().await?;
     let [row] = rows.as_slice() else { return Ok(None) };
     let Some(user) = engine.first_to_invite(&row.name).await? else {
@@ -472,7 +472,10 @@ async fn first_sign_in(engine: &Engine) -> Result<Option<(Arc<FirstSignIn>, Stri
     };
     let secret = format!("first_{}", random_token()?);
     let url = page_url(engine.base_url(), &format!("/sign-in/{secret}"));
-    Ok(Some((Arc::new(FirstSignIn::new(row.name.clone(), user, secret)), url)))
+    Ok(Some((
+        Arc::new(FirstInvitation::new(row.name.clone(), user, secret)),
+        url,
+    )))
 }
 
 /// The identity provider of the settings.

@@ -49,6 +49,8 @@ struct Approval {
     args: Html,
     evidence: Vec<Fact>,
     later: Vec<Html>,
+    /// How often the agent has answered.
+    answered: usize,
     missing: Vec<Html>,
     question: Option<Question>,
     slots: Vec<Slot>,
@@ -140,7 +142,9 @@ async fn request(visit: Visit, Path(id): Path<String>) -> Page {
 
 async fn page(visit: &Visit, id: &str, failure: Option<Failure>, comment: String) -> Page {
     let path = format!("/v1/approvals/{}", Quoted(id));
-    let answer: ApprovalAnswer = visit.get(&path).await?;
+    // What nobody reads is not recorded as shown.
+    let glance = if visit.live { "?glance=true" } else { "" };
+    let answer: ApprovalAnswer = visit.get(&format!("{path}{glance}")).await?;
     let timeline: Option<TimelineAnswer> = visit.find(&format!("{path}/timeline")).await?;
     let status = if failure.is_some() { 422 } else { 200 };
     show_as(status, &filled(visit, &answer, timeline, failure, comment))
@@ -195,6 +199,7 @@ fn filled(
         args: value(answer.stored.get("args").unwrap_or(&Value::Null)),
         evidence: evidence(answer),
         later: answer.answers.iter().map(value).collect(),
+        answered: answer.answers.len(),
         missing: answer.missing.iter().map(|name| said(name)).collect(),
         question: answer.question.as_ref().map(|question| Question {
             by: said(&question.by),

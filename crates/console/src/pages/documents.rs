@@ -38,7 +38,7 @@ pub(super) struct Difference {
 
 /// The lines of a document. Each can be linked to by its number.
 pub(super) fn listing(name: &str, text: &str, checked: Option<&PolicyCheckAnswer>) -> Listing {
-    let mut html = String::from("<ol class=\"lines\">");
+    let mut html = String::from("<ol class=\"numbered\">");
     let problems = checked.map_or(&[][..], |found| &found.problems);
     let untried = checked.map_or(&[][..], |found| &found.untried);
     let mut shown = 0;

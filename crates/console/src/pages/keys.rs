@@ -139,6 +139,12 @@ fn wanted(fields: &Fields) -> Result<Map<String, serde_json::Value>, &'static st
         (None, Some(user)) => body.insert("user".to_owned(), json!(user)),
         (Some(_), Some(_)) | (None, None) => return Err(messages::NO_TARGET),
     };
+    add_terms(&mut body, fields);
+    Ok(body)
+}
+
+/// What a key is to be for, and how long, of what was typed.
+pub(super) fn add_terms(body: &mut Map<String, serde_json::Value>, fields: &Fields) {
     let scopes: Vec<&str> = (fields.text("scopes").split([',', ' ', '\n']))
         .filter(|scope| !scope.is_empty())
         .collect();
@@ -150,7 +156,6 @@ fn wanted(fields: &Fields) -> Result<Map<String, serde_json::Value>, &'static st
         let days = days.parse::<u64>().map_or_else(|_| json!(days), |days| json!(days));
         body.insert("expires_days".to_owned(), days);
     }
-    Ok(body)
 }
 
 #[derive(Template)]

@@ -249,8 +249,9 @@ async fn change(Path(id): Path<String>, Posted { visit, fields }: Posted) -> Pag
     }
 }
 
-async fn invite(Path(id): Path<String>, Posted { visit, .. }: Posted) -> Page {
-    let made: InvitationAnswer = visit.post("/v1/invitations", &json!({ "user": id })).await?;
+async fn invite(Path(id): Path<String>, Posted { visit, fields }: Posted) -> Page {
+    let body = json!({ "user": id, "reset": fields.given("reset").is_some() });
+    let made: InvitationAnswer = visit.post("/v1/invitations", &body).await?;
     let link = Secret {
         name: messages::INVITATION,
         text: said(&made.url),

@@ -113,7 +113,7 @@ async fn me_page(visit: &Visit, failure: Option<Failure>) -> Page {
             site: has.site.clone(),
             challenge: has.challenge.clone(),
             user: visit.who.id.clone(),
-            asks_current: has.password && !was_invited(visit),
+            asks_current: has.password,
         },
         passkeys: (has.passkeys.iter())
             .map(|known| Passkey {
@@ -125,11 +125,6 @@ async fn me_page(visit: &Visit, failure: Option<Failure>) -> Page {
         failure,
     };
     show_as(status, &page)
-}
-
-/// Whether the session began with an invitation: then nobody is asked for a password that they may never have known.
-fn was_invited(visit: &Visit) -> bool {
-    visit.who.scopes.iter().any(|scope| scope == "session:invitation")
 }
 
 async fn add_passkey(Posted { visit, fields }: Posted) -> Page {
@@ -148,9 +143,14 @@ async fn add_passkey(Posted { visit, fields }: Posted) -> Page {
     }
 }
 
-async fn remove_passkey(Path(id): Path<String>, Posted { visit, .. }: Posted) -> Page {
-    let path = format!("/v1/authenticators/{}", Quoted(&id));
-    let removed: Result<DoneAnswer, Trouble> = visit.delete(&path).await;
+async fn remove_passkey(Path(id): Path<String>, Posted { visit, fields }: Posted) -> Page {
+    let path = format!("/v1/authenticators/{}/remove", Quoted(&id));
+    let current = fields.text("current");
+    let body = match current {
+        "" => json!({}),
+        current => json!({ "current": current }),
+    };
+    let removed: Result<DoneAnswer, Trouble> = visit.post(&path, &body).await;
     match removed {
         Ok(_) => Ok(see_other("/settings?done=remove_passkey")),
         Err(trouble) => me_page(&visit, Some(Failure::of(trouble)?)).await,
@@ -167,7 +167,7 @@ async fn end(Path(kid): Path<String>, Posted { visit, .. }: Posted) -> Page {
 struct Password {
     chrome: Chrome,
     user: String,
-    /// One is there, and this session did not begin with an invitation.
+    /// One is there.
     asks_current: bool,
     failure: Option<Failure>,
 }
@@ -182,7 +182,7 @@ async fn password_page(visit: &Visit, failure: Option<Failure>) -> Page {
     let page = Password {
         chrome: visit.chrome(),
         user: visit.who.id.clone(),
-        asks_current: has.password && !was_invited(visit),
+        asks_current: has.password,
         failure,
     };
     show_as(status, &page)

@@ -27,7 +27,7 @@ pub(super) fn routes() -> Router<Arc<Console>> {
         .route("/sign-in", get(form).post(sign_in))
         .route("/sign-in/oidc", get(begin_oidc))
         .route("/sign-in/oidc/answer", get(finish_oidc))
-        .route("/sign-in/{link}", get(by_link).post(use_link))
+        .route("/sign-in/{invitation}", get(show_invitation).post(use_invitation))
         .route("/sign-out", post(sign_out))
 }
 
@@ -124,7 +124,7 @@ struct Invited {
 }
 
 /// The page of an invitation. To look at it uses nothing up: mail programs and chats follow links by themselves.
-async fn by_link(headers: HeaderMap) -> Page {
+async fn show_invitation(headers: HeaderMap) -> Page {
     show_as(
         200,
         &Invited {
@@ -135,8 +135,8 @@ async fn by_link(headers: HeaderMap) -> Page {
     )
 }
 
-async fn use_link(Path(link): Path<String>, headers: HeaderMap, stranger: Stranger) -> Page {
-    let body = Map::from_iter([("invitation".to_owned(), json!(link))]);
+async fn use_invitation(Path(invitation): Path<String>, headers: HeaderMap, stranger: Stranger) -> Page {
+    let body = Map::from_iter([("invitation".to_owned(), json!(invitation))]);
     match open(&stranger, &body).await {
         Ok(session) => Ok(signed_in(&session, "/settings/password")),
         Err(trouble) => {
@@ -268,8 +268,9 @@ fn by_name(headers: &HeaderMap, path: &str, asked: &Asked) -> Option<String> {
 
 /// Where to go after signing in: a path of ours, whatever a link said.
 fn local(to: &str) -> &str {
-    let fine =
-        to.starts_with('/') && !to.starts_with("//") && !to.contains(['\\', '\n', '\r']) && !to.starts_with("/sign-");
+    // Browsers leave tabs and line ends out of an address, and take `\\` for `/`.
+    let plain = !to.chars().any(|c| c.is_control() || c == '\\');
+    let fine = plain && to.starts_with('/') && !to.starts_with("//") && !to.starts_with("/sign-");
     if fine { to } else { "/" }
 }
 
@@ -300,6 +301,8 @@ mod tests {
             "//evil.example",
             "https://evil.example",
             "/\\evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
             "/sign-out",
             "inbox",
         ] {

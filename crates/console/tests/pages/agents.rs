@@ -146,7 +146,7 @@ async fn a_key_is_issued_and_the_one_that_is_named_is_revoked() {
     let mut root = stand.browser("root").await;
     let shown = root.get("/agents/bot").await.good();
     let page = root
-        .submit(&shown, "/agents/bot", &[("verb", "issue_key"), ("expires_days", "30")])
+        .submit(&shown, "/agents/bot", &[("verb", "issue_key"), ("days", "30")])
         .await;
     let page = page.good();
     let kid = page
@@ -161,7 +161,7 @@ async fn a_key_is_issued_and_the_one_that_is_named_is_revoked() {
     assert_eq!(root.submit(&shown, "/agents/bot", &revoke).await.status, 422);
     let revoke = [revoke[0], revoke[1], ("sure", "1")];
     let done = root.submit(&shown, "/agents/bot", &revoke).await;
-    assert_eq!(done.header("location"), "/agents/bot?done=key_revoked", "{}", done.html);
+    assert_eq!(done.header("location"), "/agents/bot?done=revoke_key", "{}", done.html);
     let keys = stand.api(&stand.admin, "GET", "/v1/keys", None).await;
     for key in keys["keys"].as_array().unwrap() {
         assert_eq!(key["revoked"], key["kid"] == kid.as_str(), "{key}");

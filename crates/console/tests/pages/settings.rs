@@ -7,7 +7,7 @@ const PASSWORD: &str = "correct horse battery staple";
 #[tokio::test]
 async fn a_password_is_chosen_and_changed_and_then_signs_in() {
     let stand = Stand::start().await;
-    let mut dana = stand.browser("dana").await;
+    let mut dana = stand.invited("dana").await;
     let shown = dana.get("/settings/password").await.good();
     assert!(!shown.html.contains("name=\"current\""), "there is none yet");
     let other = [("password", PASSWORD), ("again", "correct horse battery stable")];

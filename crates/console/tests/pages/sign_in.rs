@@ -70,7 +70,7 @@ async fn an_invitation_signs_in_once_and_a_password_is_chosen() {
 async fn an_invitation_is_good_for_nothing_but_a_session() {
     let stand = Stand::start().await;
     let invited = stand
-        .api(&stand.admin, "POST", "/v1/invitations", Some(json!({"user": "root"})))
+        .api(&stand.admin, "POST", "/v1/invitations", Some(json!({"user": "dana"})))
         .await;
     let mut browser = stand.stranger();
     browser.cookie = Some(format!(
@@ -83,16 +83,12 @@ async fn an_invitation_is_good_for_nothing_but_a_session() {
 #[tokio::test]
 async fn whoever_guesses_passwords_has_to_wait_and_another_password_ends_other_sessions() {
     let stand = Stand::start().await;
-    let set = |key: String, body| async move { (key, body) };
-    let mut first = stand.browser("dana").await;
-    let session = first.cookie.clone().unwrap();
-    let (key, body) = set(
-        session.split_once('=').unwrap().1.to_owned(),
-        json!({"password": PASSWORD}),
-    )
-    .await;
+    let mut first = stand.invited("dana").await;
     let second = stand.browser("dana").await;
-    stand.api(&key, "PUT", "/v1/authenticators/password", Some(body)).await;
+    let shown = first.get("/settings/password").await.good();
+    let twice = [("password", PASSWORD), ("again", PASSWORD)];
+    let set = first.submit(&shown, "/settings/password", &twice).await;
+    assert_eq!(set.status, 303, "{}", set.html);
     first.get("/inbox").await.good();
     assert_eq!(second.get("/inbox").await.status, 303, "a session of before has ended");
 

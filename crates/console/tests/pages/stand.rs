@@ -185,6 +185,17 @@ impl Stand {
         browser
     }
 
+    /// A browser of somebody who was invited just now, and may choose what to sign in with.
+    pub async fn invited(&self, user: &str) -> Browser<'_> {
+        let invited = self
+            .api(&self.admin, "POST", "/v1/invitations", Some(json!({"user": user})))
+            .await;
+        let mut browser = self.stranger();
+        let path = format!("/sign-in/{}", invited["invitation"].as_str().unwrap());
+        assert_eq!(browser.post(&path, &[]).await.status, 303);
+        browser
+    }
+
     /// A browser of nobody.
     pub fn stranger(&self) -> Browser<'_> {
         Browser {

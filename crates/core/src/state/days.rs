@@ -32,7 +32,7 @@ pub struct HourCounts {
     pub allow: u64,
     /// Allowed within limits.
     #[serde(skip_serializing_if = "super::is_zero")]
-    pub constrained: u64,
+    pub allow_with_constraints: u64,
     /// Denied.
     #[serde(skip_serializing_if = "super::is_zero")]
     pub deny: u64,
@@ -44,10 +44,10 @@ pub struct HourCounts {
     pub require_approval: u64,
     /// Requests that people answered by the time that policy wants an answer.
     #[serde(skip_serializing_if = "super::is_zero")]
-    pub in_time: u64,
+    pub answered_in_time: u64,
     /// Requests that were answered later, or by nobody.
     #[serde(skip_serializing_if = "super::is_zero")]
-    pub late: u64,
+    pub answered_late: u64,
 }
 
 /// How often a rule asked people or denied, within one day.
@@ -139,7 +139,7 @@ impl Days {
         let hour = self.hour(now);
         let count = match e.decision {
             Decision::Allow => &mut hour.allow,
-            Decision::AllowWithConstraints => &mut hour.constrained,
+            Decision::AllowWithConstraints => &mut hour.allow_with_constraints,
             Decision::Remediate => &mut hour.remediate,
             Decision::RequireApproval => &mut hour.require_approval,
             Decision::Deny => &mut hour.deny,
@@ -248,7 +248,11 @@ impl State {
             | ApprovalState::Consumed => return,
         };
         let hour = self.days.hour(now);
-        let count = if in_time { &mut hour.in_time } else { &mut hour.late };
+        let count = if in_time {
+            &mut hour.answered_in_time
+        } else {
+            &mut hour.answered_late
+        };
         *count = count.saturating_add(1);
     }
 }

@@ -151,7 +151,12 @@ impl State {
                         .filter(others)
                         .any(|(_, key)| key.works(now));
                 let ends_links = last && self.has_links(&key.subject);
-                Handled::one(KeyRevoked { ends_links, kid })
+                // Whoever had the key may have signed in by it.
+                let by_key = |other: &Key| !key.is_passing() && other.session() == Some("key");
+                let ends = self.passing_of(&key.subject, Some(&kid), by_key, now);
+                let mut events = vec![Draft::observed(KeyRevoked { ends_links, kid })];
+                events.extend(ends);
+                Handled::done(events)
             }
         }
     }

@@ -327,11 +327,7 @@ impl State {
                 .any(|old| old.names == slot.names && old.quorum == slot.quorum)
         };
         // A route that asks the same people in other spans of time asks for nobody else.
-        let walked = |wanted: &Track| {
-            tracks
-                .iter()
-                .any(|track| track.steps_of_people() == wanted.steps_of_people())
-        };
+        let walked = |wanted: &Track| tracks.iter().any(|track| track.stands_for(wanted));
         // Who was kept from deciding by no rule may have decided.
         let kept_apart = |who: &Separation| {
             *who == Separation::Requester || tracks.iter().any(|track| track.separation.contains(who))

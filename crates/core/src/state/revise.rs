@@ -283,7 +283,9 @@ impl State {
             edited_by: change.edited_by.map(str::to_owned),
             excluded: joined.excluded,
             facts,
-            keeps_votes: editable.is_some_and(|editable| editable.keeps_votes),
+            // On a route that wants to know people surely, what nobody signed is no approval.
+            keeps_votes: editable.is_some_and(|editable| editable.keeps_votes)
+                && joined.tracks.iter().all(|track| track.assurance.is_low()),
             positions: ruling.found.positions.taken,
             previous: action.digest,
             reasons: super::decide::shortened(ruling.reasons, &submit.kinds, ctx),
@@ -372,7 +374,7 @@ impl State {
             }
         }
         let old: Vec<Track> = approval.tracks.iter().map(|track| track.rules.clone()).collect();
-        let is_new = |track: &Track| !old.iter().any(|old| old.steps_of_people() == track.steps_of_people());
+        let is_new = |track: &Track| !old.iter().any(|old| old.stands_for(track));
         let tracks: Vec<Track> = taken.tracks.iter().filter(|track| is_new(track)).cloned().collect();
         taken
             .separation

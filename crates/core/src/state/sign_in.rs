@@ -70,7 +70,7 @@ impl State {
         }
         // Whoever knew an old password may be signed in with it still.
         let ends = if added.passkey.is_none() {
-            self.sessions_of(&added.user, kid, now)
+            self.passing_of(&added.user, kid, |_| true, now)
         } else {
             Vec::new()
         };
@@ -91,16 +91,23 @@ impl State {
         {
             return Err(Refusal::missing("authenticator", &removed.authenticator));
         }
-        let ends = self.sessions_of(&removed.user, kid, now);
+        let ends = self.passing_of(&removed.user, kid, |_| true, now);
         let mut events = vec![Draft::observed(removed)];
         events.extend(ends);
         Handled::done(events)
     }
 
-    /// The end of a person's sessions and invitations but the one that asks for it.
-    fn sessions_of(&self, user: &str, but: Option<&str>, now: Time) -> Vec<Draft> {
+    /// The end of a person's sessions and invitations of some kind, but for one.
+    pub(super) fn passing_of(
+        &self,
+        user: &str,
+        but: Option<&str>,
+        kind: impl Fn(&Key) -> bool,
+        now: Time,
+    ) -> Vec<Draft> {
         let theirs = |(kid, key): &(&Arc<str>, &Key)| {
-            key.subject == user && key.is_passing() && key.works(now) && Some(&***kid) != but
+            let passing = key.kind == ActorKind::User && key.subject == user && key.is_passing() && key.works(now);
+            passing && kind(key) && Some(&***kid) != but
         };
         let revoked = |(kid, _): (&Arc<str>, &Key)| {
             Draft::observed(KeyRevoked {

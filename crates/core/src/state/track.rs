@@ -233,8 +233,13 @@ impl Track {
         self.steps.get(index as usize)
     }
 
+    /// Whether whoever has approved on this route has approved on the other: it asks the same people, and knows them as surely.
+    pub(super) fn stands_for(&self, other: &Track) -> bool {
+        self.assurance >= other.assurance && self.steps_of_people() == other.steps_of_people()
+    }
+
     /// Who is asked in which step, without the times.
-    pub(super) fn steps_of_people(&self) -> Vec<Step> {
+    fn steps_of_people(&self) -> Vec<Step> {
         let mut steps = self.steps.clone();
         steps.iter_mut().for_each(|step| {
             step.within_s = None;

@@ -39,7 +39,13 @@ impl State {
         if counts.is_ok() && matches!(vote.verb, Verb::Approve | Verb::Edit) {
             self.policy_is_at_hand(ctx)?;
         }
-        let revision = match counts.and_then(|()| self.edited(&mut vote, ctx)) {
+        let edited = counts.and_then(|()| self.edited(&mut vote, ctx));
+        // What the person makes of the action may take a route that the action did not.
+        let edited = edited.and_then(|edited| {
+            let after = edited.as_ref().map(|(revision, _)| &revision.approval);
+            after.map_or(Ok(()), |after| is_assured(&vote, after)).map(|()| edited)
+        });
+        let revision = match edited {
             Ok(revision) => revision,
             Err(refusal) => return self.uncounted(&vote, approval, refusal, ctx),
         };

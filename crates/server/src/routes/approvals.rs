@@ -15,7 +15,7 @@ use countersign_engine::{Caller, VoteRequest, VotesRequest};
 use super::handlers;
 use crate::body;
 use crate::problem::Problem;
-use crate::query::{Mine, id};
+use crate::query::{Glance, Mine, id};
 use crate::reply::{Answer, json};
 use crate::way::Asked;
 
@@ -43,7 +43,14 @@ async fn approvals(asked: Asked<Caller>) -> Answer {
 }
 
 async fn approval(asked: Asked<Caller>) -> Answer {
-    json(&asked.app.engine.approval(&asked.caller, wanted(&asked)?).await?)
+    let Glance { glance } = asked.query()?;
+    json(
+        &asked
+            .app
+            .engine
+            .approval(&asked.caller, wanted(&asked)?, glance)
+            .await?,
+    )
 }
 
 async fn timeline(asked: Asked<Caller>) -> Answer {

@@ -1,17 +1,18 @@
 //! What is new, told as it happens: server-sent events (WHATWG HTML, "Server-sent events").
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use countersign_engine::{Caller, News};
 use futures_util::stream::unfold;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
 use super::handlers;
+use crate::App;
 use crate::problem::Problem;
 use crate::reply::{Answer, Reply};
 use crate::way::Asked;
@@ -20,9 +21,13 @@ handlers! {
     "events" => Caller events,
 }
 
-/// How many listen at once.
-pub(crate) const LISTENERS_AT_MOST: usize = 1024;
-/// After how long without news a sign of life is sent, so that either end sees when the other is gone.
+/// How many listen at once, and how many with one credential.
+const LISTENERS_AT_MOST: usize = 1024;
+const PLACES_AT_MOST: usize = 16;
+/// Records by which a credential may end; an empty type says that everything may be new.
+const ENDS: [&str; 4] = ["key.revoked", "user.removed", "organization.closed", ""];
+/// After how long without news a sign of life is sent, so that either end sees when the other is gone; and how often it is
+/// looked whether the credential holds.
 const QUIET_AT_MOST: Duration = Duration::from_secs(15);
 /// How long a listener waits before it comes again, milliseconds; and the sign that it is heard.
 const GREETING: &str = "retry: 2000\n: listening\n\n";
@@ -30,19 +35,71 @@ const SIGN_OF_LIFE: &str = ": here\n\n";
 
 struct Listening {
     news: Receiver<News>,
-    org: Arc<str>,
+    app: Arc<App>,
+    caller: Caller,
     greeted: bool,
-    _place: OwnedSemaphorePermit,
+    /// When it was looked last whether the credential holds.
+    looked: Instant,
+    _place: Place,
+}
+
+/// Places of those who listen, so many in all and so many for one credential.
+#[derive(Default)]
+pub(crate) struct Listeners {
+    by: Mutex<BTreeMap<String, usize>>,
+}
+
+/// One of them, until it is dropped.
+struct Place {
+    listeners: Arc<Listeners>,
+    by: String,
+}
+
+impl Listeners {
+    fn take(self: &Arc<Listeners>, by: String) -> Option<Place> {
+        let mut places = self.by.lock().unwrap_or_else(PoisonError::into_inner);
+        if places.values().sum::<usize>() >= LISTENERS_AT_MOST {
+            return None;
+        }
+        let own = places.entry(by.clone()).or_default();
+        if *own >= PLACES_AT_MOST {
+            return None;
+        }
+        *own += 1;
+        Some(Place {
+            listeners: self.clone(),
+            by,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut places = self.listeners.by.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = places.get_mut(&self.by) {
+            *own -= 1;
+            if *own == 0 {
+                places.remove(&self.by);
+            }
+        }
+    }
 }
 
 async fn events(asked: Asked<Caller>) -> Answer {
     let full = || Problem::new(503, "overloaded", "too many listen already").hint("ask again in a moment");
-    let place = asked.app.listeners.clone().try_acquire_owned().map_err(|_| full())?;
+    let by = format!(
+        "{}/{}",
+        asked.caller.org,
+        asked.caller.kid.as_deref().unwrap_or_default()
+    );
+    let place = asked.app.listeners.take(by).ok_or_else(full)?;
     let stopping = || Problem::new(503, "stopping", "the server is stopping");
     let listening = Listening {
         news: asked.app.engine.listen().ok_or_else(stopping)?,
-        org: asked.caller.org.clone(),
+        app: asked.app.clone(),
+        caller: asked.caller.clone(),
         greeted: false,
+        looked: Instant::now(),
         _place: place,
     };
     let told = unfold(listening, |mut listening| async move {
@@ -55,15 +112,23 @@ async fn events(asked: Asked<Caller>) -> Answer {
 }
 
 impl Listening {
-    /// What is sent next; `None` where the server stops.
+    /// What is sent next; `None` where the server stops, or the credential holds no more.
     async fn next(&mut self) -> Option<String> {
         if !self.greeted {
             self.greeted = true;
             return Some(GREETING.to_owned());
         }
         loop {
-            match timeout(QUIET_AT_MOST, self.news.recv()).await {
-                Ok(Ok(news)) if news.org == self.org => return Some(event(news.kind, news.seq)),
+            let heard = timeout(QUIET_AT_MOST, self.news.recv()).await;
+            let ends = matches!(&heard, Ok(Ok(news)) if ENDS.contains(&news.kind));
+            if ends || self.looked.elapsed() >= QUIET_AT_MOST {
+                self.looked = Instant::now();
+                if !self.app.engine.still_holds(&self.caller).await.unwrap_or(false) {
+                    return None;
+                }
+            }
+            match heard {
+                Ok(Ok(news)) if news.org == self.caller.org => return Some(event(news.kind, news.seq)),
                 Ok(Ok(_)) => {}
                 Ok(Err(RecvError::Lagged(_))) => return Some(event("", 0)),
                 Ok(Err(RecvError::Closed)) => return None,

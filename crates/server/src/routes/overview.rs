@@ -61,12 +61,12 @@ fn hour((from, counts): (Time, &HourCounts)) -> HourAnswer {
     HourAnswer {
         from: from.to_string(),
         allow: counts.allow,
-        allow_with_constraints: counts.constrained,
+        allow_with_constraints: counts.allow_with_constraints,
         deny: counts.deny,
         remediate: counts.remediate,
         require_approval: counts.require_approval,
-        answered_in_time: counts.in_time,
-        answered_late: counts.late,
+        answered_in_time: counts.answered_in_time,
+        answered_late: counts.answered_late,
     }
 }
 

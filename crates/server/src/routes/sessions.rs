@@ -4,7 +4,7 @@ use countersign_api::convert::page_url;
 use countersign_api::operations::DoneAnswer;
 use countersign_api::sessions::{
     AuthenticatorsAnswer, BegunAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody, OidcBody,
-    OwnSession, PasskeyAnswer, PasswordBody, SessionAnswer, SessionsAnswer, WaysAnswer,
+    OwnSession, PasskeyAnswer, PasswordBody, RemoveAuthenticatorBody, SessionAnswer, SessionsAnswer, WaysAnswer,
 };
 use countersign_core::ActorKind;
 use countersign_core::event::Passkey;
@@ -16,8 +16,7 @@ use super::handlers;
 use crate::Identity;
 use crate::authorize::Visitor;
 use crate::body::clip;
-use crate::problem::Problem;
-use crate::query::OfPerson;
+use crate::problem::{Problem, unauthenticated};
 use crate::reply::{Answer, json};
 use crate::way::Asked;
 
@@ -38,6 +37,11 @@ handlers! {
 async fn open(asked: Asked<Visitor>) -> Answer {
     let body: NewSessionBody = asked.body()?;
     let engine = &asked.app.engine;
+    // Asked before anything is checked: who tries too often learns nothing, right or wrong.
+    let stranger = asked.stranger("this does not sign in anybody");
+    if stranger.status == 429 {
+        return Err(stranger);
+    }
     let opened = match (body.user, body.password, body.key, body.invitation, body.oidc) {
         (Some(user), Some(password), None, None, None) => {
             let org = body.organization.as_ref().map(|org| org.0.as_str());
@@ -47,14 +51,12 @@ async fn open(asked: Asked<Visitor>) -> Answer {
         }
         (None, None, Some(key), None, None) => engine.sign_in_by_key(&key.0).await,
         (None, None, None, Some(invitation), None) => {
-            let first = asked
-                .app
-                .settings
-                .first
-                .as_deref()
-                .and_then(|first| first.take(&invitation.0));
-            match first {
-                Some((org, user)) => engine.sign_in_first(org, user).await,
+            let first = asked.app.settings.first_invitation.as_deref();
+            match first.and_then(|first| Some((first, first.take(&invitation.0)?))) {
+                Some((first, (org, user))) => {
+                    let opened = engine.sign_in_first(org, user).await;
+                    opened.inspect_err(|_| first.put_back(&invitation.0))
+                }
                 None => engine.sign_in_by_invitation(&invitation.0).await,
             }
         }
@@ -73,7 +75,7 @@ async fn open(asked: Asked<Visitor>) -> Answer {
         }
     };
     let opened = opened.map_err(|error| match error {
-        EngineError::Unauthenticated(detail) => asked.stranger(&detail).hint("an admin can invite you anew"),
+        EngineError::Unauthenticated(detail) => unauthenticated(detail).hint("an admin can invite you anew"),
         other => other.into(),
     })?;
     let answer = SessionAnswer {
@@ -101,7 +103,7 @@ async fn provided(asked: &Asked<Visitor>, brought: &OidcBody) -> Result<String, 
         .finish(&answer)
         .await
         .map_err(|error| match error {
-            OidcError::Refused(why) => asked.stranger(&why),
+            OidcError::Refused(why) => unauthenticated(why),
             OidcError::Provider(why) | OidcError::Settings(why) => unavailable(&why),
         })
 }
@@ -191,7 +193,11 @@ async fn end(asked: Asked<Caller>) -> Answer {
 
 async fn invite(asked: Asked<Caller>) -> Answer {
     let body: NewInvitationBody = asked.body()?;
-    let invitation = asked.app.engine.invite(&asked.request(), &body.user.0).await?;
+    let invitation = asked
+        .app
+        .engine
+        .invite(&asked.request(), &body.user.0, body.reset)
+        .await?;
     let answer = InvitationAnswer {
         invitation: invitation.text,
         url: invitation.url,
@@ -237,24 +243,24 @@ async fn add_passkey(asked: Asked<Caller>) -> Answer {
 }
 
 async fn remove_authenticator(asked: Asked<Caller>) -> Answer {
-    let OfPerson { user } = asked.query()?;
+    let body: RemoveAuthenticatorBody = asked.body()?;
     let caller = &asked.caller;
-    let user = user.unwrap_or_else(|| caller.actor.id.clone());
     if caller.actor.kind == ActorKind::Agent {
         return Err(Problem::invalid(
             "wrong_credential",
             "an agent signs in with its key alone",
         ));
     }
+    let user = body.user.map_or_else(|| caller.actor.id.clone(), |user| user.0);
     let own = caller.actor.kind == ActorKind::User && user == caller.actor.id;
     if !own && !caller.roles.iter().any(|role| role == "admin") {
         let detail = "only an admin may take away what somebody else signs in with";
         return Err(Problem::new(403, "forbidden", detail));
     }
-    asked
-        .app
-        .engine
-        .remove_authenticator(&asked.request(), &user, asked.param())
+    let current = body.current.as_ref().map(|current| current.0.as_str());
+    let engine = &asked.app.engine;
+    engine
+        .remove_authenticator(&asked.request(), &user, asked.param(), current, asked.from())
         .await?;
     json(&DoneAnswer { done: true })
 }

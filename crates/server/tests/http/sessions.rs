@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use countersign_server::{FirstSignIn, ServerSettings};
+use countersign_core::Span;
+use countersign_server::{FirstInvitation, ServerSettings};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -16,6 +17,21 @@ async fn session(server: &Server, body: &Value) -> String {
         .as_str()
         .unwrap()
         .to_owned()
+}
+
+/// A session of somebody who was invited and has chosen [`PASSWORD`].
+async fn enrolled(server: &Server, admin: &str, user: &str) -> String {
+    let invited = server
+        .post(admin, "/v1/invitations", &json!({ "user": user }))
+        .await
+        .good();
+    let key = session(server, &json!({ "invitation": invited["invitation"] })).await;
+    let body = json!({ "password": PASSWORD });
+    server
+        .call(&key, "PUT", "/v1/authenticators/password", Some(&body))
+        .await
+        .good();
+    key
 }
 
 #[tokio::test]
@@ -160,27 +176,85 @@ async fn what_a_person_signs_in_with_is_taken_away_by_the_person_or_an_admin() {
     let Acme {
         server, admin, lead, ..
     } = &acme;
-    let password = json!({ "password": PASSWORD });
-    server
-        .call(lead, "PUT", "/v1/authenticators/password", Some(&password))
-        .await
-        .good();
-    let key = session(server, &json!({ "user": "lea", "password": PASSWORD })).await;
+    let key = enrolled(server, admin, "lea").await;
     let other = server.user(admin, "mia", &["reviewer"], &[]).await;
-    let path = "/v1/authenticators/password?user=lea";
-    assert_eq!(
-        server.call(&other, "DELETE", path, None).await.problem(403),
-        "forbidden"
-    );
-    server.call(admin, "DELETE", path, None).await.good();
+    let (path, hers) = ("/v1/authenticators/password/remove", json!({ "user": "lea" }));
+    assert_eq!(server.post(&other, path, &hers).await.problem(403), "forbidden");
+    let own = json!({});
+    assert_eq!(server.post(&key, path, &own).await.problem(422), "wrong_password");
+    assert_eq!(server.post(lead, path, &own).await.problem(403), "wrong_credential");
+    server.post(admin, path, &hers).await.good();
     assert_eq!(server.get(&key, "/v1/whoami").await.problem(401), "unauthenticated");
+    assert_eq!(server.post(admin, path, &hers).await.problem(404), "not_found");
+    let key = enrolled(server, admin, "lea").await;
+    server.post(&key, path, &json!({ "current": PASSWORD })).await.good();
+}
+
+#[tokio::test]
+async fn neither_a_key_nor_an_open_session_changes_what_somebody_signs_in_with() {
+    let acme = Acme::start().await;
+    let Acme {
+        server, admin, lead, ..
+    } = &acme;
+    let new = json!({ "password": "another horse battery staple" });
+    let set = async |key: &str| server.call(key, "PUT", "/v1/authenticators/password", Some(&new)).await;
+    let by_key = session(server, &json!({ "key": lead })).await;
+    for key in [lead, &by_key] {
+        assert_eq!(set(key).await.problem(403), "wrong_credential");
+    }
+    let found_open = enrolled(server, admin, "lea").await;
+    assert_eq!(set(&found_open).await.problem(422), "wrong_password");
+    let passkey = json!({ "name": "laptop", "authenticator_data": "AA", "client_data": "AA" });
     assert_eq!(
         server
-            .call(lead, "DELETE", "/v1/authenticators/password", None)
+            .post(&found_open, "/v1/authenticators", &passkey)
             .await
-            .problem(404),
-        "not_found"
+            .problem(422),
+        "wrong_password"
     );
+
+    // An invitation is no way past a password, and one that waits too long is none at all.
+    let again = server
+        .post(admin, "/v1/invitations", &json!({ "user": "lea" }))
+        .await
+        .good();
+    let invited = session(server, &json!({ "invitation": again["invitation"] })).await;
+    assert_eq!(set(&invited).await.problem(422), "wrong_password");
+    let reset = server
+        .post(admin, "/v1/invitations", &json!({ "user": "lea", "reset": true }))
+        .await
+        .good();
+    let invited = session(server, &json!({ "invitation": reset["invitation"] })).await;
+    server.pass(Span::minutes(11));
+    assert_eq!(set(&invited).await.problem(403), "stale_session");
+    assert_eq!(
+        server
+            .post(admin, "/v1/invitations", &json!({ "user": "alex" }))
+            .await
+            .problem(409),
+        "own_account"
+    );
+}
+
+#[tokio::test]
+async fn with_a_key_the_sessions_end_that_it_opened() {
+    let acme = Acme::start().await;
+    let Acme {
+        server, admin, lead, ..
+    } = &acme;
+    let (by_key, by_password) = (
+        session(server, &json!({ "key": lead })).await,
+        enrolled(server, admin, "lea").await,
+    );
+    let keys = server.get(admin, "/v1/keys").await.good();
+    let hers = |key: &&Value| key["subject"] == "lea" && key["scopes"] == json!([]);
+    let kid = keys["keys"].as_array().unwrap().iter().find(hers).unwrap()["kid"].clone();
+    server
+        .call(admin, "DELETE", &format!("/v1/keys/{}", kid.as_str().unwrap()), None)
+        .await
+        .good();
+    assert_eq!(server.get(&by_key, "/v1/whoami").await.problem(401), "unauthenticated");
+    server.get(&by_password, "/v1/whoami").await.good();
 }
 
 #[tokio::test]
@@ -231,6 +305,16 @@ async fn whoever_listens_hears_of_records_as_they_are_written_and_of_no_other_or
         heard.contains("data: decision.made") && !heard.contains("agent.registered"),
         "{heard}"
     );
+    // A credential that ends takes its streams along.
+    let mut other = TcpStream::connect(acme.server.address).await.unwrap();
+    let by_key = session(&acme.server, &json!({ "key": acme.lead })).await;
+    let request = format!("GET /v1/events HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {by_key}\r\n\r\n");
+    other.write_all(request.as_bytes()).await.unwrap();
+    read_until(&mut other, ": listening").await;
+    acme.server.call(&by_key, "DELETE", "/v1/sessions", None).await.good();
+    let mut rest = Vec::new();
+    other.read_to_end(&mut rest).await.unwrap();
+
     acme.server.engine().end_listening();
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
@@ -240,10 +324,10 @@ async fn whoever_listens_hears_of_records_as_they_are_written_and_of_no_other_or
 #[tokio::test]
 async fn the_first_admins_way_in_is_good_once() {
     let secret = "first_0123456789abcdef";
-    let first = FirstSignIn::new("acme".into(), "alex".into(), secret.into());
+    let first = FirstInvitation::new("acme".into(), "alex".into(), secret.into());
     let server = Server::with(ServerSettings {
         local_token: Some(TOKEN.into()),
-        first: Some(Arc::new(first)),
+        first_invitation: Some(Arc::new(first)),
         ..ServerSettings::default()
     })
     .await;

@@ -11,6 +11,7 @@ use crate::form::Fields;
 use crate::page::{Page, Trouble, see_other, show};
 use crate::pages::agents::KeyShown;
 use crate::pages::failure::Failure;
+use crate::pages::keys::add_terms;
 use crate::said::said;
 use crate::visit::{Posted, Visit};
 
@@ -81,7 +82,7 @@ async fn done(visit: &Visit, id: &str, fields: &Fields) -> Result<Done, Trouble>
         "revoke_key" => {
             let path = format!("/v1/keys/{}", Quoted(fields.text("kid")));
             visit.delete::<Value>(&path).await?;
-            Ok(Done::Said("key_revoked"))
+            Ok(Done::Said("revoke_key"))
         }
         _ => Err(Trouble::Missing),
     }
@@ -89,14 +90,6 @@ async fn done(visit: &Visit, id: &str, fields: &Fields) -> Result<Done, Trouble>
 
 fn new_key(id: &str, fields: &Fields) -> Value {
     let mut body = Map::from_iter([("agent".to_owned(), json!(id))]);
-    if let Some(days) = fields.given("expires_days") {
-        // What is no number is the API's to refuse.
-        let days = days.parse::<u64>().map_or_else(|_| json!(days), |days| json!(days));
-        body.insert("expires_days".to_owned(), days);
-    }
-    let scopes: Vec<&str> = fields.text("scopes").split_whitespace().collect();
-    if !scopes.is_empty() {
-        body.insert("scopes".to_owned(), json!(scopes));
-    }
+    add_terms(&mut body, fields);
     Value::Object(body)
 }
