@@ -8,18 +8,21 @@ import subprocess
 import time
 
 AGENTS, EACH = 200, 50
-RECORDS = {"full": 1_000_000, "quick": 100_000}
+RECORDS, RECORDS_QUICK = 1_000_000, 100_000
 LOOKS = 40
 BATCH = 1000
 AIM_MS, AIM_BYTES = 50, 100_000
-GATE = """name: gate
+POLICIES = {"budgets.yaml": """budgets: [{ name: day, action: pay, per: day, limit: 1000000 USD, estimate: 1 }]
+""", "limits.yaml": """limits: [{ name: often, action: pay, count: 1000000, within: 1d }]
+""", "gate.yaml": """name: gate
 rules:
 - { condition: "action == 'pay'", decision: require_approval, approvers: [leads] }
 - { condition: "action == 'read'", decision: allow }
-"""
-# Every place of the navigation, and one request.
-PAGES = ["/inbox", "/inbox?all=1", "/approvals/{approval}", "/overview", "/runs", "/agents", "/agents/agent-0", "/policies", "/playground",
-         "/budgets", "/schedules", "/audit", "/audit/records/100", "/callbacks", "/settings"]
+"""}
+# Every place of the navigation, and one of each thing that has a page of its own.
+PAGES = ["/inbox", "/inbox?all=1", "/approvals/{approval}", "/overview", "/runs", "/runs/{run}", "/agents", "/agents/agent-0", "/tools",
+         "/policies", "/policies/{policy}", "/playground", "/budgets", "/budgets/day", "/limits/often", "/kill", "/schedules", "/audit",
+         "/audit/actions/{action}", "/audit/records/100", "/callbacks", "/settings"]
 
 
 class Visitor:
@@ -46,10 +49,12 @@ class Visitor:
         return {"p50_ms": statistics.median(took), "p95_ms": took[int(len(took) * 0.95)], "bytes": len(body)}
 
 
-def measure(folder, tools, mode):
+def measure(folder, tools):
+    records = RECORDS_QUICK if tools.quick else RECORDS
     home = folder / "console"
     (home / "policies").mkdir(parents=True)
-    (home / "policies/gate.yaml").write_text(GATE)
+    for name, text in POLICIES.items():
+        (home / "policies" / name).write_text(text)
     made = subprocess.run(
         [tools.binary, "init", "--json", "--org", "bench", "--data", home / "data", "--policies", home / "policies"],
         check=True, capture_output=True, text=True,
@@ -58,20 +63,25 @@ def measure(folder, tools, mode):
     process, address = tools.start([tools.binary, "serve", "--json", "--data", home / "data", "--listen", "127.0.0.1:0"], open(home / "log", "w"))
     tools.call(address, admin, "POST", "/v1/users", {"id": "lead", "roles": ["reviewer"], "teams": ["leads"]})
     keys = [tools.call(address, admin, "POST", "/v1/agents", {"id": f"agent-{n}", "owner": "team:bench"})["key"] for n in range(AGENTS)]
-    tools.say(f"{RECORDS[mode]:,} records and {AGENTS * EACH:,} open requests for the console")
+    tools.say(f"{records:,} records and {AGENTS * EACH:,} open requests for the console")
     reads = [{"action": "read", "args": {"n": n}} for n in range(BATCH)]
-    for number in range(RECORDS[mode] // BATCH):
+    for number in range(records // BATCH):
         tools.call(address, keys[number % AGENTS], "POST", "/v1/actions:batch", {"actions": reads})
     for key in keys:
         pays = [{"action": "pay", "amount": str(n + 1), "args": {"n": n}} for n in range(EACH)]
         last = tools.call(address, key, "POST", "/v1/actions:batch", {"actions": pays})["results"][-1]["action"]
+    run = tools.call(address, keys[0], "POST", "/v1/runs", {"trigger": "event"})["id"]
+    for number in range(20):
+        tools.call(address, keys[0], "POST", "/v1/actions", {"action": "read", "run": run, "args": {"n": number}})
+    live = next(it["hash"] for it in tools.call(address, admin, "GET", "/v1/policies")["snapshots"] if it["live"])
     session = tools.call(address, "", "POST", "/v1/sessions", {"key": admin})["session"]
     visitor = Visitor(address, session)
-    pages = {page: visitor.timed(page.format(approval=last["approval"]["id"])) for page in PAGES}
+    places = {"approval": last["approval"]["id"], "action": last["id"], "run": run, "policy": live}
+    pages = {page: visitor.timed(page.format(**places)) for page in PAGES}
     _, html = visitor.get("/inbox")
     assets = {path: len(visitor.get(path)[1]) for path in sorted(set(re.findall(r'/assets/[^"]+', html.decode())))}
     tools.stop(process)
-    return {"records": RECORDS[mode], "open": AGENTS * EACH, "pages": pages, "assets": sum(assets.values())}
+    return {"records": records, "open": AGENTS * EACH, "pages": pages, "assets": sum(assets.values())}
 
 
 def report(results):

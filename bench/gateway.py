@@ -1,16 +1,13 @@
 """What the wrapper and the gateway add to a call of an MCP tool, beside the same call without them and beside another proxy.
-Started by measure.py, or alone: gateway.py COUNTERSIGN."""
+Started by measure.py."""
 
 import http.client
 import json
 import os
-import pathlib
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
 import venv
 
 CALLS, WARM, STARTS = 400, 20, 15
@@ -192,31 +189,3 @@ def report(r):
         f"From the start to the answer to `initialize`: bare {r['start_bare_ms']:.0f} ms, wrapped {r['start_wrap_ms']:.0f} ms, median of {STARTS}.",
         "",
     ]
-
-
-def alone():
-    import types
-
-    def call(address, key, method, path, body):
-        headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
-        request = urllib.request.Request(address + path, json.dumps(body).encode(), headers, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.loads(answer.read())
-
-    def start(command, log):
-        process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=log, text=True)
-        return process, json.loads(process.stdout.readline())["address"]
-
-    def stop(process):
-        process.terminate()
-        process.wait(60)
-
-    binary = pathlib.Path(sys.argv[1]).resolve()
-    root = pathlib.Path(__file__).resolve().parents[1]
-    tools = types.SimpleNamespace(binary=binary, root=root, say=print, call=call, start=start, stop=stop)
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=binary.parent) as folder:
-        print("\n".join(report(measure(pathlib.Path(folder), tools))))
-
-
-if __name__ == "__main__":
-    alone()

@@ -1,4 +1,4 @@
-"""Runs the measurements and writes bench/results.md. Started by run.sh: measure.py COUNTERSIGN BINARIES full|quick."""
+"""Runs the measurements and writes bench/results.md. Started by run.sh: measure.py COUNTERSIGN BINARIES full|quick [PART]."""
 
 import atexit
 import concurrent.futures
@@ -172,17 +172,18 @@ def load(folder, results):
     stop(process)
 
 
-def several(folder, results):
+# What is measured by a file of its own, and may be measured alone.
+PARTS = {"nodes": nodes, "approvals": approvals, "sizes": sizes, "gateway": gateway, "console": console}
+
+
+def several(folder, results, parts):
     tools = types.SimpleNamespace(
         binary=BINARY, policies=folder / "policies", say=say, call=call, start=start, stop=stop, wrk=wrk, agents=AGENTS, seconds=SECONDS,
         turn_speed=BINARY.parent / "examples/turn_speed", grow=BINARY.parent / "examples/grow_ledger", echo=BINARIES / "echo", resident_mib=resident_mib,
-        root=ROOT,
+        root=ROOT, quick=QUICK,
     )
-    results["nodes"] = nodes.measure(folder, tools)
-    results["approvals"] = approvals.measure(folder, tools)
-    results["sizes"] = sizes.measure(folder, tools)
-    results["gateway"] = gateway.measure(folder, tools)
-    results["console"] = console.measure(folder, tools, "quick" if QUICK else "full")
+    for part in parts:
+        results[part] = PARTS[part].measure(folder, tools)
 
 
 def replay(results):
@@ -345,43 +346,9 @@ def report(results, before):
         "",
         "Guards (two budgets and three limits on each action, in-process): " + "; ".join(results["guards"]) + ".",
         "",
-        "## Several nodes over one PostgreSQL",
-        "",
-        f"PostgreSQL on the same {os.cpu_count()} cores and disk, durable as it comes; the same policies and requests as above, {nodes.CONNECTIONS} connections",
-        "in all, spread over the nodes. *Release*: from sending a vote to one node until the agent that waits at another has its answer",
-        f"({nodes.VOTES} votes, no other load). *Kill*: from the acknowledgement of a kill until the last node has refused a permit from before",
-        f"({nodes.KILLS} kills, the longest in brackets); none was let through.",
-        "",
-        "| nodes | decisions/s | p50 | p99 | release p50 | p95 | longest | kill acknowledged | obeyed by all |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for count in nodes.NODES:
-        n = results["nodes"][count]
-        r = n["release"]
-        told, obeyed = (f"{k['p50_ms']:.1f} ms ({k['max_ms']:.1f})" for k in (n["kill"]["acknowledged"], n["kill"]["obeyed"]))
-        out.append(
-            f"| {count} | {n['rate']:,.0f} | {n['p50_ms']:.1f} ms | {n['p99_ms']:.1f} ms | {r['p50_ms']:.1f} ms | {r['p95_ms']:.1f} ms | {r['max_ms']:.1f} ms | {told} | {obeyed} |"
-        )
-    slowest = max(results["nodes"][count]["release"]["p95_ms"] for count in nodes.NODES)
-    out += [
-        "",
-        f"Aim: a vote on one node releases who waits on another within 100 ms: {'met' if slowest < 100 else '**not met**'} (p95 {slowest:.0f} ms).",
-        "",
-        "The ceiling: records appended within turns, and the same rows inserted bare into the same PostgreSQL, without turns, heads or",
-        "notices:",
-        "",
-        "```text",
-        *results["nodes"]["append"],
-        "```",
-        "",
-        "What limits it: all nodes and the database share the cores, and the nodes take turns on one organization's ledger, so more nodes",
-        "do not decide more for it; they are there to survive each other. Organizations do not wait for each other.",
-        "",
-    ]
-    out += approvals.report(results["approvals"])
-    out += sizes.report(results["sizes"])
-    out += gateway.report(results["gateway"])
-    out += console.report(results["console"])
+    for part, module in PARTS.items():
+        out += module.report(results[part])
     (ROOT / "bench/results.md").write_text("\n".join(out))
     say("wrote bench/results.md")
 
@@ -393,13 +360,18 @@ def main():
     # On the disk that the repository is on, not on a temporary file system in memory.
     with tempfile.TemporaryDirectory(prefix="bench-", dir=BINARIES) as folder:
         folder = pathlib.Path(folder)
+        if sys.argv[4:]:
+            make(folder)
+            several(folder, results, sys.argv[4:])
+            print("\n".join(line for part in sys.argv[4:] for line in PARTS[part].report(results[part])))
+            return
         policy(results)
         load(folder, results)
         verification(folder, results)
         replay(results)
         simulate(results)
         guards(results)
-        several(folder, results)
+        several(folder, results, PARTS)
     report(results, before)
     print((ROOT / "bench/results.md").read_text())
 

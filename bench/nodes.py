@@ -160,3 +160,40 @@ def measure(folder, tools):
     results["append"] = [line for line in said.splitlines() if "records/s" in line]
     postgres.stop()
     return results
+
+
+def report(results):
+    out = [
+        "## Several nodes over one PostgreSQL",
+        "",
+        f"PostgreSQL on the same {os.cpu_count()} cores and disk, durable as it comes; the same policies and requests as above, {CONNECTIONS} connections",
+        "in all, spread over the nodes. *Release*: from sending a vote to one node until the agent that waits at another has its answer",
+        f"({VOTES} votes, no other load). *Kill*: from the acknowledgement of a kill until the last node has refused a permit from before",
+        f"({KILLS} kills, the longest in brackets); none was let through.",
+        "",
+        "| nodes | decisions/s | p50 | p99 | release p50 | p95 | longest | kill acknowledged | obeyed by all |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for count in NODES:
+        n = results[count]
+        r = n["release"]
+        told, obeyed = (f"{k['p50_ms']:.1f} ms ({k['max_ms']:.1f})" for k in (n["kill"]["acknowledged"], n["kill"]["obeyed"]))
+        out.append(
+            f"| {count} | {n['rate']:,.0f} | {n['p50_ms']:.1f} ms | {n['p99_ms']:.1f} ms | {r['p50_ms']:.1f} ms | {r['p95_ms']:.1f} ms | {r['max_ms']:.1f} ms | {told} | {obeyed} |"
+        )
+    slowest = max(results[count]["release"]["p95_ms"] for count in NODES)
+    return out + [
+        "",
+        f"Aim: a vote on one node releases who waits on another within 100 ms: {'met' if slowest < 100 else '**not met**'} (p95 {slowest:.0f} ms).",
+        "",
+        "The ceiling: records appended within turns, and the same rows inserted bare into the same PostgreSQL, without turns, heads or",
+        "notices:",
+        "",
+        "```text",
+        *results["append"],
+        "```",
+        "",
+        "What limits it: all nodes and the database share the cores, and the nodes take turns on one organization's ledger, so more nodes",
+        "do not decide more for it; they are there to survive each other. Organizations do not wait for each other.",
+        "",
+    ]

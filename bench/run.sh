@@ -3,6 +3,8 @@
 #
 #   bench/run.sh          everything; the largest ledger of a million records takes most of the time
 #   bench/run.sh quick    short runs, 100,000 records; the ledgers of bench/sizes.py are as large as in the full mode
+#   bench/run.sh full console
+#                         one part alone, on the screen: nodes, approvals, sizes, gateway, console
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
@@ -21,4 +23,4 @@ echo "bench: building countersign (release, ${target})"
 CARGO_TARGET_DIR="$target" cargo build --release --locked --quiet --workspace --bins --examples
 echo "bench: building the echo server, Cedar and regorus (release, ${bench_target}); the first time this takes some minutes"
 CARGO_TARGET_DIR="$bench_target" cargo build --release --locked --quiet --manifest-path bench/Cargo.toml
-exec python3 bench/measure.py "$target/release/countersign" "$bench_target/release" "${1:-full}"
+exec python3 bench/measure.py "$target/release/countersign" "$bench_target/release" "${@:-full}"
