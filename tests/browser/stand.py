@@ -70,6 +70,13 @@ rules:
   approvers: [urgent]
 """
 
+# What has a page of its own: an account that fills, a window that counts.
+BUDGETS = "budgets: [{ name: refunds, action: issue_refund, per: day, limit: 5000 USD, count: purchases }]\n"
+LIMITS = "limits: [{ name: refunds-to-one, action: issue_refund, per: args.customer, count: 200, within: 1d }]\n"
+
+POLICIES = {"organization.yaml": ORGANIZATION, "support.yaml": SUPPORT, "changes.yaml": CHANGES, "budgets.yaml": BUDGETS, "limits.yaml": LIMITS}
+
+
 class Failed(Exception):
     pass
 

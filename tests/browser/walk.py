@@ -5,7 +5,7 @@ from pathlib import Path
 
 import stand
 from selenium.webdriver.common.keys import Keys
-from stand import CHANGES, ORGANIZATION, SUPPORT, Browser, Failed, Provider, Server
+from stand import POLICIES, Browser, Failed, Provider, Server
 
 PASSWORD = "correct horse battery staple"
 # The pages that the documents show, by the names of their pictures.
@@ -27,7 +27,7 @@ def main():
     binary, place, what = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
     axe = (place / "node/node_modules/axe-core/axe.min.js").read_text()
     provider = Provider(place)
-    server = Server(binary, {"organization.yaml": ORGANIZATION, "support.yaml": SUPPORT, "changes.yaml": CHANGES}, provider)
+    server = Server(binary, POLICIES, provider)
     browsers = []
     try:
         walk(server, axe, browsers, what == "screenshots", place)
@@ -129,7 +129,7 @@ def by_provider(server, place, browsers):
     browser = Browser()
     browsers.append(browser)
     for user, signed_in in [("eli", True), ("mallory", False)]:
-        browser.go(server.console + "/sign-in?to=%2Finbox%3Fall%3D1")
+        browser.go(server.console + "/sign-in?to=%2Finbox%3Fof%3Dall")
         browser.submit("a[href^='/sign-in/oidc']")
         browser.fill("[name=sub]", user)
         browser.submit("button[type=submit], input[type=submit], form button")
@@ -137,7 +137,7 @@ def by_provider(server, place, browsers):
         browser.loaded()
         if signed_in:
             check("an identity provider signs a person in, and leads to where one wanted to go",
-                  browser.driver.current_url.endswith("/inbox?all=1") and "eli" in browser.text(), browser.text())
+                  browser.driver.current_url.endswith("/inbox?of=all") and "eli" in browser.text(), browser.text())
             browser.submit(".who button")
         else:
             check("whom the provider knows and nobody here does is not signed in", "did not sign you in" in browser.text(), browser.text())
@@ -291,6 +291,14 @@ def looks(server, admin, dana, people, axe, screenshots, record):
     denied = server.call(people["support_bot"], "POST", "/v1/actions", {"action": "delete_account"})["id"]
     pages += [(path, admin) for path in ["overview", "audit", f"audit/records/{record}", f"actions/{denied}", "callbacks", "settings", "settings/password",
                                          "settings/people", "settings/people/new", "settings/people/edit/dana", "settings/keys", "settings/reviewers"]]
+    run = server.call(people["support_bot"], "POST", "/v1/runs", {"trigger": "event", "context": {"ticket": "4521"}})["run"]
+    server.call(people["support_bot"], "POST", "/v1/actions", {"action": "answer_ticket", "run": run, "args": {"ticket": "4521"}})
+    ask(server, people, action="issue_refund", amount="90", currency="USD", run=run, args={"customer": "c-1187"})
+    versions = server.call(server.admin, "GET", "/v1/policies")["snapshots"]
+    live, other = (next(row["hash"] for row in versions if row["live"] == is_live) for is_live in (True, False))
+    key = server.call(server.admin, "GET", "/v1/keys")["keys"][-1]["kid"]
+    pages += [(path, admin) for path in [f"runs/{run}", "budgets/refunds", "limits/refunds-to-one", f"policies/{live}", f"policies/{other}",
+                                         f"policies/simulate?snapshot={other}", f"settings/keys/revoke/{key}"]]
     pages += [(path, admin) for path in ["agents", "agents/deploy_bot", "tools", "runs", "budgets", "kill", "policies", "policies/new", "playground",
                                          "schedules"]]
     shots = ROOT / "docs/screenshots"

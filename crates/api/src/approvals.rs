@@ -142,8 +142,10 @@ pub struct AnswersBody {
 /// Requests that have not ended.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ApprovalsAnswer {
-    /// By deadline, the first 100.
+    /// By deadline.
     pub approvals: Vec<ApprovalAnswer>,
+    /// The next page's `cursor`; `null` at the end.
+    pub next_cursor: Option<String>,
 }
 
 /// A permit and what is about to run: the whole action or its digest.

@@ -1,6 +1,8 @@
 //! Requests for a human decision: the queue, one request, votes, evidence, withdrawal.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use countersign_api::ApprovalAnswer;
@@ -12,8 +14,9 @@ use countersign_core::policy::Value;
 use countersign_core::policy::json::to_json;
 use countersign_core::presentation::presentation_digest;
 use countersign_core::signed_vote::SignedVote;
+use countersign_core::state::OpenApproval;
 use countersign_core::view::ActionView;
-use countersign_core::{Command, Envelope, Event, Record, Refusal};
+use countersign_core::{Command, Envelope, Event, Record, Refusal, Time};
 use countersign_store::Org;
 
 use crate::auth::Caller;
@@ -27,6 +30,37 @@ use crate::{Engine, Inner, blocking};
 
 /// Requests that one page of a list has at most.
 pub const PAGE_AT_MOST: usize = 100;
+
+/// Whose open requests are listed; of an agent's credential always its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// Everybody's.
+    All,
+    /// Those that whoever asks may decide.
+    Own,
+    /// Those that ask a team of whoever asks, or somebody of such a team.
+    Teams,
+}
+
+/// A place in the order of open requests: by deadline, then by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queued(pub Time, pub ApprovalId);
+
+impl fmt::Display for Queued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.0.0, self.1)
+    }
+}
+
+impl FromStr for Queued {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Queued, ()> {
+        let (micros, id) = text.split_once('-').ok_or(())?;
+        let micros = micros.parse().map_err(|_| ())?;
+        Ok(Queued(Time(micros), id.parse().map_err(|_| ())?))
+    }
+}
 
 /// What a vote says.
 pub struct VoteRequest {
@@ -51,45 +85,48 @@ pub struct VoteRequest {
 }
 
 impl Engine {
-    /// Open requests by deadline; for an agent its own, for a person with `mine` those that the person may decide.
-    pub async fn open_approvals(&self, caller: &Caller, mine: bool) -> Result<Vec<ApprovalAnswer>, EngineError> {
+    /// A page of the open requests by deadline. It begins behind a place, and names the place behind which the next one begins.
+    pub async fn open_approvals(
+        &self,
+        caller: &Caller,
+        whose: Queue,
+        behind: Option<Queued>,
+        limit: usize,
+    ) -> Result<(Vec<ApprovalAnswer>, Option<Queued>), EngineError> {
         let agent = caller.agent();
         let person = caller.actor.id.clone();
-        let ids = self.look(&caller.org, move |state| {
-            if mine && agent.is_none() {
-                return state.queue_of(&person, PAGE_AT_MOST);
-            }
-            let mut open: Vec<_> = (state.approvals().iter())
-                .filter(|(id, approval)| match &agent {
-                    Some(_) if state.practices().contains_key(id) => false,
-                    Some(agent) => state
-                        .actions()
-                        .get(&approval.action_id)
-                        .is_some_and(|a| a.agent == *agent),
-                    None => true,
-                })
-                .map(|(id, approval)| (approval.deadline, *id, approval.action_id))
-                .collect();
-            open.sort();
-            open.truncate(PAGE_AT_MOST);
-            open.into_iter().map(|(_, id, action)| (id, action)).collect::<Vec<_>>()
+        let queue = self.look(&caller.org, move |state| {
+            let names = (whose == Queue::Teams).then(|| state.names_of_teams(&person));
+            let kind = |id, approval: &OpenApproval| match &agent {
+                Some(_) if state.practices().contains_key(&id) => false,
+                Some(agent) => state
+                    .actions()
+                    .get(&approval.action_id)
+                    .is_some_and(|a| a.agent == *agent),
+                None if whose == Queue::Own => state.may_decide(approval, &person),
+                None => names.as_ref().is_none_or(|names| state.asks_by(approval, names)),
+            };
+            state.queue(kind, behind.map(|Queued(deadline, id)| (deadline, id)), limit + 1)
         });
+        let mut queue = queue.await?;
+        let more = queue.len() > limit;
+        queue.truncate(limit);
+        let next = queue.last().filter(|_| more);
+        let next = next.map(|(deadline, id, _)| Queued(*deadline, *id));
         // Four at a time: each is a few reads one after the other.
-        let ids = ids.await?;
-        let part = ids.len().div_ceil(4).max(1);
-        let mut parts = ids.chunks(part);
-        let mut next = || self.approvals_of(&caller.org, parts.next().unwrap_or_default());
-        let (first, second, third, fourth) = tokio::try_join!(next(), next(), next(), next())?;
-        Ok([first, second, third, fourth].concat())
+        let mut parts = queue.chunks(queue.len().div_ceil(4).max(1));
+        let mut part = || self.approvals_of(&caller.org, parts.next().unwrap_or_default());
+        let (first, second, third, fourth) = tokio::try_join!(part(), part(), part(), part())?;
+        Ok(([first, second, third, fourth].concat(), next))
     }
 
     async fn approvals_of(
         &self,
         org: &Org,
-        ids: &[(ApprovalId, ActionId)],
+        queue: &[(Time, ApprovalId, ActionId)],
     ) -> Result<Vec<ApprovalAnswer>, EngineError> {
-        let mut answers = Vec::with_capacity(ids.len());
-        for (_, action) in ids {
+        let mut answers = Vec::with_capacity(queue.len());
+        for (_, _, action) in queue {
             answers.push(self.approval_of_action(org, *action).await?);
         }
         Ok(answers)

@@ -80,7 +80,7 @@ use countersign_store::{Org, Store};
 use tokio::sync::{Notify, oneshot};
 
 pub use actions::{Explained, LONGEST_WAIT, OutcomeReport, RedeemRequest, Redeemed};
-pub use approvals::VoteRequest;
+pub use approvals::{PAGE_AT_MOST, Queue, Queued, VoteRequest};
 pub use audit::{AuditEntry, ExportFile, InclusionProof, SearchPage};
 pub use auth::{Caller, Credential, NewKey};
 pub use batch::BATCH_AT_MOST;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use countersign_core::event::Verb;
 use countersign_core::ids::ActionId;
 use countersign_engine::{
-    Caller, Credential, Engine, EngineError, NewOrganization, Purpose, RedeemRequest, Settings, SystemClock, Vault,
-    VoteRequest,
+    Caller, Credential, Engine, EngineError, NewOrganization, Purpose, Queue, RedeemRequest, Settings, SystemClock,
+    Vault, VoteRequest,
 };
 use countersign_store::{
     Append, AppendError, Head, MemoryStore, OrganizationRow, Payloads, Query, ReadError, Resealed, SearchRow, Store,
@@ -469,7 +469,12 @@ async fn a_restarted_engine_goes_on_where_the_ledger_ends() {
     let action = engine.action(&fixture.agent, id, Duration::ZERO).await.unwrap();
     assert_eq!(action.status, "pending");
     assert_eq!(
-        engine.open_approvals(&fixture.admin, true).await.unwrap().len(),
+        engine
+            .open_approvals(&fixture.admin, Queue::Own, None, 2)
+            .await
+            .unwrap()
+            .0
+            .len(),
         1,
         "nobody is in `leads`, so the admin is asked"
     );

@@ -203,12 +203,11 @@ fn a_route_says_how_surely_its_voters_have_signed_in() {
         let fields = format!("{{ steps: [{{ to: support }}], assurance: {word} }}");
         assert_eq!(read(&fields).assurance, meant);
     }
-    let problem = refused(
+    refused(
         &route("{ steps: [{ to: support }], assurance: passkey }"),
         "unknown_value",
         "passkey",
     );
-    assert!(problem.message.contains("webauthn"), "{}", problem.message);
 }
 
 #[test]

@@ -60,12 +60,16 @@ pub(crate) struct Glance {
     pub glance: bool,
 }
 
-/// `?mine=`
+/// `?mine=&team=&cursor=&limit=`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Mine {
     #[serde(default)]
     pub mine: bool,
+    #[serde(default)]
+    pub team: bool,
+    pub cursor: Option<String>,
+    pub limit: Option<usize>,
 }
 
 /// `?agent=&value=`

@@ -10,6 +10,7 @@ use countersign_testkit::World;
 
 const ACME: &str = "
 organization: acme
+teams: [desk]
 routes:
   easy: { steps: [{ to: [team:desk], quorum: 2 }], editable: [/amount] }
   sure: { steps: [{ to: [team:desk], quorum: 2 }], editable: [/amount], assurance: webauthn }
@@ -18,8 +19,8 @@ routes:
 const GATE: &str = "
 name: gate
 rules:
-- { condition: \"amount < 500 && amount != 13\", decision: require_approval, approvers: [easy] }
-- { condition: \"amount >= 500 || amount == 13\", decision: require_approval, approvers: [sure] }
+- { condition: \"has(amount) && amount < 500 && amount != 13\", decision: require_approval, approvers: [easy] }
+- { condition: \"has(amount) && (amount >= 500 || amount == 13)\", decision: require_approval, approvers: [sure] }
 ";
 
 fn world() -> World {

@@ -73,6 +73,10 @@ pub(super) fn page(most: u32) -> Value {
     json!({ "type": "integer", "minimum": 1, "maximum": most })
 }
 
+pub(super) fn queued() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9]{1,16}-apr_[0-9a-f]{32}$" })
+}
+
 /// Parameters of a search of the record.
 pub(super) const SEARCH: &[Param] = &[
     query("agent", "Only this agent's.", word),

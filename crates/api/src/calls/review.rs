@@ -3,7 +3,7 @@
 use Method::{Get, Post};
 use Permission::Voter;
 
-use super::params::{flag, id_of, path, query, week};
+use super::params::{flag, id_of, page, path, query, queued, week};
 use super::table::{AGENT, READERS, RUNNERS, USER, agents_and_keys_of, agents_or, people};
 use super::{Call, Method, Param, Permission, Role};
 use crate::action::ApprovalAnswer;
@@ -28,7 +28,12 @@ const APPROVAL: Param = path("id", "The request.", || id_of("apr"));
 pub(super) static CALLS: &[Call] = &[
     Call::new("approvals", Get, "/v1/approvals", agents_or(READERS))
         .about("Lists requests that have not ended; for an agent its own.")
-        .with(&[query("mine", "Only those that you may decide.", flag)])
+        .with(&[
+            query("mine", "Only those that you may decide.", flag),
+            query("team", "Only those that ask a team of yours, or somebody in it.", flag),
+            query("cursor", "`next_cursor` of the page before.", queued),
+            query("limit", "How many at most; 100 when left out.", || page(100)),
+        ])
         .answers::<ApprovalsAnswer>(),
     Call::new("approval", Get, "/v1/approvals/{id}", agents_or(READERS))
         .about("Shows one request with its action, evidence and votes. What a person is shown is recorded, unless it is a glance.")

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::Console;
+use crate::api::Quoted;
 use crate::messages;
 use crate::page::{Chrome, Page, see_other, show};
 use crate::said::{Html, said};
@@ -29,11 +30,13 @@ pub(super) fn routes() -> Router<Arc<Console>> {
 #[template(path = "inbox.html")]
 struct Inbox {
     chrome: Chrome,
-    mine: bool,
+    of: Of,
     may_vote: bool,
     rows: Vec<Row>,
-    /// There may be more than are shown.
-    full: bool,
+    /// Where they begin with the nearest deadline.
+    first: bool,
+    /// The next page.
+    later: Option<String>,
     failures: Vec<Html>,
 }
 
@@ -52,13 +55,37 @@ struct Row {
     snapshot: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Asked {
-    all: Option<String>,
+    #[serde(default)]
+    of: Of,
+    #[serde(default)]
+    cursor: String,
 }
 
-/// How many requests the API lists at once.
-const LISTED_AT_MOST: usize = 100;
+/// Whose requests.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Of {
+    #[default]
+    Me,
+    Teams,
+    All,
+}
+
+impl Of {
+    /// This page about them.
+    fn href(self) -> &'static str {
+        match self {
+            Of::Me => "/inbox?of=me",
+            Of::Teams => "/inbox?of=teams",
+            Of::All => "/inbox?of=all",
+        }
+    }
+}
+
+/// Requests of one page.
+const SHOWN: usize = 50;
 
 async fn first(visit: Visit) -> Page {
     let to = visit.chrome().nav.first().map_or("/settings", |entry| entry.href);
@@ -67,17 +94,23 @@ async fn first(visit: Visit) -> Page {
 
 async fn inbox(visit: Visit, Query(asked): Query<Asked>) -> Page {
     let may_vote = visit.may("vote");
-    let mine = asked.all.is_none() && may_vote;
-    page(&visit, mine, Vec::new()).await
+    let of = if may_vote { asked.of } else { Of::All };
+    page(&visit, of, &asked.cursor, Vec::new()).await
 }
 
-async fn page(visit: &Visit, mine: bool, failures: Vec<Html>) -> Page {
-    let open: ApprovalsAnswer = visit.get(&format!("/v1/approvals?mine={mine}")).await?;
+async fn page(visit: &Visit, of: Of, cursor: &str, failures: Vec<Html>) -> Page {
+    let mut query = format!("mine={}&team={}&limit={SHOWN}", of == Of::Me, of == Of::Teams);
+    if !cursor.is_empty() {
+        query += &format!("&cursor={}", Quoted(cursor));
+    }
+    let open: ApprovalsAnswer = visit.get(&format!("/v1/approvals?{query}")).await?;
+    let later = |cursor: &String| format!("{}&cursor={}", of.href(), Quoted(cursor));
     show(&Inbox {
         chrome: visit.chrome(),
-        mine,
+        of,
         may_vote: visit.may("vote"),
-        full: open.approvals.len() >= LISTED_AT_MOST,
+        first: cursor.is_empty(),
+        later: open.next_cursor.as_ref().map(later),
         rows: open.approvals.iter().map(|answer| row(visit, answer)).collect(),
         failures,
     })
@@ -127,5 +160,5 @@ async fn votes(Posted { visit, fields }: Posted) -> Page {
     if failures.is_empty() {
         return Ok(see_other("/inbox?done=batch"));
     }
-    page(&visit, true, failures).await
+    page(&visit, Of::Me, "", failures).await
 }

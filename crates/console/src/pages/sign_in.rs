@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn after_signing_in_one_stays_here() {
-        for fine in ["/", "/inbox?all=1", "/approvals/apr_1#approve"] {
+        for fine in ["/", "/inbox?of=all", "/approvals/apr_1#approve"] {
             assert_eq!(local(fine), fine);
         }
         for elsewhere in [

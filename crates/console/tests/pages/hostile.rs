@@ -115,10 +115,42 @@ async fn pages_with(stand: &Stand, payload: &str) -> Vec<String> {
     }
     let asked = stand.send_as_agent(&action).await;
     let Some(id) = asked else { return Vec::new() };
+    let answer = stand
+        .api(&stand.admin, "GET", &format!("/v1/approvals/{id}"), None)
+        .await;
+    let action = answer["action"]["id"].as_str().unwrap();
+    let record = answer["action"]["receipt"]["index"].as_u64().unwrap();
     let dana = stand.browser("dana").await;
+    let root = stand.browser("root").await;
     let mut pages = vec![dana.get(&format!("/approvals/{id}")).await.good().html];
     pages.push(dana.get("/inbox").await.good().html);
+    for path in [
+        format!("/actions/{action}"),
+        format!("/audit/records/{record}"),
+        "/audit?agent=bot".into(),
+        "/agents/bot".into(),
+        "/overview".into(),
+    ] {
+        pages.push(root.get(&path).await.good().html);
+    }
     pages
+}
+
+/// What a person reads where a browser was given this.
+fn read(html: &str) -> String {
+    let written = [
+        ("&lt;", "<"),
+        ("&#60;", "<"),
+        ("&gt;", ">"),
+        ("&#62;", ">"),
+        ("&quot;", "\""),
+        ("&#34;", "\""),
+    ];
+    let mut text = html.replace("&#39;", "'").replace("&#x27;", "'");
+    for (entity, meant) in written {
+        text = text.replace(entity, meant);
+    }
+    text.replace("&#38;", "&").replace("&amp;", "&")
 }
 
 async fn all_are_inert(payloads: &[String]) {
@@ -147,8 +179,18 @@ fn there_are_fifty_of_them() {
 async fn markup_is_shown_as_text() {
     all_are_inert(&owned(MARKUP)).await;
     let stand = Stand::start().await;
-    let pages = pages_with(&stand, "<b>bold</b>").await;
-    assert!(pages[0].contains("&lt;b&gt;bold&lt;/b&gt;"), "{}", pages[0]);
+    for payload in MARKUP {
+        let pages = pages_with(&stand, payload).await;
+        assert!(
+            read(&pages[0]).contains(payload),
+            "{payload} is not seen in {}",
+            pages[0]
+        );
+        let acts = payload.contains(['<', '>', '"', '\'', '&']);
+        for html in pages.iter().filter(|_| acts) {
+            assert!(!html.contains(payload), "{payload} stands as it is in {html}");
+        }
+    }
 }
 
 #[tokio::test]

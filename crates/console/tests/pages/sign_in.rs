@@ -9,14 +9,16 @@ const PASSWORD: &str = "correct horse battery staple";
 #[tokio::test]
 async fn without_a_session_every_page_leads_to_signing_in_and_back() {
     let stand = Stand::start().await;
-    let page = stand.stranger().get("/inbox?all=1").await;
+    let page = stand.stranger().get("/inbox?of=all").await;
     assert_eq!(page.status, 303);
     assert_eq!(page.header("location"), "/sign-in?to=%2Finbox%3Fall%3D1");
     let mut browser = stand.stranger();
     let key = stand.people["dana"].clone();
-    let page = browser.post("/sign-in", &[("key", &key), ("to", "/inbox?all=1")]).await;
-    assert_eq!(page.header("location"), "/inbox?all=1");
-    browser.get("/inbox?all=1").await.good();
+    let page = browser
+        .post("/sign-in", &[("key", &key), ("to", "/inbox?of=all")])
+        .await;
+    assert_eq!(page.header("location"), "/inbox?of=all");
+    browser.get("/inbox?of=all").await.good();
 }
 
 #[tokio::test]

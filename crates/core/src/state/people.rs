@@ -244,10 +244,8 @@ impl State {
     /// Whether a person is asked about an open request now: by name, or in the place of somebody who handed it over.
     pub(super) fn is_asked(&self, approval: &OpenApproval, user: &str) -> bool {
         let out = approval.excluded.iter().any(|out| out.user == user);
-        let steps = approval.tracks.iter().flat_map(OpenTrack::current_stage);
-        let mut slots = approval.slots.iter().chain(steps.flat_map(|step| &step.slots));
         !out && self.users.get(user).is_some_and(may_vote)
-            && slots.any(|slot| {
+            && current_slots(approval).any(|slot| {
                 // Where no place changed hands, one look at the person is enough.
                 if approval.handed.is_empty() {
                     return self.answers(user, slot);
@@ -273,14 +271,49 @@ impl State {
         names.any(|name| on_call(name) || !depends_on_the_hour(name) && is_meant(name, id, user))
     }
 
-    /// Requests that a person may decide, the nearest deadline first, so many at most.
-    pub fn queue_of(&self, user: &str, most: usize) -> Vec<(ApprovalId, ActionId)> {
-        let mut open: Vec<_> = self.approvals.iter().collect();
-        open.sort_by_key(|(id, approval)| (approval.deadline, **id));
-        let mine = open.into_iter().filter(|(_, approval)| self.may_decide(approval, user));
-        mine.take(most)
-            .map(|(id, approval)| (*id, approval.action_id))
+    /// Open requests of a kind, the nearest deadline first, behind a place in that order, so many at most.
+    pub fn queue(
+        &self,
+        kind: impl Fn(ApprovalId, &OpenApproval) -> bool,
+        behind: Option<(Time, ApprovalId)>,
+        most: usize,
+    ) -> Vec<(Time, ApprovalId, ActionId)> {
+        let place = |(id, approval): &(&ApprovalId, &OpenApproval)| (approval.deadline, **id);
+        let mut open: Vec<_> = self.approvals.iter().filter(|it| Some(place(it)) > behind).collect();
+        open.sort_by_key(place);
+        let found = open.into_iter().filter(|(id, approval)| kind(**id, approval));
+        found
+            .take(most)
+            .map(|(id, approval)| (approval.deadline, *id, approval.action_id))
             .collect()
+    }
+
+    /// The names by which the people of somebody's teams are asked.
+    pub fn names_of_teams(&self, user: &str) -> BTreeSet<String> {
+        let teams = self.users.get(user).map_or(&[][..], |user| &user.teams);
+        let in_them = |(_, other): &(&String, &User)| other.teams.iter().any(|team| teams.contains(team));
+        let people = self.users.iter().filter(in_them);
+        let mut names = BTreeSet::new();
+        for (id, colleague) in people {
+            names.extend([id.clone(), format!("user:{id}")]);
+            for team in &colleague.teams {
+                names.extend([team.clone(), format!("team:{team}")]);
+            }
+            for duty in &colleague.duties {
+                names.extend([duty.clone(), format!("role:{duty}"), format!("duty:{duty}")]);
+            }
+        }
+        names
+    }
+
+    /// Whether an open request asks by one of these names now, or somebody of them who is on call.
+    pub fn asks_by(&self, approval: &OpenApproval, names: &BTreeSet<String>) -> bool {
+        let asked = |slot: &Slot| {
+            let mut of_slot = slot.names.iter();
+            of_slot
+                .any(|name| names.contains(name) || slot.on_call_as(name).iter().any(|person| names.contains(person)))
+        };
+        approval.evidence_due.is_none() && current_slots(approval).any(asked)
     }
 
     /// Whether this person may decide an open request now.
@@ -295,6 +328,12 @@ impl State {
         voters.extend(also.map(str::to_owned));
         voters
     }
+}
+
+/// What a request asks now, by rules and by routes.
+fn current_slots(approval: &OpenApproval) -> impl Iterator<Item = &Slot> {
+    let steps = approval.tracks.iter().flat_map(OpenTrack::current_stage);
+    approval.slots.iter().chain(steps.flat_map(|step| &step.slots))
 }
 
 /// Whom a name means depends on when it is asked, or by whom.

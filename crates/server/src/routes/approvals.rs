@@ -10,12 +10,12 @@ use countersign_core::digest::Digest;
 use countersign_core::event::{Assertion, Verb};
 use countersign_core::ids::ApprovalId;
 use countersign_core::policy::Value;
-use countersign_engine::{Caller, VoteRequest, VotesRequest};
+use countersign_engine::{Caller, PAGE_AT_MOST, Queue, Queued, VoteRequest, VotesRequest};
 
 use super::handlers;
 use crate::body;
 use crate::problem::Problem;
-use crate::query::{Glance, Mine, id};
+use crate::query::{Glance, Mine, id, invalid, within};
 use crate::reply::{Answer, json};
 use crate::way::Asked;
 
@@ -36,9 +36,28 @@ fn wanted(asked: &Asked<Caller>) -> Result<ApprovalId, Problem> {
 }
 
 async fn approvals(asked: Asked<Caller>) -> Answer {
-    let Mine { mine } = asked.query()?;
+    let Mine {
+        mine,
+        team,
+        cursor,
+        limit,
+    } = asked.query()?;
+    let whose = match (mine, team) {
+        (true, false) => Queue::Own,
+        (false, true) => Queue::Teams,
+        (false, false) => Queue::All,
+        (true, true) => return Err(invalid("either `mine` or `team`")),
+    };
+    let behind = cursor.map(|cursor| cursor.parse::<Queued>().map_err(|()| invalid("`cursor` is of no page")));
+    let limit = within("limit", limit, PAGE_AT_MOST, PAGE_AT_MOST)?;
+    let page = asked
+        .app
+        .engine
+        .open_approvals(&asked.caller, whose, behind.transpose()?, limit);
+    let (approvals, next) = page.await?;
     json(&ApprovalsAnswer {
-        approvals: asked.app.engine.open_approvals(&asked.caller, mine).await?,
+        approvals,
+        next_cursor: next.map(|next| next.to_string()),
     })
 }
 

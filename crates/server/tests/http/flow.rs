@@ -1,5 +1,6 @@
 //! One action from its request to its outcome.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -201,4 +202,57 @@ async fn an_agent_completes_evidence_and_withdraws_a_request() {
         .await
         .good();
     assert_eq!(cancelled["state"], "cancelled");
+}
+
+#[tokio::test]
+async fn what_ones_teams_are_asked_is_listed_whoever_in_them_decides() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let colleague = server.user(admin, "noa", &["reviewer"], &["leads"]).await;
+    let stranger = server.user(admin, "sam", &["reviewer"], &["others"]).await;
+    let id = acme.pending().await["approval"]["id"].clone();
+    for (key, of_teams) in [(&acme.lead, 1), (&colleague, 1), (&stranger, 0)] {
+        let listed = server.get(key, "/v1/approvals?team=true").await.good();
+        let ids = listed["approvals"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|one| one["id"] == id);
+        assert_eq!(ids.count(), of_teams);
+    }
+    let both = server.get(&acme.lead, "/v1/approvals?team=true&mine=true").await;
+    assert_eq!(both.problem(422), "invalid_parameter");
+}
+
+#[tokio::test]
+async fn a_long_queue_is_read_page_by_page_and_nothing_is_left_out_or_told_twice() {
+    let acme = Acme::start().await;
+    let Acme { server, lead, .. } = &acme;
+    let mut asked = BTreeSet::new();
+    for n in 0..7 {
+        let body = json!({ "action": "pay", "amount": "10", "currency": "USD", "args": { "n": n } });
+        let answer = acme.decide(&body).await;
+        asked.insert(answer["approval"]["id"].as_str().unwrap().to_owned());
+    }
+    let (mut told, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
+    loop {
+        let page = server
+            .get(lead, &format!("/v1/approvals?mine=true&limit=3{cursor}"))
+            .await
+            .good();
+        let ids = page["approvals"].as_array().unwrap().iter();
+        told.extend(ids.map(|one| (one["deadline"].to_string(), one["id"].as_str().unwrap().to_owned())));
+        pages += 1;
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!((pages, told.len()), (3, 7));
+    assert!(told.is_sorted(), "by deadline: {told:?}");
+    assert_eq!(told.into_iter().map(|(_, id)| id).collect::<BTreeSet<_>>(), asked);
+    for wrong in ["cursor=perhaps", "cursor=1-apr_x", "limit=0", "limit=101"] {
+        let answer = server.get(lead, &format!("/v1/approvals?{wrong}")).await;
+        assert_eq!(answer.problem(422), "invalid_parameter", "{wrong}");
+    }
 }
