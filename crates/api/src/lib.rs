@@ -20,6 +20,7 @@ pub mod economics;
 pub mod evidence_pack;
 pub mod glass;
 pub mod inventory;
+pub mod kpis;
 pub mod limits;
 pub mod links;
 pub mod observed;

@@ -36,6 +36,7 @@ mod limit;
 mod link;
 mod log;
 mod matching;
+mod measured;
 mod notices;
 mod observed;
 mod open;
@@ -95,6 +96,7 @@ pub use self::late::LateVotes;
 pub use self::lease::{LEASE_SECONDS, LEASE_SPAN, Lease, NewLease};
 pub use self::limit::{Circuit, CircuitStands, Circuits, LimitStands, LookedFor, Window, WindowStands, Windows};
 pub use self::link::OpenLink;
+pub use self::measured::{BOUNDS_S, ClassCount, Looks, Measured, Measures, Ran, Requests, Times, Votes, bound_of};
 pub use self::observed::{Coverage, Covered, DayCovered, OBSERVED_DAYS, Observed, Source, day_of, day_text};
 pub use self::open::{Key, Kill, OpenAlert, PendingDelivery, StoredSnapshot, User, Waiver};
 use self::open::{RefusalWindow, Remembered};
@@ -361,7 +363,7 @@ pub struct State {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     credentials: BTreeMap<String, ToolCredential>,
     currency: String,
-    /// What is decided is counted, see [`Days`].
+    /// What is decided is counted, see [`Days`] and [`Measures`].
     #[serde(default, skip_serializing_if = "is_false")]
     counts: bool,
     /// What was decided of late.
@@ -399,6 +401,9 @@ pub struct State {
     live: Option<Arc<str>>,
     /// Snapshots that were live, oldest first.
     live_before: Vec<Arc<str>>,
+    /// What governance comes to, counted.
+    #[serde(default, skip_serializing_if = "Measures::is_empty")]
+    measures: Measures,
     next_seq: u64,
     /// The least reader of its records, once somebody raised it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

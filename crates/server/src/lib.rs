@@ -144,6 +144,8 @@ pub(crate) struct App {
     pub docs: docs::Page,
     /// Places of those who listen to what is new.
     pub listeners: Arc<routes::events::Listeners>,
+    /// How much of policies their own tests try.
+    pub tested: routes::kpis::Tested,
 }
 
 /// The router of all calls.
@@ -157,6 +159,7 @@ pub fn router(engine: Engine, settings: ServerSettings) -> Router {
         ids: reply::RequestIds::default(),
         docs: docs::Page::new(&document),
         listeners: Arc::default(),
+        tested: routes::kpis::Tested::default(),
         document: serde_json::to_vec(&document).unwrap_or_default(),
     });
     let mut router = Router::new();

@@ -17,6 +17,7 @@ mod glass;
 mod inventory;
 mod keys;
 mod kill;
+pub(crate) mod kpis;
 mod limits;
 mod links;
 mod log;
@@ -76,6 +77,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     inventory::HANDLERS,
     keys::HANDLERS,
     kill::HANDLERS,
+    kpis::HANDLERS,
     limits::HANDLERS,
     links::HANDLERS,
     log::HANDLERS,

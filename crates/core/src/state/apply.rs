@@ -43,6 +43,7 @@ impl State {
         if !self.practices.is_empty() {
             self.follow_practice(record);
         }
+        self.measure(record);
         match &record.event {
             Event::AgentPaused(e) => {
                 if let Some(agent) = self.agents.get_mut(&e.agent) {
@@ -93,7 +94,7 @@ impl State {
             }
             Event::AlertRaised(e) => self.raise(record.ts, e),
             Event::ApprovalAnswered(e) => self.answered(record.ts, e),
-            Event::ApprovalOpened(e) => self.opened(e),
+            Event::ApprovalOpened(e) => self.opened(record.ts, e),
             Event::ApprovalLinked(e) => self.linked(e),
             Event::ApprovalHeld(e) => self.change_track(e.approval, e.track, |track| {
                 track.held = true;

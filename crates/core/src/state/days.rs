@@ -21,7 +21,7 @@ const RULES_AT_MOST: usize = 40;
 /// So many denials are kept.
 const DENIALS_AT_MOST: usize = 10;
 /// An hour, microseconds.
-const HOUR: i64 = 3_600_000_000;
+pub(super) const HOUR: i64 = 3_600_000_000;
 
 /// What happened within one hour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

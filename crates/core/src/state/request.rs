@@ -35,6 +35,9 @@ pub struct OpenApproval {
     /// How often reviewers narrowed it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub edits: u32,
+    /// Somebody else was asked, as the people before did not answer or could not be reached; where the state counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub escalated: bool,
     /// Until when evidence has to be complete; `None` when people are asked.
     pub evidence_due: Option<Time>,
     /// Who may not vote.
@@ -50,6 +53,9 @@ pub struct OpenApproval {
     pub links: Vec<super::OpenLink>,
     /// What evidence is missing.
     pub missing: Vec<String>,
+    /// When it was opened; where the state counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<Time>,
     /// It passed its target.
     pub overdue: bool,
     /// What the agent was asked and did not answer yet.

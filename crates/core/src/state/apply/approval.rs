@@ -12,7 +12,7 @@ use crate::state::{OpenLink, OpenTrack, State};
 use crate::time::Time;
 
 impl State {
-    pub(super) fn opened(&mut self, e: &ApprovalOpened) {
+    pub(super) fn opened(&mut self, now: Time, e: &ApprovalOpened) {
         let approval = OpenApproval {
             action_id: e.action_id,
             author: None,
@@ -20,12 +20,14 @@ impl State {
             deadline: e.deadline,
             editable: e.editable.clone(),
             edits: 0,
+            escalated: false,
             evidence_due: e.evidence_due,
             excluded: e.excluded.clone(),
             first_viewed: Default::default(),
             handed: Default::default(),
             links: Vec::new(),
             missing: e.missing.clone(),
+            opened: self.counts.then_some(now),
             overdue: false,
             question: None,
             questions: 0,
