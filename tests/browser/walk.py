@@ -289,7 +289,7 @@ def looks(server, admin, dana, people, axe, screenshots, record):
     refund(server, people, "80")
     pages = [("sign-in", None), ("inbox", dana), (f"approvals/{waits}", dana)]
     denied = server.call(people["support_bot"], "POST", "/v1/actions", {"action": "delete_account"})["id"]
-    pages += [(path, admin) for path in ["overview", "audit", f"audit/records/{record}", f"actions/{denied}", "callbacks", "settings", "settings/password",
+    pages += [(path, admin) for path in ["overview", "overview/kpis", "audit", f"audit/records/{record}", f"actions/{denied}", "callbacks", "settings", "settings/password",
                                          "settings/people", "settings/people/new", "settings/people/edit/dana", "settings/keys", "settings/reviewers"]]
     run = server.call(people["support_bot"], "POST", "/v1/runs", {"trigger": "event", "context": {"ticket": "4521"}})["run"]
     server.call(people["support_bot"], "POST", "/v1/actions", {"action": "answer_ticket", "run": run, "args": {"ticket": "4521"}})

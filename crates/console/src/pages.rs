@@ -13,6 +13,7 @@ mod failure;
 mod inbox;
 mod keys;
 mod kill;
+mod kpis;
 mod live;
 mod once;
 mod overview;
@@ -47,6 +48,7 @@ pub(crate) fn router() -> Router<Arc<Console>> {
         .merge(budgets::routes())
         .merge(inbox::routes())
         .merge(kill::routes())
+        .merge(kpis::routes())
         .merge(live::routes())
         .merge(run::routes())
         .merge(runs::routes())

@@ -223,6 +223,18 @@ pub(crate) fn column(name: &str) -> &'static str {
     }
 }
 
+/// What a group of key figures is about, for people.
+pub(crate) fn kpi_group(word: &str) -> &'static str {
+    const GROUPS: &[(&str, &str)] = &[
+        ("decisions", "What policy decides"),
+        ("people", "How people answer"),
+        ("review", "Whether review is real"),
+        ("effects", "What came of it"),
+        ("reach", "What is covered"),
+    ];
+    among(GROUPS, word)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
