@@ -2,6 +2,7 @@
 
 mod access;
 mod credentials;
+mod export;
 mod inventory;
 mod limits;
 mod links;
@@ -37,6 +38,7 @@ pub static CALLS: LazyLock<Vec<Call>> = LazyLock::new(|| {
         overview::CALLS,
         reader::CALLS,
         credentials::CALLS,
+        export::CALLS,
         runs::CALLS,
         sessions::CALLS,
         access::CALLS,

@@ -224,6 +224,18 @@ pub struct UserAnswer {
     pub zone: Option<String>,
 }
 
+/// What somebody changes of themselves; what is left out stays as it is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OwnProfileBody {
+    /// What they are called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text<200>>,
+    /// Their time zone, IANA.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Text<64>>,
+}
+
 /// A person, with what is kept of them beside the ledger.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PersonAnswer {

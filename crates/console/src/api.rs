@@ -95,18 +95,34 @@ impl Api {
         self.router.clone().oneshot(request).await.map_err(Trouble::internal)
     }
 
+    /// The response to a call that goes on as it comes, or the problem that came in its place.
+    pub(crate) async fn open(&self, ask: Ask<'_>) -> Result<Response<Body>, Trouble> {
+        let response = self.respond(ask).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(problem(response).await)
+    }
+
     /// The answer to a call, or the problem that came in its place.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, ask: Ask<'_>) -> Result<T, Trouble> {
-        let response = self.respond(ask).await?;
-        let fine = response.status().is_success();
+        let response = self.open(ask).await?;
         let body = to_bytes(response.into_body(), ANSWER_BYTES_AT_MOST)
             .await
             .map_err(Trouble::internal)?;
-        if fine {
-            return serde_json::from_slice(&body).map_err(Trouble::internal);
-        }
-        let problem: Problem = serde_json::from_slice(&body).map_err(Trouble::internal)?;
-        Err(Trouble::Problem(Box::new(problem)))
+        serde_json::from_slice(&body).map_err(Trouble::internal)
+    }
+}
+
+/// The problem that a response tells.
+async fn problem(response: Response<Body>) -> Trouble {
+    let body = match to_bytes(response.into_body(), ANSWER_BYTES_AT_MOST).await {
+        Ok(body) => body,
+        Err(error) => return Trouble::internal(error),
+    };
+    match serde_json::from_slice::<Problem>(&body) {
+        Ok(problem) => Trouble::Problem(Box::new(problem)),
+        Err(error) => Trouble::internal(error),
     }
 }
 

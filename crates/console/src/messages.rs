@@ -98,6 +98,7 @@ pub(crate) fn done(code: &str) -> Option<&'static str> {
         "release_asked" => "You asked for the release. Somebody else has to confirm it.",
         "released" => "It is released. Agents ask anew for what they want.",
         "tool_approved" => "The tool is approved as it is now.",
+        "change_profile" => "It is saved. Pages tell times in this zone from now on.",
         "password" => "Your password is set.",
         "add_passkey" => "The passkey was added.",
         "remove_passkey" => "The passkey was removed.",

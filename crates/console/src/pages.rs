@@ -9,6 +9,7 @@ mod budgets;
 mod callbacks;
 mod channels;
 mod documents;
+mod export;
 mod failure;
 mod inbox;
 mod keys;
@@ -61,6 +62,7 @@ pub(crate) fn router() -> Router<Arc<Console>> {
         .merge(schedules::routes())
         .merge(action::routes())
         .merge(audit::routes())
+        .merge(export::routes())
         .merge(callbacks::routes())
         .merge(channels::routes())
         .merge(keys::routes())

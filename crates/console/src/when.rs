@@ -99,6 +99,16 @@ impl Zone {
     }
 }
 
+/// The names of all zones, by region; without those that are another name of one, as far as the list tells them.
+pub(crate) fn zones() -> Vec<String> {
+    let known = jiff::tz::db().available().map(|name| name.to_string());
+    let mut names: Vec<String> = known.filter(|name| name == "UTC" || name.contains('/')).collect();
+    names.retain(|name| !name.starts_with("Etc/") && !name.starts_with("posix/") && !name.starts_with("right/"));
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// So many seconds ago, as a moment of the API.
 pub(crate) fn ago(seconds: i64) -> String {
     let at =

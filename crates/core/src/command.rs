@@ -3,6 +3,7 @@
 mod candidate;
 mod circuit;
 mod observed;
+mod oneself;
 mod permit;
 mod request;
 mod rota;
@@ -31,6 +32,7 @@ use crate::view::ActionView;
 pub use self::candidate::TryCandidate;
 pub use self::circuit::AboutCircuit;
 pub use self::observed::{Observe, ObservedCall};
+pub use self::oneself::OwnProfile;
 pub use self::permit::{Redeem, ReleaseCredential};
 pub use self::request::{BreakGlass, CloseReview, Edit, Practise, PractiseDue, Revise, Via, Viewing, Vote};
 pub use self::rota::{NewAbsence, NewOverride};
@@ -203,6 +205,8 @@ pub enum Command {
     RegisterAgent(Box<AgentRegistered>, Option<Box<KeyIssued>>),
     /// Add a person or change a person's rights.
     PutUser(Box<UserAdded>, Option<Sealed>, Option<Box<KeyIssued>>),
+    /// Change what a person may change of themselves.
+    ChangeOwnProfile(Box<OwnProfile>),
     /// Remove a person and revoke the person's keys.
     RemoveUser(String),
     /// Issue a credential.
@@ -410,6 +414,7 @@ impl Command {
             Command::ResumeAgent(..) => "resume_agent",
             Command::RegisterAgent(..) => "register_agent",
             Command::PutUser(..) => "put_user",
+            Command::ChangeOwnProfile(..) => "change_own_profile",
             Command::RemoveUser(..) => "remove_user",
             Command::IssueKey(..) => "issue_key",
             Command::AddAuthenticator(..) => "add_authenticator",

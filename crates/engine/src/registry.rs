@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use countersign_core::command::Sealed;
 use countersign_core::event::{AgentRegistered, Event, KeyIssued, Scope, UserAdded};
 use countersign_core::ids::{AlertId, DeliveryId, ReceiverId};
 use countersign_core::key::ApiKey;
@@ -135,30 +136,17 @@ impl Engine {
             .map(drop)
     }
 
-    fn user(
-        &self,
-        org: &Arc<str>,
-        user: NewUser,
-    ) -> Result<(UserAdded, Option<countersign_core::command::Sealed>), EngineError> {
+    fn user(&self, org: &Arc<str>, user: NewUser) -> Result<(UserAdded, Option<Sealed>), EngineError> {
         self.check_id("a person", &user.id)?;
         for name in user.teams.iter().chain(&user.duties) {
             self.check_id("a team or duty", name)?;
         }
-        let mut profile = BTreeMap::new();
-        for (name, text) in [
-            ("name", &user.name),
-            ("email", &user.email),
-            ("slack_id", &user.slack_id),
-        ] {
-            if let Some(text) = text {
-                profile.insert(name.to_owned(), Value::from(text.as_str()));
-            }
-        }
-        let subject = self.inner.org(org)?.keys.digest.subject(&user.id);
-        let profile = (!profile.is_empty()).then(|| {
-            let stored = self.store_foreign(&Value::Map(profile), &Kinds::default()).0;
-            countersign_core::stored::about(stored, subject)
-        });
+        let fields = [
+            ("name", user.name.as_deref()),
+            ("email", user.email.as_deref()),
+            ("slack_id", user.slack_id.as_deref()),
+        ];
+        let profile = self.sealed_profile(org, &user.id, &fields)?;
         let sorted = |mut names: Vec<String>| {
             names.sort();
             names.dedup();
@@ -173,6 +161,24 @@ impl Engine {
             zone: user.zone,
         };
         Ok((added, profile))
+    }
+
+    /// What is kept of a person beside the ledger; nothing where there is nothing.
+    pub(crate) fn sealed_profile(
+        &self,
+        org: &Arc<str>,
+        user: &str,
+        fields: &[(&str, Option<&str>)],
+    ) -> Result<Option<Sealed>, EngineError> {
+        let known = fields.iter().filter_map(|(name, text)| Some((name, (*text)?)));
+        let profile: BTreeMap<_, _> = known
+            .map(|(name, text)| ((*name).to_owned(), Value::from(text)))
+            .collect();
+        let subject = self.inner.org(org)?.keys.digest.subject(user);
+        Ok((!profile.is_empty()).then(|| {
+            let stored = self.store_foreign(&Value::Map(profile), &Kinds::default()).0;
+            countersign_core::stored::about(stored, subject)
+        }))
     }
 
     /// Removes a person; the person's keys end with it.

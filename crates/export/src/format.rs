@@ -8,7 +8,7 @@ mod ocsf;
 mod parquet;
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use crate::entry::Entry;
@@ -32,12 +32,40 @@ pub trait Writer {
 /// Opens the files of a format in a folder; the second value says whether payloads go along.
 type Open = fn(&Path, bool) -> Result<Box<dyn Writer>, ExportError>;
 
+/// Writes a record as one line, with its end.
+type Line = fn(&Entry, &mut dyn Write) -> io::Result<()>;
+
+/// A format of which each record is a line: it can be sent as it comes about, without a file.
+pub struct Lined {
+    /// Its media type.
+    pub media: &'static str,
+    head: fn() -> String,
+    line: Line,
+}
+
+impl Lined {
+    /// What comes before all records.
+    pub fn head(&self) -> String {
+        (self.head)()
+    }
+
+    /// A record, with the end of its line.
+    ///
+    /// # Errors
+    /// As of what it is written to.
+    pub fn line(&self, entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
+        (self.line)(entry, out)
+    }
+}
+
 /// A format.
 pub struct Format {
     /// What it is called.
     pub name: &'static str,
     /// Its file in the folder.
     pub file: &'static str,
+    /// How it is sent, where each record is a line.
+    pub lined: Option<Lined>,
     pub(crate) open: Open,
 }
 
@@ -50,6 +78,7 @@ const PARQUET: Format = parquet::PARQUET;
 const PARQUET: Format = Format {
     name: "parquet",
     file: "records.parquet",
+    lined: None,
     open: |_, _| {
         Err(ExportError::MissingFeature {
             what: "Parquet",

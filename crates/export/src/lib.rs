@@ -18,7 +18,7 @@ pub use entry::{Beside, Entry};
 pub use error::{ExportError, SourceError};
 pub use extract::{Extract, Extracted, extract};
 pub use follow::{CursorFile, Follow, Step};
-pub use format::{FORMATS, Format, Writer, columns, format};
+pub use format::{FORMATS, Format, Lined, Writer, columns, format};
 pub use place::{Destination, Folder, Lock, Place, Put, destination};
 pub use range::{Bound, Range};
 pub use source::{Inclusion, Payload, Source};

@@ -11,6 +11,7 @@ mod docs;
 mod linger;
 mod metrics;
 mod page;
+mod places;
 mod problem;
 mod query;
 mod reply;
@@ -28,6 +29,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use countersign_api::CALLS;
 use countersign_api::calls::{Call, Method};
 use countersign_engine::Engine;
+
+use crate::places::Places;
 
 pub use address::{Network, NetworkError, Peer};
 pub use serve::{TlsError, TlsFiles, serve};
@@ -143,7 +146,9 @@ pub(crate) struct App {
     pub document: Vec<u8>,
     pub docs: docs::Page,
     /// Places of those who listen to what is new.
-    pub listeners: Arc<routes::events::Listeners>,
+    pub listeners: Arc<Places>,
+    /// Places of those who take the record with them.
+    pub exports: Arc<Places>,
     /// How much of policies their own tests try.
     pub tested: routes::kpis::Tested,
 }
@@ -158,7 +163,8 @@ pub fn router(engine: Engine, settings: ServerSettings) -> Router {
         metrics: metrics::RequestMetrics::default(),
         ids: reply::RequestIds::default(),
         docs: docs::Page::new(&document),
-        listeners: Arc::default(),
+        listeners: Places::new(routes::events::LISTENERS_AT_MOST, routes::events::PLACES_AT_MOST),
+        exports: Places::new(routes::export::EXPORTS_AT_MOST, routes::export::PLACES_AT_MOST),
         tested: routes::kpis::Tested::default(),
         document: serde_json::to_vec(&document).unwrap_or_default(),
     });

@@ -143,6 +143,20 @@ pub(crate) struct Search {
     pub min_seq: Option<u64>,
 }
 
+/// Parameters of an export.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Extract {
+    pub format: Option<String>,
+    pub agent: Option<String>,
+    pub action: Option<String>,
+    pub decision: Option<String>,
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    pub from: Option<String>,
+    pub to: Option<String>,
+}
+
 pub(crate) fn invalid(detail: impl Into<String>) -> Problem {
     Problem::invalid("invalid_parameter", detail)
 }

@@ -13,6 +13,7 @@ mod channels;
 mod credentials;
 mod economics;
 pub(crate) mod events;
+pub(crate) mod export;
 mod glass;
 mod inventory;
 mod keys;
@@ -73,6 +74,7 @@ const ALL: &[&[(&str, Handler)]] = &[
     credentials::HANDLERS,
     economics::HANDLERS,
     events::HANDLERS,
+    export::HANDLERS,
     glass::HANDLERS,
     inventory::HANDLERS,
     keys::HANDLERS,

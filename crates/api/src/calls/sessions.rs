@@ -10,6 +10,7 @@ use super::params::{path, word};
 use super::table::{READERS, people};
 use super::{Call, Method, Permission, Role};
 use crate::operations::DoneAnswer;
+use crate::registry::{OwnProfileBody, PersonAnswer};
 use crate::sessions::{
     AuthenticatorsAnswer, BegunAnswer, InvitationAnswer, NewInvitationBody, NewPasskeyBody, NewSessionBody,
     PasskeyAnswer, PasswordBody, RemoveAuthenticatorBody, SessionAnswer, SessionsAnswer, WaysAnswer,
@@ -63,6 +64,15 @@ pub(super) static CALLS: &[Call] = &[
         .takes::<RemoveAuthenticatorBody>(r#"{"current": "correct horse battery staple"}"#)
         .answers::<DoneAnswer>()
         .problems(&[(403, "forbidden"), (403, "stale_session"), (403, "wrong_credential"), (404, "not_found"), (422, "wrong_credential"), (422, "wrong_password"), (429, "too_many_tries")]),
+    Call::new("own_profile", Get, "/v1/whoami/profile", Holder)
+        .about("Shows the person who asks what is kept of them.")
+        .answers::<PersonAnswer>()
+        .problems(&[(403, "not_a_person")]),
+    Call::new("change_own_profile", Put, "/v1/whoami/profile", Holder)
+        .about("Changes the time zone or the name of the person who asks, and nothing else of them.")
+        .takes::<OwnProfileBody>(r#"{"zone": "Europe/Berlin"}"#)
+        .answers::<PersonAnswer>()
+        .problems(&[(403, "not_a_person"), (409, "profile_changed"), (422, "unknown_zone")]),
     Call::new("events", Get, "/v1/events", people(READERS))
         .about("Tells what is new, as server-sent events: the type of each record as data, its index as id. An empty type means that everything may be new.")
         .answers_as("text/event-stream"),

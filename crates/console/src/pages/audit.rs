@@ -10,6 +10,7 @@ use countersign_api::audit::{AuditAnswer, AuditEntryAnswer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::export::{FORMATS, Format};
 use super::failure::Failure;
 use crate::Console;
 use crate::messages;
@@ -28,7 +29,7 @@ const LISTED: usize = 50;
 /// What is searched for, as it was typed.
 #[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(default)]
-struct Search {
+pub(super) struct Search {
     agent: String,
     action: String,
     decision: String,
@@ -37,6 +38,32 @@ struct Search {
     to: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     cursor: String,
+}
+
+impl Search {
+    /// What the API is asked; or why it cannot be.
+    pub(super) fn query(&self, visit: &Visit) -> Result<String, &'static str> {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        for (name, text) in [
+            ("agent", &self.agent),
+            ("action", &self.action),
+            ("decision", &self.decision),
+            ("type", &self.r#type),
+            ("cursor", &self.cursor),
+        ] {
+            if !text.trim().is_empty() {
+                query.append_pair(name, text.trim());
+            }
+        }
+        for (name, text) in [("from", &self.from), ("to", &self.to)] {
+            if !text.trim().is_empty() {
+                let at = visit.zone.moment(text.trim()).ok_or(messages::NO_MOMENT)?;
+                query.append_pair(name, &at);
+            }
+        }
+        let query = query.finish();
+        Ok(if query.is_empty() { query } else { format!("&{query}") })
+    }
 }
 
 #[derive(Template)]
@@ -50,6 +77,7 @@ struct Audit {
     /// Where the next page is.
     next: Option<String>,
     covered: u64,
+    formats: [Format; 3],
     failure: Option<Failure>,
 }
 
@@ -71,43 +99,29 @@ struct Row {
 }
 
 async fn search(visit: Visit, Query(search): Query<Search>) -> Page {
-    let query = query(&visit, &search);
-    let found: Result<AuditAnswer, Trouble> = match query {
+    let found: Result<AuditAnswer, Trouble> = match search.query(&visit) {
         Ok(query) => visit.get(&format!("/v1/audit?limit={LISTED}{query}")).await,
-        Err(why) => return page(&visit, search, None, Some(Failure::ours(why))),
+        Err(why) => return refused(&visit, search, why),
     };
     match found {
         Ok(found) => page(&visit, search, Some(&found), None),
-        Err(Trouble::Problem(problem)) if problem.status == 422 => {
-            let failure = Failure::of(Trouble::Problem(problem))?;
-            page(&visit, search, None, Some(failure))
-        }
-        Err(other) => Err(other),
+        Err(trouble) => troubled(&visit, search, trouble),
     }
 }
 
-/// What the API is asked; or why it cannot be.
-fn query(visit: &Visit, search: &Search) -> Result<String, &'static str> {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for (name, text) in [
-        ("agent", &search.agent),
-        ("action", &search.action),
-        ("decision", &search.decision),
-        ("type", &search.r#type),
-        ("cursor", &search.cursor),
-    ] {
-        if !text.trim().is_empty() {
-            query.append_pair(name, text.trim());
+/// The page again, with what is wrong with what was typed.
+pub(super) fn refused(visit: &Visit, search: Search, why: &'static str) -> Page {
+    page(visit, search, None, Some(Failure::ours(why)))
+}
+
+/// The page again, where the API says what is wrong with what was typed, or that it has too much to do.
+pub(super) fn troubled(visit: &Visit, search: Search, trouble: Trouble) -> Page {
+    match trouble {
+        Trouble::Problem(problem) if problem.status == 422 => {
+            page(visit, search, None, Some(Failure::of(Trouble::Problem(problem))?))
         }
+        other => Err(other),
     }
-    for (name, text) in [("from", &search.from), ("to", &search.to)] {
-        if !text.trim().is_empty() {
-            let at = visit.zone.moment(text.trim()).ok_or(messages::NO_MOMENT)?;
-            query.append_pair(name, &at);
-        }
-    }
-    let query = query.finish();
-    Ok(if query.is_empty() { query } else { format!("&{query}") })
 }
 
 fn page(visit: &Visit, search: Search, found: Option<&AuditAnswer>, failure: Option<Failure>) -> Page {
@@ -130,6 +144,7 @@ fn page(visit: &Visit, search: Search, found: Option<&AuditAnswer>, failure: Opt
         rows: entries.iter().map(|entry| row(visit, entry)).collect(),
         next,
         covered: found.map_or(0, |found| found.as_of_seq),
+        formats: FORMATS,
         search,
         failure,
     };

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::Path;
 use axum::routing::{get, post};
 use countersign_api::operations::DoneAnswer;
+use countersign_api::registry::PersonAnswer;
 use countersign_api::sessions::{AuthenticatorsAnswer, PasskeyAnswer, SessionsAnswer};
 use serde_json::{Map, json};
 
@@ -17,11 +18,12 @@ use crate::messages;
 use crate::page::{Chrome, Page, Trouble, see_other, show_as};
 use crate::said::{Html, said};
 use crate::visit::{Posted, Visit};
-use crate::when::When;
+use crate::when::{self, When};
 
 pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/settings", get(me))
+        .route("/settings/profile", post(change_profile))
         .route("/settings/password", get(password).post(set_password))
         .route("/settings/passkeys", post(add_passkey))
         .route("/settings/passkeys/{id}/remove", post(remove_passkey))
@@ -54,13 +56,20 @@ struct Me {
     parts: Parts,
     id: Html,
     organization: Html,
-    zone: Html,
+    typed: Typed,
+    zones: Vec<String>,
     roles: Vec<&'static str>,
     has_password: bool,
     passkeys: Vec<Passkey>,
     making: Making,
     sessions: Vec<Session>,
     failure: Option<Failure>,
+}
+
+/// What somebody is called and where, as it is or as it was typed.
+struct Typed {
+    name: String,
+    zone: String,
 }
 
 struct Passkey {
@@ -90,6 +99,15 @@ async fn me(visit: Visit) -> Page {
 }
 
 async fn me_page(visit: &Visit, failure: Option<Failure>) -> Page {
+    let own: PersonAnswer = visit.get("/v1/whoami/profile").await?;
+    let typed = Typed {
+        name: own.name.unwrap_or_default(),
+        zone: own.user.zone.unwrap_or_else(|| "UTC".to_owned()),
+    };
+    typed_page(visit, typed, failure).await
+}
+
+async fn typed_page(visit: &Visit, typed: Typed, failure: Option<Failure>) -> Page {
     let has: AuthenticatorsAnswer = visit.get("/v1/authenticators").await?;
     let open: SessionsAnswer = visit.get("/v1/sessions").await?;
     let session = |session: &countersign_api::sessions::OwnSession| Session {
@@ -105,7 +123,8 @@ async fn me_page(visit: &Visit, failure: Option<Failure>) -> Page {
         parts: parts(visit, "/settings"),
         id: said(&visit.who.id),
         organization: said(&visit.who.organization),
-        zone: said(visit.who.zone.as_deref().unwrap_or("UTC")),
+        typed,
+        zones: when::zones(),
         roles: visit.who.roles.iter().map(|role| messages::role(role)).collect(),
         has_password: has.password,
         making: Making {
@@ -125,6 +144,24 @@ async fn me_page(visit: &Visit, failure: Option<Failure>) -> Page {
         failure,
     };
     show_as(status, &page)
+}
+
+async fn change_profile(Posted { visit, fields }: Posted) -> Page {
+    let typed = Typed {
+        name: fields.given("name").unwrap_or_default().to_owned(),
+        zone: fields.given("zone").unwrap_or_default().to_owned(),
+    };
+    let own: PersonAnswer = visit.get("/v1/whoami/profile").await?;
+    let mut body = Map::from_iter([("zone".to_owned(), json!(typed.zone))]);
+    // A name that stays as it is is no change: what lies beside the ledger stays where it is.
+    if own.name.unwrap_or_default() != typed.name {
+        body.insert("name".to_owned(), json!(typed.name));
+    }
+    let changed: Result<PersonAnswer, Trouble> = visit.put("/v1/whoami/profile", &body).await;
+    match changed {
+        Ok(_) => Ok(see_other("/settings?done=change_profile")),
+        Err(trouble) => typed_page(&visit, typed, Some(Failure::of(trouble)?)).await,
+    }
 }
 
 async fn add_passkey(Posted { visit, fields }: Posted) -> Page {

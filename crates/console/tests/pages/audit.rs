@@ -138,3 +138,43 @@ async fn an_action_says_why_what_its_permit_is_and_what_came_of_it() {
         404
     );
 }
+
+#[tokio::test]
+async fn records_are_taken_along_as_a_file_by_whoever_may_audit() {
+    let stand = Stand::start().await;
+    let denied = stand.act(json!({"action": "wipe"})).await;
+    stand.act(json!({"action": "read"})).await;
+    let root = stand.browser("root").await;
+    let form = root.get("/audit?agent=bot").await.good();
+    assert!(
+        form.html.contains("action=\"/audit/export\"") && form.html.contains("countersign audit verify --vkey"),
+        "{}",
+        form.html
+    );
+    let query = "from=2020-01-01&to=&agent=bot&action=wipe&decision=deny&type=";
+    let file = root.get(&format!("/audit/export?format=jsonl&{query}")).await.good();
+    assert_eq!(
+        file.header("content-disposition"),
+        "attachment; filename=\"records.jsonl\""
+    );
+    assert_eq!(file.header("content-type"), "application/jsonl");
+    assert_eq!(file.header("x-content-type-options"), "nosniff");
+    let record: serde_json::Value = serde_json::from_str(file.html.trim_end()).unwrap();
+    assert_eq!(record["seq"], denied["receipt"]["index"]);
+    let csv = root.get(&format!("/audit/export?format=csv&{query}")).await.good();
+    assert_eq!(
+        csv.header("content-disposition"),
+        "attachment; filename=\"records.csv\""
+    );
+    assert!(
+        csv.html.starts_with("seq,ts,") && csv.html.matches("\r\n").count() == 2,
+        "{}",
+        csv.html
+    );
+    for wrong in ["from=yesterday", "decision=maybe"] {
+        let page = root.get(&format!("/audit/export?format=csv&{wrong}")).await;
+        assert!(page.status == 422 && page.html.contains("role=\"alert\""), "{wrong}");
+    }
+    assert_eq!(stand.browser("dana").await.get("/audit/export").await.status, 403);
+    assert_eq!(stand.stranger().get("/audit/export").await.status, 303, "to sign in");
+}

@@ -51,3 +51,61 @@ async fn a_kill_switch_is_seen_first_and_an_alert_until_somebody_takes_note_of_i
     assert_eq!(noted.header("location"), "/overview?done=acknowledge");
     assert!(!root.get("/overview").await.good().html.contains(&first));
 }
+
+#[tokio::test]
+async fn key_figures_say_what_they_are_of_and_what_they_mean_and_nothing_is_never_zero() {
+    let stand = Stand::start().await;
+    for _ in 0..3 {
+        stand.act(json!({"action": "read"})).await;
+    }
+    let asked = stand
+        .act(json!({"action": "pay", "amount": "20", "currency": "USD"}))
+        .await;
+    let id = asked["approval"]["id"].as_str().unwrap();
+    let vote = json!({
+        "verb": "reject", "comment": "no", "action_digest": asked["action_digest"], "snapshot": asked["snapshot"],
+    });
+    let path = format!("/v1/approvals/{id}/votes");
+    stand.api(&stand.people["dana"], "POST", &path, Some(vote)).await;
+    let page = stand.browser("vera").await.get("/overview/kpis").await.good();
+    let figure = |id: &str| {
+        let (_, rest) = page.html.split_once(&format!("<li id=\"{id}\">")).unwrap();
+        rest.split_once("</li>").unwrap().0.to_owned()
+    };
+    let alone = figure("decided_without_people");
+    assert!(
+        alone.contains("<strong>75.0 %</strong>") && alone.contains("3 of 4"),
+        "{alone}"
+    );
+    assert!(
+        alone.contains("<details>") && alone.contains("of all decisions."),
+        "{alone}"
+    );
+    assert!(figure("rejected").contains("<strong>100.0 %</strong>"));
+    assert!(figure("decision_time_median").contains("up to 1 min"));
+    let nothing = figure("canaries_caught");
+    assert!(
+        nothing.contains("<strong>–</strong>") && !nothing.contains("0.0 %"),
+        "{nothing}"
+    );
+    assert!(figure("governed").contains("no source tells what is called elsewhere"));
+    assert!(page.html.contains("1 rejected") && page.html.contains("aria-label=\"Requests by the day"));
+    assert!(
+        page.html.contains("<td>pay</td>") && page.html.len() < 120_000,
+        "{}",
+        page.html.len()
+    );
+    let longer = stand.browser("vera").await.get("/overview/kpis?days=14").await.good();
+    assert!(longer.html.contains("<strong>14 days</strong>") && !longer.html.contains(", before "));
+    assert!(
+        stand
+            .browser("vera")
+            .await
+            .get("/overview")
+            .await
+            .good()
+            .html
+            .contains("href=\"/overview/kpis\""),
+        "it is found from the overview"
+    );
+}

@@ -163,6 +163,7 @@ async fn nothing_is_done_without_the_token_of_a_page() {
     let mut root = stand.browser("root").await;
     for path in [
         "/settings/password",
+        "/settings/profile",
         "/settings/passkeys",
         "/settings/passkeys/x/remove",
         "/settings/sessions/AAAAAAAA/end",
@@ -197,4 +198,51 @@ async fn reviewers_are_seen_by_those_who_may_and_the_glass_by_everybody() {
     assert!(root.html.contains("How people vote") && root.html.contains("Who may break the glass"));
     let vera = stand.browser("vera").await.get("/settings/reviewers").await.good();
     assert!(!vera.html.contains("How people vote") && vera.html.contains("Who may break the glass"));
+}
+
+#[tokio::test]
+async fn a_person_chooses_a_zone_and_pages_tell_times_in_it() {
+    let stand = Stand::start().await;
+    let mut dana = stand.browser("dana").await;
+    let shown = dana.get("/settings").await.good();
+    assert!(shown.html.contains("value=\"UTC\"") && shown.html.contains("<option value=\"Asia/Kolkata\">"));
+    let fields = [("name", "Dana <b>"), ("zone", "Nowhere/At_All")];
+    let refused = dana.submit(&shown, "/settings/profile", &fields).await;
+    assert_eq!(refused.status, 422);
+    assert!(
+        refused.html.contains("role=\"alert\"") && refused.html.contains("value=\"Nowhere/At_All\""),
+        "{}",
+        refused.html
+    );
+    let fields = [("name", "Dana <b>"), ("zone", "Asia/Kolkata")];
+    let saved = dana.submit(&shown, "/settings/profile", &fields).await;
+    assert_eq!(
+        (saved.status, saved.header("location")),
+        (303, "/settings?done=change_profile")
+    );
+    let shown = dana.get("/settings?done=change_profile").await.good();
+    assert!(
+        shown.html.contains("It is saved") && shown.html.contains("Dana &#60;b&#62;"),
+        "{}",
+        shown.html
+    );
+    stand.act(serde_json::json!({"action": "wipe"})).await;
+    let page = dana.get("/overview").await.good();
+    let times = page
+        .html
+        .split("<time ")
+        .skip(1)
+        .map(|time| time.split_once("</time>").unwrap().0);
+    let time = times.into_iter().find(|time| !time.contains("data-until")).unwrap();
+    // The title has UTC: the same moment, half past or a half before.
+    let minute = |text: &str| text.rsplit_once(':').map(|(_, rest)| rest[..2].parse::<u32>().unwrap());
+    let (head, told) = time.split_once('>').unwrap();
+    let utc = head.split_once("datetime=\"").unwrap().1.split_once('"').unwrap().0;
+    let at = utc[14..16].parse::<u32>().unwrap();
+    assert_eq!(minute(told), Some((at + 30) % 60), "{time}");
+    let own = stand.api(&stand.admin, "GET", "/v1/users/dana", None).await;
+    assert_eq!(
+        (&own["name"], &own["user"]["zone"]),
+        (&"Dana <b>".into(), &"Asia/Kolkata".into())
+    );
 }

@@ -101,6 +101,7 @@ impl State {
             Command::ResumeAgent(agent, why) => self.resume_agent(agent, why),
             Command::RegisterAgent(agent, key) => self.register_agent(*agent, key, ctx),
             Command::PutUser(user, profile, key) => self.put_user(*user, profile, key),
+            Command::ChangeOwnProfile(own) => self.change_own_profile(*own),
             Command::RemoveUser(user) => self.remove_user(user, &actor),
             Command::IssueKey(key) => self.issue_key(*key),
             Command::AddAuthenticator(added) => self.add_authenticator(*added, kid.as_deref(), ctx.now),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_policy::is_time_zone;
 
 use super::{Ctx, Handled, Key, State};
-use crate::command::Sealed;
+use crate::command::{OwnProfile, Sealed};
 use crate::event::{
     AgentRegistered, AlertAcknowledged, AlertRaised, CallbackAttempted, CallbackRegistered, CallbackRemoved,
     ClockConfirmed, ClockJumped, Delivery, KeyIssued, KeyRevoked, SnapshotUploaded, UserAdded, UserRemoved,
@@ -17,6 +17,14 @@ use crate::time::Time;
 
 /// Permission roles, and what a person may do in Countersign with each.
 pub(super) const ROLES: [&str; 6] = ["admin", "auditor", "operator", "policy_author", "reviewer", "viewer"];
+
+fn check_zone(zone: Option<&str>) -> Result<(), Refusal> {
+    match zone {
+        Some(zone) if !is_time_zone(zone) => Err(Refusal::invalid("unknown_zone", format!("`{zone}` is no time zone"))
+            .hint("write an IANA name such as `Europe/Berlin`")),
+        Some(_) | None => Ok(()),
+    }
+}
 
 impl State {
     pub(super) fn register_agent(
@@ -77,6 +85,27 @@ impl State {
         Handled::done(events)
     }
 
+    /// A person's own zone and profile. What the person may do stays what it is now, whatever was read before.
+    pub(super) fn change_own_profile(&self, own: OwnProfile) -> Result<Handled, Refusal> {
+        let Some(known) = self.users.get(&own.user) else {
+            return Err(Refusal::missing("user", own.user));
+        };
+        if own.profile.is_some() && own.made_from != known.profile {
+            let detail = "somebody else has changed this profile meanwhile";
+            return Err(Refusal::conflict("profile_changed", detail).hint("read it again"));
+        }
+        let changed = UserAdded {
+            duties: known.duties.clone(),
+            manager: known.manager.clone(),
+            roles: known.roles.clone(),
+            teams: known.teams.clone(),
+            zone: own.zone.or_else(|| known.zone.clone()),
+            user: own.user,
+        };
+        check_zone(changed.zone.as_deref())?;
+        Handled::done(vec![Draft::observed(changed).with_payload(own.profile)])
+    }
+
     /// Whom somebody reports to is known, and the zone is one.
     fn check_place(&self, user: &UserAdded) -> Result<(), Refusal> {
         if let Some(manager) = &user.manager
@@ -87,13 +116,7 @@ impl State {
                     .hint("name another person who was added before"),
             );
         }
-        match &user.zone {
-            Some(zone) if !is_time_zone(zone) => {
-                Err(Refusal::invalid("unknown_zone", format!("`{zone}` is no time zone"))
-                    .hint("write an IANA name such as `Europe/Berlin`"))
-            }
-            _ => Ok(()),
-        }
+        check_zone(user.zone.as_deref())
     }
 
     pub(super) fn remove_user(&self, user: String, actor: &Actor) -> Result<Handled, Refusal> {

@@ -11,13 +11,18 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::columns::{COLUMNS, Cell};
-use super::{Format, Writer, create};
+use super::{Format, Lined, Writer, create};
 use crate::entry::Entry;
 use crate::error::ExportError;
 
 pub(super) const CSV: Format = Format {
     name: "csv",
     file: "records.csv",
+    lined: Some(Lined {
+        media: "text/csv; charset=utf-8",
+        head,
+        line,
+    }),
     open,
 };
 
@@ -30,26 +35,35 @@ fn open(folder: &Path, _payloads: bool) -> Result<Box<dyn Writer>, ExportError> 
 }
 
 fn begin<W: Write>(mut out: W) -> io::Result<Csv<W>> {
-    let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
-    write!(out, "{}\r\n", names.join(","))?;
+    out.write_all(head().as_bytes())?;
     Ok(Csv(out))
+}
+
+/// The line of names.
+fn head() -> String {
+    let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+    format!("{}\r\n", names.join(","))
+}
+
+fn line(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
+    for (at, column) in COLUMNS.iter().enumerate() {
+        if at > 0 {
+            out.write_all(b",")?;
+        }
+        match (column.read)(entry) {
+            None => {}
+            Some(Cell::Flag(flag)) => write!(out, "{flag}")?,
+            Some(Cell::Integer(number)) => write!(out, "{number}")?,
+            Some(Cell::Time(_, text)) => out.write_all(text.as_bytes())?,
+            Some(Cell::Text(text)) => out.write_all(quoted(&harmless(&text)).as_bytes())?,
+        }
+    }
+    out.write_all(b"\r\n")
 }
 
 impl<W: Write> Writer for Csv<W> {
     fn record(&mut self, entry: &Entry) -> io::Result<()> {
-        for (at, column) in COLUMNS.iter().enumerate() {
-            if at > 0 {
-                self.0.write_all(b",")?;
-            }
-            match (column.read)(entry) {
-                None => {}
-                Some(Cell::Flag(flag)) => write!(self.0, "{flag}")?,
-                Some(Cell::Integer(number)) => write!(self.0, "{number}")?,
-                Some(Cell::Time(_, text)) => self.0.write_all(text.as_bytes())?,
-                Some(Cell::Text(text)) => self.0.write_all(quoted(&harmless(&text)).as_bytes())?,
-            }
-        }
-        self.0.write_all(b"\r\n")
+        line(entry, &mut self.0)
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {

@@ -7,15 +7,24 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{Format, Writer, create};
+use super::{Format, Lined, Writer, create};
 use crate::entry::{Beside, Entry};
 use crate::error::ExportError;
 
 pub(super) const JSONL: Format = Format {
     name: "jsonl",
     file: "records.jsonl",
+    lined: Some(Lined {
+        media: "application/jsonl",
+        head: String::new,
+        line,
+    }),
     open,
 };
+
+fn line(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", entry.line)
+}
 
 /// For each record that has a payload: `{"index":n,"state":"open","salt":hex,"body":text}`, or only its index and state, which is
 /// `gone` or `restricted`.
@@ -35,7 +44,7 @@ fn open(folder: &Path, payloads: bool) -> Result<Box<dyn Writer>, ExportError> {
 
 impl Writer for Jsonl {
     fn record(&mut self, entry: &Entry) -> io::Result<()> {
-        writeln!(self.lines, "{}", entry.line)?;
+        line(entry, &mut self.lines)?;
         let Some(payloads) = &mut self.payloads else {
             return Ok(());
         };

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{Format, Writer, create};
+use super::{Format, Lined, Writer, create};
 use crate::entry::Entry;
 use crate::error::ExportError;
 use meaning::{Control, Named, activity, control, severity, status};
@@ -20,6 +20,11 @@ use meaning::{Control, Named, activity, control, severity, status};
 pub(super) const OCSF: Format = Format {
     name: "ocsf",
     file: "events.ocsf.jsonl",
+    lined: Some(Lined {
+        media: "application/jsonl",
+        head: String::new,
+        line,
+    }),
     open,
 };
 
@@ -35,12 +40,16 @@ fn open(folder: &Path, _payloads: bool) -> Result<Box<dyn Writer>, ExportError> 
 
 impl Writer for Ocsf {
     fn record(&mut self, entry: &Entry) -> io::Result<()> {
-        writeln!(self.0, "{}", event(entry))
+        line(entry, &mut self.0)
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
         self.0.flush()
     }
+}
+
+fn line(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", event(entry))
 }
 
 /// The event of a record.

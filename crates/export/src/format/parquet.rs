@@ -20,6 +20,7 @@ use crate::error::ExportError;
 pub(super) const PARQUET: Format = Format {
     name: "parquet",
     file: "records.parquet",
+    lined: None,
     open,
 };
 

@@ -31,21 +31,24 @@ const DECISIONS: [&str; 5] = [
     "deny",
 ];
 
+/// A decision to search for.
+pub(super) fn decision(wanted: Option<String>) -> Result<Option<String>, Problem> {
+    match wanted {
+        Some(word) if !DECISIONS.contains(&word.as_str()) => {
+            let detail = format!("`{}` is not a decision", crate::body::clip(&word, 64));
+            Err(Problem::invalid("invalid_parameter", detail).hint(DECISIONS.join(", ")))
+        }
+        other => Ok(other),
+    }
+}
+
 async fn search(asked: Asked<Caller>) -> Answer {
     let search: Search = asked.query()?;
-    if let Some(decision) = search
-        .decision
-        .as_deref()
-        .filter(|decision| !DECISIONS.contains(decision))
-    {
-        let detail = format!("`{}` is not a decision", crate::body::clip(decision, 64));
-        return Err(Problem::invalid("invalid_parameter", detail).hint(DECISIONS.join(", ")));
-    }
     let query = Query {
         action: word("action", search.action)?,
         agent: word("agent", search.agent)?,
         before: search.cursor.map(|cursor| whole("cursor", cursor)).transpose()?,
-        decision: search.decision,
+        decision: decision(search.decision)?,
         from: time("from", search.from.as_deref())?,
         kind: word("type", search.kind)?,
         limit: within("limit", search.limit, 50, 500)?,

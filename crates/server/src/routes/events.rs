@@ -1,7 +1,6 @@
 //! What is new, told as it happens: server-sent events (WHATWG HTML, "Server-sent events").
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -13,6 +12,7 @@ use tokio::time::timeout;
 
 use super::handlers;
 use crate::App;
+use crate::places::Place;
 use crate::problem::Problem;
 use crate::reply::{Answer, Reply};
 use crate::way::Asked;
@@ -22,8 +22,8 @@ handlers! {
 }
 
 /// How many listen at once, and how many with one credential.
-const LISTENERS_AT_MOST: usize = 1024;
-const PLACES_AT_MOST: usize = 16;
+pub(crate) const LISTENERS_AT_MOST: usize = 1024;
+pub(crate) const PLACES_AT_MOST: usize = 16;
 /// Records by which a credential may end; an empty type says that everything may be new.
 const ENDS: [&str; 4] = ["key.revoked", "user.removed", "organization.closed", ""];
 /// After how long without news a sign of life is sent, so that either end sees when the other is gone; and how often it is
@@ -43,56 +43,9 @@ struct Listening {
     _place: Place,
 }
 
-/// Places of those who listen, so many in all and so many for one credential.
-#[derive(Default)]
-pub(crate) struct Listeners {
-    by: Mutex<BTreeMap<String, usize>>,
-}
-
-/// One of them, until it is dropped.
-struct Place {
-    listeners: Arc<Listeners>,
-    by: String,
-}
-
-impl Listeners {
-    fn take(self: &Arc<Listeners>, by: String) -> Option<Place> {
-        let mut places = self.by.lock().unwrap_or_else(PoisonError::into_inner);
-        if places.values().sum::<usize>() >= LISTENERS_AT_MOST {
-            return None;
-        }
-        let own = places.entry(by.clone()).or_default();
-        if *own >= PLACES_AT_MOST {
-            return None;
-        }
-        *own += 1;
-        Some(Place {
-            listeners: self.clone(),
-            by,
-        })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut places = self.listeners.by.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = places.get_mut(&self.by) {
-            *own -= 1;
-            if *own == 0 {
-                places.remove(&self.by);
-            }
-        }
-    }
-}
-
 async fn events(asked: Asked<Caller>) -> Answer {
     let full = || Problem::new(503, "overloaded", "too many listen already").hint("ask again in a moment");
-    let by = format!(
-        "{}/{}",
-        asked.caller.org,
-        asked.caller.kid.as_deref().unwrap_or_default()
-    );
-    let place = asked.app.listeners.take(by).ok_or_else(full)?;
+    let place = asked.app.listeners.take(&asked.caller).ok_or_else(full)?;
     let stopping = || Problem::new(503, "stopping", "the server is stopping");
     let listening = Listening {
         news: asked.app.engine.listen().ok_or_else(stopping)?,

@@ -2,7 +2,9 @@
 
 use countersign_api::bounded::Id;
 use countersign_api::operations::DoneAnswer;
-use countersign_api::registry::{AddedUser, NewUserBody, PersonAnswer, Role, UserAnswer, UserBody, UsersAnswer};
+use countersign_api::registry::{
+    AddedUser, NewUserBody, OwnProfileBody, PersonAnswer, Role, UserAnswer, UserBody, UsersAnswer,
+};
 use countersign_core::state::User;
 use countersign_engine::{Caller, NewUser};
 
@@ -17,6 +19,8 @@ handlers! {
     "user" => Caller person,
     "put_user" => Caller put,
     "remove_user" => Caller remove,
+    "own_profile" => Caller own,
+    "change_own_profile" => Caller change_own,
 }
 
 /// How many teams or duties one person may have.
@@ -117,13 +121,36 @@ async fn person(asked: Asked<Caller>) -> Answer {
         Some(seq) => asked.app.engine.profile(&asked.caller.org, seq).await?,
         None => serde_json::Value::Null,
     };
+    json(&with_profile(user, &profile))
+}
+
+fn with_profile(user: UserAnswer, profile: &serde_json::Value) -> PersonAnswer {
     let text = |name: &str| profile.get(name).and_then(|text| text.as_str()).map(str::to_owned);
-    json(&PersonAnswer {
+    PersonAnswer {
         user,
         name: text("name"),
         email: text("email"),
         slack_id: text("slack_id"),
-    })
+    }
+}
+
+async fn own(asked: Asked<Caller>) -> Answer {
+    let (id, user, profile) = asked.app.engine.own_profile(&asked.caller).await?;
+    json(&with_profile(on_the_wire(&id, &user), &profile))
+}
+
+async fn change_own(asked: Asked<Caller>) -> Answer {
+    let OwnProfileBody { name, zone } = asked.body()?;
+    if name.is_none() && zone.is_none() {
+        return Err(Problem::invalid("missing_field", "`name` or `zone` is needed"));
+    }
+    let (name, zone) = (name.map(|name| name.0), zone.map(|zone| zone.0));
+    asked
+        .app
+        .engine
+        .change_own_profile(&asked.request(), name, zone)
+        .await?;
+    own(asked).await
 }
 
 async fn put(asked: Asked<Caller>) -> Answer {

@@ -12,6 +12,7 @@ mod connections;
 mod credentials;
 mod delegation;
 mod document;
+mod export;
 mod flow;
 mod glass;
 mod idempotency;

@@ -97,3 +97,135 @@ async fn an_admin_sees_what_is_kept_of_a_person_beside_the_ledger() {
     assert_eq!(server.get(own, "/v1/users/dana").await.status, 403);
     assert_eq!(server.get(admin, "/v1/users/nobody").await.problem(404), "not_found");
 }
+
+#[tokio::test]
+async fn a_person_changes_their_own_zone_and_name_and_nothing_else_of_themselves() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let dana = json!({
+        "id": "dana", "name": "Dana", "email": "dana@example.com", "roles": ["viewer"], "teams": ["desk"], "duties": ["cfo"],
+    });
+    let added = server.post(admin, "/v1/users", &dana).await.good();
+    let own = added["key"].as_str().unwrap();
+    let path = "/v1/whoami/profile";
+    let changed = server
+        .call(own, "PUT", path, Some(&json!({ "zone": "Asia/Tokyo" })))
+        .await
+        .good();
+    assert_eq!(changed["user"]["zone"], "Asia/Tokyo");
+    assert_eq!(server.get(own, "/v1/whoami").await.good()["zone"], "Asia/Tokyo");
+    let named = json!({ "name": "Dana Q" });
+    let named = server.call(own, "PUT", path, Some(&named)).await.good();
+    assert_eq!(
+        (&named["name"], &named["email"]),
+        (&json!("Dana Q"), &json!("dana@example.com"))
+    );
+    let user = &server.get(admin, "/v1/users/dana").await.good()["user"];
+    assert_eq!(
+        (&user["roles"], &user["teams"], &user["duties"], &user["zone"]),
+        (
+            &json!(["viewer"]),
+            &json!(["desk"]),
+            &json!(["cfo"]),
+            &json!("Asia/Tokyo")
+        )
+    );
+    for (body, code) in [
+        (json!({ "zone": "Mars/Base" }), "unknown_zone"),
+        (json!({ "zone": "UTC", "roles": ["admin"] }), "unknown_field"),
+        (json!({ "email": "other@example.com" }), "unknown_field"),
+        (json!({}), "missing_field"),
+    ] {
+        let refused = server.call(own, "PUT", path, Some(&body)).await;
+        assert_eq!(refused.problem(422), code, "{body}");
+    }
+    let agent = server
+        .call(&acme.agent, "PUT", path, Some(&json!({ "zone": "UTC" })))
+        .await;
+    assert_eq!(agent.problem(403), "not_a_person");
+    let size = server.get(admin, "/v1/audit/checkpoint").await.good()["size"]
+        .as_u64()
+        .unwrap();
+    let path = format!("/v1/audit?type=user.added&limit=1&min_seq={}", size - 1);
+    let seen = server.get(admin, &path).await.good();
+    let record = &seen["entries"][0]["record"];
+    assert_eq!(
+        (&record["actor"]["id"], &record["data"]["user"]),
+        (&json!("dana"), &json!("dana"))
+    );
+    assert!(
+        !record.to_string().contains("Dana Q"),
+        "what somebody is called lies beside the ledger"
+    );
+}
+
+#[tokio::test]
+async fn key_figures_are_told_with_what_they_are_of_to_whoever_has_a_role() {
+    let acme = Acme::start().await;
+    let Acme { server, admin, .. } = &acme;
+    let dana = server.user(admin, "dana", &["reviewer"], &[]).await;
+    let tests = "tests:\n  - { name: reads, agent: bot, action: read, expect: allow }\n";
+    server
+        .policy(admin, &json!({ "gate.yaml": GATE, "tests.yaml": tests }))
+        .await;
+    for action in ["read", "read", "read", "drop_table"] {
+        acme.decide(&json!({ "action": action })).await;
+    }
+    let seen = server.get(&dana, "/v1/kpis").await.good();
+    let figure = |seen: &serde_json::Value, id: &str| {
+        let kpis = seen["kpis"].as_array().unwrap();
+        kpis.iter().find(|kpi| kpi["id"] == id).cloned().unwrap()
+    };
+    let denied = figure(&seen, "denied");
+    assert_eq!(
+        (&denied["value"], &denied["numerator"], &denied["denominator"]),
+        (&json!(250), &json!(1), &json!(4))
+    );
+    assert_eq!(
+        (&denied["unit"], &denied["window"]),
+        (&json!("per_mille"), &json!("happened"))
+    );
+    assert_eq!(denied.get("before"), None, "nothing was decided the week before");
+    assert_eq!(
+        figure(&seen, "rejected").get("value"),
+        None,
+        "of nothing there is no share"
+    );
+    assert_eq!(figure(&seen, "proven_agents")["value"], 1000);
+    let tested = figure(&seen, "rules_tested");
+    assert_eq!((&tested["numerator"], &tested["denominator"]), (&json!(1), &json!(3)));
+    assert_eq!(
+        figure(&seen, "too_fast")["missing"]
+            .as_str()
+            .unwrap()
+            .contains("theatre"),
+        true
+    );
+    let asked = acme.decide(&json!({ "action": "pay" })).await;
+    let seen = server.get(&dana, "/v1/kpis?days=1").await.good();
+    assert_eq!(seen["requests"][0]["opened"], 1);
+    assert_eq!(figure(&seen, "decision_time_median")["denominator"], 1, "it waits");
+    assert_eq!(figure(&seen, "decision_time_median").get("value"), None);
+    let id = asked["approval"]["id"].as_str().unwrap();
+    let vote = json!({ "verb": "approve", "action_digest": asked["action_digest"], "snapshot": asked["snapshot"] });
+    server
+        .post(&dana, &format!("/v1/approvals/{id}/votes"), &vote)
+        .await
+        .good();
+    let seen = server.get(&dana, "/v1/kpis?days=1").await.good();
+    let time = figure(&seen, "decision_time_median");
+    assert_eq!(
+        (&time["value"], &time["unit"], &time["numerator"]),
+        (&json!(60), &json!("seconds"), &json!(1))
+    );
+    assert_eq!(seen["times"][0]["answered"], 1);
+    assert_eq!(
+        (&seen["classes"][0]["class"], &seen["classes"][0]["approved"]),
+        (&json!("pay"), &json!(1))
+    );
+    assert_eq!(
+        server.get(&dana, "/v1/kpis?days=15").await.problem(422),
+        "invalid_parameter"
+    );
+    assert_eq!(server.get(&acme.agent, "/v1/kpis").await.status, 403);
+}

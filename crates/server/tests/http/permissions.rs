@@ -127,6 +127,8 @@ fn expected(call: &Call, who: &str) -> bool {
     ];
     let own_sign_in = [
         "whoami",
+        "own_profile",
+        "change_own_profile",
         "close_session",
         "sessions",
         "end_session",
@@ -160,6 +162,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "inclusion",
         "consistency",
         "records",
+        "export",
         "payload",
         "schemas",
         "log_checkpoint",

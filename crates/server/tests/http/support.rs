@@ -71,6 +71,28 @@ impl Answer {
         self.json()
     }
 
+    /// The body as text, put together where it came in chunks (RFC 9112, 7.1) and ended.
+    #[track_caller]
+    pub fn text(&self) -> String {
+        assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.body));
+        let chunked = self
+            .headers
+            .get("transfer-encoding")
+            .is_some_and(|coding| coding == "chunked");
+        let (mut rest, mut whole) = (self.body.as_slice(), Vec::new());
+        while chunked {
+            let end = rest.windows(2).position(|two| two == b"\r\n").unwrap();
+            let size = std::str::from_utf8(&rest[..end]).unwrap();
+            let size = usize::from_str_radix(size, 16).unwrap();
+            if size == 0 {
+                return String::from_utf8(whole).unwrap();
+            }
+            whole.extend_from_slice(&rest[end + 2..end + 2 + size]);
+            rest = &rest[end + 2 + size + 2..];
+        }
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
     /// It repeats an earlier answer.
     pub fn is_replayed(&self) -> bool {
         self.headers
