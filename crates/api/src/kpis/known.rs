@@ -149,6 +149,13 @@ pub static KPIS: &[Kpi] = &[
     ),
     kpi(
         "people",
+        "steps_unreachable",
+        "Steps that reached nobody",
+        DONE,
+        "Steps of routes in whose place others were asked, as nobody could be reached, of those whose people were asked.",
+    ),
+    kpi(
+        "people",
         "asked_back",
         "Asked back",
         OPENED,

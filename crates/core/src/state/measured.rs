@@ -151,6 +151,9 @@ pub struct Measured {
     /// Steps that let their time pass.
     #[serde(skip_serializing_if = "super::is_zero")]
     pub steps_missed: u64,
+    /// Steps in whose place others were asked, as they reach nobody.
+    #[serde(skip_serializing_if = "super::is_zero")]
+    pub steps_unreachable: u64,
     /// Decisions about an agent that its own key had proven.
     #[serde(skip_serializing_if = "super::is_zero")]
     pub verified: u64,

@@ -194,13 +194,7 @@ async fn key_figures_are_told_with_what_they_are_of_to_whoever_has_a_role() {
     assert_eq!(figure(&seen, "proven_agents")["value"], 1000);
     let tested = figure(&seen, "rules_tested");
     assert_eq!((&tested["numerator"], &tested["denominator"]), (&json!(1), &json!(3)));
-    assert_eq!(
-        figure(&seen, "too_fast")["missing"]
-            .as_str()
-            .unwrap()
-            .contains("theatre"),
-        true
-    );
+    assert!(figure(&seen, "too_fast")["missing"].to_string().contains("theatre"));
     let asked = acme.decide(&json!({ "action": "pay" })).await;
     let seen = server.get(&dana, "/v1/kpis?days=1").await.good();
     assert_eq!(seen["requests"][0]["opened"], 1);

@@ -75,12 +75,12 @@ impl Answer {
     #[track_caller]
     pub fn text(&self) -> String {
         assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.body));
-        let chunked = self
-            .headers
-            .get("transfer-encoding")
-            .is_some_and(|coding| coding == "chunked");
+        let coding = self.headers.get("transfer-encoding").map(String::as_str);
+        if coding != Some("chunked") {
+            return String::from_utf8(self.body.clone()).unwrap();
+        }
         let (mut rest, mut whole) = (self.body.as_slice(), Vec::new());
-        while chunked {
+        loop {
             let end = rest.windows(2).position(|two| two == b"\r\n").unwrap();
             let size = std::str::from_utf8(&rest[..end]).unwrap();
             let size = usize::from_str_radix(size, 16).unwrap();
@@ -90,7 +90,6 @@ impl Answer {
             whole.extend_from_slice(&rest[end + 2..end + 2 + size]);
             rest = &rest[end + 2 + size + 2..];
         }
-        String::from_utf8(self.body.clone()).unwrap()
     }
 
     /// It repeats an earlier answer.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::super::observed::day_of;
-use super::{Measures, add, add_if};
+use super::{Measures, add_if};
 use crate::event::{ApprovalResolved, ApprovalState};
 use crate::time::Time;
 
@@ -65,28 +65,26 @@ impl Measures {
         let is_approved = e.state == ApprovalState::Approved;
         for class in &e.decided {
             let classes = self.classes.entry(day_of(now)).or_default();
-            let counted = place_of(classes, class);
-            add_if(&mut counted.approved, is_approved);
-            add_if(&mut counted.edited, is_approved && is_edited);
-            if !is_approved {
-                add(&mut counted.rejected);
+            let place = place_of(classes, class);
+            if let Some(counted) = classes.get_mut(place) {
+                add_if(&mut counted.approved, is_approved);
+                add_if(&mut counted.edited, is_approved && is_edited);
+                add_if(&mut counted.rejected, !is_approved);
             }
         }
     }
 }
 
-fn place_of<'a>(classes: &'a mut Vec<ClassCount>, class: &Arc<str>) -> &'a mut ClassCount {
-    let place = match classes.iter().position(|counted| counted.class == *class) {
-        Some(place) => place,
-        None => {
-            if classes.len() >= CLASSES_AT_MOST {
-                let least = classes.iter().enumerate().min_by_key(|(_, counted)| counted.decided());
-                let least = least.map_or(0, |(place, _)| place);
-                classes.remove(least);
-            }
-            classes.push(ClassCount::of(class));
-            classes.len() - 1
-        }
-    };
-    &mut classes[place]
+/// Where a class is counted, with room made for it.
+fn place_of(classes: &mut Vec<ClassCount>, class: &Arc<str>) -> usize {
+    if let Some(place) = classes.iter().position(|counted| counted.class == *class) {
+        return place;
+    }
+    if classes.len() >= CLASSES_AT_MOST {
+        let least = classes.iter().enumerate().min_by_key(|(_, counted)| counted.decided());
+        let least = least.map_or(0, |(place, _)| place);
+        classes.remove(least);
+    }
+    classes.push(ClassCount::of(class));
+    classes.len() - 1
 }

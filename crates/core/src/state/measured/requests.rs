@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::State;
+use super::super::{OpenTrack, State};
 use super::{Times, add, add_if, bound_of};
 use crate::event::{ApprovalResolved, ApprovalState, ApprovalStepStarted, ApprovalVoted, StepReason, Verb};
 use crate::ids::ApprovalId;
@@ -70,6 +70,10 @@ impl State {
         let hour = self.measures.hour(now);
         add(&mut hour.steps_asked);
         add_if(&mut hour.steps_missed, e.missed.is_some());
+        add_if(
+            &mut hour.steps_unreachable,
+            e.reason == StepReason::Unreachable || e.fallback,
+        );
         let is_for_others = match e.reason {
             StepReason::TimedOut | StepReason::Unreachable => true,
             StepReason::Approved | StepReason::Opened | StepReason::Repeated | StepReason::Revised => false,
@@ -102,6 +106,13 @@ impl State {
             return;
         };
         let is_edited = approval.edits > 0;
+        // A step that ends the request by its time has none after it that tells so.
+        let over = |track: &&OpenTrack| track.due.is_some_and(|due| due <= now);
+        let missed = approval.tracks.iter().filter(over).count() as u64;
+        if e.state == ApprovalState::Expired {
+            let hour = self.measures.hour(now);
+            hour.steps_missed = hour.steps_missed.saturating_add(missed);
+        }
         self.measures.decided_on(now, e, is_edited);
         let Some(opened) = approval.opened else { return };
         let Some(requests) = self.measures.opened_in(opened) else {

@@ -19,7 +19,7 @@ pub(super) struct Sums {
     measured: u64,
     ran: Ran,
     remedies_taken: u64,
-    steps: [u64; 2],
+    steps: [u64; 3],
     verified: u64,
     votes: Votes,
 }
@@ -52,7 +52,8 @@ impl Sums {
             add(&mut sums.measured, hour.decisions);
             sums.add_ran(&hour.ran);
             add(&mut sums.remedies_taken, hour.remedies_taken);
-            (sums.steps.iter_mut().zip([hour.steps_asked, hour.steps_missed])).for_each(|(sum, count)| add(sum, count));
+            let steps = [hour.steps_asked, hour.steps_missed, hour.steps_unreachable];
+            (sums.steps.iter_mut().zip(steps)).for_each(|(sum, count)| add(sum, count));
             add(&mut sums.verified, hour.verified);
             sums.add_votes(&hour.votes);
         }
@@ -141,6 +142,7 @@ impl Sums {
         let shown = ran.redeemed + ran.refused;
         let reported = ran.succeeded + ran.failed;
         let [delivered, first, dead] = self.callbacks;
+        let [started, missed, unreachable] = self.steps;
         Some(match id {
             "decided_without_people" => (alone, all),
             "denied" => (c.deny, all),
@@ -156,7 +158,8 @@ impl Sums {
             "escalated" => (r.escalated, r.opened),
             "asked_back" => (r.asked_back, r.opened),
             "broken_glass" => (r.broken_glass, r.opened),
-            "steps_missed" => (self.steps[1], self.steps[0]),
+            "steps_missed" => (missed, started),
+            "steps_unreachable" => (unreachable, started),
             "too_fast" => (votes.too_fast, votes.approving),
             "late_votes" => (votes.late, votes.cast),
             "not_theirs" => (votes.not_theirs, votes.cast),
