@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::event::{AccountRead, ApprovalStepStarted, DecisionFacts, Link, Slot, Status, WindowRead};
+use countersign_core::Time;
+use countersign_core::event::{
+    AccountRead, ApprovalStepStarted, DecisionFacts, Link, Mode, Slot, Standing, Status, WindowRead,
+};
 use countersign_core::policy::verdict::{ConstraintValue, Quorum};
-use countersign_core::policy::{Decimal, Reason, Value};
-use countersign_core::state::amount_text;
+use countersign_core::policy::{AutonomyRules, Decimal, Reason, Value};
+use countersign_core::state::{amount_text, missing};
 use countersign_core::view::{ActionView, ApprovalView, Revised, StepFact, StepTaken};
 
 use crate::action::{
     ActionAnswer, ApprovalAnswer, ApprovalSummary, LinkBody, OutcomeBody, QuestionBody, ReasonBody, Receipt,
     RemedyBody, SlotBody, StepBody, VoteBody,
 };
+use crate::autonomy::{ModeWord, StandingAnswer};
 use crate::budgets::BudgetLeft;
 use crate::limits::LimitRead;
 use crate::revisions::RevisionBody;
@@ -28,6 +32,25 @@ pub struct Rendering<'a> {
     pub alternative: Option<serde_json::Value>,
     /// Where this server is reached.
     pub base_url: &'a str,
+}
+
+/// Where an agent stands with one operation.
+pub fn standing(operation: &str, shown: &Standing, rules: Option<&AutonomyRules>, now: Time) -> StandingAnswer {
+    StandingAnswer {
+        operation: operation.to_owned(),
+        mode: match shown.mode {
+            Mode::PreAction => ModeWord::PreAction,
+            Mode::PostAction => ModeWord::PostAction,
+            Mode::ExceptionOnly => ModeWord::ExceptionOnly,
+            Mode::PeriodicBatch => ModeWord::PeriodicBatch,
+        },
+        since: shown.since.to_string(),
+        succeeded: shown.succeeded,
+        failed: shown.failed,
+        rejected: shown.rejected,
+        model: shown.model.map(|model| model.to_string()),
+        missing: rules.map_or(Vec::new(), |rules| missing(shown, rules, now)),
+    }
 }
 
 /// A reason on the wire.

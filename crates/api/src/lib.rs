@@ -19,6 +19,7 @@ pub mod credentials;
 pub mod economics;
 pub mod evidence_pack;
 pub mod glass;
+pub mod history;
 pub mod inventory;
 pub mod kpis;
 pub mod limits;

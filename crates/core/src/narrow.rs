@@ -32,8 +32,13 @@ pub fn narrowed(action: &Action, narrower: &Action, editable: &BTreeSet<String>)
 
 /// The places at which two actions differ, however they do: JSON pointers, in order. Arguments are told one by one.
 pub fn changes(before: &Action, after: &Action) -> Vec<String> {
+    changes_as_kept(&to_value(before), &to_value(after))
+}
+
+/// The same of two actions as they are kept, in which redaction may have replaced anything.
+pub fn changes_as_kept(before: &Value, after: &Value) -> Vec<String> {
     let mut places = Vec::new();
-    differences("", &to_value(before), &to_value(after), &mut places);
+    differences("", before, after, &mut places);
     places
 }
 

@@ -207,17 +207,22 @@ fn seal(body: Vec<u8>, salt: [u8; 32], class: &str) -> Sealed {
 
 /// The action in a stored form, for evaluating it again. `None` if the bytes are not one.
 pub fn stored_action(payload: &[u8]) -> Option<Action> {
-    stored_member(payload, "action")
+    parsed(stored_member(payload, "action")?)
 }
 
 /// The alternative in a stored form.
 pub fn stored_alternative(payload: &[u8]) -> Option<Action> {
-    stored_member(payload, "alternative")
+    parsed(stored_member(payload, "alternative")?)
 }
 
-fn stored_member(payload: &[u8], name: &str) -> Option<Action> {
+/// A member of a stored form as it is kept, which may be no action any more after redaction.
+pub fn stored_member(payload: &[u8], name: &str) -> Option<Value> {
     let Value::Map(mut members) = json::parse(payload, &LIMITS).ok()? else {
         return None;
     };
-    receive(members.remove(name)?).ok().map(|received| received.action)
+    members.remove(name)
+}
+
+fn parsed(kept: Value) -> Option<Action> {
+    receive(kept).ok().map(|received| received.action)
 }

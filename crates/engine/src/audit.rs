@@ -112,17 +112,25 @@ impl Engine {
             let detail = format!("`min_seq`: the ledger has {size} records");
             return Err(Refusal::invalid("invalid_parameter", detail).into());
         }
-        for _ in 0..50 {
-            let (inner, name) = (self.inner.clone(), org.clone());
-            if blocking(move || Ok(inner.store.indexed(&name)?)).await? > min_seq {
-                return Ok(());
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        if self.is_indexed(org, min_seq).await? {
+            return Ok(());
         }
         Err(EngineError::unavailable(
             "index_behind",
             format!("the search index does not cover record {min_seq} yet"),
         ))
+    }
+
+    /// Waits up to a second for the index to cover a record that is there, and says whether it does.
+    pub(crate) async fn is_indexed(&self, org: &Org, seq: u64) -> Result<bool, EngineError> {
+        for _ in 0..50 {
+            let (inner, name) = (self.inner.clone(), org.clone());
+            if blocking(move || Ok(inner.store.indexed(&name)?)).await? > seq {
+                return Ok(true);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        Ok(false)
     }
 
     /// The newest signed checkpoint, with what witnesses say of it.

@@ -20,6 +20,7 @@ mod epoch;
 mod error;
 mod extracts;
 mod glass;
+mod history;
 mod inbox;
 mod index;
 mod inspect;

@@ -15,6 +15,7 @@ use crate::autonomy::{
 use crate::economics::EconomicsAnswer;
 use crate::evidence_pack::EvidencePack;
 use crate::glass::{BreakGlassBody, GlassAnswer, RestoreGlassBody};
+use crate::history::HistoryAnswer;
 use crate::practice::{PracticeAnswer, PracticeBody, PracticesAnswer};
 use crate::reviewers::{RestoreReviewerBody, ReviewerAnswer, ReviewersAnswer};
 use crate::revisions::ReviseBody;
@@ -43,6 +44,13 @@ pub(super) static CALLS: &[Call] = &[
         .about("Tells what happened to a request, in sentences, and answers the five questions of an audit.")
         .with(&[APPROVAL])
         .answers::<TimelineAnswer>(),
+    Call::new("approval_history", Get, "/v1/approvals/{id}/history", agents_or(READERS))
+        .about(
+            "Tells what was before a request: what its agent was last allowed of the same kind and what is other now, how people \
+             decided on requests like it, and what came of them.",
+        )
+        .with(&[APPROVAL])
+        .answers::<HistoryAnswer>(),
     Call::new(
         "evidence_pack",
         Get,

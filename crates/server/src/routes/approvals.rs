@@ -23,6 +23,7 @@ handlers! {
     "approvals" => Caller approvals,
     "approval" => Caller approval,
     "timeline" => Caller timeline,
+    "approval_history" => Caller history,
     "evidence_pack" => Caller evidence_pack,
     "vote" => Caller vote,
     "votes" => Caller votes,
@@ -74,6 +75,10 @@ async fn approval(asked: Asked<Caller>) -> Answer {
 
 async fn timeline(asked: Asked<Caller>) -> Answer {
     json(&asked.app.engine.timeline(&asked.caller, wanted(&asked)?).await?)
+}
+
+async fn history(asked: Asked<Caller>) -> Answer {
+    json(&asked.app.engine.history(&asked.caller, wanted(&asked)?).await?)
 }
 
 async fn evidence_pack(asked: Asked<Caller>) -> Answer {

@@ -4,10 +4,11 @@ use countersign_api::autonomy::{
     AutonomyAnswer, CriteriaAnswer, FindingBody, FindingWord, ModeBody, ModeWord, PauseAnswer, PauseBody, ReviewAnswer,
     ReviewsAnswer, StandingAnswer, StatedModeAnswer, ThresholdBody,
 };
+use countersign_api::convert::standing;
 use countersign_core::event::{Finding, Mode};
 use countersign_core::ids::ReviewId;
 use countersign_core::policy::{AutonomyRules, Estimate, ReviewMode, StatedMode, Threshold};
-use countersign_core::state::{OpenReview, State, missing, percent};
+use countersign_core::state::{OpenReview, State, percent};
 use countersign_core::{Span, Time};
 use countersign_engine::Caller;
 
@@ -28,15 +29,6 @@ handlers! {
     "resume_agent" => Caller resume,
     "reviews" => Caller reviews,
     "close_review" => Caller close,
-}
-
-fn word(mode: Mode) -> ModeWord {
-    match mode {
-        Mode::PreAction => ModeWord::PreAction,
-        Mode::PostAction => ModeWord::PostAction,
-        Mode::ExceptionOnly => ModeWord::ExceptionOnly,
-        Mode::PeriodicBatch => ModeWord::PeriodicBatch,
-    }
 }
 
 async fn rules(asked: &Asked<Caller>) -> Result<Option<AutonomyRules>, Problem> {
@@ -90,17 +82,9 @@ fn stated(said: &StatedMode) -> StatedModeAnswer {
 }
 
 fn standings(state: &State, agent: &str, rules: Option<&AutonomyRules>, now: Time) -> Vec<StandingAnswer> {
-    let on_the_wire = |(operation, standing): (&str, &countersign_core::event::Standing)| StandingAnswer {
-        operation: operation.to_owned(),
-        mode: word(standing.mode),
-        since: standing.since.to_string(),
-        succeeded: standing.succeeded,
-        failed: standing.failed,
-        rejected: standing.rejected,
-        model: standing.model.map(|model| model.to_string()),
-        missing: rules.map_or(Vec::new(), |rules| missing(standing, rules, now)),
-    };
-    state.standings(agent).map(on_the_wire).collect()
+    let all = state.standings(agent);
+    all.map(|(operation, shown)| standing(operation, shown, rules, now))
+        .collect()
 }
 
 async fn stands(asked: &Asked<Caller>, agent: &str) -> Result<AutonomyAnswer, Problem> {

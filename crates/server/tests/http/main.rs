@@ -15,6 +15,7 @@ mod document;
 mod export;
 mod flow;
 mod glass;
+mod history;
 mod idempotency;
 mod imagined;
 mod inventory;

@@ -225,6 +225,7 @@ fn expected(call: &Call, who: &str) -> bool {
         "approvals",
         "approval",
         "timeline",
+        "approval_history",
         "evidence_pack",
         "criteria",
         "autonomy",
