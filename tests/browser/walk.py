@@ -317,6 +317,9 @@ def looks(server, admin, dana, people, axe, screenshots, record):
                 complaints = who.errors() + who.axe(axe)
                 check(f"/{path} is fine in {scheme} at {width}", not complaints and not who.overflows(),
                       "\n".join(complaints) or "the page is wider than the window")
+                if path.startswith("approvals/") and width == 390:
+                    top = lambda what: browser.driver.execute_script("return document.querySelector(arguments[0]).getBoundingClientRect().top", what)
+                    check("the decision stands above what was before", top("h1") < top("#h-why") < top("#decide [value=approve]") < top("#h-before"))
                 name = SHOWN.get(path, "approval" if path.startswith("approvals/") else "record" if path.startswith("audit/records/") else None)
                 # Enough to see how it looks, and no more than a repository should carry.
                 if screenshots and name and (scheme, width) != ("dark", 390):

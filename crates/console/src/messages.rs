@@ -69,6 +69,12 @@ pub(crate) const NO_PASSKEY: &str = "This route takes approvals that a passkey h
 pub(crate) const NO_PASSKEY_HINT: &str = "Add one in Settings, then decide. Rejecting takes none.";
 pub(crate) const EXCLUDED: &str = "You may not decide this one";
 
+/// What stands in place of data that nobody may read, and what that means.
+pub(crate) const GONE: [(&str, &str); 2] = [
+    ("$erased", "its data was erased"),
+    ("$restricted", "its data is to be erased, and nobody reads it any more"),
+];
+
 pub(crate) const UNSURE: &str = "Nothing was done: it takes the tick that you are sure.";
 pub(crate) const NO_REASON: &str = "Nothing was done: it takes a reason, in a few words.";
 

@@ -272,7 +272,8 @@ fn stated_shown(stated: &StatedModeAnswer) -> Html {
     said(&format!("{about}: {}", messages::mode(mode_word(stated.mode))))
 }
 
-fn mode_word(mode: countersign_api::autonomy::ModeWord) -> &'static str {
+/// A mode as the API names it.
+pub(super) fn mode_word(mode: countersign_api::autonomy::ModeWord) -> &'static str {
     use countersign_api::autonomy::ModeWord;
     match mode {
         ModeWord::PreAction => "pre_action",

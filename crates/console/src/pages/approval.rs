@@ -1,5 +1,7 @@
 //! One request: what is asked, why a person is asked, everything that helps to decide, and the decision.
 
+mod asked;
+mod before;
 mod sign;
 
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use countersign_api::ApprovalAnswer;
 use countersign_api::timeline::TimelineAnswer;
 use serde_json::{Map, Value, json};
 
+use self::asked::{evidence, facts};
+use self::before::{Before, before};
 use super::failure::Failure;
 use crate::Console;
 use crate::api::Quoted;
@@ -21,6 +25,9 @@ use crate::page::{Chrome, Page, Trouble, see_other, show_as};
 use crate::said::{Html, folded, said, value};
 use crate::visit::{Posted, Visit};
 use crate::when::{Lasting, When};
+
+/// Arguments of so many characters stand above the decision; longer ones come right after it.
+const SHORT_ARGS: usize = 400;
 
 pub(super) fn routes() -> Router<Arc<Console>> {
     Router::new()
@@ -47,6 +54,9 @@ struct Approval {
     reasons: Vec<Reason>,
     observed: Vec<Fact>,
     args: Html,
+    /// So much that whoever decides would not find the buttons.
+    args_are_long: bool,
+    before: Option<Before>,
     evidence: Vec<Fact>,
     later: Vec<Html>,
     /// How often the agent has answered.
@@ -146,8 +156,10 @@ async fn page(visit: &Visit, id: &str, failure: Option<Failure>, comment: String
     let glance = if visit.live { "?glance=true" } else { "" };
     let answer: ApprovalAnswer = visit.get(&format!("{path}{glance}")).await?;
     let timeline: Option<TimelineAnswer> = visit.find(&format!("{path}/timeline")).await?;
+    let before = before(visit, id).await?;
     let status = if failure.is_some() { 422 } else { 200 };
-    show_as(status, &filled(visit, &answer, timeline, failure, comment))
+    let filled = filled(visit, &answer, timeline, failure, comment);
+    show_as(status, &Approval { before, ..filled })
 }
 
 fn filled(
@@ -193,10 +205,15 @@ fn filled(
         sla: zone.when(&answer.sla_due),
         opened: zone.when(&answer.opened_at),
         why_ended: answer.why.as_deref().map(said),
-        facts: facts(answer),
+        facts: facts(visit, answer),
         reasons: reasons(answer),
         observed: observed(answer),
-        args: value(answer.stored.get("args").unwrap_or(&Value::Null)),
+        args: match answer.stored.get("args") {
+            Some(args) => value(args),
+            None => Html::default(),
+        },
+        args_are_long: (answer.stored.get("args")).is_some_and(|args| args.to_string().len() > SHORT_ARGS),
+        before: None,
         evidence: evidence(answer),
         later: answer.answers.iter().map(value).collect(),
         answered: answer.answers.len(),
@@ -230,33 +247,6 @@ fn filled(
 
 fn fact(name: &str, text: Html) -> Fact {
     Fact { name: said(name), text }
-}
-
-/// What it is about, in a few words each.
-fn facts(answer: &ApprovalAnswer) -> Vec<Fact> {
-    let text = |name: &str| answer.stored.get(name).and_then(Value::as_str);
-    let mut facts = vec![fact("Agent", said(&answer.action.agent))];
-    if let Some(amount) = text("amount") {
-        let amount = format!("{amount} {}", text("currency").unwrap_or_default());
-        facts.push(fact("Amount", said(amount.trim())));
-    }
-    if let Some(resource) = answer.stored.get("resource") {
-        facts.push(fact("Target", value(resource)));
-    }
-    for (name, member) in [
-        ("Environment", "env"),
-        ("Access", "access"),
-        ("Run", "run"),
-        ("For", "principal"),
-    ] {
-        if let Some(shown) = answer.stored.get(member).filter(|shown| !shown.is_null()) {
-            facts.push(fact(name, value(shown)));
-        }
-    }
-    for (name, limit) in &answer.action.constraints {
-        facts.push(fact(&format!("Only within {name}"), value(limit)));
-    }
-    facts
 }
 
 fn reasons(answer: &ApprovalAnswer) -> Vec<Reason> {
@@ -313,15 +303,6 @@ fn counted(limit: &countersign_api::limits::LimitRead) -> String {
         text += &format!("; it repeats {first}");
     }
     text
-}
-
-/// What the agent says for itself.
-fn evidence(answer: &ApprovalAnswer) -> Vec<Fact> {
-    match answer.stored.get("evidence") {
-        Some(Value::Object(parts)) => parts.iter().map(|(name, part)| fact(name, value(part))).collect(),
-        Some(Value::Null) | None => Vec::new(),
-        Some(other) => vec![fact("evidence", value(other))],
-    }
 }
 
 fn slots(answer: &ApprovalAnswer) -> Vec<Slot> {

@@ -124,6 +124,22 @@ async fn pages_with(stand: &Stand, payload: &str) -> Vec<String> {
     let root = stand.browser("root").await;
     let mut pages = vec![dana.get(&format!("/approvals/{id}")).await.good().html];
     pages.push(dana.get("/inbox").await.good().html);
+    // What was allowed once is shown with the next request, which is harmless itself.
+    stand.vote("dana", &id, "approve", "fine").await;
+    let next = stand
+        .ask(json!({"action": "pay", "amount": "5", "currency": "USD"}))
+        .await;
+    let shown = dana.get(&format!("/approvals/{next}")).await.good().html;
+    assert!(shown.contains("Last allowed") && shown.contains("/args"), "{shown}");
+    pages.push(shown);
+    let why: String = format!("no: {payload}").chars().take(1_000).collect();
+    stand.vote("dana", &next, "reject", &why).await;
+    let after = stand
+        .ask(json!({"action": "pay", "amount": "6", "currency": "USD"}))
+        .await;
+    let shown = dana.get(&format!("/approvals/{after}")).await.good().html;
+    assert!(shown.contains("How people decided"), "{shown}");
+    pages.push(shown);
     for path in [
         format!("/actions/{action}"),
         format!("/audit/records/{record}"),
@@ -190,6 +206,10 @@ async fn markup_is_shown_as_text() {
         for html in pages.iter().filter(|_| acts) {
             assert!(!html.contains(payload), "{payload} stands as it is in {html}");
         }
+    }
+    let pages = pages_with(&stand, "<b>bold</b>").await;
+    for page in [&pages[0], &pages[2], &pages[3]] {
+        assert!(page.contains("&lt;b&gt;bold&lt;/b&gt;"), "{page}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod agents;
 mod audit;
+mod before;
 mod budgets;
 mod callbacks;
 mod hostile;

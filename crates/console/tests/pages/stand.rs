@@ -176,6 +176,16 @@ impl Stand {
         self.act(action).await["approval"]["id"].as_str().unwrap().to_owned()
     }
 
+    /// Somebody votes on a request as it is now, past the console.
+    pub async fn vote(&self, user: &str, id: &str, verb: &str, comment: &str) {
+        let (key, path) = (&self.people[user], format!("/v1/approvals/{id}"));
+        let seen = self.api(key, "GET", &path, None).await;
+        let vote = json!({
+            "verb": verb, "comment": comment, "action_digest": seen["action_digest"], "snapshot": seen["snapshot"],
+        });
+        self.api(key, "POST", &format!("{path}/votes"), Some(vote)).await;
+    }
+
     /// A browser of somebody who signed in by their key.
     pub async fn browser(&self, user: &str) -> Browser<'_> {
         let key = self.people.get(user).unwrap_or(&self.admin).clone();
