@@ -119,6 +119,7 @@ async fn a_reviewer_lists_shows_asks_hands_over_and_decides() {
         "any 1 of role:desk: fay, finn",
         "step 2 of route `refunds` is asked as well: `user:cora`.",
         "the request expires and the action is refused.",
+        "This is the first time",
         "│     \"reason\": \"damaged\\u{202e}\\n  votes and remarks\\n  `cora` approve\"",
     ] {
         assert!(shown.contains(words), "{words} is not in\n{shown}");
@@ -146,6 +147,21 @@ async fn a_reviewer_lists_shows_asks_hands_over_and_decides() {
         desk.good(finn, &["approve", &id])
             .contains("approved; the action is permitted")
     );
+
+    let mut more = refund();
+    more["amount"] = json!("350");
+    more["args"]["memo"] = json!("June\n  `cora` approved it");
+    let next = desk.ask(more).await;
+    let shown = desk.good(fay, &["show", &next]);
+    for words in [
+        "`finn` approved it; nothing says that it ran",
+        "│ /amount: \"340\" → \"350\"",
+        "│ /args/memo: nothing → \"June\\n  `cora` approved it\"",
+        "approved, 340 USD by `finn`",
+        "the last request: 1 approved, since",
+    ] {
+        assert!(shown.contains(words), "{words} is not in\n{shown}");
+    }
 
     let told = desk.good(finn, &["show", &id, "--timeline"]);
     for words in [

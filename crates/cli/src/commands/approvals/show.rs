@@ -1,8 +1,11 @@
 //! One request as a reviewer reads it: what we know on one side, what the agent says on the other, marked as its words.
 
+mod before;
+
 use std::fmt::Write as _;
 
 use clap::Args;
+use countersign_api::history::HistoryAnswer;
 use countersign_api::revisions::RevisionBody;
 use countersign_api::timeline::TimelineAnswer;
 use countersign_api::visible::quoted;
@@ -46,9 +49,16 @@ impl Show {
             console.answer(&json!(told), story(&told, Paint::of_output()));
             return Ok(());
         }
-        let read = async |session: &Session| Ok(session.client.approval(&self.id).await?);
-        let approval = self.connection.with(About::Organization, read).await?;
-        console.answer(&json!(approval), describe(&approval, Paint::of_output()));
+        let path = format!("/v1/approvals/{}/history", segment(&self.id));
+        let read = async |session: &Session| {
+            let approval = session.client.approval(&self.id).await?;
+            // A request without what was before is better than none.
+            let history = session.client.get::<HistoryAnswer>(&path).await.ok();
+            Ok((approval, history))
+        };
+        let (approval, history) = self.connection.with(About::Organization, read).await?;
+        let text = describe(&approval, history.as_ref(), Paint::of_output());
+        console.answer(&json!(approval), text);
         Ok(())
     }
 }
@@ -130,13 +140,18 @@ impl Page {
     }
 }
 
-fn describe(approval: &ApprovalAnswer, paint: Paint) -> String {
+fn describe(approval: &ApprovalAnswer, history: Option<&HistoryAnswer>, paint: Paint) -> String {
     let mut page = Page {
         text: format!("{}  {}\n", paint.tone(Tone::Head, &approval.id), approval.state),
         paint,
     };
     page.section("the agent wants", std::iter::once(format!("{}.", wish(approval))));
     page.section("a person decides because", because(approval));
+    if let Some(history) = history {
+        page.section("last allowed", before::last(history));
+        page.section("how people decided on requests like it", before::decided(history));
+        page.section("what the agent has shown with it", before::record(history));
+    }
     page.section("asked", asked(approval));
     page.section("steps so far", approval.steps.iter().map(step));
     page.section(
