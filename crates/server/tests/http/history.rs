@@ -220,6 +220,24 @@ async fn what_policy_allowed_by_itself_was_allowed_by_nobody() {
 }
 
 #[tokio::test]
+async fn a_record_is_made_of_the_last_twenty_and_says_that_there_are_more() {
+    let desk = Desk::start().await;
+    for _ in 0..21 {
+        desk.ask(&refund("5", "a")).await;
+    }
+    let next = desk.ask(&refund("21", "a")).await;
+    let history = desk.history(&next).await;
+    assert_eq!(
+        (
+            &history["record"]["allowed"],
+            &history["looked_at"],
+            &history["complete"]
+        ),
+        (&json!(20), &json!(20), &json!(false))
+    );
+}
+
+#[tokio::test]
 async fn only_who_may_see_the_request_sees_what_was_before() {
     let desk = Desk::start().await;
     let action = desk.ask(&refund("340", "a")).await;
