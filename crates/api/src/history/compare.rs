@@ -100,6 +100,8 @@ fn as_json(value: &Value) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
     use countersign_core::policy::json::{Limits, parse};
 
     use super::*;

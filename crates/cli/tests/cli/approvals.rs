@@ -162,6 +162,7 @@ async fn a_reviewer_lists_shows_asks_hands_over_and_decides() {
     ] {
         assert!(shown.contains(words), "{words} is not in\n{shown}");
     }
+    desk.good(fay, &["reject", &next, "--comment", "twice"]);
 
     let told = desk.good(finn, &["show", &id, "--timeline"]);
     for words in [
