@@ -221,7 +221,7 @@ fn has_moved((x, n): (u64, u64), (x0, n0): (u64, u64)) -> bool {
     // z² = (x·n0 − x0·n)²·N ÷ (n·n0·X·(N − X)); both sides are divided by what keeps them within their bounds.
     let (hits, all) = (x + x0, n + n0);
     let apart = (x * n0).abs_diff(x0 * n);
-    let is_far = apart * 50 > n * n0;
+    let is_far = apart > n * n0 / 50;
     let by_chance = |apart: u128| {
         let left = apart.checked_mul(apart)?.checked_mul(all)?;
         let right = n
