@@ -38,6 +38,7 @@ mod observed;
 mod oneself;
 mod organizations;
 mod passkeys;
+mod passwords;
 mod payload;
 mod policies;
 mod policy_history;
