@@ -20,7 +20,7 @@ rules:
 - { condition: "action == 'read'", decision: allow }
 """}
 # Every place of the navigation, and one of each thing that has a page of its own.
-PAGES = ["/inbox", "/approvals/{approval}", "/overview", "/runs", "/runs/{run}", "/agents", "/agents/agent-0", "/tools",
+PAGES = ["/inbox", "/inbox?of=teams", "/inbox?of=all", "/approvals/{approval}", "/overview", "/overview/kpis", "/runs", "/runs/{run}", "/agents", "/agents/agent-0", "/tools",
          "/policies", "/policies/{policy}", "/playground", "/budgets", "/budgets/day", "/limits/often", "/kill", "/schedules", "/audit",
          "/actions/{action}", "/audit/records/100", "/callbacks", "/settings"]
 

@@ -77,7 +77,7 @@ pub use self::retention::{
     HoldPlaced, HoldReleaseRequested, HoldReleased, HoldScope, LedgerPruned, PayloadsDestroyed, SubjectErased,
     SubjectErasureConfirmed, SubjectRestricted,
 };
-pub use self::revision::{ApprovalRevised, Editable};
+pub use self::revision::{ApprovalRevised, Editable, Raised};
 pub use self::route::{
     ApprovalHeld, ApprovalReminded, ApprovalResumed, ApprovalStepPassed, ApprovalStepStarted, Asked, Exhausted, Step,
     StepReason, Track,

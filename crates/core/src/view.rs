@@ -326,7 +326,7 @@ impl ApprovalView {
         self.opened.excluded.clone_from(&e.excluded);
         self.opened.slots.clone_from(&e.slots);
         self.opened.valid_for_s = e.valid_for_s;
-        self.opened.tracks.extend(e.tracks.iter().cloned());
+        e.join(&mut self.opened.tracks);
         self.opened.unresolved.extend(e.unresolved.iter().cloned());
         if !e.keeps_votes {
             let says = |cast: &&mut CastVote| {

@@ -202,7 +202,7 @@ async fn markup_is_shown_as_text() {
             "{payload} is not seen in {}",
             pages[0]
         );
-        let acts = payload.contains(['<', '>', '"', '\'', '&']);
+        let acts = payload.contains(['<', '>', '"', '\'']);
         for html in pages.iter().filter(|_| acts) {
             assert!(!html.contains(payload), "{payload} stands as it is in {html}");
         }

@@ -11,7 +11,7 @@ async fn without_a_session_every_page_leads_to_signing_in_and_back() {
     let stand = Stand::start().await;
     let page = stand.stranger().get("/inbox?of=all").await;
     assert_eq!(page.status, 303);
-    assert_eq!(page.header("location"), "/sign-in?to=%2Finbox%3Fall%3D1");
+    assert_eq!(page.header("location"), "/sign-in?to=%2Finbox%3Fof%3Dall");
     let mut browser = stand.stranger();
     let key = stand.people["dana"].clone();
     let page = browser

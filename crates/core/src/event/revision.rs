@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_policy::verdict::ConstraintValue;
-use countersign_policy::{Decision, Reason};
+use countersign_policy::{Assurance, Decision, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +73,9 @@ pub struct ApprovalRevised {
     pub positions: Vec<super::Position>,
     /// The action's digest before.
     pub previous: Digest,
+    /// Routes from before that want to know their people more surely now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raised: Vec<Raised>,
     /// What matched and spoke for something.
     pub reasons: Vec<Reason>,
     /// What a grant would rest on that only the agent says.
@@ -96,4 +99,30 @@ pub struct ApprovalRevised {
     pub unresolved: Vec<String>,
     /// How long an approval may be used, seconds.
     pub valid_for_s: i64,
+}
+
+/// A route that wants to know its people more surely than it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Raised {
+    /// How surely.
+    pub assurance: Assurance,
+    /// Its place among the routes.
+    pub track: u32,
+}
+
+impl ApprovalRevised {
+    /// The routes that it takes, from those of before.
+    pub fn join(&self, tracks: &mut Vec<Track>) {
+        for (place, track) in (0..).zip(tracks.iter_mut()) {
+            self.raise(place, track);
+        }
+        tracks.extend(self.tracks.iter().cloned());
+    }
+
+    /// What it makes of the route at a place.
+    pub fn raise(&self, place: u32, track: &mut Track) {
+        let raised = self.raised.iter().filter(|raised| raised.track == place);
+        raised.for_each(|raised| track.assurance = raised.assurance);
+    }
 }

@@ -173,6 +173,9 @@ impl OpenApproval {
                 .iter_mut()
                 .for_each(|track| track.begin_again(now, deadline));
         }
+        for (place, track) in (0..).zip(&mut self.tracks) {
+            e.raise(place, &mut track.rules);
+        }
         self.tracks.extend(e.tracks.iter().cloned().map(OpenTrack::new));
     }
 
@@ -202,7 +205,7 @@ impl OpenAction {
         self.slots.clone_from(&e.slots);
         self.snapshot = snapshot;
         self.spends.clone_from(&e.spends);
-        self.tracks.extend(e.tracks.iter().cloned());
+        e.join(&mut self.tracks);
     }
 }
 

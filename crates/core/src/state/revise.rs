@@ -15,7 +15,7 @@ use super::viewed::HIGH;
 use super::{Ctx, Handled, OpenAction, OpenApproval, State};
 use crate::command::{Revise, Submit, Vote};
 use crate::digest::salted_action_digest;
-use crate::event::{ApprovalRevised, ApprovalStepStarted, DecisionFacts, Slot, Status, Track, Verb};
+use crate::event::{ApprovalRevised, ApprovalStepStarted, DecisionFacts, Raised, Slot, Status, Track, Verb};
 use crate::ids::{ActionId, ApprovalId};
 use crate::narrow::{changes, narrowed};
 use crate::record::{Draft, Provenance};
@@ -285,9 +285,11 @@ impl State {
             facts,
             // On a route that wants to know people surely, what nobody signed is no approval.
             keeps_votes: editable.is_some_and(|editable| editable.keeps_votes)
+                && joined.raised.is_empty()
                 && joined.tracks.iter().all(|track| track.assurance.is_low()),
             positions: ruling.found.positions.taken,
             previous: action.digest,
+            raised: joined.raised,
             reasons: super::decide::shortened(ruling.reasons, &submit.kinds, ctx),
             reported: ruling.reported,
             revision: approval.revisions + 2,
@@ -373,9 +375,23 @@ impl State {
                 slots.push(slot);
             }
         }
-        let old: Vec<Track> = approval.tracks.iter().map(|track| track.rules.clone()).collect();
-        let is_new = |track: &Track| !old.iter().any(|old| old.stands_for(track));
-        let tracks: Vec<Track> = taken.tracks.iter().filter(|track| is_new(track)).cloned().collect();
+        let mut old: Vec<Track> = approval.tracks.iter().map(|track| track.rules.clone()).collect();
+        let (mut raised, mut tracks) = (Vec::new(), Vec::new());
+        for wanted in &taken.tracks {
+            if old.iter().any(|old| old.stands_for(wanted)) {
+                continue;
+            }
+            // The same people are not asked twice: they are known more surely.
+            let same = (0..).zip(&mut old).find(|(_, old)| old.asks_the_same(wanted));
+            match same {
+                Some((track, old)) => {
+                    let assurance = wanted.assurance;
+                    old.assurance = assurance;
+                    raised.push(Raised { assurance, track });
+                }
+                None => tracks.push(wanted.clone()),
+            }
+        }
         taken
             .separation
             .extend(old.iter().flat_map(|track| track.separation.iter().copied()));
@@ -391,6 +407,7 @@ impl State {
         }
         Ok(Joined {
             excluded,
+            raised,
             slots,
             tracks,
             unresolved: unresolved.into_iter().collect(),
@@ -431,6 +448,7 @@ impl State {
 /// Whom a revised action wants.
 struct Joined {
     excluded: Vec<crate::event::Excluded>,
+    raised: Vec<Raised>,
     slots: Vec<Slot>,
     tracks: Vec<Track>,
     unresolved: Vec<String>,

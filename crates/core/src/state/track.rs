@@ -235,7 +235,12 @@ impl Track {
 
     /// Whether whoever has approved on this route has approved on the other: it asks the same people, and knows them as surely.
     pub(super) fn stands_for(&self, other: &Track) -> bool {
-        self.assurance >= other.assurance && self.steps_of_people() == other.steps_of_people()
+        self.assurance >= other.assurance && self.asks_the_same(other)
+    }
+
+    /// Whether the other route asks the same people, whatever it takes to be sure of them.
+    pub(super) fn asks_the_same(&self, other: &Track) -> bool {
+        self.steps_of_people() == other.steps_of_people()
     }
 
     /// Who is asked in which step, without the times.
