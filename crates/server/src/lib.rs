@@ -22,12 +22,12 @@ mod way;
 pub mod witness;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use countersign_api::CALLS;
 use countersign_api::calls::{Call, Method};
+use countersign_core::Time;
 use countersign_engine::Engine;
 
 use crate::places::Places;
@@ -50,37 +50,31 @@ pub struct ServerSettings {
     pub first_invitation: Option<Arc<FirstInvitation>>,
 }
 
-/// An invitation for the first admin, which this process alone knows: good once, within an hour, as long as nobody of the
+/// An invitation for the first admin, which this process alone knows: good once, until its end, as long as nobody of the
 /// organization has anything to sign in with.
 pub struct FirstInvitation {
     org: Arc<str>,
     user: String,
     secret: Mutex<Option<String>>,
-    made: Instant,
+    expires: Time,
 }
-
-/// How long the first invitation waits to be used.
-const FIRST_INVITATION: Duration = Duration::from_secs(3600);
 
 impl FirstInvitation {
     /// An invitation for a person; nothing is recorded before it is used.
-    pub fn new(org: Arc<str>, user: String, secret: String) -> FirstInvitation {
+    pub fn new(org: Arc<str>, user: String, secret: String, expires: Time) -> FirstInvitation {
         FirstInvitation {
             org,
             user,
             secret: Mutex::new(Some(secret)),
-            made: Instant::now(),
+            expires,
         }
     }
 
     /// Whose it is, if this is it; then it is used up.
-    pub(crate) fn take(&self, secret: &str) -> Option<(&Arc<str>, &str)> {
+    pub(crate) fn take(&self, secret: &str, now: Time) -> Option<(&Arc<str>, &str)> {
         let mut known = self.secret.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |known: &&str| authorize::same(known.as_bytes(), secret.as_bytes());
-        known
-            .as_deref()
-            .filter(same)
-            .filter(|_| self.made.elapsed() < FIRST_INVITATION)?;
+        known.as_deref().filter(same).filter(|_| now < self.expires)?;
         *known = None;
         Some((&self.org, &self.user))
     }

@@ -63,7 +63,7 @@ pub(crate) struct Glance {
 /// `?mine=&team=&cursor=&limit=`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Mine {
+pub(crate) struct OfQueue {
     #[serde(default)]
     pub mine: bool,
     #[serde(default)]

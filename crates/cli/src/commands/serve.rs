@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use countersign_api::convert::page_url;
+use countersign_core::Span;
 use countersign_engine::{Engine, Settings};
 use countersign_notify::{Allowlist, Sender};
 use countersign_oidc::Provider;
@@ -462,6 +463,9 @@ fn announce(address: &str, public: &str, lifted: &[String], invitation: Option<&
     }
 }
 
+/// How long the first admin's invitation waits to be used.
+const FIRST_INVITATION: Span = Span::hours(1);
+
 /// An invitation for the first admin, where there is one organization and nobody of it has anything to sign in with, and the
 /// page where it is used. Nothing is recorded before.
 async fn first_invitation(engine: &Engine) -> Result<Option<(Arc<FirstInvitation>, String)>> {
@@ -472,10 +476,9 @@ async fn first_invitation(engine: &Engine) -> Result<Option<(Arc<FirstInvitation
     };
     let secret = format!("first_{}", random_token()?);
     let url = page_url(engine.base_url(), &format!("/sign-in/{secret}"));
-    Ok(Some((
-        Arc::new(FirstInvitation::new(row.name.clone(), user, secret)),
-        url,
-    )))
+    let expires = engine.now() + FIRST_INVITATION;
+    let first = FirstInvitation::new(row.name.clone(), user, secret, expires);
+    Ok(Some((Arc::new(first), url)))
 }
 
 /// The identity provider of the settings.

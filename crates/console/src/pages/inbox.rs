@@ -63,14 +63,24 @@ struct Asked {
     cursor: String,
 }
 
-/// Whose requests.
+/// Whose requests; one's own where the address says anything else.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(from = "String")]
 enum Of {
     #[default]
     Me,
     Teams,
     All,
+}
+
+impl From<String> for Of {
+    fn from(word: String) -> Of {
+        match word.as_str() {
+            "teams" => Of::Teams,
+            "all" => Of::All,
+            _ => Of::Me,
+        }
+    }
 }
 
 impl Of {

@@ -151,3 +151,24 @@ async fn a_vote_that_comes_too_late_says_so() {
         page.html
     );
 }
+
+#[tokio::test]
+async fn a_long_inbox_has_pages_and_what_asks_ones_teams_has_a_tab() {
+    let stand = Stand::start().await;
+    for n in 0..51 {
+        stand.ask(json!({"action": "pay", "args": {"n": n}})).await;
+    }
+    let dana = stand.browser("dana").await;
+    for of in ["me", "teams", "all", "nonsense"] {
+        let first = dana.get(&format!("/inbox?of={of}")).await.good();
+        assert_eq!(first.html.matches("data-row").count(), 50, "{of}");
+        let (before, _) = first.html.split_once("\">Later ones</a>").unwrap();
+        let (_, later) = before.rsplit_once("href=\"").unwrap();
+        let last = dana.get(&later.replace("&#38;", "&")).await.good();
+        assert_eq!(last.html.matches("data-row").count(), 1, "{of}");
+        assert!(last.html.contains("The nearest deadlines") && !last.html.contains("Later ones"));
+    }
+    // Whoever may not vote looks at all that is open, and has no tabs of their own.
+    let vera = stand.browser("vera").await.get("/inbox?of=teams").await.good();
+    assert!(!vera.html.contains("For my teams") && vera.html.matches("data-row").count() == 50);
+}

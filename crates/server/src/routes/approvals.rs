@@ -15,7 +15,7 @@ use countersign_engine::{Caller, PAGE_AT_MOST, Queue, Queued, VoteRequest, Votes
 use super::handlers;
 use crate::body;
 use crate::problem::Problem;
-use crate::query::{Glance, Mine, id, invalid, within};
+use crate::query::{Glance, OfQueue, id, invalid, within};
 use crate::reply::{Answer, json};
 use crate::way::Asked;
 
@@ -37,7 +37,7 @@ fn wanted(asked: &Asked<Caller>) -> Result<ApprovalId, Problem> {
 }
 
 async fn approvals(asked: Asked<Caller>) -> Answer {
-    let Mine {
+    let OfQueue {
         mine,
         team,
         cursor,

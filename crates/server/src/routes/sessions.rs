@@ -52,7 +52,7 @@ async fn open(asked: Asked<Visitor>) -> Answer {
         (None, None, Some(key), None, None) => engine.sign_in_by_key(&key.0).await,
         (None, None, None, Some(invitation), None) => {
             let first = asked.app.settings.first_invitation.as_deref();
-            match first.and_then(|first| Some((first, first.take(&invitation.0)?))) {
+            match first.and_then(|first| Some((first, first.take(&invitation.0, engine.now())?))) {
                 Some((first, (org, user))) => {
                     let opened = engine.sign_in_first(org, user).await;
                     opened.inspect_err(|_| first.put_back(&invitation.0))

@@ -1,8 +1,9 @@
 //! Signing in over HTTP, and news as it happens.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use countersign_core::Span;
+use countersign_core::{Span, Time};
 use countersign_server::{FirstInvitation, ServerSettings};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -321,10 +322,13 @@ async fn whoever_listens_hears_of_records_as_they_are_written_and_of_no_other_or
     assert_eq!(acme.server.get(&acme.lead, "/v1/events").await.problem(503), "stopping");
 }
 
-#[tokio::test]
-async fn the_first_admins_way_in_is_good_once() {
-    let secret = "first_0123456789abcdef";
-    let first = FirstInvitation::new("acme".into(), "alex".into(), secret.into());
+const FIRST: &str = "first_0123456789abcdef";
+
+/// A server that knows a way in for the first admin, good for an hour.
+async fn with_a_first_invitation() -> Server {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let now = Time(i64::try_from(since.as_micros()).unwrap());
+    let first = FirstInvitation::new("acme".into(), "alex".into(), FIRST.into(), now + Span::hours(1));
     let server = Server::with(ServerSettings {
         local_token: Some(TOKEN.into()),
         first_invitation: Some(Arc::new(first)),
@@ -332,12 +336,26 @@ async fn the_first_admins_way_in_is_good_once() {
     })
     .await;
     server.organization("acme").await;
+    server
+}
+
+#[tokio::test]
+async fn the_first_admins_way_in_is_no_good_after_an_hour() {
+    let server = with_a_first_invitation().await;
+    server.pass(Span::minutes(61));
+    let late = server.post("", "/v1/sessions", &json!({ "invitation": FIRST })).await;
+    assert_eq!(late.problem(401), "unauthenticated");
+}
+
+#[tokio::test]
+async fn the_first_admins_way_in_is_good_once() {
+    let server = with_a_first_invitation().await;
     let body = json!({ "invitation": "first_0123456789abcdee" });
     assert_eq!(
         server.post("", "/v1/sessions", &body).await.problem(401),
         "unauthenticated"
     );
-    let body = json!({ "invitation": secret });
+    let body = json!({ "invitation": FIRST });
     let key = session(&server, &body).await;
     assert_eq!(server.get(&key, "/v1/whoami").await.good()["id"], "alex");
     assert_eq!(

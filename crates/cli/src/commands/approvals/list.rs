@@ -12,6 +12,9 @@ use crate::console::{Console, one_line, table};
 use crate::failure::Result;
 use crate::paint::{Paint, Tone};
 
+/// Pages of the queue that are read at once: more than anybody looks through.
+const PAGES_AT_MOST: usize = 10;
+
 #[derive(Args)]
 pub(super) struct List {
     /// Requests that others decide as well
@@ -25,7 +28,14 @@ impl List {
     pub(super) async fn run(self, console: &Console) -> Result<()> {
         let read = async |session: &Session| waiting(session, self.all).await;
         let answer = self.connection.with(About::Organization, read).await?;
-        console.answer(&json!(answer), page(&answer.approvals, now(), Paint::of_output()));
+        let mut text = page(&answer.approvals, now(), Paint::of_output());
+        if answer.next_cursor.is_some() {
+            text += &format!(
+                "\nThese are the {} with the nearest deadlines; more wait.",
+                answer.approvals.len()
+            );
+        }
+        console.answer(&json!(answer), text);
         Ok(())
     }
 }
@@ -34,12 +44,15 @@ impl List {
 pub(super) async fn waiting(session: &Session, all: bool) -> Result<ApprovalsAnswer> {
     let holder: WhoamiAnswer = session.client.get("/v1/whoami").await?;
     let mine = !all && holder.kind == "user";
-    let path = if mine {
-        "/v1/approvals?mine=true"
-    } else {
-        "/v1/approvals"
-    };
-    Ok(session.client.get(path).await?)
+    let path = format!("/v1/approvals?mine={mine}");
+    let mut all: ApprovalsAnswer = session.client.get(&path).await?;
+    for _ in 1..PAGES_AT_MOST {
+        let Some(cursor) = all.next_cursor.take() else { break };
+        let page: ApprovalsAnswer = session.client.get(&format!("{path}&cursor={cursor}")).await?;
+        all.approvals.extend(page.approvals);
+        all.next_cursor = page.next_cursor;
+    }
+    Ok(all)
 }
 
 /// The host's time; it only says how much is left.
