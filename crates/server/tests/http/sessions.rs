@@ -293,7 +293,7 @@ async fn whoever_listens_hears_of_records_as_they_are_written_and_of_no_other_or
     let other = acme.server.organization("other").await;
     let mut stream = TcpStream::connect(acme.server.address).await.unwrap();
     let request = format!(
-        "GET /v1/events HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {}\r\n\r\n",
+        "GET /v1/events HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
         acme.lead
     );
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -309,7 +309,8 @@ async fn whoever_listens_hears_of_records_as_they_are_written_and_of_no_other_or
     // A credential that ends takes its streams along.
     let mut other = TcpStream::connect(acme.server.address).await.unwrap();
     let by_key = session(&acme.server, &json!({ "key": acme.lead })).await;
-    let request = format!("GET /v1/events HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {by_key}\r\n\r\n");
+    let request =
+        format!("GET /v1/events HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: Bearer {by_key}\r\n\r\n");
     other.write_all(request.as_bytes()).await.unwrap();
     read_until(&mut other, ": listening").await;
     acme.server.call(&by_key, "DELETE", "/v1/sessions", None).await.good();
