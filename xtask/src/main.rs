@@ -26,7 +26,7 @@ const HELP: &str = "cargo xtask CHORE
   long     what takes longer than a coffee: 300 crashes, 20,000 simulated worlds, 10 million records, long fuzzing, mutants of
            what changed since main; adds its results to docs/measured.md
   mutants  breaks what grants and proves, and counts what no test notices; adds the result to docs/measured.md
-           [--part core|tlog] [--file TEXT] [--shard K/N] [--since COMMIT]";
+           [--part core|guards|tlog] [--file TEXT] [--shard K/N] [--since COMMIT]";
 
 fn main() -> ExitCode {
     let chore = std::env::args().nth(1).unwrap_or_default();

@@ -33,20 +33,53 @@ struct Part {
     tests: &'static [&'static str],
 }
 
+/// What looks at whole histories, for both parts of the state machine.
+const HISTORIES: &[&str] = &[
+    "--package",
+    "countersign-testkit",
+    "--no-default-features",
+    "--lib",
+    "--test",
+    "boundaries",
+    "--test",
+    "budgets",
+    "--test",
+    "cases",
+    "--test",
+    "change_control",
+    "--test",
+    "circuits",
+    "--test",
+    "delegation",
+    "--test",
+    "digest_laws",
+    "--test",
+    "history",
+    "--test",
+    "limits",
+    "--test",
+    "organization",
+    "--test",
+    "repetitions",
+    "--test",
+    "routes",
+    "--test",
+    "world",
+];
+
 /// The parts. What the state machine grants is looked at by the tests of whole histories, which are in the testkit.
-const PARTS: [Part; 2] = [
+const PARTS: [Part; 3] = [
+    // Deciding, permits and approvals.
     Part {
         name: "core",
         package: "countersign-core",
         root: "crates/core/src/lib.rs",
         files: &[
-            // Deciding and permits.
             "crates/core/src/state/decide.rs",
             "crates/core/src/state/facts.rs",
             "crates/core/src/state/outcome.rs",
             "crates/core/src/state/permit.rs",
             "crates/core/src/state/ruling.rs",
-            // Approvals.
             "crates/core/src/state/glass.rs",
             "crates/core/src/state/matching.rs",
             "crates/core/src/state/people.rs",
@@ -58,44 +91,29 @@ const PARTS: [Part; 2] = [
             "crates/core/src/state/track.rs",
             "crates/core/src/state/viewed.rs",
             "crates/core/src/state/vote.rs",
-            // Guards.
+        ],
+        tests: HISTORIES,
+    },
+    Part {
+        name: "guards",
+        package: "countersign-core",
+        root: "crates/core/src/lib.rs",
+        files: &[
             "crates/core/src/state/autonomy.rs",
+            "crates/core/src/state/autonomy/first.rs",
             "crates/core/src/state/budget.rs",
             "crates/core/src/state/budget/**/*.rs",
             "crates/core/src/state/chain.rs",
+            "crates/core/src/state/disagree.rs",
+            "crates/core/src/state/disagree/**/*.rs",
             "crates/core/src/state/failures.rs",
             "crates/core/src/state/guard.rs",
             "crates/core/src/state/lease.rs",
+            "crates/core/src/state/limit.rs",
+            "crates/core/src/state/limit/**/*.rs",
             "crates/core/src/state/stop.rs",
         ],
-        tests: &[
-            "--package",
-            "countersign-testkit",
-            "--no-default-features",
-            "--lib",
-            "--test",
-            "boundaries",
-            "--test",
-            "budgets",
-            "--test",
-            "cases",
-            "--test",
-            "change_control",
-            "--test",
-            "delegation",
-            "--test",
-            "digest_laws",
-            "--test",
-            "history",
-            "--test",
-            "organization",
-            "--test",
-            "repetitions",
-            "--test",
-            "routes",
-            "--test",
-            "world",
-        ],
+        tests: HISTORIES,
     },
     Part {
         name: "tlog",
@@ -109,7 +127,7 @@ const PARTS: [Part; 2] = [
 /// What the arguments behind `mutants` ask for.
 #[derive(Default)]
 struct Wanted {
-    /// `core`, `tlog`; everything without it.
+    /// `core`, `guards`, `tlog`; everything without it.
     part: Option<String>,
     /// Only mutants with this in their names, which begin with the file.
     file: Option<String>,
@@ -131,7 +149,7 @@ impl Wanted {
                 "--since" => &mut wanted.since,
                 other => {
                     return Err(Failed(format!(
-                        "`{other}` is not known here: --part core|tlog, --file TEXT, --shard K/N, --since COMMIT"
+                        "`{other}` is not known here: --part core|guards|tlog, --file TEXT, --shard K/N, --since COMMIT"
                     )));
                 }
             };
@@ -146,7 +164,7 @@ impl Wanted {
             .as_ref()
             .filter(|part| !PARTS.iter().any(|known| known.name == **part))
         {
-            return Err(Failed(format!("`{part}` is not a part: core, tlog")));
+            return Err(Failed(format!("`{part}` is not a part: core, guards, tlog")));
         }
         Ok(wanted)
     }
