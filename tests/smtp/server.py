@@ -58,8 +58,9 @@ def guarded(certificate, key):
 
 async def main():
     mailbox = Mailbox()
+    # With a name of its own it asks nobody for one, which can take seconds where no name server answers.
     how = guarded(*sys.argv[1:3]) if len(sys.argv) > 2 else {}
-    server = await asyncio.get_running_loop().create_server(lambda: SMTP(mailbox, **how), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(mailbox, hostname="localhost", **how), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -88,10 +88,12 @@ fn test() -> Result<(), Failed> {
         "cargo",
         &["build", "--release", "--locked", "--workspace"],
     )?;
-    step(
+    // All of them, so that one failure hides no other; what a test says of itself is not buried under a trace.
+    run::step_with(
         "tests in Rust",
         "cargo",
-        &["test", "--release", "--workspace", "--locked"],
+        &["test", "--release", "--workspace", "--locked", "--no-fail-fast"],
+        &[("RUST_BACKTRACE", "0")],
     )?;
     fuzz("20000")?;
     step(

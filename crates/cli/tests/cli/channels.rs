@@ -17,6 +17,9 @@ use crate::scene::{Scene, Server, repository, text};
 /// How long something that has to come may take.
 const SOON: Duration = Duration::from_secs(60);
 
+/// How often it is looked whether something came.
+const GLANCE: Duration = Duration::from_millis(50);
+
 const ORGANIZATION: &str = "organization: acme
 routes:
   pay:
@@ -322,7 +325,12 @@ async fn a_missed_step_is_escalated_by_mail_and_slack_and_the_end_takes_the_mess
     let mut told = [world.mail.mail.recv_timeout(SOON), world.mail.mail.recv_timeout(SOON)]
         .map(|mail| text(&mail.expect("mail"), "/to/0"));
     told.sort();
-    assert_eq!(told, ["dana@example.com", "erin@example.com"]);
+    assert_eq!(
+        told,
+        ["dana@example.com", "erin@example.com"],
+        "what else came by mail: {:?}",
+        world.mail.mail.try_recv()
+    );
     let updated = [world.next_in_slack(), world.next_in_slack()];
     let mut seen = updated
         .each_ref()
@@ -335,7 +343,7 @@ async fn a_missed_step_is_escalated_by_mail_and_slack_and_the_end_takes_the_mess
             ("/api/chat.update", Some("0.000100")),
             ("/api/chat.update", Some("1.000100"))
         ],
-        "each message that was posted says that nothing is wanted any more"
+        "each message that was posted says that nothing is wanted any more: {updated:?}"
     );
 
     // Who could not be told, and why, is on record; and nothing is left.
@@ -345,6 +353,7 @@ async fn a_missed_step_is_escalated_by_mail_and_slack_and_the_end_takes_the_mess
         if found.to_string().contains("has no e-mail address") {
             break found;
         }
+        tokio::time::sleep(GLANCE).await;
     };
     assert!(noted.to_string().contains("`finn` has no e-mail address"), "{noted}");
     let path = format!("/v1/approvals/{approval}/timeline");
@@ -362,7 +371,9 @@ async fn a_missed_step_is_escalated_by_mail_and_slack_and_the_end_takes_the_mess
         .await
         .expect("deliveries")["notices"]
         != json!([])
-    {}
+    {
+        tokio::time::sleep(GLANCE).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -422,6 +433,7 @@ async fn mail_that_nobody_takes_ends_with_the_dead_letters_and_the_next_try_is_a
         if let Some(dead) = dead {
             break dead;
         }
+        tokio::time::sleep(GLANCE).await;
     };
     assert_eq!(
         (&letter["user"], &letter["attempts"]),

@@ -146,21 +146,26 @@ pub(crate) struct Driver {
     child: Child,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
+    /// What the clients of this scene say beside their results.
+    said: std::path::PathBuf,
 }
 
 impl Driver {
     pub(crate) fn start(shop: &Shop, client: &[String], command: &[String]) -> Driver {
         let mut driver = Command::new(&client[0]);
         driver.args(&client[1..]).args(command);
+        let said = shop.scene.path("clients.log");
+        let log = std::fs::File::options().create(true).append(true).open(&said);
         let mut child = shop
             .around(&mut driver)
             .env("MCP_PACKAGES", packages::npm("mcp-npm", "mcp/package.json"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log.expect("a log"))
             .spawn()
             .expect("the client starts");
         Driver {
+            said,
             stdin: child.stdin.take(),
             stdout: BufReader::new(child.stdout.take().expect("its output is piped")),
             child,
@@ -180,7 +185,10 @@ impl Driver {
     pub(crate) fn result(&mut self) -> Value {
         let mut line = String::new();
         self.stdout.read_line(&mut line).expect("a line");
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+        serde_json::from_str(&line).unwrap_or_else(|error| {
+            let said = std::fs::read_to_string(&self.said).unwrap_or_default();
+            panic!("{error}: {line}\nthe client said:\n{said}")
+        })
     }
 
     pub(crate) fn call(&mut self, name: &str, arguments: Value) -> Value {
