@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use countersign_api::visible::html;
 use countersign_core::replay::Policies as _;
-use countersign_core::simulate::{Against, Cited, Group, Report, Simulation};
+use countersign_core::simulate::{Against, Cited, Group, Refold, Report, Simulation, TakenAs};
 use countersign_core::{Event, Time};
 use countersign_engine::outside;
 use countersign_policy::Snapshot;
-use countersign_tlog::bundle::Report as Verified;
+use countersign_tlog::bundle::{Files as _, Report as Verified};
 use serde_json::{Value, json};
 
 use crate::bundle::Disk;
@@ -35,14 +35,42 @@ pub(crate) struct Found {
     pub(crate) from: u64,
     pub(crate) until: u64,
     pub(crate) report: Report,
+    /// What nobody did then, and what it is taken as, where what follows from decisions went on from the candidate's own.
+    pub(crate) taken: Option<TakenAs>,
 }
 
 impl Found {
     pub(crate) fn value(&self) -> Value {
-        json!({
+        let mut value = json!({
             "candidate": self.candidate, "against": self.against, "outside": self.outside,
             "from": self.from, "until": self.until, "report": self.report,
-        })
+        });
+        if let (Some(taken), Some(fields)) = (self.taken, value.as_object_mut()) {
+            fields.insert("taken".to_owned(), json!(taken));
+        }
+        value
+    }
+
+    /// What had to be taken as something, a sentence each.
+    fn taken(&self) -> Vec<String> {
+        let Some(taken) = self.taken else { return Vec::new() };
+        let told = [
+            (
+                taken.approved,
+                "ran, and people would be asked: as approved, and used at once",
+            ),
+            (
+                taken.ran,
+                "were refused, and would be let through: as used at once, without an outcome",
+            ),
+            (
+                taken.not_approved,
+                "were refused, and people would be asked: as not approved",
+            ),
+            (taken.as_it_was, "of which nobody can say: as they were"),
+        ];
+        let told = told.into_iter().filter(|(count, _)| *count > 0);
+        told.map(|(count, what)| format!("{count} {what}")).collect()
     }
 }
 
@@ -50,6 +78,33 @@ impl Found {
 struct Exported<'d> {
     disk: &'d Disk,
     known: RefCell<BTreeMap<Arc<str>, Option<Arc<Snapshot>>>>,
+}
+
+impl<'d> Exported<'d> {
+    fn of(disk: &'d Disk) -> Exported<'d> {
+        Exported {
+            disk,
+            known: RefCell::default(),
+        }
+    }
+
+    fn stored(&self, hash: &str) -> Result<Arc<Snapshot>> {
+        self.snapshot(&hash.into()).ok_or_else(|| {
+            Failure::no(format!(
+                "the bundle does not hold snapshot `{hash}`, or this version does not load it"
+            ))
+            .next("name a folder of documents, or a snapshot that a decision in the bundle cites")
+        })
+    }
+
+    /// The policy that is tried: a snapshot of the export, or a folder of documents.
+    fn candidate(&self, named: &str) -> Result<Arc<Snapshot>> {
+        if named.starts_with("sha256:") {
+            return self.stored(named);
+        }
+        let folder = Path::new(named);
+        Ok(Arc::new(policies::load(folder, &policies::read(folder)?)?))
+    }
 }
 
 impl Cited for Exported<'_> {
@@ -72,24 +127,9 @@ pub(crate) fn simulate_bundle(
     against: &str,
     since: Option<Time>,
 ) -> Result<Found> {
-    let exported = Exported {
-        disk,
-        known: RefCell::default(),
-    };
-    let stored = |hash: &str| {
-        exported.snapshot(&hash.into()).ok_or_else(|| {
-            Failure::no(format!(
-                "the bundle does not hold snapshot `{hash}`, or this version does not load it"
-            ))
-            .next("name a folder of documents, or a snapshot that a decision in the bundle cites")
-        })
-    };
-    let candidate = if candidate.starts_with("sha256:") {
-        stored(candidate)?
-    } else {
-        let folder = Path::new(candidate);
-        Arc::new(policies::load(folder, &policies::read(folder)?)?)
-    };
+    let exported = Exported::of(disk);
+    let stored = |hash: &str| exported.stored(hash);
+    let candidate = exported.candidate(candidate)?;
     let (mut live, mut currency) = (None, String::new());
     each_record(disk, verified, |record| match record.event {
         Event::SnapshotActivated(activated) => live = Some(activated.hash),
@@ -132,6 +172,36 @@ pub(crate) fn simulate_bundle(
         from: first.unwrap_or(verified.size),
         until: verified.size,
         report,
+        taken: None,
+    })
+}
+
+/// What would have become of an export that was verified, had a policy been live from its first decision on. What was decided
+/// `since` is counted.
+pub(crate) fn refold_bundle(disk: &Disk, verified: &Verified, candidate: &str, since: Option<Time>) -> Result<Found> {
+    if disk.names().iter().any(|name| name == "pruned.hashes") {
+        return Err(
+            Failure::no("its first records were pruned, so nobody knows what was spent and counted before")
+                .next("try the candidate without --refold"),
+        );
+    }
+    let candidate = Exported::of(disk).candidate(candidate)?;
+    let (mut refold, mut report, mut first) = (Refold::new(&candidate), Report::default(), None);
+    each_disclosed(disk, verified, |record, payload| {
+        let counts = since.is_none_or(|since| record.ts >= since);
+        if counts {
+            first.get_or_insert(record.seq);
+        }
+        refold.record(&record, payload.as_ref(), counts.then_some(&mut report));
+    })?;
+    Ok(Found {
+        candidate: candidate.hash_text().to_owned(),
+        against: "recorded".to_owned(),
+        outside: Vec::new(),
+        from: first.unwrap_or(verified.size),
+        until: verified.size,
+        report,
+        taken: Some(refold.taken()),
     })
 }
 
@@ -244,6 +314,9 @@ pub(crate) fn text(found: &Found, failed: &[String]) -> String {
     for sentence in &found.outside {
         let _ = write!(text, "\nnot looked at: {}", visible(sentence));
     }
+    for sentence in found.taken() {
+        let _ = write!(text, "\ntaken: {sentence}");
+    }
     for why in failed {
         let _ = write!(text, "\nFAILED: {why}");
     }
@@ -317,6 +390,8 @@ pub(crate) fn page(found: &Found) -> String {
     rows(&["Nobody can say", "Why", "Actions", "First record"], &unknown);
     let outside: Vec<_> = found.outside.iter().map(|sentence| vec![sentence.clone()]).collect();
     rows(&["Not looked at"], &outside);
+    let taken: Vec<_> = found.taken().into_iter().map(|sentence| vec![sentence]).collect();
+    rows(&["Taken"], &taken);
     let listed: Vec<_> = (report.listed.iter())
         .map(|change| {
             let text = |text: &Option<String>| text.clone().unwrap_or_default();

@@ -18,10 +18,9 @@ use std::sync::Arc;
 
 use countersign_policy::{Decision, Hidden, Snapshot};
 
-pub(crate) use self::restore::kept_action;
+pub(crate) use self::restore::{Restored, kept_action, restore};
 pub use self::under::{Under, under};
 
-use self::restore::Restored;
 use self::revised::Wanted;
 use crate::action::Received;
 use crate::command::Submit;
@@ -275,10 +274,10 @@ impl<'p> Replay<'p> {
     ) -> (Outcome, Option<(ApprovalOpened, String)>) {
         let mut gaps = Vec::new();
         let live = self.live(record, decision, &mut gaps);
-        let restored = restore::restore(record, decision, payload);
+        let restored = restore(record, decision, payload);
         gaps.extend(restored.gaps.iter().cloned());
         let hidden = (!record.redact.is_empty()).then(|| Hidden::new(is_mark, is_marked));
-        let submit = self.submit(record, decision, &restored, live);
+        let submit = submit_of(&self.state, record, decision, &restored, live);
         let principal = submit.action.principal.clone();
 
         let mut differences = self.given(record, decision, &restored, &submit, now, &mut gaps);
@@ -377,39 +376,6 @@ impl<'p> Replay<'p> {
         }
     }
 
-    /// The command that the record answers.
-    fn submit(&self, record: &Record, decision: &DecisionMade, restored: &Restored, live: Option<&Snapshot>) -> Submit {
-        let person = record
-            .actor
-            .auth
-            .strip_prefix("key:")
-            .and_then(|kid| self.state.keys().get(kid))
-            .filter(|key| key.kind == ActorKind::User)
-            .map(|key| key.subject.clone());
-        let Received { action, .. } = &restored.received;
-        Submit {
-            agent: decision.agent.clone(),
-            verified: record.actor.verified,
-            person,
-            kinds: Kinds::of(live, &decision.agent),
-            action: action.clone(),
-            digest: ActionDigest {
-                digest: decision.digest,
-                salt: restored.digest_salt.unwrap_or_default(),
-            },
-            stored: restored.stored.clone(),
-            redact: record.redact.clone(),
-            shown: restored.shown.clone(),
-            // It may end in a keyed digest, which nobody outside can make again.
-            attempt: (decision.attempt.clone()).unwrap_or_else(|| attempt(&restored.shown, None)),
-            callback_url: decision.callback.as_ref().map(|callback| callback.url.clone()),
-            // A record of a version that did not state it: only who accepts a remedy has one applied.
-            accept_remedy: decision.facts.accept_remedy
-                || decision.remedy.as_ref().is_some_and(|remedy| remedy.applied),
-            practice: decision.practice.is_some(),
-        }
-    }
-
     fn request(&mut self, record: &Record, opened: &ApprovalOpened) -> Derivation {
         self.wanted
             .entry(opened.approval)
@@ -447,6 +413,44 @@ impl<'p> Replay<'p> {
     }
 }
 
+/// The command that a record answers.
+pub(crate) fn submit_of(
+    state: &State,
+    record: &Record,
+    decision: &DecisionMade,
+    restored: &Restored,
+    live: Option<&Snapshot>,
+) -> Submit {
+    let person = record
+        .actor
+        .auth
+        .strip_prefix("key:")
+        .and_then(|kid| state.keys().get(kid))
+        .filter(|key| key.kind == ActorKind::User)
+        .map(|key| key.subject.clone());
+    let Received { action, .. } = &restored.received;
+    Submit {
+        agent: decision.agent.clone(),
+        verified: record.actor.verified,
+        person,
+        kinds: Kinds::of(live, &decision.agent),
+        action: action.clone(),
+        digest: ActionDigest {
+            digest: decision.digest,
+            salt: restored.digest_salt.unwrap_or_default(),
+        },
+        stored: restored.stored.clone(),
+        redact: record.redact.clone(),
+        shown: restored.shown.clone(),
+        // It may end in a keyed digest, which nobody outside can make again.
+        attempt: (decision.attempt.clone()).unwrap_or_else(|| attempt(&restored.shown, None)),
+        callback_url: decision.callback.as_ref().map(|callback| callback.url.clone()),
+        // A record of a version that did not state it: only who accepts a remedy has one applied.
+        accept_remedy: decision.facts.accept_remedy || decision.remedy.as_ref().is_some_and(|remedy| remedy.applied),
+        practice: decision.practice.is_some(),
+    }
+}
+
 fn settle(gaps: Vec<Gap>, differences: Vec<Difference>, rule: String) -> Outcome {
     let mut gaps = gaps;
     gaps.sort();
@@ -478,7 +482,7 @@ fn compile(hash: &str, files: &[(String, Vec<u8>)]) -> Result<Snapshot, String> 
 }
 
 /// The ids that a record already has, last first.
-struct Ids(Vec<u128>);
+pub(crate) struct Ids(pub(crate) Vec<u128>);
 
 impl IdSource for Ids {
     fn next(&mut self, _: Time) -> u128 {

@@ -6,6 +6,7 @@
 //! tightened the answer, the answer stays as strict as it was. What an evaluation would read and was not kept makes an
 //! action not derivable, and it is counted as that and as nothing else.
 
+mod refold;
 mod report;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use countersign_policy::verdict::PermitUse;
 use countersign_policy::{Action, Decision, Demand, Hidden, Reason, Snapshot, Verdict};
 
+pub use self::refold::{Refold, TakenAs};
 pub use self::report::{Asking, Change, Group, LISTED, NAMES, Report, Unknown};
 
 use crate::event::{DecisionMade, Event};

@@ -46,6 +46,7 @@ mod people;
 mod permit;
 mod post_review;
 mod practice;
+mod refold;
 mod registers;
 mod registry;
 mod request;

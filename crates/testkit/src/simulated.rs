@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::Record;
-use countersign_core::simulate::{Against, Cited, Report, Simulation};
+use countersign_core::simulate::{Against, Cited, Refold, Report, Simulation};
 use countersign_policy::Snapshot;
 
 use crate::World;
@@ -24,6 +24,15 @@ impl World {
             simulation.record(record, self.payload(record.seq), &mut report);
         }
         report
+    }
+
+    /// The world as it would have become, had `candidate` been live from the first decision on, and what of that is other.
+    pub fn become_under<'s>(&self, candidate: &'s Snapshot) -> (Refold<'s>, Report) {
+        let (mut refold, mut report) = (Refold::new(candidate), Report::default());
+        for record in &self.records {
+            refold.record(record, self.payload(record.seq), Some(&mut report));
+        }
+        (refold, report)
     }
 
     /// From now on a stored snapshot cannot be had.

@@ -85,6 +85,37 @@ async fn a_policy_is_tried_on_a_server_and_on_its_export_with_the_same_result() 
         (&there["candidate"], &there["against"])
     );
 
+    // A budget of the candidate is used up by what the candidate lets through.
+    scene.write("r/gate.yaml", &GATE.replace("500", "750"));
+    scene.write(
+        "r/budgets.yaml",
+        "budgets: [{ name: day, per: day, limit: 650 USD, count: purchases }]\n",
+    );
+    let refolded = simulate(&[
+        "r",
+        "--bundle",
+        "b",
+        "--vkey",
+        &vkey,
+        "--refold",
+        "--fail-on",
+        "loosened",
+    ]);
+    assert_eq!(refolded.code, 0, "{}", refolded.err);
+    let refolded = refolded.json();
+    assert_eq!(
+        refolded["report"]["flips"],
+        json!({ "require_approval to deny": 1 }),
+        "{refolded:#}"
+    );
+    assert_eq!(refolded["report"]["listed"][0]["rule"], "budgets#day");
+    assert_eq!(
+        refolded["taken"],
+        json!({ "approved": 0, "ran": 0, "not_approved": 0, "as_it_was": 1 })
+    );
+    let on_a_server = simulate(&[&["r", "--refold"], at.as_slice()].concat());
+    assert_ne!(on_a_server.code, 0, "{}", on_a_server.out);
+
     // What is live is not changed by itself, whatever it is held against.
     for against in ["live", "recorded"] {
         let ran = simulate(

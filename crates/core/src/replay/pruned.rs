@@ -23,7 +23,7 @@ impl Replay<'_> {
                 let (mut gaps, mut differences) = (vec![lost], Vec::new());
                 let restored = restore(record, decision, payload);
                 gaps.extend(restored.gaps.iter().cloned());
-                let submit = self.submit(record, decision, &restored, None);
+                let submit = super::submit_of(&self.state, record, decision, &restored, None);
                 self.digests(record, decision, &restored, &submit, &mut differences, &mut gaps);
                 Some(Derivation {
                     index: record.seq,

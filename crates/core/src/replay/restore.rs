@@ -22,9 +22,9 @@ const RESOURCE_TEXTS: [&str; 3] = ["id", "owner", "type"];
 const NUMBERS: [&str; 3] = ["amount", "confidence", "estimated_cost"];
 
 /// An action as far as it was kept.
-pub(super) struct Restored {
+pub(crate) struct Restored {
     /// The action; where a text is not known, it is a mark.
-    pub(super) received: Received,
+    pub(crate) received: Received,
     /// Its stored form, without an alternative.
     pub(super) stored: Sealed,
     /// The words that its record shows.
@@ -36,11 +36,11 @@ pub(super) struct Restored {
     /// The payload was there.
     pub(super) whole: bool,
     /// What nothing can stand for.
-    pub(super) gaps: Vec<Gap>,
+    pub(crate) gaps: Vec<Gap>,
 }
 
 /// The action of a record.
-pub(super) fn restore(record: &Record, decision: &DecisionMade, payload: Option<&Payload>) -> Restored {
+pub(crate) fn restore(record: &Record, decision: &DecisionMade, payload: Option<&Payload>) -> Restored {
     let mut restored = match read(record, payload) {
         Ok(restored) => restored,
         Err(gap) => outline(decision, gap),

@@ -142,6 +142,11 @@ impl State {
         self.budgets.iter().map(|(name, account)| (&**name, account))
     }
 
+    /// Whether something of such an account is used.
+    pub(crate) fn has_account(&self, name: &str) -> bool {
+        self.budgets.contains_key(name)
+    }
+
     /// The organization's currency.
     pub(super) fn currency_under<'a>(&'a self, live: &'a Snapshot) -> &'a str {
         live.organization()

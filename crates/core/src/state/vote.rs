@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use countersign_policy::Action;
+
 use super::disagree::Settled;
 use super::matching::can_fill;
 use super::people::may_vote;
@@ -10,7 +12,7 @@ use super::theatre::Judged;
 use super::{Ctx, Handed, Handled, OpenAction, OpenApproval, OpenTrack, State};
 use crate::command::Vote;
 use crate::event::{ApprovalResolved, ApprovalState, ApprovalVoted, Event, Permit, Slot, Status, Verb};
-use crate::ids::PermitId;
+use crate::ids::{ApprovalId, PermitId};
 use crate::record::Draft;
 use crate::refusal::{Category, Refusal};
 use crate::time::Span;
@@ -118,7 +120,7 @@ impl State {
         let Some(action) = action.filter(|_| self.all_filled(&after, &voters)) else {
             return events;
         };
-        let granted = self.grant(vote, approval, action, ctx);
+        let granted = self.grant(vote.approval, vote.action.as_deref(), approval, action, ctx);
         let approved = |draft: &Draft| matches!(&draft.event, Event::ApprovalResolved(e) if e.permit.is_some());
         let learned = granted
             .iter()
@@ -325,47 +327,55 @@ impl State {
         Ok(())
     }
 
-    /// What a complete set of votes comes to: a permit, unless the world changed meanwhile.
-    fn grant(&self, vote: &Vote, approval: &OpenApproval, action: &OpenAction, ctx: &mut Ctx<'_>) -> Vec<Draft> {
+    /// What a complete set of votes comes to: a permit, unless the world changed meanwhile. `form` is the stored form of the
+    /// action, which is looked at anew where another policy decides about it now.
+    pub(super) fn grant(
+        &self,
+        asked: ApprovalId,
+        form: Option<&Action>,
+        approval: &OpenApproval,
+        action: &OpenAction,
+        ctx: &mut Ctx<'_>,
+    ) -> Vec<Draft> {
         let id = approval.action_id;
         let target = Target::of(action);
         if let Some(scope) = self.stopped_by(&target) {
             let why = format!("a kill switch is engaged on {scope}");
-            return self.end_approval(vote.approval, ApprovalState::Cancelled, "killed", why, ctx);
+            return self.end_approval(asked, ApprovalState::Cancelled, "killed", why, ctx);
         }
         if self.voided(action.seq, &target) {
             let why = "a kill switch was engaged after this request was opened".to_owned();
-            return self.end_approval(vote.approval, ApprovalState::Cancelled, "killed", why, ctx);
+            return self.end_approval(asked, ApprovalState::Cancelled, "killed", why, ctx);
         }
         if let Some((agent, code, message)) = self.halted_for(action, ctx.live) {
             let why = match code {
                 "agent_paused" => format!("agent `{agent}` is paused"),
                 _other => message,
             };
-            return self.end_approval(vote.approval, ApprovalState::Cancelled, "cancelled", why, ctx);
+            return self.end_approval(asked, ApprovalState::Cancelled, "cancelled", why, ctx);
         }
         if self.is_under_another(action)
-            && let Err(why) = self.still_demanded(vote.action.as_deref(), approval, id, ctx)
+            && let Err(why) = self.still_demanded(form, approval, id, ctx)
         {
-            return self.end_approval(vote.approval, ApprovalState::Invalidated, "invalidated", why, ctx);
+            return self.end_approval(asked, ApprovalState::Invalidated, "invalidated", why, ctx);
         }
-        let stored = vote.action.as_deref().filter(|_| self.is_under_another(action));
+        let stored = form.filter(|_| self.is_under_another(action));
         let positions = match self.may_be_approved(action, stored, Settled::ByThoseAsked, ctx) {
             Ok(positions) => positions,
             Err(why) => {
-                return self.end_approval(vote.approval, ApprovalState::Invalidated, "disagreement", why, ctx);
+                return self.end_approval(asked, ApprovalState::Invalidated, "disagreement", why, ctx);
             }
         };
         let reserved = match self.reserve_approved(action, stored, ctx) {
             Ok(reserved) => reserved,
             Err(why) => {
-                return self.end_approval(vote.approval, ApprovalState::Invalidated, "invalidated", why, ctx);
+                return self.end_approval(asked, ApprovalState::Invalidated, "invalidated", why, ctx);
             }
         };
         let counted = match self.count_approved(action, stored, ctx) {
             Ok(counted) => counted,
             Err(why) => {
-                return self.end_approval(vote.approval, ApprovalState::Invalidated, "invalidated", why, ctx);
+                return self.end_approval(asked, ApprovalState::Invalidated, "invalidated", why, ctx);
             }
         };
         let told = self.tell_reached(&reserved, id, ctx);
@@ -377,7 +387,7 @@ impl State {
         };
         let resolved = ApprovalResolved {
             action_id: id,
-            approval: vote.approval,
+            approval: asked,
             break_glass: false,
             counted,
             decided: action.classes_decided(),

@@ -10,7 +10,7 @@ use countersign_core::simulate::Report;
 use countersign_testkit::World;
 use proptest::prelude::*;
 
-use crate::steps::{play, step};
+use crate::steps::{Step, play, step};
 
 fn cited(world: &World) -> BTreeSet<Arc<str>> {
     let decisions = world
@@ -61,6 +61,27 @@ proptest! {
                 prop_assert!(report.not_derivable <= lacking, "all of it was kept: {:#?}", report);
             }
         }
+    }
+
+    #[test]
+    fn under_the_policy_that_was_live_everything_would_have_become_what_it_became(
+        rules in prop::collection::vec((any::<u8>(), any::<u8>()), 0..4),
+        organization in any::<bool>(),
+        steps in prop::collection::vec(step(), 1..40),
+    ) {
+        let policy = Step::Policy(rules, organization);
+        let fixed = steps.into_iter().filter(|step| !matches!(step, Step::Policy(..) | Step::Try(..)));
+        let steps: Vec<Step> = std::iter::once(policy).chain(fixed).collect();
+        let world = play(&steps);
+        let hashes = cited(&world);
+        let Some(hash) = hashes.first() else { return Ok(()) };
+        prop_assert_eq!(hashes.len(), 1);
+        let (refold, report) = world.become_under(world.snapshot(hash));
+        prop_assert_eq!(report.changed.all(), 0, "{:#?}", report);
+        prop_assert!(adds_up(&report));
+        let taken = refold.taken();
+        prop_assert_eq!((taken.approved, taken.ran, taken.not_approved), (0, 0, 0));
+        prop_assert_eq!(taken.as_it_was, report.not_derivable);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::console::Console;
 use crate::failure::{Failure, NO, Result};
 use crate::policies;
 use crate::progress::Progress;
-use crate::simulated::{Found, page, simulate_bundle, text};
+use crate::simulated::{Found, page, refold_bundle, simulate_bundle, text};
 use crate::span::since;
 
 /// How often a server is asked that is at another simulation.
@@ -53,6 +53,10 @@ pub(crate) struct Simulate {
     /// The verifying key of the bundle's log
     #[arg(long, requires = "bundle")]
     vkey: Option<String>,
+    /// Go on from what the candidate itself lets through: budgets, limits and circuits are used up by that, from the
+    /// first record on. Held against what was decided
+    #[arg(long, requires = "bundle", conflicts_with = "against")]
+    refold: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -81,7 +85,11 @@ impl Simulate {
                     Failure::no(format!("the bundle is not to be relied on: {error}"))
                         .next("keep it, and ask where it comes from")
                 })?;
-                simulate_bundle(&disk, &verified, &self.candidate, &self.against, since)?
+                if self.refold {
+                    refold_bundle(&disk, &verified, &self.candidate, since)?
+                } else {
+                    simulate_bundle(&disk, &verified, &self.candidate, &self.against, since)?
+                }
             }
             _server => {
                 let body = body(&self.candidate, &self.against, since)?;
@@ -179,6 +187,7 @@ pub(super) async fn on_server(client: &Client, mut body: Value) -> Result<Found>
                 from: part.from,
                 until: part.until,
                 report: part.report,
+                taken: None,
             }),
         };
         let Some(next) = part.next else {
