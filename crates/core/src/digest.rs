@@ -119,10 +119,41 @@ fn nibble(digit: u8) -> Option<u8> {
 }
 
 /// The secret that makes an organization's action digests unguessable; 32 bytes.
+///
+/// It is made ready once: a decision makes several digests with it.
 #[derive(Clone)]
-pub struct DigestKey(pub [u8; 32]);
+pub struct DigestKey {
+    bytes: [u8; 32],
+    keyed: Hmac<Sha256>,
+}
 
 impl DigestKey {
+    /// The key of these bytes.
+    pub fn new(bytes: [u8; 32]) -> DigestKey {
+        // RFC 2104, 2: a shorter key is filled up with zeros to the 64 bytes of a block.
+        let mut block = [0; 64];
+        let (first, _) = block.split_at_mut(bytes.len());
+        first.copy_from_slice(&bytes);
+        DigestKey {
+            bytes,
+            keyed: Hmac::new(&block.into()),
+        }
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.bytes
+    }
+
+    /// HMAC-SHA-256 of the parts, one after the other.
+    pub(crate) fn hmac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.keyed.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
     /// Whom a name means, without saying it: the first half of
     /// `HMAC-SHA-256(key, "countersign-subject-v1" ‖ 0 ‖ name)`.
     pub fn subject(&self, name: &str) -> Subject {
@@ -210,22 +241,10 @@ pub fn salted_action_digest(salt: &[u8; SALT_BYTES], org: &str, agent: &str, act
 /// The first half of an HMAC. The text of an action begins with a brace, so that it is nothing else.
 fn mac(key: &DigestKey, parts: &[&[u8]]) -> [u8; 16] {
     let mut salt = [0_u8; 16];
-    for (to, from) in salt.iter_mut().zip(hmac(&key.0, parts)) {
+    for (to, from) in salt.iter_mut().zip(key.hmac(parts)) {
         *to = from;
     }
     salt
-}
-
-/// HMAC-SHA-256 of the parts, one after the other.
-pub(crate) fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-    // HMAC takes keys of any length, so this cannot fail; an all-zero salt would still bind the text.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        return [0; 32];
-    };
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
 }
 
 /// The canonical text that [`action_digest`] hashes.

@@ -291,7 +291,7 @@ impl<'p> Replay<'p> {
             live,
             beside,
             // Of what this makes, nothing is compared: the salt is the one that was kept.
-            digest_key: &DigestKey([0; 32]),
+            digest_key: &DigestKey::new([0; 32]),
             redactor: &self.redactor,
             transient: &mut Transient::default(),
         };

@@ -13,7 +13,7 @@ use jiff::{ToSpan, civil};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::digest::{Digest, DigestKey, hmac};
+use crate::digest::{Digest, DigestKey};
 use crate::ids::ActionId;
 use crate::schedule::{instant, wall};
 use crate::time::Time;
@@ -58,14 +58,15 @@ impl Week {
 
     /// The key of this week: `HMAC-SHA-256(digest key, "countersign-sample-v2" ‖ 0 ‖ week)`.
     pub fn key(self, of: &DigestKey) -> Digest {
-        Digest(hmac(&of.0, &[b"countersign-sample-v2\0", self.to_string().as_bytes()]))
+        Digest(of.hmac(&[b"countersign-sample-v2\0", self.to_string().as_bytes()]))
     }
 }
 
 /// Whether an action is drawn with a week's key, of a share in basis points: the first four bytes of
 /// `HMAC-SHA-256(key, "countersign-draw-v1" ‖ 0 ‖ id)`, as a fraction of all that they could be, are below the share.
 pub fn draws(key: &Digest, id: ActionId, share: u32) -> bool {
-    let [first, second, third, fourth, ..] = hmac(&key.0, &[b"countersign-draw-v1\0", id.to_string().as_bytes()]);
+    let [first, second, third, fourth, ..] =
+        DigestKey::new(key.0).hmac(&[b"countersign-draw-v1\0", id.to_string().as_bytes()]);
     let drawn = u64::from(u32::from_be_bytes([first, second, third, fourth]));
     drawn * ALL < u64::from(share) << 32
 }
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_share_is_drawn_by_the_key_of_the_week_and_another_key_draws_others() {
-        let key = DigestKey([7; 32]);
+        let key = DigestKey::new([7; 32]);
         let (one, other) = ("2026-W48".parse::<Week>().unwrap(), "2026-W49".parse::<Week>().unwrap());
         let (one, other) = (one.key(&key), other.key(&key));
         assert_ne!(one, other);

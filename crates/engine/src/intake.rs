@@ -68,7 +68,7 @@ impl Request<'_> {
 /// What stands in the record of a request's body: a value that nobody can make without the digest key. From a plain hash
 /// what is redacted, or a password in the body, could be guessed.
 pub(crate) fn without_the_body(key: &DigestKey, idem: Idempotency) -> Idempotency {
-    let body = Digest::tagged("countersign-body-v1", &[&key.0, &idem.body.0]);
+    let body = Digest::tagged("countersign-body-v1", &[key.bytes(), &idem.body.0]);
     Idempotency {
         body: half(body),
         ..idem

@@ -59,7 +59,7 @@ impl Keys {
     pub(crate) fn from_seeds(origin: &str, seeds: &[[u8; 32]; 4]) -> Result<Keys, EngineError> {
         let [callback, digest, log, permit] = seeds;
         Ok(Keys {
-            digest: DigestKey(*digest),
+            digest: DigestKey::new(*digest),
             log: SigningKey::from_seed(origin, log).map_err(EngineError::internal)?,
             permit: PermitKey::from_seed(permit),
             callback: *callback,

@@ -91,7 +91,7 @@ impl World {
             transient: Transient::default(),
             redactor: Redactor::standard(),
             snapshots: BTreeMap::new(),
-            key: DigestKey([7; 32]),
+            key: DigestKey::new([7; 32]),
         };
         world.done(Command::Open(Box::new(LedgerOpened {
             counts: true,

@@ -72,7 +72,7 @@ fn digest(args: &str) -> Digest {
     let body = format!("{{\"action\":\"pay\",\"args\":{args}}}");
     let value = countersign_policy::json::parse(body.as_bytes(), &Default::default()).unwrap();
     action_digest(
-        &DigestKey([7; 32]),
+        &DigestKey::new([7; 32]),
         "acme",
         "bot",
         &receive(value).unwrap().action,

@@ -123,7 +123,7 @@ fn vector(about: &str, org: &str, agent: &str, tool_schema: Option<&str>, body: 
     let key = [0x42; 32];
     let received = receive(parse(body.as_bytes(), &Limits::default()).unwrap())
         .unwrap_or_else(|refusal| panic!("{}", refusal.detail));
-    let digest = action_digest(&DigestKey(key), org, agent, &received.action, tool_schema);
+    let digest = action_digest(&DigestKey::new(key), org, agent, &received.action, tool_schema);
     json!({
         "about": about,
         "body": body,

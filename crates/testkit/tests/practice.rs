@@ -133,7 +133,7 @@ fn in_each_span_of_a_cadence_one_drill_is_asked_at_a_moment_that_its_key_tells_a
     world.pass(Span::days(300));
     let made = dues(&world);
     assert!((9..=11).contains(&made.len()), "{}", made.len());
-    let (live, another) = (world.live().unwrap(), DigestKey([8; 32]));
+    let (live, another) = (world.live().unwrap(), DigestKey::new([8; 32]));
     let cadence = live.organization().unwrap().cadence("desk").unwrap();
     let mut actions = std::collections::BTreeSet::new();
     for pair in made.windows(2) {
@@ -141,7 +141,7 @@ fn in_each_span_of_a_cadence_one_drill_is_asked_at_a_moment_that_its_key_tells_a
     }
     for due in &made {
         assert!(due.begins <= due.at && due.at < due.begins + Span::days(30));
-        let again = draw(cadence, due.begins, &DigestKey([7; 32]), live);
+        let again = draw(cadence, due.begins, &DigestKey::new([7; 32]), live);
         assert_eq!(
             (again.at, again.key, again.action),
             (due.at, due.key, due.action as usize)

@@ -97,7 +97,7 @@ impl Ledger {
             ids: &mut self.ids,
             live,
             beside: None,
-            digest_key: &DigestKey([1; 32]),
+            digest_key: &DigestKey::new([1; 32]),
             redactor: &Redactor::standard(),
             transient: &mut self.transient,
         };
@@ -130,7 +130,7 @@ impl Ledger {
         );
         let value = json::parse(body.as_bytes(), &json::Limits::default()).unwrap();
         let action = receive(value).unwrap().action;
-        let digest = action_digest(&DigestKey([1; 32]), "bench", "countersign", &action, None);
+        let digest = action_digest(&DigestKey::new([1; 32]), "bench", "countersign", &action, None);
         let stored = store_action(
             &action,
             &digest,

@@ -94,7 +94,7 @@ impl Replay<'_> {
             ids: &mut Ids(Vec::new()),
             live,
             beside: None,
-            digest_key: &DigestKey([0; 32]),
+            digest_key: &DigestKey::new([0; 32]),
             redactor: &self.redactor,
             transient: &mut Transient::default(),
         };

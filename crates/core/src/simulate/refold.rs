@@ -45,6 +45,8 @@ pub struct Refold<'s> {
     candidate: &'s Snapshot,
     hash: Arc<str>,
     redactor: Redactor,
+    /// Names of windows and subjects are made with it: all of them are, so that the same ones have the same name.
+    key: DigestKey,
     state: State,
     /// Actions that are taken as they were.
     as_it_was: BTreeSet<ActionId>,
@@ -60,6 +62,7 @@ impl<'s> Refold<'s> {
             candidate,
             hash: candidate.hash_text().into(),
             redactor: Redactor::standard(),
+            key: DigestKey::new([0; 32]),
             state: State::default(),
             as_it_was: BTreeSet::new(),
             never_ran: BTreeSet::new(),
@@ -125,13 +128,22 @@ impl<'s> Refold<'s> {
         }
     }
 
+    fn ctx<'a>(&'a self, record: &Record, ids: &'a mut Ids, transient: &'a mut Transient) -> Ctx<'a> {
+        Ctx {
+            now: record.ts,
+            ids,
+            live: Some(self.candidate),
+            beside: None,
+            digest_key: &self.key,
+            redactor: &self.redactor,
+            transient,
+        }
+    }
+
     /// Takes a step, at the time of a record, and stores what comes of it.
     fn take(&mut self, record: &Record, step: impl FnOnce(&State, &mut Ctx<'_>) -> Vec<Draft>) {
         let (mut ids, mut transient) = (Ids(Vec::new()), Transient::default());
-        let drafts = step(
-            &self.state,
-            &mut ctx(record, self.candidate, &self.redactor, &mut ids, &mut transient),
-        );
+        let drafts = step(&self.state, &mut self.ctx(record, &mut ids, &mut transient));
         self.store(record, drafts);
     }
 
@@ -162,7 +174,7 @@ impl<'s> Refold<'s> {
         let action = submit.action.clone();
         let asked = decision.approval.unwrap_or(ApprovalId(decision.action_id.0));
         let (mut ids, mut transient) = (Ids(vec![asked.0, decision.action_id.0]), Transient::default());
-        let mut ctx = ctx(record, self.candidate, &self.redactor, &mut ids, &mut transient);
+        let mut ctx = self.ctx(record, &mut ids, &mut transient);
         let made = self.state.decide_here(submit, hidden.as_ref(), &mut ctx);
         let gaps: Vec<Gap> = hidden.iter().flat_map(Hidden::read).map(unseen).collect();
         if !gaps.is_empty() {
@@ -254,25 +266,6 @@ impl<'s> Refold<'s> {
         self.as_it_was.insert(decision.action_id);
         self.apply(record.clone());
         not_derivable(gaps)
-    }
-}
-
-fn ctx<'a>(
-    record: &Record,
-    candidate: &'a Snapshot,
-    redactor: &'a Redactor,
-    ids: &'a mut Ids,
-    transient: &'a mut Transient,
-) -> Ctx<'a> {
-    Ctx {
-        now: record.ts,
-        ids,
-        live: Some(candidate),
-        beside: None,
-        // Names of windows and subjects are made with it: all of them are, so that the same ones have the same name.
-        digest_key: &DigestKey([0; 32]),
-        redactor,
-        transient,
     }
 }
 

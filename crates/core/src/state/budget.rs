@@ -125,11 +125,40 @@ fn account_of(budget: &Budget, currency: &str, whose: &Whose<'_>) -> String {
 
 /// An amount as records show it: money with two digits after the point at least, anything else as it is.
 pub fn amount_text(value: Decimal, unit: &str) -> String {
-    let mut value = value.normalize();
-    if unit != "tokens" && value.scale() < 2 {
-        value.rescale(2);
+    let least = if unit == "tokens" { 0 } else { 2 };
+    short_text(value, least).unwrap_or_else(|| {
+        let mut value = value.normalize();
+        if value.scale() < least {
+            value.rescale(least);
+        }
+        value.to_string()
+    })
+}
+
+/// The same of what fits in 64 bits, which is about every amount there is: a decision with budgets and limits writes a dozen.
+fn short_text(value: Decimal, least: u32) -> Option<String> {
+    let (mut units, mut scale) = (u64::try_from(value.mantissa().unsigned_abs()).ok()?, value.scale());
+    while scale > least && units.is_multiple_of(10) {
+        (units, scale) = (units / 10, scale - 1);
     }
-    value.to_string()
+    while scale < least {
+        (units, scale) = (units.checked_mul(10)?, scale + 1);
+    }
+    let digits = units.to_string();
+    let (scale, negative) = (scale as usize, value.is_sign_negative() && units != 0);
+    let mut text = String::with_capacity(digits.len() + scale + 3);
+    text.push_str(if negative { "-" } else { "" });
+    let (whole, part) = match digits.len().checked_sub(scale) {
+        Some(0) | None => ("0", &*digits),
+        Some(whole) => digits.split_at_checked(whole)?,
+    };
+    text.push_str(whole);
+    if scale > 0 {
+        text.push('.');
+        text.extend(std::iter::repeat_n('0', scale - part.len()));
+        text.push_str(part);
+    }
+    Some(text)
 }
 
 pub(super) fn read(text: &str) -> Decimal {
@@ -300,5 +329,35 @@ impl State {
         self.holding = held
             .filter_map(|(id, action)| Some((action.permit.as_ref()?.expires, *id)))
             .collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn amounts_are_written_as_their_values_are(mantissa in any::<i64>(), few in -5000_i64..5000, scale in 0_u32..20) {
+            for mantissa in [mantissa, few] {
+                let value = Decimal::new(mantissa, scale);
+                let mut normal = value.normalize();
+                prop_assert_eq!(amount_text(value, "tokens"), normal.to_string());
+                if normal.scale() < 2 {
+                    normal.rescale(2);
+                }
+                prop_assert_eq!(amount_text(value, "USD"), normal.to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_64_bits_or_is_nothing_is_written_as_well() {
+        let long = Decimal::from_i128_with_scale(1_234_567_890_123_456_789_012_345, 1);
+        assert_eq!(amount_text(long, "USD"), "123456789012345678901234.50");
+        assert_eq!(amount_text(Decimal::new(i64::MAX, 0), "USD"), "9223372036854775807.00");
+        assert_eq!(amount_text(-Decimal::new(0, 3), "USD"), "0.00");
     }
 }

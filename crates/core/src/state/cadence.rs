@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ctx, Handled, State};
 use crate::command::PractiseDue;
-use crate::digest::{Digest, DigestKey, hmac};
+use crate::digest::{Digest, DigestKey};
 use crate::event::{PracticeDue, PracticeEnded, PracticeKind};
 use crate::ids::ApprovalId;
 use crate::record::{Actor, Draft};
@@ -72,12 +72,9 @@ pub struct Draw {
 /// the action is the same of `"countersign-practice-action-v1"` and 0, as a fraction of their number.
 pub fn draw(cadence: &Cadence, begins: Time, digest_key: &DigestKey, live: &Snapshot) -> Draw {
     let (name, begin) = (cadence.name.as_bytes(), begins.to_string());
-    let key = hmac(
-        &digest_key.0,
-        &[b"countersign-practice-v1\0", name, b"\0", begin.as_bytes()],
-    );
+    let key = DigestKey::new(digest_key.hmac(&[b"countersign-practice-v1\0", name, b"\0", begin.as_bytes()]));
     let fraction = |tag: &[u8], number: u32, of: u64| -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = hmac(&key, &[tag, b"\0", &number.to_be_bytes()]);
+        let [a, b, c, d, e, f, g, h, ..] = key.hmac(&[tag, b"\0", &number.to_be_bytes()]);
         let drawn = u128::from(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
         u64::try_from((drawn * u128::from(of)) >> 64).unwrap_or_default()
     };
@@ -95,7 +92,7 @@ pub fn draw(cadence: &Cadence, begins: Time, digest_key: &DigestKey, live: &Snap
         action: usize::try_from(action).unwrap_or_default(),
         at: moment(tries),
         begins,
-        key: Digest(key),
+        key: Digest(*key.bytes()),
         tries,
     }
 }

@@ -36,6 +36,8 @@ use crate::time::{Span, Time};
 const WINDOWS_PER_AGENT: usize = 10_000;
 /// Names that stand in the name of a window as they are have so many bytes at most.
 const PLAIN_BYTES: usize = 64;
+/// Most names of windows are no longer.
+const WINDOW_BYTES: usize = 48;
 
 /// The guard: there has to be room in every window that the action falls into.
 pub(super) fn guard(state: &State, wanted: &Wanted<'_>, found: &mut Found) {
@@ -194,7 +196,7 @@ impl State {
         facts: &DecisionFacts,
         digest_key: &DigestKey,
     ) -> Result<Arc<str>, Why> {
-        let (mut window, mut values) = (String::new(), Vec::new());
+        let (mut window, mut values) = (String::with_capacity(WINDOW_BYTES), Vec::new());
         for key in limit.keys() {
             let named = match key {
                 Key::Agent => Some(doing.agent),

@@ -4,6 +4,7 @@
 
 mod measure;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
@@ -52,18 +53,19 @@ pub enum Key {
 
 impl Key {
     /// As it is written.
-    pub fn text(&self) -> String {
-        match self {
-            Key::Agent => "agent".to_owned(),
-            Key::Team => "team".to_owned(),
-            Key::Tool => "tool".to_owned(),
-            Key::Action => "action".to_owned(),
-            Key::Env => "env".to_owned(),
-            Key::Run => "run".to_owned(),
-            Key::Parent => "parent".to_owned(),
-            Key::Principal => "principal".to_owned(),
-            Key::Part(path) => path.join("."),
-        }
+    pub fn text(&self) -> Cow<'_, str> {
+        let word = match self {
+            Key::Agent => "agent",
+            Key::Team => "team",
+            Key::Tool => "tool",
+            Key::Action => "action",
+            Key::Env => "env",
+            Key::Run => "run",
+            Key::Parent => "parent",
+            Key::Principal => "principal",
+            Key::Part(path) => return path.join(".").into(),
+        };
+        word.into()
     }
 }
 

@@ -46,7 +46,7 @@ fn on_the_wire(
     let unit = stands.unit.as_deref().unwrap_or_default();
     LimitAnswer {
         id: limit.name().to_string(),
-        per: limit.keys().iter().map(|key| key.text()).collect(),
+        per: limit.keys().iter().map(|key| key.text().into_owned()).collect(),
         count: limit.count(),
         sum: limit.sum().map(|(sum, _)| amount_text(sum, unit)),
         within_s: limit.within() / 1_000_000,

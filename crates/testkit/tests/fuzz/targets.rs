@@ -205,7 +205,7 @@ pub fn action(data: &[u8]) -> bool {
         "receiving an action's value gives another action"
     );
 
-    let key = DigestKey([7; 32]);
+    let key = DigestKey::new([7; 32]);
     let digest = |action: &Action| action_digest(&key, "acme", "bot", action, None);
     assert_eq!(digest(&again.action), digest(&action));
     let bound = canonical_action("acme", "bot", &action, None);
