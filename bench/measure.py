@@ -311,7 +311,8 @@ def report(results, before):
         f"Aim: 1,000 rules at most twice the cost of 10: {'met' if growth <= 2 else '**not met**'} ({growth:.2f}×). What limits it: making the input and "
         "the answer with its reasons;",
         "documents are found by tool, so rules about other tools cost nothing. Cedar and regorus look at every rule here; regorus has",
-        "partial evaluation and Cedar policy slicing by entity for some shapes of rules, which this one does not use.",
+        "partial evaluation and Cedar policy slicing by entity for some shapes of rules, which this one does not use. regorus stands for",
+        "OPA as well: OPA's own binary is in none of the registries (crates.io, PyPI, npm, Debian), where only clients of its server are.",
         "",
         "## Start and memory",
         "",
