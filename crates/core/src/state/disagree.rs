@@ -48,6 +48,8 @@ struct Asking<'a> {
 /// What stands against an action.
 struct Opposed<'a> {
     by: &'a Stands,
+    /// Who wants the opposite.
+    agent: &'a str,
     /// It does not prevail.
     loses: bool,
     why: String,
@@ -115,7 +117,8 @@ impl State {
             until: wanted.now + Span(rule.within()),
         });
         let Some(opposed) = opposed else { return };
-        found.positions.opposed.push(opposed.why.clone());
+        let who = self.who_answer(wanted.agent, opposed.agent);
+        found.positions.opposed.push(format!("{}; {who}", opposed.why));
         match rule.resolve() {
             Resolve::Escalate => found.objections.push(Objection {
                 reason: rule.reason("disagreement", Decision::RequireApproval, opposed.why),
@@ -191,7 +194,21 @@ impl State {
             by.at,
             rule.parts()
         );
-        Some(Opposed { by, loses, why })
+        let agent = speaker;
+        Some(Opposed { by, agent, loses, why })
+    }
+
+    /// Who answers for two agents, and has to come to terms with one another.
+    fn who_answer(&self, one: &str, other: &str) -> String {
+        let owner = |agent: &str| {
+            let known = self.agents.get(agent).filter(|agent| !agent.owner.is_empty());
+            known.map_or_else(|| "nobody".to_owned(), |agent| format!("`{}`", agent.owner))
+        };
+        let (own, theirs) = (owner(one), owner(other));
+        match own == theirs {
+            true => format!("{own} answers for both agents"),
+            false => format!("{own} answers for `{one}`, {theirs} for `{other}`"),
+        }
     }
 
     /// Why an action that wants this may not run now: what another agent wants prevails, or a person has to decide about it.

@@ -149,6 +149,10 @@ pub(super) fn said(records: &[Record], word: &str) -> Option<Vec<String>> {
             Event::AlertRaised(alert) => Some(alert.summary.clone()),
             _ => None,
         }),
+        "alert_ends" => of(|event| match event {
+            Event::AlertRaised(alert) => alert.summary.rsplit("; ").next().map(str::to_owned),
+            _ => None,
+        }),
         "not_counted" => of(|event| match event {
             Event::ApprovalVoted(vote) => vote.not_counted.clone(),
             _ => None,
