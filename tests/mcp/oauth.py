@@ -106,6 +106,8 @@ async def main():
                 try:
                     if step["do"] == "token":
                         result = {"token": token(step.get("resource", url), kid=step.get("kid", "one"), **{"scope": "mcp", **step.get("claims", {})})}
+                    elif step["do"] == "list":
+                        result = {"tools": sorted(tool.name for tool in (await client.list_tools()).tools)}
                     else:
                         result = told(await client.call_tool(step["name"], step["arguments"]))
                 except Exception as error:  # what the client makes of an answer is the result of the step

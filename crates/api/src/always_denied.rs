@@ -28,6 +28,9 @@ pub struct OperationBody {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AlwaysDeniedBody {
+    /// Who wants them; only with a key of scope `act_for:…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Text<300>>,
     /// The environment that actions of the agent name; without one they name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<Text<300>>,

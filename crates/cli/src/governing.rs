@@ -94,7 +94,7 @@ impl Governing {
     }
 
     /// Neither a server nor a key is named: then it is local mode.
-    fn names_nothing(&self) -> bool {
+    pub(crate) fn names_nothing(&self) -> bool {
         self.deciding.stated().is_none() && self.agent_key.is_none() && variable("COUNTERSIGN_KEY").is_none()
     }
 

@@ -127,7 +127,11 @@ impl Engine {
     }
 
     /// Whose action it is. The agent is who the credential says it is; only a gateway's key names another.
-    fn acting_agent(&self, caller: &Caller, named: Option<String>) -> Result<(Arc<str>, Actor), EngineError> {
+    pub(crate) fn acting_agent(
+        &self,
+        caller: &Caller,
+        named: Option<String>,
+    ) -> Result<(Arc<str>, Actor), EngineError> {
         let own = caller.agent();
         match (own, named) {
             (Some(own), None) => Ok((own, caller.actor.clone())),

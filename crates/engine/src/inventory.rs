@@ -105,16 +105,17 @@ impl Engine {
     }
 
     /// Which operations the live policy denies to an agent whatever else it says, and the hash of that policy; nothing where
-    /// none is live. Of the actions only tool, operation and environment are looked at.
+    /// none is live. A gateway names the agent. Of the actions only tool, operation and environment are looked at.
     pub async fn always_denied(
         &self,
         caller: &Caller,
+        agent: Option<String>,
         operations: &[Action],
     ) -> Result<Option<(String, Vec<bool>)>, EngineError> {
-        let agent = caller.actor.id.as_str();
+        let (agent, _) = self.acting_agent(caller, agent)?;
         let live = self.live_policy(caller).await?;
         Ok(live.map(|live| {
-            let denied = operations.iter().map(|operation| live.always_denies(agent, operation));
+            let denied = operations.iter().map(|operation| live.always_denies(&agent, operation));
             (live.hash_text().to_owned(), denied.collect())
         }))
     }

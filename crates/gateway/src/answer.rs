@@ -37,10 +37,13 @@ pub(crate) fn error(id: &Value, code: i32, message: &str) -> Vec<u8> {
     line(&json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } }))
 }
 
-/// Asks the client to come back with the same call: a person has not decided yet.
-pub(crate) fn come_back(id: &Value, round: u32) -> Vec<u8> {
+/// Asks the client to come back with the same call: a person has not decided yet. Before, it may be asked for something.
+pub(crate) fn come_back(id: &Value, round: u32, question: Option<Value>) -> Vec<u8> {
     let state = format!("{STATE}{round}");
-    let result = json!({ "resultType": "input_required", "requestState": state });
+    let mut result = json!({ "resultType": "input_required", "requestState": state });
+    if let (Some(question), Some(result)) = (question, result.as_object_mut()) {
+        result.insert("inputRequests".to_owned(), question);
+    }
     line(&json!({ "jsonrpc": "2.0", "id": id, "result": result }))
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use countersign_api::ActionBody;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::govern::{Go, Governor, Waiting};
@@ -44,11 +45,11 @@ pub(crate) fn action(server: &str, env: Option<&str>, run: Option<String>, call:
     }
 }
 
-/// What a client is told whose call waits for people: to come back, where it knows how to.
-pub(crate) fn put_off(call: &Call, waiting: &Waiting) -> Vec<u8> {
+/// What a client is told whose call waits for people: to come back, where it knows how to, and what it is asked before.
+pub(crate) fn put_off(call: &Call, waiting: &Waiting, question: Option<Value>) -> Vec<u8> {
     let round = call.state.as_deref().and_then(answer::round).unwrap_or_default();
     if call.modern && round < ROUNDS {
-        answer::come_back(&call.id, round + 1)
+        answer::come_back(&call.id, round + 1, question)
     } else {
         answer::told(&call.id, call.modern, &waiting.sentence, &waiting.decision)
     }

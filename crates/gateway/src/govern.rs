@@ -13,6 +13,7 @@ use countersign_client::{Client, ClientError};
 use serde_json::{Map, Value};
 
 use self::told::{changed_out_of_sight, decision, failed, leads_elsewhere, refused, unusable, used_before, waiting};
+use crate::elicit::Page;
 use crate::guarded::{Guarded, LABEL, Stand, unseen};
 use crate::observe::Observer;
 use crate::tasks::Drawer;
@@ -91,6 +92,8 @@ pub struct Waiting {
     pub(crate) labels: Option<Labels>,
     /// What the agent is told.
     pub sentence: String,
+    /// Where people decide.
+    pub(crate) page: Option<Page>,
     /// The decision, for programs.
     pub decision: Value,
 }
@@ -289,10 +292,12 @@ impl Governor {
                         let kept = self.folder.keep(name, &id);
                         let sentence = waiting(&answer, kept.is_ok());
                         let labels = action.labels.clone();
+                        let page = Page::of(&answer, action.tool.as_deref().unwrap_or_default());
                         let waiting = Waiting {
                             id,
                             labels,
                             sentence,
+                            page,
                             decision,
                         };
                         return Ok(Some(Ruling::Waiting(waiting)));
@@ -373,8 +378,9 @@ impl Governor {
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub(crate) async fn always_denied(&self, ask: &AlwaysDeniedBody) -> Result<AlwaysDeniedAnswer, ClientError> {
-        self.client.always_denied(ask).await
+    pub(crate) async fn always_denied(&self, ask: AlwaysDeniedBody) -> Result<AlwaysDeniedAnswer, ClientError> {
+        let agent = self.agent.clone().map(Text);
+        self.client.always_denied(&AlwaysDeniedBody { agent, ..ask }).await
     }
 
     /// Reports what came of an action. A report that does not arrive is missed by the server after its time; the agent

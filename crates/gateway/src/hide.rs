@@ -104,10 +104,11 @@ impl Hiding {
                     tool: Some(Text(format!("{}/{name}", self.server))),
                 };
                 let body = AlwaysDeniedBody {
+                    agent: None,
                     env: self.env.clone().map(Text),
                     operations: some.iter().map(operation).collect(),
                 };
-                let answer = governor.always_denied(&body).await.ok()?;
+                let answer = governor.always_denied(body).await.ok()?;
                 let denied = some.iter().zip(answer.always_denied).filter(|(_, denied)| *denied);
                 found.1.extend(denied.map(|(name, _)| (*name).clone()));
                 found.0 = answer.snapshot;

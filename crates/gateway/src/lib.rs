@@ -8,6 +8,7 @@
 mod answer;
 mod broker;
 mod calls;
+mod elicit;
 mod govern;
 mod guarded;
 mod hide;

@@ -34,6 +34,7 @@ use self::tokens::Tokens;
 pub use self::tokens::Trust;
 use crate::broker::{Broker, Need};
 use crate::calls::{Lost, Unfinished};
+use crate::elicit::Elicitation;
 use crate::stdio::lock;
 use crate::tasks::Tasks;
 
@@ -93,6 +94,8 @@ pub struct Options {
     pub state: PathBuf,
     /// Tools that policy always denies to an agent are not shown to it.
     pub hide: bool,
+    /// Whoever uses the clients may be among those who decide, and is led to the page where they do.
+    pub elicit: bool,
     /// Nothing is enforced: what would be decided is noted, and everything runs.
     pub observe: bool,
 }
@@ -117,6 +120,7 @@ struct App {
     sessions: Sessions,
     unfinished: Mutex<Unfinished>,
     tasks: Tasks,
+    elicitation: Elicitation,
 }
 
 /// Serves until `stopped`.
@@ -148,6 +152,7 @@ pub async fn serve(
     let callers = Callers::new(&options.decides, &options.state, options.observe, bearers);
     let app = Arc::new(App {
         callers: callers.map_err(unfit)?,
+        elicitation: Elicitation::new(options.elicit),
         options,
         broker: own.broker,
         pins: own.pinning.map(Pins::new),

@@ -21,6 +21,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use self::under_way::{BUSY, Calls, Running};
 use crate::calls::{self, PROGRESS, Round};
+use crate::elicit::{Elicitation, TURNED_DOWN};
 use crate::govern::{Governor, Ruling};
 use crate::hide::Hiding;
 use crate::lines::{feed, next_line, write};
@@ -51,6 +52,8 @@ pub struct Options {
     pub hold: Duration,
     /// Tools that policy always denies are not shown.
     pub hide: bool,
+    /// Whoever uses the client may be among those who decide, and is led to the page where they do.
+    pub elicit: bool,
 }
 
 /// A variable of the server's environment, with a value that is a secret.
@@ -64,6 +67,7 @@ struct Wrapper {
     reports: Mutex<JoinSet<()>>,
     hiding: Option<Hiding>,
     tasks: Tasks,
+    elicitation: Elicitation,
     /// The client has a session in which it may be told that its list of tools changed.
     told: AtomicBool,
 }
@@ -101,6 +105,7 @@ pub async fn wrap(
     let wrapper = Arc::new(Wrapper {
         hiding,
         tasks: Tasks::default(),
+        elicitation: Elicitation::new(options.elicit),
         told: AtomicBool::new(false),
         governor,
         options,
@@ -307,7 +312,12 @@ impl Wrapper {
             }
             return self.hand_on(&call, line, round, name, &to_server).await;
         }
-        let until = Instant::now() + crate::tasks::hold(&call, self.options.hold);
+        if call.turned_down {
+            let told = answer::told(&call.id, call.modern, TURNED_DOWN, &Value::Null);
+            return self.reply(&call, told).await;
+        }
+        let hold = self.elicitation.hold(&call, options.hold);
+        let until = Instant::now() + crate::tasks::hold(&call, hold);
         let ruling = self.rule_with_progress(&call, &action, until).await;
         let decision = self.hiding.as_ref().map(|_| ruling.decision().clone());
         match ruling {
@@ -317,7 +327,8 @@ impl Wrapper {
                     .await;
             }
             Ruling::Waiting(waiting) => {
-                let told = crate::tasks::put_off(&self.governor, &options.server, &call, &line, &waiting);
+                let question = || self.elicitation.question(AGENT, &call, &waiting);
+                let told = crate::tasks::put_off(&self.governor, &options.server, &call, &line, &waiting, question);
                 self.reply(&call, told).await;
             }
         }

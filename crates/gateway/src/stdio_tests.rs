@@ -18,12 +18,14 @@ fn wrapper() -> (Arc<Wrapper>, mpsc::Receiver<Vec<u8>>) {
             run: None,
             hold: Duration::ZERO,
             hide: false,
+            elicit: false,
         },
         calls: Mutex::default(),
         to_client,
         reports: Mutex::default(),
         hiding: None,
         tasks: Tasks::default(),
+        elicitation: Elicitation::new(false),
         told: AtomicBool::new(false),
     };
     (Arc::new(wrapper), told)

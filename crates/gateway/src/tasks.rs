@@ -232,11 +232,19 @@ pub(crate) fn hold(call: &Call, hold: Duration) -> Duration {
     if call.tasks { Duration::ZERO } else { hold }
 }
 
-/// What a client is told whose call waits for people: that it is a task, where the client takes one, or what any other is told.
-pub(crate) fn put_off(governor: &Governor, server: &str, call: &Call, line: &[u8], waiting: &Waiting) -> Vec<u8> {
+/// What a client is told whose call waits for people: that it is a task, where the client takes one, or what any other is told,
+/// with a question where there is one.
+pub(crate) fn put_off(
+    governor: &Governor,
+    server: &str,
+    call: &Call,
+    line: &[u8],
+    waiting: &Waiting,
+    question: impl FnOnce() -> Option<Value>,
+) -> Vec<u8> {
     let task = || task_of(governor, server, call, line, waiting);
     let task = call.tasks.then(task).flatten();
-    task.unwrap_or_else(|| calls::put_off(call, waiting))
+    task.unwrap_or_else(|| calls::put_off(call, waiting, question()))
 }
 
 /// Makes a task of a call that waits for people: it is kept, and the answer to the call. `None` if it cannot be one.

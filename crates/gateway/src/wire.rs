@@ -11,6 +11,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::elicit;
+
 /// The key of the protocol's version in a request of the stateless era.
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 /// The first version without sessions.
@@ -62,6 +64,10 @@ pub(crate) struct Call {
     pub(crate) modern: bool,
     /// The client takes a task in place of a result.
     pub(crate) tasks: bool,
+    /// The client leads its user to an address, and has not been asked to.
+    pub(crate) elicits: bool,
+    /// Its user does not want to be led to ours.
+    pub(crate) turned_down: bool,
     /// Where progress may be told.
     pub(crate) progress: Option<Value>,
     /// What an earlier round gave the client to bring back.
@@ -195,6 +201,8 @@ struct Params {
     meta: Option<Map<String, Value>>,
     #[serde(default, rename = "requestState")]
     state: Option<String>,
+    #[serde(default, rename = "inputResponses")]
+    responses: Option<Value>,
 }
 
 fn call(line: &[u8], members: &Members<'_>, id: Value) -> Message {
@@ -237,11 +245,14 @@ fn call(line: &[u8], members: &Members<'_>, id: Value) -> Message {
         .get(VERSION_KEY)
         .and_then(Value::as_str)
         .is_some_and(|version| version >= MODERN);
-    let able = meta.get(CAPABILITIES_KEY).and_then(|able| able.get("extensions"));
-    let tasks = able.is_some_and(|extensions| extensions.get(TASKS_KEY).is_some());
+    let able = |of: &str, what: &str| meta.get(CAPABILITIES_KEY)?.get(of)?.get(what);
+    // In a first round only: what comes later was asked before.
+    let first = modern && params.state.is_none();
     Message::Call(Box::new(Call {
         id,
-        tasks: modern && tasks && params.state.is_none(),
+        tasks: first && able("extensions", TASKS_KEY).is_some(),
+        elicits: first && able("elicitation", "url").is_some_and(Value::is_object),
+        turned_down: elicit::turned_down(params.state.as_deref(), params.responses.as_ref()),
         name: params.name,
         arguments: params.arguments.unwrap_or_default(),
         evidence: meta.get(EVIDENCE_KEY).and_then(Value::as_object).cloned(),
@@ -327,7 +338,7 @@ pub(crate) fn with_id(line: &[u8], id: &Value) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The same call with another tool or other arguments, and without the request state if that is ours.
+/// The same call with another tool or other arguments, and without what the client brought back if that is ours.
 pub(crate) fn rewritten(
     line: &[u8],
     name: &str,
@@ -342,6 +353,7 @@ pub(crate) fn rewritten(
     }
     if ours {
         params.remove("requestState");
+        params.remove("inputResponses");
     }
     let mut bytes = serde_json::to_vec(&message).ok()?;
     bytes.push(b'\n');

@@ -7,7 +7,7 @@ use countersign_core::state::Register;
 use serde_json::{Value, json};
 
 use super::params::{id, path, with_slashes};
-use super::table::{AGENT, READERS, RUNNERS, agents_or, people};
+use super::table::{AGENT, READERS, RUNNERS, agents_and_keys_of, people};
 use super::{Call, Method, Param, Permission};
 use crate::always_denied::{AlwaysDeniedAnswer, AlwaysDeniedBody};
 use crate::inventory::{
@@ -83,10 +83,15 @@ pub(super) static CALLS: &[Call] = &[
         )
         .answers::<ToolAnswer>()
         .problems(&[(409, "schema_mismatch")]),
-    Call::new("always_denied", Post, "/v1/tools:always_denied", agents_or(&[]))
-        .about("Says which operations policy denies to the agent whatever else it says. Nothing is recorded.")
-        .takes::<AlwaysDeniedBody>(r#"{"operations": [{"tool": "files/delete_file", "action": "delete_file"}]}"#)
-        .answers::<AlwaysDeniedAnswer>(),
+    Call::new(
+        "always_denied",
+        Post,
+        "/v1/tools:always_denied",
+        agents_and_keys_of("act_for:"),
+    )
+    .about("Says which operations policy denies to the agent whatever else it says. Nothing is recorded.")
+    .takes::<AlwaysDeniedBody>(r#"{"operations": [{"tool": "files/delete_file", "action": "delete_file"}]}"#)
+    .answers::<AlwaysDeniedAnswer>(),
     Call::new("leases", Get, "/v1/leases", people(READERS))
         .about("Lists leases of gateways.")
         .answers::<LeasesAnswer>(),

@@ -7,6 +7,7 @@ mod tokens;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 use countersign_gateway::{Broker, Governor, Need, Place, stdio};
 
@@ -41,6 +42,11 @@ struct Wrap {
     /// Do not show the agent tools that policy denies to it whatever it says
     #[arg(long, conflicts_with = "observe")]
     hide_denied: bool,
+    /// Where the client can, lead its user to the page where people decide: whoever uses it may be one of them [default: yes
+    /// in local mode, no elsewhere]
+    #[arg(long, conflicts_with = "observe", value_name = "yes|no", num_args = 0..=1, require_equals = true,
+          default_missing_value = "yes", value_parser = BoolishValueParser::new())]
+    elicit: Option<bool>,
     /// A variable of the server's environment and the credential in Countersign that it gets: VARIABLE=NAME
     #[arg(long, value_name = "VARIABLE=NAME")]
     credential: Option<String>,
@@ -68,12 +74,15 @@ impl Wrap {
         server_name(&self.server)?;
         let governor = self.governing.ready()?.governor;
         let secret = self.secret(&governor).await?;
+        // On one's own machine the user of the client is who decides.
+        let elicit = self.elicit.unwrap_or_else(|| self.governing.names_nothing());
         let options = stdio::Options {
             server: self.server,
             env: self.governing.deciding.env,
             run: Some(run_id()?),
             hold: self.hold,
             hide: self.hide_denied,
+            elicit,
         };
         let Some((program, arguments)) = self.command.split_first() else {
             return Err(Failure::usage("the command of the MCP server is missing"));

@@ -23,9 +23,9 @@ use crate::scene::text;
 const TOKEN: &str = "words-that-open-the-tool";
 
 /// A gateway, killed with the value.
-struct Gateway {
+pub(crate) struct Gateway {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Drop for Gateway {
@@ -37,7 +37,7 @@ impl Drop for Gateway {
 }
 
 impl Gateway {
-    fn start(shop: &Shop, servers: &Value, more: &[&str]) -> Gateway {
+    pub(crate) fn start(shop: &Shop, servers: &Value, more: &[&str]) -> Gateway {
         shop.scene
             .write("servers.json", &json!({ "mcpServers": servers }).to_string());
         let serve = ["mcp", "serve", "--servers", "servers.json", "--listen", "127.0.0.1:0"];

@@ -1,6 +1,6 @@
 //! Local mode: a wrapper that names no server finds one, whoever starts it; and a person at a terminal decides.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -136,6 +136,43 @@ impl Drop for Wrapped {
         drop(self.stdin.take());
         let _ = self.child.wait();
     }
+}
+
+#[test]
+fn whoever_uses_a_client_on_their_own_machine_is_led_to_the_page_where_they_decide() {
+    let laptop = Laptop::new();
+    let able = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": { "elicitation": { "url": {} } },
+    });
+    let call = json!({ "name": "write_file", "arguments": { "path": "a" }, "_meta": able });
+    let led = laptop.wrap(&["--", "cat"]).ask("tools/call", &call);
+    let question = &led["result"]["inputRequests"]["countersign"]["params"];
+    let [request] = laptop.waiting().try_into().expect("one request");
+    let url = text(question, "/url");
+    assert!(
+        url.starts_with("http://") && url.ends_with(&format!("/approvals/{request}")),
+        "{led}"
+    );
+    // The page is there, and asks who one is.
+    let host = url.trim_start_matches("http://").split('/').next().expect("a host");
+    let mut stream = std::net::TcpStream::connect(host).expect("it listens");
+    write!(
+        stream,
+        "GET /approvals/{request} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )
+    .expect("it reads");
+    let mut page = String::new();
+    stream.read_to_string(&mut page).expect("it answers");
+    assert!(page.contains("sign-in"), "{page}");
+    let asked_not_to = laptop
+        .wrap(&["--elicit=no", "--hold", "0s", "--", "cat"])
+        .ask("tools/call", &call);
+    assert_eq!(
+        asked_not_to["result"]["requestState"], "countersign:1",
+        "{asked_not_to}"
+    );
+    assert_eq!(asked_not_to["result"].get("inputRequests"), None, "{asked_not_to}");
 }
 
 /// What a client that takes tasks says of itself.

@@ -2,6 +2,7 @@
 
 mod edited;
 mod hiding;
+mod leading;
 pub(crate) mod raw;
 mod tasks;
 

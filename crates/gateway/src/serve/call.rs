@@ -14,6 +14,7 @@ use super::reach::{Coming, Target};
 use super::sessions::Place;
 use crate::answer;
 use crate::calls::{self, PROGRESS, Round};
+use crate::elicit::TURNED_DOWN;
 use crate::govern::Ruling;
 use crate::stdio::lock;
 use crate::tasks;
@@ -63,6 +64,9 @@ pub(super) async fn run(app: Arc<App>, asked: Asked) {
         }
         return hand_on(&app, asked, round, name).await;
     }
+    if asked.call.turned_down {
+        return asked.tell(TURNED_DOWN, &Value::Null).await;
+    }
     match decide(&app, &asked, &action).await {
         // The client has hung up: nobody waits, and nothing runs.
         None => {}
@@ -70,7 +74,8 @@ pub(super) async fn run(app: Arc<App>, asked: Asked) {
         Some(Ruling::Refused { sentence, decision }) => asked.tell(&sentence, &decision).await,
         Some(Ruling::Waiting(waiting)) => {
             let (call, governor) = (&asked.call, &asked.caller.governor);
-            let told = tasks::put_off(governor, &asked.target.server, call, &asked.line, &waiting);
+            let question = || app.elicitation.question(&asked.caller.owner, call, &waiting);
+            let told = tasks::put_off(governor, &asked.target.server, call, &asked.line, &waiting, question);
             let _ = asked.out.send(told).await;
         }
     }
@@ -85,7 +90,8 @@ fn run_of(session: &str) -> String {
 
 /// What policy and people say; nothing, if the client has hung up before.
 async fn decide(app: &App, asked: &Asked, action: &ActionBody) -> Option<Ruling> {
-    let until = Instant::now() + tasks::hold(&asked.call, app.options.hold);
+    let hold = app.elicitation.hold(&asked.call, app.options.hold);
+    let until = Instant::now() + tasks::hold(&asked.call, hold);
     let ruling = asked.caller.governor.rule(action, None, until);
     tokio::pin!(ruling);
     let mut told = 0;

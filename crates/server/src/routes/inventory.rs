@@ -245,7 +245,12 @@ async fn always_denied(asked: Asked<Caller>) -> Answer {
         ..Action::of(&named.action.0)
     };
     let operations: Vec<Action> = body.operations.into_iter().map(operation).collect();
-    let found = asked.app.engine.always_denied(&asked.caller, &operations).await?;
+    let agent = body.agent.map(|agent| agent.0);
+    let found = asked
+        .app
+        .engine
+        .always_denied(&asked.caller, agent, &operations)
+        .await?;
     let (snapshot, always_denied) = match found {
         Some((snapshot, denied)) => (Some(snapshot), denied),
         None => (None, vec![false; operations.len()]),

@@ -195,6 +195,21 @@ async fn an_agent_is_told_which_operations_policy_always_denies_to_it() {
     for size in [0, 201] {
         assert_eq!(ask(None, &vec!["read"; size]).await.problem(422), "invalid_value");
     }
+    // A gateway's key names the agent, and only one that it acts for.
+    let gateway = json!({ "agent": "bot", "scopes": ["act_for:agent-*", "act_for:bot"] });
+    let gateway = server.post(admin, "/v1/keys", &gateway).await.good();
+    let key = gateway["key"].as_str().unwrap().to_owned();
+    let named =
+        |agent: &str| json!({ "agent": agent, "env": "test", "operations": [{ "tool": "fs/drop", "action": "drop" }] });
+    let for_bot = server.post(&key, "/v1/tools:always_denied", &named("bot")).await.good();
+    assert_eq!(for_bot["always_denied"], json!([true]));
+    // Who has no mandate may do nothing.
+    let unknown = server.post(&key, "/v1/tools:always_denied", &named("agent-1")).await;
+    assert_eq!(unknown.good()["always_denied"], json!([true]));
+    for (asks, about) in [(&key, "other"), (agent, "agent-1")] {
+        let refused = server.post(asks, "/v1/tools:always_denied", &named(about)).await;
+        assert_eq!(refused.problem(403), "not_your_agent");
+    }
 }
 
 #[tokio::test]

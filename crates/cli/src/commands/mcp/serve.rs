@@ -43,6 +43,9 @@ pub(super) struct Serve {
     /// Do not show an agent tools that policy denies to it whatever it says
     #[arg(long, conflicts_with = "observe")]
     hide_denied: bool,
+    /// Where a client can, lead its user to the page where people decide: for a gateway whose users may be among them
+    #[arg(long, conflicts_with = "observe")]
+    elicit: bool,
     /// Only look on: note what would be decided, and let everything run. Who calls still has to prove it
     #[arg(long)]
     observe: bool,
@@ -149,6 +152,7 @@ impl Serve {
             env: self.deciding.env.clone(),
             hold: self.hold,
             hide: self.hide_denied,
+            elicit: self.elicit,
             observe: self.observe,
             state,
             decides,

@@ -58,6 +58,7 @@ fn an_agent_that_shows_a_token_of_the_authorization_server_is_governed_and_the_t
             &keys,
             "--token-scope",
             "mcp",
+            "--hide-denied",
         ],
     );
     let metadata = gateway
@@ -66,6 +67,8 @@ fn an_agent_that_shows_a_token_of_the_authorization_server_is_governed_and_the_t
     assert_eq!(metadata["authorization_servers"], json!([issuer]));
     assert_eq!(metadata["scopes_supported"], json!(["mcp"]));
     client.tell(&format!("{}/mcp/shop", gateway.url));
+    client.begin(&json!({ "do": "list" }));
+    assert_eq!(client.result(), json!({ "tools": ["look_up", "refund"] }));
     let looked = client.call("look_up", json!({ "order": "1" }));
     assert!(said(&looked).starts_with("order 1"), "{looked}");
     let denied = client.call("drop_table", json!({ "name": "orders" }));
