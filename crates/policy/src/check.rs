@@ -49,7 +49,7 @@ pub(crate) fn too_many_files(most: usize) -> Problem {
 
 /// A name that two documents (or tools) claim.
 pub(crate) fn twice(key: &str, id: &RuleId, other: &Place) -> Problem {
-    let name = if matches!(key, "budgets" | "disagreements" | "limits" | "tools") {
+    let name = if matches!(key, "budgets" | "disagreements" | "limits" | "outputs" | "tools") {
         &id.rule
     } else {
         &id.document
@@ -60,6 +60,17 @@ pub(crate) fn twice(key: &str, id: &RuleId, other: &Place) -> Problem {
     };
     let help = format!("the other one is in {}, line {}", other.file, other.line);
     problem(Severity::Error, "duplicate_document", &id.place, message, help)
+}
+
+/// Names that two entries of one kind have; `ids` are sorted by name.
+pub(crate) fn distinct(key: &str, ids: &[&RuleId], problems: &mut Vec<Problem>) {
+    for pair in ids.windows(2) {
+        if let [first, second] = pair
+            && first.rule == second.rule
+        {
+            problems.push(twice(key, second, &first.place));
+        }
+    }
 }
 
 /// Ids that differ only in `-` and `_` are refused: people would take one for the other.

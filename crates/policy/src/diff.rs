@@ -34,6 +34,8 @@ pub enum Part {
     Limits,
     /// Agents that want opposite things.
     Disagreements,
+    /// What results may let out.
+    Outputs,
     /// What currencies are worth.
     Rates,
     /// Example actions.
@@ -88,6 +90,7 @@ pub fn differences(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
         (Part::Budgets, &old.budgets, &new.budgets),
         (Part::Limits, &old.limits, &new.limits),
         (Part::Disagreements, &old.disagreements, &new.disagreements),
+        (Part::Outputs, &old.outputs, &new.outputs),
         (Part::Rates, &old.rates, &new.rates),
         (Part::Tests, &old.tests, &new.tests),
     ] {
@@ -108,6 +111,7 @@ struct Written {
     budgets: BTreeMap<String, Node>,
     limits: BTreeMap<String, Node>,
     disagreements: BTreeMap<String, Node>,
+    outputs: BTreeMap<String, Node>,
     rates: BTreeMap<String, Node>,
     tests: BTreeMap<String, Node>,
 }
@@ -144,6 +148,8 @@ impl Written {
             named(list, &mut self.limits);
         } else if let Some(list) = root.member("disagreements") {
             named(list, &mut self.disagreements);
+        } else if let Some(list) = root.member("outputs") {
+            named(list, &mut self.outputs);
         } else if let Some(rates) = root.member("rates") {
             self.rates
                 .extend(rates.members().map(|(name, rate)| (name.to_owned(), rate.clone())));

@@ -25,6 +25,7 @@ pub(crate) mod mandate;
 pub(crate) mod mandate_audit;
 pub(crate) mod mode;
 pub(crate) mod organization;
+pub(crate) mod output;
 pub(crate) mod practice;
 pub(crate) mod rates;
 pub(crate) mod remedy;
@@ -106,6 +107,7 @@ pub(crate) enum Document {
     Budgets(Vec<budget::Budget>),
     Limits(Vec<limit::Limit>),
     Disagreements(Vec<disagreement::Disagreement>),
+    Outputs(Vec<output::OutputRule>),
     Rates(rates::Rates),
 }
 
@@ -141,7 +143,7 @@ pub(crate) fn read(file: &str, bytes: &[u8]) -> (Option<Document>, Vec<Problem>)
 }
 
 /// The keys that tell the kinds apart, the most telling first.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "agent",
     "organization",
     "tools",
@@ -149,6 +151,7 @@ const KINDS: [&str; 9] = [
     "budgets",
     "limits",
     "disagreements",
+    "outputs",
     "rates",
     "rules",
 ];
@@ -166,12 +169,13 @@ fn dispatch(reader: &mut Reader<'_>, root: &yaml::Node) -> Option<Document> {
         Some("budgets") => budget::read(reader, fields).map(Document::Budgets),
         Some("limits") => limit::read(reader, fields).map(Document::Limits),
         Some("disagreements") => disagreement::read(reader, fields).map(Document::Disagreements),
+        Some("outputs") => output::read(reader, fields).map(Document::Outputs),
         Some("rates") => rates::read(reader, fields).map(Document::Rates),
         Some(_) => gate::read(reader, fields).map(|gate| Document::Gate(Box::new(gate))),
         None => {
             let help = "a mandate has `agent:`, a gate `name:` and `rules:`, an organization `organization:`, \
                         a tool catalogue `tools:`, tests `tests:`, budgets `budgets:`, limits `limits:`, disagreements between agents \
-                        `disagreements:`, exchange rates `rates:`";
+                        `disagreements:`, what results may let out `outputs:`, exchange rates `rates:`";
             reader.error(
                 "unknown_document",
                 root.span.clone(),

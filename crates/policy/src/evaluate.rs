@@ -20,6 +20,7 @@ mod gate;
 pub(crate) mod index;
 pub(crate) mod lookalike;
 mod mandate;
+mod output;
 mod seen;
 mod tally;
 pub(crate) mod tests;
@@ -283,6 +284,10 @@ fn judge_as(
         }
         gate::weigh(scene, remedies, fuel, &mut tally);
         tally.settle(scene);
+        // Of what is denied there is no result.
+        if tally.decision() != Decision::Deny {
+            output::weigh(scene, fuel, &mut tally);
+        }
     });
     tally
 }

@@ -35,7 +35,8 @@ impl Snapshot {
         let of_rules = rules.filter_map(|rule| Some((rule.condition.as_ref()?, &rule.id.place)));
         let of_permissions = permissions.filter_map(|it| Some((it.condition.as_ref()?, &it.id.place)));
         let of_escalations = escalations.filter_map(|it| Some((it.trigger.condition()?, &it.id.place)));
-        of_rules.chain(of_permissions).chain(of_escalations)
+        let of_outputs = (self.outputs.iter()).filter_map(|it| Some((it.condition.as_ref()?, &it.id.place)));
+        of_rules.chain(of_permissions).chain(of_escalations).chain(of_outputs)
     }
 
     /// Names of calendars that are open, where a condition asks for them.

@@ -11,6 +11,7 @@ use crate::document::budget::Budget;
 use crate::document::disagreement::Disagreement;
 use crate::document::gate::Gate;
 use crate::document::limit::Limit;
+use crate::document::output::OutputRule;
 use crate::document::rates::Rates;
 use crate::document::tests::Case;
 use crate::document::tools::Tool;
@@ -58,6 +59,8 @@ pub struct Snapshot {
     limit_index: (BTreeMap<String, Vec<usize>>, Vec<usize>),
     /// By name.
     pub(crate) disagreements: Vec<Disagreement>,
+    /// By name.
+    pub(crate) outputs: Vec<OutputRule>,
     pub(crate) rates: Option<Rates>,
     pub(crate) tests: Vec<Case>,
     pub(crate) known: Known,
@@ -112,6 +115,7 @@ impl Snapshot {
             limits: Vec::new(),
             limit_index: Default::default(),
             disagreements: Vec::new(),
+            outputs: Vec::new(),
             rates: None,
             tests: Vec::new(),
             known: Known::default(),
@@ -123,28 +127,19 @@ impl Snapshot {
         }
         snapshot.files = files;
         snapshot.budgets.sort_by(|a, b| a.id.rule.cmp(&b.id.rule));
-        for pair in snapshot.budgets.windows(2) {
-            if let [first, second] = pair
-                && first.id.rule == second.id.rule
-            {
-                problems.push(check::twice("budgets", &second.id, &first.id.place));
-            }
-        }
         snapshot.limits.sort_by(|a, b| a.id.rule.cmp(&b.id.rule));
-        for pair in snapshot.limits.windows(2) {
-            if let [first, second] = pair
-                && first.id.rule == second.id.rule
-            {
-                problems.push(check::twice("limits", &second.id, &first.id.place));
-            }
-        }
         snapshot.disagreements.sort_by(|a, b| a.id.rule.cmp(&b.id.rule));
-        for pair in snapshot.disagreements.windows(2) {
-            if let [first, second] = pair
-                && first.id.rule == second.id.rule
-            {
-                problems.push(check::twice("disagreements", &second.id, &first.id.place));
-            }
+        snapshot.outputs.sort_by(|a, b| a.id.rule.cmp(&b.id.rule));
+        for (key, ids) in [
+            ("budgets", snapshot.budgets.iter().map(|it| &it.id).collect::<Vec<_>>()),
+            ("limits", snapshot.limits.iter().map(|it| &it.id).collect()),
+            (
+                "disagreements",
+                snapshot.disagreements.iter().map(|it| &it.id).collect(),
+            ),
+            ("outputs", snapshot.outputs.iter().map(|it| &it.id).collect()),
+        ] {
+            check::distinct(key, &ids, &mut problems);
         }
         snapshot.gates.sort_by(|a, b| a.id.document.cmp(&b.id.document));
         check::names(&snapshot, &mut problems);
@@ -197,6 +192,7 @@ impl Snapshot {
             Document::Budgets(budgets) => self.budgets.extend(budgets),
             Document::Limits(limits) => self.limits.extend(limits),
             Document::Disagreements(disagreements) => self.disagreements.extend(disagreements),
+            Document::Outputs(outputs) => self.outputs.extend(outputs),
             Document::Rates(rates) => {
                 if let Some(other) = &self.rates {
                     problems.push(check::twice("rates", &rates.id, &other.id.place));

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
+use crate::output::Outputs;
 
 /// What policy says of an action. Ordered from loose to strict: the strictest of several wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -135,6 +136,8 @@ pub struct Verdict {
     pub missing_evidence: Vec<String>,
     /// Policy asks for complete evidence.
     pub evidence_required: bool,
+    /// What its result may let out.
+    pub outputs: Outputs,
     /// With [`Decision::Remediate`]: the alternative. With `applied`, `decision` is the alternative's own.
     pub remedy: Option<Remedy>,
     /// Names of `alert_on` attempts that this denial sets off, such as `delete_attempt`; sorted.

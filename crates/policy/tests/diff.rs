@@ -192,3 +192,23 @@ fn documents_that_come_and_go_are_told() {
             .any(|one| one.after == "safety#prod" && one.direction == Direction::Stricter)
     );
 }
+
+#[test]
+fn an_output_rule_that_is_dropped_or_lets_more_out_is_told() {
+    let rules = "outputs:\n- { name: cards, redact: [card], max_bytes: 10 }\n";
+    let found = between(&[rules], &["outputs:\n- { name: cards, max_bytes: 20 }\n"]);
+    assert_eq!(
+        told(&found),
+        [
+            (
+                "output rule `cards` has 20 for `max_bytes` instead of 10",
+                Direction::Looser
+            ),
+            (
+                "output rule `cards` says nothing of `redact` any more, which was card",
+                Direction::Looser
+            ),
+        ]
+    );
+    assert!(found.iter().all(|one| one.part == Part::Outputs && !one.outside));
+}

@@ -99,7 +99,7 @@ fn every_policy_of_the_examples_the_fixtures_and_the_documents_fits() {
 }
 
 /// Each is refused by the loader for what an editor can see.
-const BROKEN: [&str; 24] = [
+const BROKEN: [&str; 28] = [
     "agent: a\npermissions:\n- { action: x, alowed: true }\n",
     "agent: a\npermissions:\n- { action: x }\n",
     "agent: a\npermissions:\n- { allowed: true }\n",
@@ -124,6 +124,10 @@ const BROKEN: [&str; 24] = [
     "tools:\n  t: { risk: R9 }\n",
     "budgets:\n- { name: b, per: day }\n",
     "tests:\n- { name: t, agent: a, action: x, expects: allow }\n",
+    "outputs:\n- { name: o }\n",
+    "outputs:\n- { name: o, redact: [cards] }\n",
+    "outputs:\n- { name: o, max_bytes: 0 }\n",
+    "outputs:\n- { name: o, withhold: all, flag: [email] }\n",
 ];
 
 #[test]
@@ -170,6 +174,9 @@ const PLACES: &[(&str, &str)] = &[
     ("limit", "limits:\n- { count: 1, zzzzzzzzzz: 1 }\n"),
     ("disagreements", "disagreements: []\nzzzzzzzzzz: 1\n"),
     ("disagreement", "disagreements:\n- { zzzzzzzzzz: 1 }\n"),
+    ("outputs", "outputs: []\nzzzzzzzzzz: 1\n"),
+    ("output_rule", "outputs:\n- { zzzzzzzzzz: 1 }\n"),
+    ("test_outputs", "tests:\n- { action: x, outputs: { zzzzzzzzzz: 1 } }\n"),
     ("rates", "rates: {}\nzzzzzzzzzz: 1\n"),
     ("tests", "tests: []\nzzzzzzzzzz: 1\n"),
     ("test", "tests:\n- { action: x, zzzzzzzzzz: 1 }\n"),

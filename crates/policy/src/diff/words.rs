@@ -264,6 +264,7 @@ pub(super) fn entry(part: Part, name: &str, paired: Paired<'_>, found: &mut Vec<
         Part::Budgets => format!("budget `{name}`"),
         Part::Limits => format!("limit `{name}`"),
         Part::Disagreements => format!("disagreement `{name}`"),
+        Part::Outputs => format!("output rule `{name}`"),
         Part::Rates => format!("rates, `{name}`:"),
         Part::Tests => format!("test `{name}`"),
         Part::Mandate => format!("agent `{name}`"),
@@ -279,7 +280,7 @@ pub(super) fn entry(part: Part, name: &str, paired: Paired<'_>, found: &mut Vec<
         outside: match part {
             Part::Budgets | Part::Limits | Part::Disagreements | Part::Rates => true,
             Part::Organization => !organization_alone.contains(&name),
-            Part::Mandate | Part::Gate | Part::Tests | Part::Tools => false,
+            Part::Mandate | Part::Gate | Part::Outputs | Part::Tests | Part::Tools => false,
         },
     };
     // What a tool hands to its caller is remembered of the run, and was when the actions were recorded.
@@ -423,7 +424,7 @@ fn direction(name: &str, before: Option<&Node>, after: Option<&Node>) -> Directi
     let turned = (truth(before) != truth(after)).then(|| truth(after));
     match name {
         // Without a bound everything is below it.
-        "max_amount" | "limit" | "count" | "sum" => {
+        "max_amount" | "max_bytes" | "limit" | "count" | "sum" => {
             let grows = match (before, after) {
                 (Some(old), Some(new)) => larger(old, new),
                 (None, Some(_)) => Some(false),
@@ -436,6 +437,9 @@ fn direction(name: &str, before: Option<&Node>, after: Option<&Node>) -> Directi
             (Some(old), Some(new)) => toward(stricter, looser, larger(old, new)),
             _other => Direction::Depends,
         },
+        // What is not handled otherwise passes.
+        "redact" | "withhold" | "flag" if before.is_none() => stricter,
+        "redact" | "withhold" | "flag" if after.is_none() => looser,
         "allowed" => toward(looser, stricter, Some(truth(after))),
         "requires_review" | "evidence_required" | "handoff_required" | "only_called" => {
             toward(stricter, looser, turned)

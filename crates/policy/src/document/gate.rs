@@ -6,7 +6,7 @@ use super::RuleId;
 use super::field::{Fields, Reader};
 use super::remedy::Alternative;
 use super::rule::{Approvers, distinct, rule_id};
-use super::selector::Selector;
+use super::selector::{self, Selector};
 use crate::condition::Condition;
 use crate::constraint::Constraints;
 use crate::verdict::Decision;
@@ -38,18 +38,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ga
     let node = fields.need(reader, "name");
     let name: Option<Arc<str>> = node.and_then(|node| reader.id(node));
     let place = reader.place(node.map_or_else(|| fields.head(), |node| node.span.clone()));
-    let mut on = Vec::new();
-    if let Some(node) = fields.get("on") {
-        let entries = match &node.kind {
-            crate::yaml::Kind::Map(_) => std::slice::from_ref(node),
-            _ => reader.list(node).unwrap_or_default(),
-        };
-        if matches!(&node.kind, crate::yaml::Kind::Seq(items) if items.is_empty()) {
-            let help = "name what the gate is about, or leave `on` out for everything";
-            reader.error("empty_selector", node.span.clone(), "`on` selects nothing", help);
-        }
-        on.extend(entries.iter().filter_map(|entry| Selector::read(reader, entry)));
-    }
+    let on = selector::read_on(reader, &mut fields);
     if let Some(node) = fields.get("description") {
         reader.text(node);
     }

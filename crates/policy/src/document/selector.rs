@@ -1,8 +1,8 @@
 //! Who and what a rule is about: exact names, or beginnings that end in `*`.
 
-use super::field::Reader;
+use super::field::{Fields, Reader};
 use crate::hidden::Hidden;
-use crate::yaml::Node;
+use crate::yaml::{Kind, Node};
 
 /// A name or the beginning of names, compared by bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +77,25 @@ pub(crate) struct Selector {
     pub(crate) env: Option<Pattern>,
     pub(crate) resource: Option<Pattern>,
     pub(crate) class: Option<Pattern>,
+}
+
+/// The alternatives of `on:`, one of them or a list; none where it is left out, which is everything.
+pub(crate) fn read_on(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<Selector> {
+    let Some(node) = fields.get("on") else {
+        return Vec::new();
+    };
+    let entries = match &node.kind {
+        Kind::Map(_) => std::slice::from_ref(node),
+        _ => reader.list(node).unwrap_or_default(),
+    };
+    if matches!(&node.kind, Kind::Seq(items) if items.is_empty()) {
+        let help = "name what it is about, or leave `on` out for everything";
+        reader.error("empty_selector", node.span.clone(), "`on` selects nothing", help);
+    }
+    entries
+        .iter()
+        .filter_map(|entry| Selector::read(reader, entry))
+        .collect()
 }
 
 impl Selector {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::Place;
 use super::field::{Fields, Reader};
 use super::gate::decision;
+use super::output::Stated;
 use super::tools::read_labels;
 use crate::action::{Access, Action, Resource};
 use crate::condition::parse_timestamp;
 use crate::facts::Standing;
+use crate::output::Outputs;
 use crate::value::Value;
 use crate::verdict::Decision;
 use crate::yaml::{Kind, Node, decimal};
@@ -54,6 +56,8 @@ pub(crate) struct Expect {
     pub(crate) reasons: Vec<String>,
     /// The whole set, as text.
     pub(crate) constraints: Option<BTreeMap<String, String>>,
+    /// What its result may let out, all of it.
+    pub(crate) outputs: Option<Outputs>,
     /// Some rule asks all of these.
     pub(crate) approvers_any: Option<Vec<String>>,
     /// All that are asked by any rule.
@@ -164,6 +168,12 @@ fn expect(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Expect> {
         };
         Some(entries.iter().map(|(key, value)| (text(key), text(value))).collect())
     });
+    let outputs = fields.get("outputs").and_then(|node| {
+        let mut fields = reader.fields(node, "what a result may let out")?;
+        let stated = Stated::read(reader, &mut fields);
+        fields.finish(reader);
+        Some(stated.outputs(""))
+    });
     let approvers_any = fields.get("approvers_any").and_then(|node| reader.names(node));
     let approvers = fields.get("approvers").and_then(|node| reader.names(node));
     let alert = fields.get("alert").and_then(|node| reader.name(node));
@@ -173,6 +183,7 @@ fn expect(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Expect> {
         decision: wanted?,
         reasons,
         constraints,
+        outputs,
         approvers_any,
         approvers,
         alert,

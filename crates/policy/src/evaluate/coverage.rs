@@ -84,6 +84,9 @@ pub(crate) fn coverage(snapshot: &Snapshot) -> Vec<Tried> {
     for rule in snapshot.gates.iter().flat_map(|gate| &gate.rules) {
         all.push((&rule.id, two(rule.condition.as_ref())));
     }
+    for rule in &snapshot.outputs {
+        all.push((&rule.id, two(rule.condition.as_ref())));
+    }
     for mandate in snapshot.mandates.values() {
         for permission in &mandate.permissions {
             let mut branches = two(permission.condition.as_ref());
@@ -135,6 +138,11 @@ fn look(scene: &Scene<'_>, seen: &mut BTreeMap<At, BTreeSet<Branch>>) {
             for rule in &gate.rules {
                 note(&rule.id, side(rule.condition.as_ref(), scene));
             }
+        }
+    }
+    for rule in &scene.snapshot.outputs {
+        if rule.on.is_empty() || rule.on.iter().any(|selector| selector.matches(&subject)) {
+            note(&rule.id, side(rule.condition.as_ref(), scene));
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::action::{Access, Action};
 use crate::condition::{Condition, Fuel};
 use crate::document::RuleId;
 use crate::document::mandate::Mandate;
+use crate::document::selector::Selector;
 use crate::facts::Context;
 use crate::snapshot::Snapshot;
 use crate::verdict::Decision;
@@ -43,6 +44,7 @@ pub(crate) fn explain(snapshot: &Snapshot, action: &Action, ctx: &Context<'_>) -
             of_mandate(scene, mandate, &mut traces);
         }
         of_gates(scene, &mut traces);
+        of_outputs(scene, &mut traces);
         let key = |trace: &Trace| (trace.document.clone(), trace.line, trace.column);
         traces.sort_by_key(key);
         traces
@@ -135,24 +137,49 @@ fn of_mandate(scene: &Scene<'_>, mandate: &Mandate, traces: &mut Vec<Trace>) {
     }
 }
 
-fn of_gates(scene: &Scene<'_>, traces: &mut Vec<Trace>) {
+/// Why no entry of `on` selects the action, if none does.
+fn unselected(scene: &Scene<'_>, on: &[Selector]) -> Option<String> {
     let subject = scene.subject();
+    if on.is_empty() || on.iter().any(|selector| selector.matches(&subject)) {
+        return None;
+    }
+    let misses = on.iter().filter_map(|selector| selector.mismatch(&subject));
+    let keys: Vec<String> = misses
+        .enumerate()
+        .map(|(at, key)| format!("on[{at}] by `{key}`"))
+        .collect();
+    Some(format!("no entry of `on` matches: {}", keys.join(", ")))
+}
+
+fn of_gates(scene: &Scene<'_>, traces: &mut Vec<Trace>) {
     for gate in &scene.snapshot.gates {
-        let selected = gate.on.is_empty() || gate.on.iter().any(|selector| selector.matches(&subject));
-        let misses: Vec<&str> = gate
-            .on
-            .iter()
-            .filter_map(|selector| selector.mismatch(&subject))
-            .collect();
+        let miss = unselected(scene, &gate.on);
         for rule in &gate.rules {
-            let miss = (!selected).then(|| {
-                let keys = misses
-                    .iter()
-                    .enumerate()
-                    .map(|(at, key)| format!("on[{at}] by `{key}`"));
-                format!("no entry of `on` matches: {}", keys.collect::<Vec<_>>().join(", "))
-            });
-            traces.push(trace(scene, &rule.id, rule.decision, miss, rule.condition.as_ref()));
+            traces.push(trace(
+                scene,
+                &rule.id,
+                rule.decision,
+                miss.clone(),
+                rule.condition.as_ref(),
+            ));
         }
+    }
+}
+
+/// What a result may let out is a limit that travels with a grant.
+fn of_outputs(scene: &Scene<'_>, traces: &mut Vec<Trace>) {
+    for rule in &scene.snapshot.outputs {
+        let miss = unselected(scene, &rule.on);
+        let asked = Decision::AllowWithConstraints;
+        let mut one = trace(scene, &rule.id, asked, miss, rule.condition.as_ref());
+        if one.matched {
+            let does = match one.asked == asked {
+                true => rule.asks().words(),
+                false => "withhold all".to_owned(),
+            };
+            one.why = format!("{}; of the result: {does}", one.why);
+        }
+        one.asked = asked;
+        traces.push(one);
     }
 }

@@ -11,6 +11,7 @@ use crate::document::mandate::Mandate;
 use crate::document::rule::Approvers;
 use crate::document::tests::{EVIDENCE, HANDOFF};
 use crate::facts::Context;
+use crate::output::Outputs;
 use crate::snapshot::Snapshot;
 use crate::value::Value;
 use crate::verdict::{Decision, Demand, PermitUse, Reason, Verdict};
@@ -21,6 +22,7 @@ pub(super) struct Tally {
     reasons: Vec<Reason>,
     demands: BTreeSet<Demand>,
     constraints: Constraints,
+    outputs: Outputs,
     /// The mandate grants, or a gate to an agent that has none.
     granted: bool,
     /// A gate grants beyond the mandate.
@@ -141,6 +143,11 @@ impl Tally {
         }
     }
 
+    /// Adds what an output rule asks for of the result.
+    pub(super) fn let_out(&mut self, outputs: Outputs) {
+        self.outputs.merge(outputs);
+    }
+
     /// Whether any rule has spoken.
     pub(super) fn has_spoken(&self) -> bool {
         !self.reasons.is_empty()
@@ -258,6 +265,7 @@ impl Tally {
         self.evidence_required |= other.evidence_required;
         self.handoff_required |= other.handoff_required;
         self.offers.extend(other.offers);
+        self.outputs.merge(other.outputs);
         if !self.offers.is_empty() && self.single_offer().is_none() {
             let message = format!("the remedies that {who} get differ");
             self.deny(None, "remedies_differ", message);
@@ -298,6 +306,7 @@ impl Tally {
             },
             missing_evidence: missing(&parts, action),
             evidence_required: wanted,
+            outputs: if denied { Outputs::default() } else { self.outputs },
             remedy: None,
             alerts: alert.into_iter().collect(),
             beyond_mandate: !denied && self.beyond && !self.granted,

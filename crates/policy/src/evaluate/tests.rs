@@ -120,6 +120,12 @@ fn failures(case: &Case, verdict: &Verdict) -> Vec<String> {
             failures.push(format!("expected constraints {wanted:?}, got {got:?}"));
         }
     }
+    if let Some(wanted) = &expect.outputs {
+        let (wanted, got) = (wanted.words(), verdict.outputs.words());
+        if got != wanted {
+            failures.push(format!("expected outputs [{wanted}], got [{got}]"));
+        }
+    }
     if let Some(names) = &expect.approvers_any {
         let asked = |demand: &crate::verdict::Demand| names.iter().all(|name| demand.names.contains(name));
         if !verdict.demands.iter().any(asked) {

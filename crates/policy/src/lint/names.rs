@@ -35,12 +35,14 @@ fn tools(findings: &mut Findings<'_>) {
         .gates
         .iter()
         .flat_map(|gate| gate.on.iter().map(|on| (on.tool.as_ref(), &gate.id)));
+    let outputs = (snapshot.outputs.iter()).flat_map(|rule| rule.on.iter().map(|on| (on.tool.as_ref(), &rule.id)));
     let budgets = snapshot.budgets.iter().map(|budget| (budget.which.tool(), &budget.id));
     let limits = snapshot.limits.iter().map(|limit| (limit.which.tool(), &limit.id));
     let named = permissions
         .filter(|permission| permission.allowed)
         .map(|permission| (permission.tool.as_ref(), &permission.id))
         .chain(gates)
+        .chain(outputs)
         .chain(budgets)
         .chain(limits);
     for (pattern, id) in named {
@@ -85,6 +87,8 @@ fn agents(findings: &mut Findings<'_>) {
         .gates
         .iter()
         .flat_map(|gate| gate.on.iter().map(|on| (on.agent.as_ref(), &gate.id)));
+    let outputs = (snapshot.outputs.iter()).flat_map(|rule| rule.on.iter().map(|on| (on.agent.as_ref(), &rule.id)));
+    let of_gates = of_gates.chain(outputs);
     let budgets = snapshot
         .budgets
         .iter()

@@ -23,6 +23,9 @@ pub(super) fn look(findings: &mut Findings<'_>) {
         never(findings, rule, &ground);
     }
     among(findings, &gates, &gates, &ground);
+    for rule in &snapshot.outputs {
+        never(findings, &Speaks::of_output(rule, &ground), &ground);
+    }
     for mandate in snapshot.mandates.values() {
         let own = Speaks::of_mandate(mandate, &ground);
         for rule in &own {

@@ -8,6 +8,7 @@ use crate::constraint::Constraints;
 use crate::document::RuleId;
 use crate::document::gate::{self, Gate};
 use crate::document::mandate::{Mandate, Permission};
+use crate::document::output::OutputRule;
 use crate::document::selector::{Pattern, Selector};
 use crate::facts::Root;
 use crate::verdict::Decision;
@@ -97,11 +98,11 @@ fn selector(selector: &Selector, ground: &Ground) -> (Cases, Cases) {
     parts.into_iter().fold(all, |all, part| both(all, part, ground))
 }
 
-fn on(gate: &Gate, ground: &Ground) -> (Cases, Cases) {
-    if gate.on.is_empty() {
+fn on(entries: &[Selector], ground: &Ground) -> (Cases, Cases) {
+    if entries.is_empty() {
         return (Cases::maybe(), Cases::never());
     }
-    let entries = gate.on.iter().map(|entry| selector(entry, ground));
+    let entries = entries.iter().map(|entry| selector(entry, ground));
     entries.fold((Cases::never(), Cases::maybe()), |(yes, no), entry| {
         (yes.or(entry.0), no.and(&entry.1, &ground.effort))
     })
@@ -145,7 +146,7 @@ impl<'a> Speaks<'a> {
 
     /// The rules of a gate.
     pub(super) fn of_gate(gate: &'a Gate, ground: &Ground) -> impl Iterator<Item = Speaks<'a>> {
-        let selects = on(gate, ground);
+        let selects = on(&gate.on, ground);
         gate.rules.iter().map(move |rule: &gate::Rule| Speaks {
             constraints: Some(&rule.constraints),
             beyond: rule.beyond_mandate,
@@ -157,6 +158,13 @@ impl<'a> Speaks<'a> {
                 ground,
             )
         })
+    }
+
+    /// An output rule.
+    pub(super) fn of_output(rule: &'a OutputRule, ground: &Ground) -> Speaks<'a> {
+        let selects = on(&rule.on, ground);
+        let condition = rule.condition.as_ref();
+        Speaks::new(&rule.id, Decision::AllowWithConstraints, selects, condition, ground)
     }
 
     /// The permissions of a mandate, and what sends an action to a person.
