@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::event::Cause;
+use countersign_core::event::{Cause, Filtered};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -225,6 +225,9 @@ pub struct OutcomeRequestBody {
     /// What went wrong; kept beside the ledger, after redaction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Text<4096>>,
+    /// What was done about the result by the `outputs` of the action. Left out, it is what was replaced in `output` and `error`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filtered: Option<Filtered>,
 }
 
 /// How many kinds of tokens an outcome may name.

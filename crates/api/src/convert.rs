@@ -104,6 +104,7 @@ pub fn action(view: &ActionView, rendering: Rendering<'_>) -> ActionAnswer {
         reason_code: view.reason_code.clone(),
         reasons: decision.reasons.iter().map(reason).collect(),
         constraints: constraints(view.limits()),
+        outputs: view.outputs().clone(),
         snapshot: view.decided_under().map(|hash| hash.to_string()),
         action_digest: view.digest().to_string(),
         permit,

@@ -17,8 +17,9 @@ use countersign_policy::Decimal;
 
 use crate::event::{
     AgentDescribed, AgentRegistered, ApprovalLinked, AuthenticatorAdded, AuthenticatorRemoved, Cause,
-    ChannelRegistered, CredentialStored, Delivery, EpochOpened, HoldScope, KeyIssued, KeyRotated, LedgerOpened, Mode,
-    NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded, ToolApproved, ToolRegistered, UserAdded,
+    ChannelRegistered, CredentialStored, Delivery, EpochOpened, Filtered, HoldScope, KeyIssued, KeyRotated,
+    LedgerOpened, Mode, NoticeAttempted, OutcomeStatus, Scope, SnapshotUploaded, ToolApproved, ToolRegistered,
+    UserAdded,
 };
 use crate::ids::{
     AbsenceId, ActionId, AlertId, ApprovalId, DeliveryId, HoldId, NoticeId, OverrideId, ProposalId, ReceiverId,
@@ -86,6 +87,8 @@ pub struct ReportOutcome {
     pub stored: Option<Sealed>,
     /// What redaction replaced in it.
     pub redact: BTreeMap<String, u32>,
+    /// What was done about the result by the output rules, where whoever reports has done it.
+    pub filtered: Option<Filtered>,
     /// The action as the ledger has it, in case its permit has left the state.
     pub view: Option<Box<ActionView>>,
 }

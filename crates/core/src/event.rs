@@ -19,6 +19,7 @@ mod ledger;
 mod limit;
 mod observed;
 mod organization;
+mod output;
 mod permit;
 mod policy;
 mod practice;
@@ -66,6 +67,7 @@ pub use self::ledger::{
 pub use self::limit::{CircuitClosed, CircuitOpened, CircuitRead, Counted, DepthRead, Trial, WindowRead};
 pub use self::observed::{CallsObserved, ObservedCalls};
 pub use self::organization::{AbsenceRecorded, AbsenceWithdrawn, OverrideRecorded, OverrideWithdrawn};
+pub use self::output::{Filtered, OutputFiltered};
 pub use self::permit::{Cause, InARow, OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
 pub use self::policy::{
     Bands, Canary, CandidateEnd, CandidateEnded, CandidateStarted, DeclinedBecause, LeftBand, Rate, SaidBeside,
@@ -267,6 +269,8 @@ events! {
     OrganizationClosed = "organization.closed";
     /// What happened after.
     OutcomeReported = "outcome.reported";
+    /// What the result of an action held was kept back, replaced or flagged.
+    OutputFiltered = "output.filtered";
     /// Somebody is on who would not be by the schedule.
     OverrideRecorded = "override.recorded";
     /// The schedule holds again.

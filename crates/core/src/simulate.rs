@@ -269,6 +269,7 @@ fn says_as_recorded(after: &Verdict, decision: &DecisionMade) -> bool {
                 after.remedy.is_none()
                     && decision.remedy.is_none()
                     && after.constraints == decision.constraints
+                    && after.outputs == decision.outputs
                     && offline(after.permit_use) == recorded
             }
             Decision::Deny => true,
@@ -290,6 +291,7 @@ fn other_terms(before: &Verdict, after: &Verdict) -> bool {
     let remedy =
         |verdict: &Verdict| (verdict.remedy.as_ref()).map(|remedy| (remedy.alternative.clone(), remedy.applied));
     before.constraints != after.constraints
+        || before.outputs != after.outputs
         || asks(&before.demands) != asks(&after.demands)
         || before.missing_evidence != after.missing_evidence
         || before.permit_use != after.permit_use

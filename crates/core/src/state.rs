@@ -71,6 +71,7 @@ mod vote;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use countersign_policy::Outputs;
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
 use serde::{Deserialize, Serialize};
 
@@ -226,6 +227,9 @@ pub struct OpenAction {
     pub outcome_due: Option<Time>,
     /// The outcome is known.
     pub outcome: bool,
+    /// What its result may let out.
+    #[serde(default, skip_serializing_if = "Outputs::is_empty")]
+    pub outputs: Outputs,
     /// The permit.
     pub permit: Option<OpenPermit>,
     /// The permit was used.

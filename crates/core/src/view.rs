@@ -1,9 +1,9 @@
 //! An action as its records tell it: the fold that answers and long-polls are rendered from.
 
+mod stands;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use countersign_policy::{Reason, verdict::ConstraintValue};
 
 use crate::digest::Digest;
 use crate::event::{
@@ -187,27 +187,6 @@ impl ActionView {
             Some(revised) => revised.snapshot.as_ref(),
             None => self.snapshot.as_ref(),
         }
-    }
-
-    /// The limits that travel with a grant of the action as it stands.
-    pub fn limits(&self) -> &BTreeMap<String, ConstraintValue> {
-        self.revised()
-            .map_or(&self.decision.constraints, |revised| &revised.event.constraints)
-    }
-
-    /// Why the action as it stands was decided as it was.
-    pub fn reasons(&self) -> &[Reason] {
-        self.revised()
-            .map_or(&self.decision.reasons, |revised| &revised.event.reasons)
-    }
-
-    /// The money that the action as it stands moves, with its currency.
-    pub fn amount(&self) -> (Option<&str>, Option<&str>) {
-        let (amount, currency) = match self.revised() {
-            Some(revised) => (&revised.event.amount, &revised.event.currency),
-            None => (&self.decision.amount, &self.decision.currency),
-        };
-        (amount.as_deref(), currency.as_deref())
     }
 
     fn apply(&mut self, record: &Record) {
@@ -423,6 +402,7 @@ pub fn subjects(event: &Event) -> Vec<u128> {
         Event::PermitRefused(e) => vec![e.action_id.0],
         Event::CredentialReleased(e) => vec![e.action_id.0],
         Event::OutcomeReported(e) => vec![e.action_id.0],
+        Event::OutputFiltered(e) => vec![e.action_id.0],
         Event::CircuitClosed(e) => e.action_id.into_iter().map(|id| id.0).collect(),
         Event::CircuitOpened(e) => vec![e.action_id.0],
         Event::CallbackDue(e) => vec![e.action_id.0, e.delivery.0],

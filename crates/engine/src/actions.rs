@@ -6,9 +6,10 @@ use std::time::Duration;
 use countersign_api::{ActionAnswer, Receipt};
 use countersign_core::command::{Redeem, ReportOutcome, Sealed};
 use countersign_core::digest::{Digest, action_digest};
-use countersign_core::event::{ApprovalState, Cause, OutcomeStatus, Status};
+use countersign_core::event::{ApprovalState, Cause, Filtered, OutcomeStatus, Status};
 use countersign_core::ids::{ActionId, PermitId};
 use countersign_core::money::{is_currency, parse_decimal};
+use countersign_core::policy::output::Treatment;
 use countersign_core::policy::{Action, Value};
 use countersign_core::stored::{about, stored_action, stored_alternative};
 use countersign_core::token::Claims;
@@ -46,6 +47,8 @@ pub struct OutcomeReport {
     pub duration_ms: Option<u64>,
     /// Tokens by kind.
     pub tokens: std::collections::BTreeMap<String, u64>,
+    /// What was done about the result by the output rules, where the caller says so.
+    pub filtered: Option<Filtered>,
     /// Output, error and whatever else was reported.
     pub details: Option<Value>,
 }
@@ -243,7 +246,13 @@ impl Engine {
         let (view, _) = self.view(&caller.org, id).await?;
         let (stored, redact) = match &report.details {
             Some(details) => {
-                let (stored, redact) = self.store_foreign(details, &self.kinds(&handle, &view.decision.agent));
+                // What may not leave in a result is not kept of one either.
+                let outputs = view.outputs();
+                let named = outputs
+                    .kinds_to(Treatment::Redact)
+                    .chain(outputs.kinds_to(Treatment::Withhold));
+                let kinds = self.kinds(&handle, &view.decision.agent).and(named);
+                let (stored, redact) = self.store_foreign(details, &kinds);
                 (Some(self.about_action(&caller.org, view.seq, stored).await?), redact)
             }
             None => (None, Default::default()),
@@ -259,6 +268,7 @@ impl Engine {
             tokens: report.tokens,
             stored,
             redact,
+            filtered: report.filtered,
             view: Some(Box::new(view)),
         };
         let envelope = request.envelope(Command::ReportOutcome(Box::new(report)));

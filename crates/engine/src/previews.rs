@@ -71,6 +71,7 @@ impl Engine {
             reason_code: ruling.reason_code.map(str::to_owned),
             reasons: ruling.reasons.iter().map(countersign_api::convert::reason).collect(),
             constraints: countersign_api::convert::constraints(&ruling.constraints),
+            outputs: ruling.outputs.clone(),
             snapshot: hash,
             action_digest: submit.digest.digest.to_string(),
             permit: None,

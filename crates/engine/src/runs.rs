@@ -361,6 +361,7 @@ impl Inner {
                         Some(before) => {
                             before.decision == after.decision
                                 && before.constraints == after.constraints
+                                && before.outputs == after.outputs
                                 && before.demands == after.demands
                         }
                         None => decision.decision == after.decision,

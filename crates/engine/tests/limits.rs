@@ -77,6 +77,7 @@ async fn of_many_callers_of_three_nodes_one_alone_tries_an_open_circuit() {
         .await
         .unwrap();
     let failed = OutcomeReport {
+        filtered: None,
         cause: None,
         status: OutcomeStatus::Failed,
         cost: None,

@@ -414,6 +414,7 @@ impl World {
         let view = self.view(action);
         let agent = view.decision.agent.clone();
         let report = ReportOutcome {
+            filtered: None,
             action_id: action,
             agent: Some(agent.clone()),
             cause,

@@ -120,9 +120,10 @@ fn after(told: &Told<'_>) -> Vec<String> {
     let mut said = each(told, |record| {
         let said = match &record.event {
             Event::ApprovalResolved(e) => resolved(e),
-            Event::PermitRedeemed(_) | Event::PermitRefused(_) | Event::CredentialReleased(_) => {
-                super::sentence::of(record, told)?
-            }
+            Event::PermitRedeemed(_)
+            | Event::PermitRefused(_)
+            | Event::CredentialReleased(_)
+            | Event::OutputFiltered(_) => super::sentence::of(record, told)?,
             Event::OutcomeReported(e) => outcome(record, e),
             Event::CallbackAttempted(e) => attempted(e),
             _other => return None,

@@ -1,9 +1,11 @@
 //! One record in one or two sentences.
 
+use std::collections::BTreeMap;
+
 use countersign_core::event::{
     ApprovalAnswered, ApprovalOpened, ApprovalResolved, ApprovalRevised, ApprovalState, ApprovalStepStarted,
-    ApprovalVoted, CallbackAttempted, DecisionMade, Delivery, Event, GlassBroken, OutcomeReported, OutcomeStatus, Slot,
-    StepReason, Verb,
+    ApprovalVoted, CallbackAttempted, DecisionMade, Delivery, Event, GlassBroken, OutcomeReported, OutcomeStatus,
+    OutputFiltered, Slot, StepReason, Verb,
 };
 use countersign_core::policy::Decision;
 use countersign_core::policy::verdict::Quorum;
@@ -75,6 +77,7 @@ pub(super) fn of(record: &Record, told: &Told<'_>) -> Option<String> {
             named(&record.actor.id)
         ),
         Event::OutcomeReported(e) => outcome(record, e),
+        Event::OutputFiltered(e) => filtered(e),
         Event::CallbackDue(e) => format!("The workflow is to be told at {}.", named(&e.url)),
         Event::CallbackAttempted(e) => attempted(e),
         Event::NoticeDue(e) => super::notice::due(e),
@@ -389,6 +392,35 @@ pub(super) fn outcome(record: &Record, e: &OutcomeReported) -> String {
         format!("; it broke {}", one_line(&e.violations.join(", ")))
     };
     format!("{} reported {what}{cost}{broken}.", named(&record.actor.id))
+}
+
+/// What was done about the result.
+fn filtered(e: &OutputFiltered) -> String {
+    let found = &e.filtered;
+    let kinds = |counts: &BTreeMap<String, u32>| {
+        let each: Vec<String> = counts.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
+        named(&each.join(", "))
+    };
+    let mut parts = Vec::new();
+    if found.whole && found.withheld.is_empty() {
+        parts.push("the whole of it was withheld".to_owned());
+    } else if found.whole {
+        parts.push(format!("the whole of it was withheld for {}", kinds(&found.withheld)));
+    }
+    if !found.redacted.is_empty() {
+        parts.push(format!("{} replaced", kinds(&found.redacted)));
+    }
+    if found.blind > 0 {
+        parts.push(format!("{} parts that nobody could look into withheld", found.blind));
+    }
+    if !found.flagged.is_empty() {
+        parts.push(format!("{} let through and flagged", kinds(&found.flagged)));
+    }
+    format!(
+        "Of the result: {}, by {}.",
+        parts.join("; "),
+        named(&e.rules.join(", "))
+    )
 }
 
 /// How a try to tell the workflow ended.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_policy::verdict::ConstraintValue;
-use countersign_policy::{Decision, Reason};
+use countersign_policy::{Decision, Outputs, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -186,6 +186,9 @@ pub struct DecisionMade {
     /// Labels of what the agents have read that handed it on, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub handed_reads: Vec<String>,
+    /// What its result may let out.
+    #[serde(default, skip_serializing_if = "Outputs::is_empty")]
+    pub outputs: Outputs,
     /// The permit, if it is permitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permit: Option<Permit>,

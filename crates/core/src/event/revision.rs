@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_policy::verdict::ConstraintValue;
-use countersign_policy::{Assurance, Decision, Reason};
+use countersign_policy::{Assurance, Decision, Outputs, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,9 @@ pub struct ApprovalRevised {
     /// Votes for what it was before stand.
     #[serde(default, skip_serializing_if = "is_false")]
     pub keeps_votes: bool,
+    /// What its result may let out.
+    #[serde(default, skip_serializing_if = "Outputs::is_empty")]
+    pub outputs: Outputs,
     /// What its agent wants from now on of subjects about which agents may disagree.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub positions: Vec<super::Position>,

@@ -63,7 +63,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A set of kinds; it always holds the ones that are never optional.
+/// A set of kinds. But for [`Kinds::only`] it always holds the ones that are never optional.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kinds(u16);
 
@@ -103,6 +103,20 @@ impl Kinds {
             kinds = kinds.with(kind.ok_or_else(|| UnknownKind(name.to_owned()))?);
         }
         Ok(kinds)
+    }
+
+    /// The named kinds and no other: what a rule looks for in what is let out. What is kept is looked through for more.
+    pub fn only<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Kinds(0).and(names)
+    }
+
+    /// This set and the named kinds; a name that is none of a kind adds nothing.
+    #[must_use]
+    pub fn and<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let named = names
+            .into_iter()
+            .filter_map(|name| Kind::ALL.into_iter().find(|kind| kind.name() == name));
+        named.fold(self, Kinds::with)
     }
 
     /// What is looked for in all that belongs to an agent's actions: the standard kinds, and what its mandate adds.

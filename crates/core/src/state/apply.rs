@@ -225,7 +225,7 @@ impl State {
                 self.drill_ended(record.ts, e);
             }
             Event::PracticeStarted(e) => self.practice_started(record.ts, e),
-            Event::RefusalsRepeated(_) | Event::RequestNoted(_) => {}
+            Event::OutputFiltered(_) | Event::RefusalsRepeated(_) | Event::RequestNoted(_) => {}
             Event::RunEnded(_) | Event::RunInput(_) | Event::RunNoted(_) | Event::RunStarted(_) => {}
             Event::SampleDrawn(e) => self.drawn(e),
             Event::SampleRevealed(e) => self.revealed(e),
@@ -337,6 +337,7 @@ impl State {
             leaves,
             outcome_due: None,
             outcome: false,
+            outputs: e.outputs.clone(),
             permit,
             positions: if is_practice { Vec::new() } else { e.positions.clone() },
             practice: is_practice,

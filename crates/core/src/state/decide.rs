@@ -387,6 +387,7 @@ impl State {
             env: submit.shown.env,
             handed_reads: handed,
             facts,
+            outputs: ruling.outputs,
             permit,
             positions: found.positions.taken,
             practice: None,

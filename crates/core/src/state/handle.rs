@@ -260,6 +260,7 @@ impl State {
             Event::CredentialReleased(e) => of_action(e.action_id),
             Event::PermitRefused(e) => of_action(e.action_id),
             Event::OutcomeReported(e) => of_action(e.action_id),
+            Event::OutputFiltered(e) => Some((e.agent.clone(), Some(e.action_id))),
             Event::CallbackAttempted(e) => self
                 .deliveries
                 .get(&e.delivery)

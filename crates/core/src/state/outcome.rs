@@ -1,12 +1,17 @@
 //! What happened after: checked against the grant, recorded once.
 
-use countersign_policy::constraint;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use countersign_policy::output::Treatment;
+use countersign_policy::{Outputs, constraint};
 
 use super::autonomy::Acted;
 use super::budget::Reported;
 use super::{Ctx, Handled, OpenAction, State};
 use crate::command::ReportOutcome;
-use crate::event::{Event, OutcomeReported, OutcomeStatus, Status};
+use crate::event::{Event, Filtered, OutcomeReported, OutcomeStatus, OutputFiltered, Status};
+use crate::ids::ActionId;
 use crate::record::{Draft, Provenance};
 use crate::redact::Kinds;
 use crate::refusal::Refusal;
@@ -20,7 +25,7 @@ impl State {
             return Err(reported());
         }
         let view = report.view.as_deref();
-        let (agent, acts_in, approval, granted, redeemed, constraints, budgets) = match (open, view) {
+        let (agent, acts_in, approval, granted, redeemed, constraints, outputs, budgets) = match (open, view) {
             (Some(action), _) => (
                 &action.agent,
                 action.acts_in.as_ref(),
@@ -28,6 +33,7 @@ impl State {
                 action.permit.is_some(),
                 action.redeemed,
                 &action.constraints,
+                &action.outputs,
                 (&*action.reserved, action.held),
             ),
             (None, Some(view)) => {
@@ -43,6 +49,7 @@ impl State {
                     granted,
                     view.redeemed_at.is_some(),
                     &decision.constraints,
+                    view.outputs(),
                     (&*decision.reserved, false),
                 )
             }
@@ -69,6 +76,9 @@ impl State {
             .map(|violation| ctx.redactor.redact_text(&violation, &Kinds::default()).text)
             .collect();
         let mut events = Vec::new();
+        if let Some(filtered) = filtered(&report, outputs) {
+            events.extend(self.let_out(id, agent, filtered, outputs, ctx));
+        }
         if !violations.is_empty() {
             let summary = format!("`{id}` went beyond what was granted: {}", violations.join("; "));
             events.extend(self.alert("constraint_violated", summary, Some(agent), Some(id), ctx));
@@ -158,4 +168,59 @@ impl State {
         }
         Handled::done(events)
     }
+
+    /// The record of what was done about a result; what passed and is to be known, and what was kept back, a person should hear.
+    fn let_out(
+        &self,
+        id: ActionId,
+        agent: &Arc<str>,
+        filtered: Filtered,
+        outputs: &Outputs,
+        ctx: &mut Ctx<'_>,
+    ) -> Vec<Draft> {
+        let mut heard = Vec::new();
+        if !filtered.flagged.is_empty() {
+            heard.push(format!("held {}", counted(&filtered.flagged)));
+        }
+        if filtered.whole {
+            heard.push("was withheld".to_owned());
+        }
+        let rules = filtered.rules(outputs);
+        let summary = format!("the result of `{id}` {} ({})", heard.join(" and "), rules.join(", "));
+        let mut draft = Draft::observed(OutputFiltered {
+            action_id: id,
+            agent: agent.clone(),
+            filtered,
+            rules,
+        });
+        draft.prov = Provenance::Reported;
+        let mut events = vec![draft];
+        if !heard.is_empty() {
+            events.extend(self.alert("output_filtered", summary, Some(agent), Some(id), ctx));
+        }
+        events
+    }
+}
+
+/// What was done about the result by the rules of its action: what whoever reports has done, or what was replaced in what is
+/// kept of it.
+fn filtered(report: &ReportOutcome, outputs: &Outputs) -> Option<Filtered> {
+    let kept = || {
+        let counts = report.redact.iter().filter(|(kind, _)| {
+            let handled = outputs.kinds.get(*kind);
+            handled.is_some_and(|handled| handled.treatment > Treatment::Flag)
+        });
+        Filtered {
+            redacted: counts.map(|(kind, count)| (kind.clone(), *count)).collect(),
+            ..Filtered::default()
+        }
+    };
+    let filtered = report.filtered.clone().unwrap_or_else(kept).by(outputs);
+    (!filtered.is_empty()).then_some(filtered)
+}
+
+/// Kinds and how many of them, in words: `2 × card, 1 × email`.
+fn counted(counts: &BTreeMap<String, u32>) -> String {
+    let each: Vec<String> = counts.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
+    each.join(", ")
 }

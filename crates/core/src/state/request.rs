@@ -195,6 +195,7 @@ impl OpenAction {
     pub(super) fn revise(&mut self, e: &ApprovalRevised, snapshot: Option<Arc<str>>, redacted: bool) {
         self.classes.clone_from(&e.classes);
         self.constraints.clone_from(&e.constraints);
+        self.outputs.clone_from(&e.outputs);
         if !self.practice {
             self.counted.clone_from(&e.counted);
             self.counts_later.clone_from(&e.counts_later);

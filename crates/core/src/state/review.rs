@@ -364,6 +364,9 @@ impl State {
         if granting && verdict.constraints != action.constraints {
             return Err("the policy that is live now sets other limits".into());
         }
+        if granting && verdict.outputs != action.outputs {
+            return Err("the policy that is live now lets other things out of results".into());
+        }
         Ok(verdict)
     }
 

@@ -287,6 +287,7 @@ impl State {
             keeps_votes: editable.is_some_and(|editable| editable.keeps_votes)
                 && joined.raised.is_empty()
                 && joined.tracks.iter().all(|track| track.assurance.is_low()),
+            outputs: ruling.outputs,
             positions: ruling.found.positions.taken,
             previous: action.digest,
             raised: joined.raised,

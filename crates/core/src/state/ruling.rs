@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_policy::verdict::{ConstraintValue, PermitUse};
-use countersign_policy::{Decision, Demand, Reason, Verdict};
+use countersign_policy::{Decision, Demand, Outputs, Reason, Verdict};
 
 use super::guard::{Found, Objection, Stricter};
 use crate::event::{AccountRead, ActsIn, SaidBeside, Status, WindowRead};
@@ -20,6 +20,8 @@ pub struct Ruling {
     pub reasons: Vec<Reason>,
     /// Limits that travel with the grant.
     pub constraints: BTreeMap<String, ConstraintValue>,
+    /// What its result may let out.
+    pub outputs: Outputs,
     /// Evidence that is missing.
     pub missing: Vec<String>,
     /// What the grant rests on that only the agent says.
@@ -69,6 +71,7 @@ impl Ruling {
             reason_code: Some(if code == "killed" { "killed" } else { "denied" }),
             reasons: vec![reason],
             constraints: BTreeMap::new(),
+            outputs: Outputs::default(),
             by_policy: false,
             beside: None,
             demands: Vec::new(),
@@ -98,6 +101,7 @@ impl Ruling {
             reason_code,
             reasons: verdict.reasons,
             constraints: verdict.constraints,
+            outputs: verdict.outputs,
             by_policy: false,
             beside: None,
             demands: verdict.demands,
@@ -142,6 +146,7 @@ impl Ruling {
                 self.status = Status::Refused;
                 self.reason_code = Some("denied");
                 self.constraints.clear();
+                self.outputs = Outputs::default();
                 self.demands.clear();
                 self.missing.clear();
                 self.remedy = None;

@@ -101,6 +101,7 @@ async fn report_outcome(asked: Asked<Caller>) -> Answer {
             .into_iter()
             .map(|(kind, count)| (kind.0, count.0))
             .collect(),
+        filtered: typed.filtered,
         details: (!details.is_empty()).then_some(Value::Map(details)),
     };
     let (answer, replayed) = asked.app.engine.report_outcome(&asked.request(), id, report).await?;

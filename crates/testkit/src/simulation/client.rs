@@ -206,6 +206,7 @@ async fn answer(engine: &Engine, call: &Call) -> Result<Answer, EngineError> {
         }
         Want::Report(id, status, cost) => {
             let report = OutcomeReport {
+                filtered: None,
                 cause: None,
                 status: *status,
                 cost: cost.clone().map(|cost| (cost, "USD".into())),

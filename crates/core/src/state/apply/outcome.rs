@@ -76,6 +76,7 @@ impl State {
                     leaves: record.ts + GRACE,
                     outcome_due: None,
                     outcome: true,
+                    outputs: Default::default(),
                     permit: None,
                     positions: Vec::new(),
                     reads: Vec::new(),
