@@ -10,14 +10,19 @@ use countersign_api::approvals::{OutcomeRequestBody, OutcomeWord, RedeemBody};
 use countersign_api::bounded::{Text, Whole};
 use countersign_api::{ActionAnswer, ActionBody};
 use countersign_client::{Client, ClientError};
+use countersign_core::event::Filtered;
+use countersign_policy::Outputs;
 use serde_json::{Map, Value};
 
 use self::told::{changed_out_of_sight, decision, failed, leads_elsewhere, refused, unusable, used_before, waiting};
+use crate::answer;
 use crate::elicit::Page;
 use crate::guarded::{Guarded, LABEL, Stand, unseen};
 use crate::observe::Observer;
+use crate::outputs::{self, Passes};
 use crate::tasks::Drawer;
 use crate::waiting::{Folder, fingerprint};
+use crate::wire::Answered;
 
 /// How long one request to the server waits for people.
 const LEG: Duration = Duration::from_secs(20);
@@ -78,6 +83,10 @@ pub struct Go {
     pub decision: Value,
     /// What it was asked for with.
     pub(crate) labels: Option<Labels>,
+    /// What its result may let out.
+    pub(crate) outputs: Outputs,
+    /// The tool, for notes.
+    pub(crate) tool: Option<String>,
 }
 
 /// Labels of an action.
@@ -190,6 +199,8 @@ impl Governor {
             permit: String::new(),
             decision: decision.unwrap_or_default(),
             labels: None,
+            outputs: answer.map(|answer| answer.outputs).unwrap_or_default(),
+            tool: action.tool.clone(),
         }
     }
 
@@ -352,6 +363,8 @@ impl Governor {
                 timeout: redeemed.constraints.get("timeout").and_then(time),
                 decision,
                 labels: action.labels.clone(),
+                outputs: answer.outputs.clone(),
+                tool: action.tool.clone(),
             })))),
             Err(ClientError::Problem(problem)) if problem.code == "already_redeemed" => Ok(None),
             Err(error) => Err(error),
@@ -374,6 +387,35 @@ impl Governor {
         }
     }
 
+    /// What is handed back of the answer to a call, and what was done about it. Where this one only looks on, the answer goes on as
+    /// it came, and what would have been done is noted.
+    pub(crate) fn let_out(
+        &self,
+        go: &Go,
+        id: &Value,
+        modern: bool,
+        line: Vec<u8>,
+        answered: &mut Answered,
+    ) -> (Vec<u8>, Option<Filtered>) {
+        let (new, filtered) = match outputs::look(&line, &go.outputs) {
+            Passes::On(new, filtered) => (new, filtered),
+            Passes::Not(sentence, filtered) => (Some(answer::told(id, modern, &sentence, &go.decision)), filtered),
+        };
+        if let Some(observer) = &self.observer {
+            observer.filtered(go.tool.as_deref(), &filtered);
+            return (line, None);
+        }
+        if filtered.whole {
+            // Nothing of it is left for the client to come back with.
+            answered.state = None;
+        }
+        if answered.error.is_some() && new.is_some() {
+            answered.error = Some("the tool answered with an error, of which policy let out less".to_owned());
+        }
+        let told = (!filtered.is_empty()).then_some(filtered);
+        (new.unwrap_or(line), told)
+    }
+
     /// Which operations are denied to the agent whatever else it says.
     ///
     /// # Errors
@@ -386,6 +428,17 @@ impl Governor {
     /// Reports what came of an action. A report that does not arrive is missed by the server after its time; the agent
     /// is not held up for it.
     pub async fn report(&self, id: &str, error: Option<String>, took: Duration) {
+        self.report_filtered(id, error, took, None).await;
+    }
+
+    /// The same, of a result that was looked at.
+    pub(crate) async fn report_filtered(
+        &self,
+        id: &str,
+        error: Option<String>,
+        took: Duration,
+        filtered: Option<Filtered>,
+    ) {
         // What was only looked on at was never decided.
         if id.is_empty() {
             return;
@@ -402,6 +455,7 @@ impl Governor {
             tokens: std::collections::BTreeMap::new(),
             output: None,
             error: error.map(|error| Text(error.chars().take(1000).collect())),
+            filtered,
         };
         let _ = self.client.report(id, &outcome).await;
     }

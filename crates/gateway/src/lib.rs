@@ -16,6 +16,7 @@ pub mod hook;
 pub mod install;
 mod lines;
 mod observe;
+mod outputs;
 pub mod serve;
 pub mod stdio;
 mod tasks;

@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign_api::ActionBody;
 use countersign_client::ClientError;
+use countersign_core::event::Filtered;
 use serde_json::{Value, json};
 
 /// The file is put aside, in place of the one put aside before, once it is this long.
@@ -43,6 +44,13 @@ impl Observer {
             line.extend(said);
         }
         self.write(line);
+    }
+
+    /// Notes what would have been done about a result.
+    pub(crate) fn filtered(&self, tool: Option<&str>, filtered: &Filtered) {
+        if !filtered.is_empty() {
+            self.write(json!({ "tool": tool, "filtered": filtered }));
+        }
     }
 
     /// Notes what could not be asked about.

@@ -207,6 +207,9 @@ impl Wrapper {
                 let session = {
                     let mut calls = lock(&self.calls);
                     calls.asked.remove(&answered.id);
+                    if calls.ended.remove(&answered.id) {
+                        continue;
+                    }
                     calls.lists.remove(&answered.id)
                 };
                 if let Some(session) = session {
@@ -215,7 +218,7 @@ impl Wrapper {
                     continue;
                 }
                 let id = serde_json::from_str(&answered.id).unwrap_or_default();
-                self.finish(answered);
+                let line = self.finish(&id, line, answered);
                 self.hand_back(&id, line).await;
                 continue;
             }
@@ -389,6 +392,7 @@ impl Wrapper {
         let timeout = round.left().map(|left| self.end_after(left, call, to_server));
         let running = Running {
             round,
+            modern: call.modern,
             name,
             since: Instant::now(),
             timeout,
@@ -408,7 +412,10 @@ impl Wrapper {
                 let (mut calls, key) = (lock(&wrapper.calls), wire::key(&id));
                 let running = calls.running.remove(&key);
                 // The server may answer yet: its answer is none to a later request with this id.
-                running.is_some().then(|| calls.asked.insert(key));
+                if running.is_some() {
+                    calls.asked.insert(key.clone());
+                    calls.ended.insert(key);
+                }
                 running
             };
             let Some(running) = running else { return };
@@ -424,16 +431,21 @@ impl Wrapper {
         task.abort_handle()
     }
 
-    fn finish(&self, answered: Answered) {
+    /// A call was answered, if this is the answer to one: what of it goes on.
+    fn finish(&self, id: &Value, line: Vec<u8>, mut answered: Answered) -> Vec<u8> {
         let Some(mut running) = lock(&self.calls).running.remove(&answered.id) else {
-            return;
+            return line;
         };
         if let Some(timeout) = running.timeout {
             timeout.abort();
         }
         running.round.ran += running.since.elapsed();
+        let go = &running.round.go;
+        let (line, filtered) = self.governor.let_out(go, id, running.modern, line, &mut answered);
         let Some(state) = answered.state else {
-            return self.report(running.round.go.id, answered.error, running.round.ran);
+            let (governor, id, ran) = (self.governor.clone(), running.round.go.id, running.round.ran);
+            self.spawn(async move { governor.report_filtered(&id, answered.error, ran, filtered).await });
+            return line;
         };
         let (now, place) = (Instant::now(), (AGENT.to_owned(), running.name, state));
         let mut calls = lock(&self.calls);
@@ -441,6 +453,7 @@ impl Wrapper {
         lost.extend(calls.unfinished.keep(place, running.round, self.governor.clone(), now));
         drop(calls);
         lost.into_iter().for_each(|lost| self.spawn(lost.report()));
+        line
     }
 
     fn report(&self, action: String, error: Option<String>, took: Duration) {

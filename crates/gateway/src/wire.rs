@@ -75,7 +75,7 @@ pub(crate) struct Call {
 }
 
 /// An object's members in order, as they were written.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -106,7 +106,7 @@ impl Members<'_> {
     }
 
     /// Why two readers could see different members.
-    fn ambiguous(&self, known: &[&str]) -> Option<String> {
+    pub(crate) fn ambiguous(&self, known: &[&str]) -> Option<String> {
         let mut seen = BTreeSet::new();
         for (key, _) in &self.0 {
             if !seen.insert(key) {

@@ -3,6 +3,7 @@
 mod crash;
 mod looking;
 mod official;
+mod outputs;
 mod passing;
 mod raw;
 mod tasks;

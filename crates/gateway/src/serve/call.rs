@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use countersign_api::ActionBody;
+use countersign_core::event::Filtered;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -158,7 +159,9 @@ pub(super) async fn hand_on(app: &App, mut asked: Asked, mut round: Round, name:
                 lost.report().await;
             }
         }
-        End::Over(error) => governor.report(&round.go.id, error, round.ran).await,
+        End::Over(error, filtered) => {
+            governor.report_filtered(&round.go.id, error, round.ran, filtered).await;
+        }
     }
 }
 
@@ -180,8 +183,8 @@ fn renamed(target: &Target, tool: Option<&str>) -> Target {
 enum End {
     /// The server wants the client to come back with this.
     Unfinished(String),
-    /// It is over, and failed by this.
-    Over(Option<String>),
+    /// It is over, and failed by this; and what was done about its result.
+    Over(Option<String>, Option<Filtered>),
 }
 
 /// Passes on what comes of a call until it is answered.
@@ -213,14 +216,17 @@ async fn follow(asked: &Asked, mut coming: Coming, round: &Round) -> End {
                     let why = coming.silence();
                     let error = answer::error(&asked.call.id, -32603, &why);
                     let _ = asked.out.send(error).await;
-                    return End::Over(Some(why));
+                    return End::Over(Some(why), None);
                 };
                 match coming.answered(&message, &asked.call.id) {
-                    Some((message, answered)) => {
+                    Some((message, mut answered)) => {
+                        let (call, governor) = (&asked.call, &asked.caller.governor);
+                        let (message, filtered) =
+                            governor.let_out(&round.go, &call.id, call.modern, message, &mut answered);
                         let _ = asked.out.send(message).await;
                         return match answered.state {
                             Some(state) => End::Unfinished(state),
-                            None => End::Over(answered.error),
+                            None => End::Over(answered.error, filtered),
                         };
                     }
                     // What else stands in an answer of an error is not for clients.
@@ -232,11 +238,11 @@ async fn follow(asked: &Asked, mut coming: Coming, round: &Round) -> End {
                 let why = round.too_long();
                 asked.tell(&format!("Ended: {why}."), &Value::Null).await;
                 cancel(&coming, &why).await;
-                return End::Over(Some(why));
+                return End::Over(Some(why), None);
             }
             () = &mut gone => {
                 cancel(&coming, "the client has hung up").await;
-                return End::Over(Some("the client hung up while it ran".to_owned()));
+                return End::Over(Some("the client hung up while it ran".to_owned()), None);
             }
         }
     }

@@ -16,6 +16,8 @@ const OPEN_AT_MOST: usize = 10_000;
 /// A call that was handed on.
 pub(super) struct Running {
     pub(super) round: Round,
+    /// The client knows results that ask for another round.
+    pub(super) modern: bool,
     pub(super) name: String,
     pub(super) since: Instant,
     pub(super) timeout: Option<AbortHandle>,
@@ -31,6 +33,8 @@ pub(super) struct Calls {
     pub(super) unfinished: Unfinished,
     /// Other requests that the server has not answered yet, by their ids.
     pub(super) asked: BTreeSet<String>,
+    /// Calls that were ended before the server answered: what it says of them yet is for nobody.
+    pub(super) ended: BTreeSet<String>,
     /// Requests for lists of tools that are not answered yet, and whether their client has a session.
     pub(super) lists: BTreeMap<String, bool>,
     /// The client has hung up.

@@ -15,6 +15,8 @@ pub(super) struct Behaviour {
     pub(super) rounds: bool,
     /// It has forgotten every session.
     pub(super) forgets: bool,
+    /// The text of its tool's results.
+    pub(super) says: &'static str,
 }
 
 /// A server of tools behind HTTP that keeps every request, and behaves as it is told to.
@@ -32,6 +34,7 @@ impl Upstream {
             described: "writes a note",
             rounds: false,
             forgets: false,
+            says: "noted",
         };
         let (requests, behaves) = (Arc::default(), Arc::new(Mutex::new(behaviour)));
         let (kept, how) = (Arc::clone(&requests), Arc::clone(&behaves));
@@ -79,7 +82,7 @@ fn answer(mut stream: TcpStream, kept: &Mutex<Vec<String>>, how: Behaviour) {
         Some("tools/call") if how.rounds && message["params"]["requestState"].is_null() => {
             json!({ "resultType": "input_required", "requestState": "of the server" })
         }
-        Some("tools/call") => json!({ "content": [{ "type": "text", "text": "noted" }] }),
+        Some("tools/call") => json!({ "content": [{ "type": "text", "text": how.says }] }),
         _ => {
             json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": { "name": "u", "version": "1" } })
         }
