@@ -223,10 +223,12 @@ impl Pass {
             } else {
                 Kind::ApiKey
             };
-            self.count(kind.name());
-            return Some(marker(kind.name(), None));
+            if self.kinds.contains(kind) {
+                self.count(kind.name());
+                return Some(marker(kind.name(), None));
+            }
         }
-        if role == Role::CardCode && keys::is_card_code(text) {
+        if role == Role::CardCode && self.kinds.contains(Kind::Card) && keys::is_card_code(text) {
             self.count(Kind::Card.name());
             return Some(marker(Kind::Card.name(), None));
         }

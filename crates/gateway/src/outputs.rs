@@ -257,7 +257,9 @@ fn as_texts(value: Value) -> Value {
     match value {
         Value::Map(map) => {
             if let Some(kind) = map.get("$redacted").and_then(Value::as_str) {
-                return Value::from(format!("[redacted:{kind}]").as_str());
+                let last4 = map.get("last4").and_then(Value::as_str);
+                let last4 = last4.map(|digits| format!(":{digits}")).unwrap_or_default();
+                return Value::from(format!("[redacted:{kind}{last4}]").as_str());
             }
             Value::Map(map.into_iter().map(|(key, value)| (key, as_texts(value))).collect())
         }

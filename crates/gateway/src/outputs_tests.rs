@@ -57,8 +57,8 @@ fn what_is_replaced_is_replaced_in_its_place_and_the_rest_stays_as_it_was_writte
     assert_eq!(found.redacted, count("card", 1));
     assert!(new.contains(r#"{"type":"text" , "text":"a  b"}"#), "{new}");
     assert!(new.contains(r#""x":{ "n":1.50 }"#), "{new}");
-    assert!(new.contains("card [redacted:card]."), "{new}");
-    assert!(!new.contains("1111"), "{new}");
+    assert!(new.contains("card [redacted:card:1111]."), "{new}");
+    assert!(!new.contains("1111 1111"), "{new}");
 }
 
 #[test]
@@ -68,7 +68,10 @@ fn structured_content_keeps_its_shape() {
     let (new, _) = on(&result, &rules);
     let new: serde_json::Value = serde_json::from_str(&new.unwrap()).unwrap();
     let told = new.pointer("/result/structuredContent").unwrap();
-    assert_eq!(*told, serde_json::json!({ "pan": "[redacted:card]", "open": true }));
+    assert_eq!(
+        *told,
+        serde_json::json!({ "pan": "[redacted:card:1111]", "open": true })
+    );
 }
 
 #[test]

@@ -166,6 +166,8 @@ pub(super) fn hits(text: &str, kinds: Kinds, role: Role) -> Vec<Hit> {
         let folded = fold::fold(text, true);
         scan(folded.view(), look(folded.view().bytes), kinds, role, &mut found);
     }
+    // Whoever looks for some kinds only has hits of no other.
+    found.retain(|hit| kinds.contains(hit.kind));
     if found.len() > 1 { merge(found) } else { found }
 }
 

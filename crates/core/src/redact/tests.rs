@@ -281,3 +281,17 @@ fn hostile_sizes_take_no_more_than_linear_time() {
         assert!(start.elapsed().as_millis() < 2_000, "{part}: {:?}", start.elapsed());
     }
 }
+
+#[test]
+fn whoever_looks_for_some_kinds_only_finds_no_other() {
+    let text = "4111 1111 1111 1111 of ann@shop.example, password: hunter22secret";
+    let only = |names: &[&str]| {
+        let found = REDACTOR.redact_text(text, &Kinds::only(names.iter().copied())).found;
+        found.into_keys().collect::<Vec<_>>()
+    };
+    assert_eq!(only(&["email"]), ["email"]);
+    assert_eq!(only(&["card"]), ["card"]);
+    assert_eq!(only(&["api_key", "no such kind"]), ["api_key"]);
+    assert_eq!(only(&[]), Vec::<String>::new());
+    assert_eq!(only(&["card", "email"]), ["card", "email"]);
+}

@@ -63,7 +63,7 @@ fn a_wrapper_replaces_what_may_not_leave_and_the_rest_is_as_it_came() {
     wrapper.send(&call(1, "look_up", json!({ "order": "1" })).to_string());
     let told = wrapper.line();
     assert!(
-        told.contains("paid with [redacted:card]") && told.contains("\"x\":1.50"),
+        told.contains("paid with [redacted:card:1111]") && told.contains("\"x\":1.50"),
         "{told}"
     );
     assert_eq!(wrapper.end().0, 0);
@@ -75,7 +75,7 @@ fn a_wrapper_replaces_what_may_not_leave_and_the_rest_is_as_it_came() {
         "{data}"
     );
     // Record and policy are enough to derive the decision again, with what it says of results.
-    let replayed = shop.as_person(&["audit", "export", "--payloads", "--out", "to-replay"]);
+    shop.as_person(&["audit", "export", "--payloads", "--out", "to-replay"]);
     let replayed = shop.scene.run(&["audit", "replay", "to-replay"]);
     assert_eq!(replayed.code, 0, "{}{}", replayed.out, replayed.err);
 }
@@ -129,7 +129,7 @@ fn a_gateway_over_http_lets_out_what_a_wrapper_does() {
     let post = |body: &Value| gateway.post("shop", &shop.agent, session.as_deref(), body);
     let got = post(&call(2, "look_up", json!({ "order": "1" })));
     assert!(
-        got.body.contains("paid with [redacted:card] by ann@shop.example"),
+        got.body.contains("paid with [redacted:card:1111] by ann@shop.example"),
         "{}",
         got.body
     );
