@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::policy::Outputs;
 use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -322,8 +321,8 @@ pub struct ActionAnswer {
     pub constraints: BTreeMap<String, serde_json::Value>,
     /// What the result may let out: a gateway does it by itself, and whoever else runs the tool holds to it. Absent where results
     /// pass as they are.
-    #[serde(default, skip_serializing_if = "Outputs::is_empty")]
-    pub outputs: Outputs,
+    #[serde(default, skip_serializing_if = "countersign_core::policy::Outputs::is_empty")]
+    pub outputs: countersign_core::policy::Outputs,
     /// The policy snapshot that decided, `sha256:…`.
     pub snapshot: Option<String>,
     /// What binds decision, approval and permit to this exact action.
