@@ -20,6 +20,8 @@ fn go(id: &str, changed: Option<Value>) -> Go {
         permit: "used".to_owned(),
         decision: Value::Null,
         labels: None,
+        outputs: Default::default(),
+        tool: None,
     }
 }
 

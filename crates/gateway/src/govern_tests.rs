@@ -71,6 +71,8 @@ async fn a_later_round_goes_on_only_where_it_leads_as_before() {
         permit: String::new(),
         decision: Value::Null,
         labels: None,
+        outputs: Default::default(),
+        tool: None,
     };
     assert!(governor.leads_as_before(&go, &action).await);
     std::fs::remove_file(&link).unwrap();

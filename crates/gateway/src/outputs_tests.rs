@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "a test fails loudly")]
+
 use countersign_policy::output::{Handled, MostBytes, Withheld};
 
 use super::*;

@@ -75,6 +75,8 @@ async fn what_answers_too_late_is_no_outcome_of_a_later_call() {
         permit: String::new(),
         decision: Value::Null,
         labels: None,
+        outputs: Default::default(),
+        tool: None,
     };
     lock(&wrapper.calls).held.insert("9".to_owned(), None);
     let round = Round::first(go);

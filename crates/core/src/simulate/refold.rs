@@ -301,6 +301,8 @@ fn reported(e: &OutcomeReported) -> ReportOutcome {
         tokens: e.tokens.clone(),
         stored: None,
         redact: BTreeMap::new(),
+        // What a result let out is in a record of its own.
+        filtered: None,
         view: None,
     }
 }
@@ -321,7 +323,7 @@ fn changed(
 ) -> Simulated {
     let erred = to == Decision::Deny
         && here.is_some_and(|here| here.reasons.iter().any(|reason| reason.code == "condition_error"));
-    let terms = here.is_some_and(|here| here.constraints != then.constraints);
+    let terms = here.is_some_and(|here| here.constraints != then.constraints || here.outputs != then.outputs);
     if to == then.decision && !terms {
         return Simulated::Same { erred };
     }
