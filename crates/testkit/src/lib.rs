@@ -22,7 +22,9 @@ use std::sync::Arc;
 
 use countersign_core::command::{BreakGlass, Redeem, ReportOutcome, Vote};
 use countersign_core::digest::{Digest, DigestKey};
-use countersign_core::event::{AgentRegistered, Assertion, Cause, LedgerOpened, OutcomeStatus, UserAdded, Verb};
+use countersign_core::event::{
+    AgentRegistered, Assertion, Cause, Filtered, LedgerOpened, OutcomeStatus, UserAdded, Verb,
+};
 use countersign_core::ids::{ActionId, ApprovalId, IdSource, PermitId};
 use countersign_core::policy::{Snapshot, Value};
 use countersign_core::record::{ActorKind, Payload};
@@ -411,21 +413,44 @@ impl World {
         cost: Option<&str>,
         tokens: BTreeMap<String, u64>,
     ) -> Result<(), Refusal> {
+        let cost = cost.map(|cost| (cost.parse().expect("a decimal"), "USD".to_owned()));
+        self.report_with(action, status, |report| {
+            (report.cause, report.cost, report.tokens) = (cause, cost, tokens);
+        })
+    }
+
+    /// Reports how an action ended, with what was done about its result.
+    pub fn report_filtered(
+        &mut self,
+        action: ActionId,
+        status: OutcomeStatus,
+        filtered: Filtered,
+    ) -> Result<(), Refusal> {
+        self.report_with(action, status, |report| report.filtered = Some(filtered))
+    }
+
+    fn report_with(
+        &mut self,
+        action: ActionId,
+        status: OutcomeStatus,
+        more: impl FnOnce(&mut ReportOutcome),
+    ) -> Result<(), Refusal> {
         let view = self.view(action);
         let agent = view.decision.agent.clone();
-        let report = ReportOutcome {
+        let mut report = ReportOutcome {
             filtered: None,
             action_id: action,
             agent: Some(agent.clone()),
-            cause,
+            cause: None,
             status,
-            cost: cost.map(|cost| (cost.parse().expect("a decimal"), "USD".to_owned())),
+            cost: None,
             duration_ms: None,
-            tokens,
+            tokens: BTreeMap::new(),
             stored: None,
             redact: BTreeMap::new(),
             view: Some(Box::new(view)),
         };
+        more(&mut report);
         outcome_of(
             self.give(by(ActorKind::Agent, &agent), Command::ReportOutcome(Box::new(report)))
                 .0,

@@ -11,8 +11,9 @@ use countersign_core::command::{
 use countersign_core::digest::Digest;
 use countersign_core::event::{
     AgentDescribed, AuthenticatorAdded, AuthenticatorRemoved, Boundary, Cause, ChannelKind, ChannelRegistered,
-    Delivery, Description, EpochEnd, EpochOpened, Finding, HoldScope, KeyIssued, KeyRotated, Mode, NoticeAttempted,
-    NoticeResult, OutcomeStatus, PracticeKind, RunStatus, Scope, ToolApproved, ToolRegistered, Trigger, Verb,
+    Delivery, Description, EpochEnd, EpochOpened, Filtered, Finding, HoldScope, KeyIssued, KeyRotated, Mode,
+    NoticeAttempted, NoticeResult, OutcomeStatus, PracticeKind, RunStatus, Scope, ToolApproved, ToolRegistered,
+    Trigger, Verb,
 };
 use countersign_core::ids::{ActionId, DeliveryId};
 use countersign_core::policy::Value;
@@ -207,6 +208,17 @@ fn everything() -> World {
     world.policy(&[("gate.yaml", POLICY), ("budgets.yaml", budget)]);
     world
         .submit("bot", r#"{"action":"read","estimated_cost":"2"}"#)
+        .unwrap();
+    let outputs = "outputs: [{ name: cards, redact: [card], flag: [email] }]";
+    world.policy(&[("gate.yaml", POLICY), ("outputs.yaml", outputs)]);
+    let looked_at = world.submit("bot", r#"{"action":"read"}"#).unwrap().decision.action_id;
+    let filtered = Filtered {
+        flagged: [("email".to_owned(), 1), ("iban".to_owned(), 1)].into(),
+        redacted: [("card".to_owned(), 2)].into(),
+        ..Filtered::default()
+    };
+    world
+        .report_filtered(looked_at, OutcomeStatus::Succeeded, filtered)
         .unwrap();
     world.policy(&[("gate.yaml", POLICY)]);
     let refused = world
@@ -659,6 +671,19 @@ fn every_type_of_record_occurs_is_canonical_and_folds_to_the_same_state() {
         "types that no test writes"
     );
     assert_eq!(world.refolded().hash(), world.state.hash());
+}
+
+#[test]
+fn what_is_reported_of_a_result_is_recorded_as_far_as_the_rules_of_its_action_speak_of_it() {
+    let world = everything();
+    let recorded = world.records.iter().find_map(|record| match &record.event {
+        Event::OutputFiltered(e) => Some(e),
+        _other => None,
+    });
+    let recorded = recorded.unwrap();
+    assert_eq!(recorded.filtered.flagged.keys().collect::<Vec<_>>(), ["email"]);
+    assert_eq!(recorded.filtered.redacted.get("card"), Some(&2));
+    assert_eq!(recorded.rules, ["outputs#cards"]);
 }
 
 #[test]

@@ -54,6 +54,8 @@ pub(crate) struct Shop {
     pub(crate) scene: Scene,
     pub(crate) server: Server,
     pub(crate) agent: String,
+    /// The verifying key of the log.
+    pub(crate) vkey: String,
     admin: String,
 }
 
@@ -78,6 +80,7 @@ impl Shop {
         let server = scene.serve_quietly(&[]);
         Shop {
             admin: text(&made, "/admin_key"),
+            vkey: text(&made, "/vkey"),
             scene,
             server,
             agent,

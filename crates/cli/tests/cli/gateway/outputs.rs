@@ -76,7 +76,7 @@ fn a_wrapper_replaces_what_may_not_leave_and_the_rest_is_as_it_came() {
     );
     // Record and policy are enough to derive the decision again, with what it says of results.
     shop.as_person(&["audit", "export", "--payloads", "--out", "to-replay"]);
-    let replayed = shop.scene.run(&["audit", "replay", "to-replay"]);
+    let replayed = shop.scene.run(&["audit", "replay", "--vkey", &shop.vkey, "to-replay"]);
     assert_eq!(replayed.code, 0, "{}{}", replayed.out, replayed.err);
 }
 
