@@ -107,7 +107,7 @@ async fn a_policy_is_tried_on_a_server_and_on_its_export_with_the_same_result() 
     let refolded = refolded.json();
     assert_eq!(
         refolded["report"]["flips"],
-        json!({ "require_approval to deny": 1 }),
+        json!({ "require_approval to deny": 2 }),
         "{refolded:#}"
     );
     assert_eq!(refolded["report"]["listed"][0]["rule"], "budgets#day");
