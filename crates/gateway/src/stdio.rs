@@ -4,6 +4,7 @@
 //! a task of its own, so others overtake it. Once the client has hung up, or has cancelled a call, nothing runs by it any more:
 //! whether it still waits is looked at under the same lock under which it is handed on.
 
+mod options;
 mod tasks;
 mod under_way;
 
@@ -19,6 +20,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
+pub use self::options::{Options, Secret};
 use self::under_way::{BUSY, Calls, Running};
 use crate::calls::{self, PROGRESS, Round};
 use crate::elicit::{Elicitation, TURNED_DOWN};
@@ -38,26 +40,6 @@ const AGENT: &str = "";
 const REPORTS: Duration = Duration::from_secs(5);
 /// How long a server may take to end once its input has.
 const GRACE: Duration = Duration::from_secs(10);
-
-/// How the wrapper behaves.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The name of the server: its tools are `server/tool` in policy.
-    pub server: String,
-    /// The environment that its tools act in.
-    pub env: Option<String>,
-    /// The run that the calls belong to.
-    pub run: Option<String>,
-    /// How long a call is held for people before the agent is told to come back.
-    pub hold: Duration,
-    /// Tools that policy always denies are not shown.
-    pub hide: bool,
-    /// Whoever uses the client may be among those who decide, and is led to the page where they do.
-    pub elicit: bool,
-}
-
-/// A variable of the server's environment, with a value that is a secret.
-pub type Secret = (String, zeroize::Zeroizing<String>);
 
 struct Wrapper {
     governor: Governor,

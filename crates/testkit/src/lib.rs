@@ -9,6 +9,7 @@ mod derive;
 pub mod history;
 mod links;
 mod practice;
+mod reported;
 mod retention;
 mod revisions;
 mod shown;
@@ -20,11 +21,9 @@ mod submission;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use countersign_core::command::{BreakGlass, Redeem, ReportOutcome, Vote};
+use countersign_core::command::{BreakGlass, Redeem, Vote};
 use countersign_core::digest::{Digest, DigestKey};
-use countersign_core::event::{
-    AgentRegistered, Assertion, Cause, Filtered, LedgerOpened, OutcomeStatus, UserAdded, Verb,
-};
+use countersign_core::event::{AgentRegistered, Assertion, LedgerOpened, UserAdded, Verb};
 use countersign_core::ids::{ActionId, ApprovalId, IdSource, PermitId};
 use countersign_core::policy::{Snapshot, Value};
 use countersign_core::record::{ActorKind, Payload};
@@ -384,75 +383,6 @@ impl World {
         };
         outcome_of(
             self.give(by(ActorKind::Agent, &agent), Command::Redeem(Box::new(redeem)))
-                .0,
-        )
-    }
-
-    /// Reports what happened.
-    pub fn report(&mut self, action: ActionId, status: OutcomeStatus, cost: Option<&str>) -> Result<(), Refusal> {
-        self.report_tokens(action, status, cost, BTreeMap::new())
-    }
-
-    /// The same with the tokens that it took, by kind.
-    pub fn report_tokens(
-        &mut self,
-        action: ActionId,
-        status: OutcomeStatus,
-        cost: Option<&str>,
-        tokens: BTreeMap<String, u64>,
-    ) -> Result<(), Refusal> {
-        self.report_because(action, status, None, cost, tokens)
-    }
-
-    /// The same with why it came to nothing good.
-    pub fn report_because(
-        &mut self,
-        action: ActionId,
-        status: OutcomeStatus,
-        cause: Option<Cause>,
-        cost: Option<&str>,
-        tokens: BTreeMap<String, u64>,
-    ) -> Result<(), Refusal> {
-        let cost = cost.map(|cost| (cost.parse().expect("a decimal"), "USD".to_owned()));
-        self.report_with(action, status, |report| {
-            (report.cause, report.cost, report.tokens) = (cause, cost, tokens);
-        })
-    }
-
-    /// Reports how an action ended, with what was done about its result.
-    pub fn report_filtered(
-        &mut self,
-        action: ActionId,
-        status: OutcomeStatus,
-        filtered: Filtered,
-    ) -> Result<(), Refusal> {
-        self.report_with(action, status, |report| report.filtered = Some(filtered))
-    }
-
-    fn report_with(
-        &mut self,
-        action: ActionId,
-        status: OutcomeStatus,
-        more: impl FnOnce(&mut ReportOutcome),
-    ) -> Result<(), Refusal> {
-        let view = self.view(action);
-        let agent = view.decision.agent.clone();
-        let mut report = ReportOutcome {
-            filtered: None,
-            action_id: action,
-            agent: Some(agent.clone()),
-            cause: None,
-            status,
-            cost: None,
-            duration_ms: None,
-            tokens: BTreeMap::new(),
-            stored: None,
-            redact: BTreeMap::new(),
-            view: Some(Box::new(view)),
-        };
-        more(&mut report);
-        outcome_of(
-            self.give(by(ActorKind::Agent, &agent), Command::ReportOutcome(Box::new(report)))
                 .0,
         )
     }
