@@ -17,6 +17,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use countersign_policy::{Severity, Snapshot};
 use countersign_testkit_postgres::Postgres;
@@ -310,9 +311,17 @@ fn blocks_name_a_database(document: &Document) -> bool {
     document.text.contains("$DATABASE_URL")
 }
 
+/// A port that is free, and the next one with it: below those that the system gives out by itself, so that nobody else gets
+/// one of the two in between.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-    listener.local_addr().expect("it has an address").port()
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let mut ports = std::iter::repeat_with(|| {
+        let number = std::process::id().wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed)) % 5000;
+        20_000 + 2 * u16::try_from(number).expect("it is below 5,000")
+    });
+    let port = ports.by_ref().take(5000).find(|port| free(*port) && free(port + 1));
+    port.expect("two ports side by side are free")
 }
 
 #[test]

@@ -152,9 +152,11 @@ pub(super) async fn hand_on(app: &App, mut asked: Asked, mut round: Round, name:
     let end = follow(&asked, coming, &round).await;
     round.ran += since.elapsed();
     match end {
-        End::Unfinished(state) => {
+        End::Unfinished(state, message) => {
             let place = (asked.caller.owner.clone(), name, state);
+            // Before the client knows of it: it may come back at once.
             let lost = lock(&app.unfinished).keep(place, round, governor, Instant::now());
+            let _ = asked.out.send(message).await;
             if let Some(lost) = lost {
                 lost.report().await;
             }
@@ -181,8 +183,8 @@ fn renamed(target: &Target, tool: Option<&str>) -> Target {
 
 /// How a call ended.
 enum End {
-    /// The server wants the client to come back with this.
-    Unfinished(String),
+    /// The server wants the client to come back with this; the answer that says so has not been sent.
+    Unfinished(String, Vec<u8>),
     /// It is over, and failed by this; and what was done about its result.
     Over(Option<String>, Option<Filtered>),
 }
@@ -223,11 +225,11 @@ async fn follow(asked: &Asked, mut coming: Coming, round: &Round) -> End {
                         let (call, governor) = (&asked.call, &asked.caller.governor);
                         let (message, filtered) =
                             governor.let_out(&round.go, &call.id, call.modern, message, &mut answered);
-                        let _ = asked.out.send(message).await;
-                        return match answered.state {
-                            Some(state) => End::Unfinished(state),
-                            None => End::Over(answered.error, filtered),
+                        let Some(state) = answered.state else {
+                            let _ = asked.out.send(message).await;
+                            return End::Over(answered.error, filtered);
                         };
+                        return End::Unfinished(state, message);
                     }
                     // What else stands in an answer of an error is not for clients.
                     None if coming.failed() => {}
