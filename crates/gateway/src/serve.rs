@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::serve::{Listener, ListenerExt as _};
 use countersign_client::{Client, ClientError, Streaming};
 use futures_util::StreamExt as _;
 use tokio::net::TcpListener;
@@ -175,7 +176,7 @@ pub async fn serve(
     });
     let router = Router::new().fallback(door::handle).with_state(Arc::clone(&app));
     let served = tokio::select! {
-        served = axum::serve(listener, router) => served,
+        served = axum::serve(at_once(listener), router) => served,
         () = stopped => Ok(()),
     };
     sweeping.abort();
@@ -192,4 +193,10 @@ async fn report(lost: Vec<Lost>) {
     futures_util::stream::iter(reports)
         .for_each_concurrent(REPORTS_AT_ONCE, |report| report)
         .await;
+}
+
+/// The same listener, whose answers are not held back until the client has confirmed their beginnings: that costs each call
+/// about 40 ms. A connection that takes no options is served all the same.
+pub(crate) fn at_once(listener: TcpListener) -> impl Listener<Addr = std::net::SocketAddr, Io = tokio::net::TcpStream> {
+    listener.tap_io(|stream| drop(stream.set_nodelay(true)))
 }

@@ -65,7 +65,7 @@ pub async fn serve(
     let app = Arc::new(App { serving, client });
     let router = Router::new().route("/v1/hooks/{dialect}", post(take)).with_state(app);
     tokio::select! {
-        served = axum::serve(listener, router) => served,
+        served = axum::serve(crate::serve::at_once(listener), router) => served,
         () = stopped => Ok(()),
     }
 }
