@@ -67,7 +67,7 @@ pub use self::ledger::{
 pub use self::limit::{CircuitClosed, CircuitOpened, CircuitRead, Counted, DepthRead, Trial, WindowRead};
 pub use self::observed::{CallsObserved, ObservedCalls};
 pub use self::organization::{AbsenceRecorded, AbsenceWithdrawn, OverrideRecorded, OverrideWithdrawn};
-pub use self::output::{Filtered, OutputFiltered};
+pub use self::output::{Filtered, OutputFiltered, in_words};
 pub use self::permit::{Cause, InARow, OutcomeReported, OutcomeStatus, Permit, PermitRedeemed, PermitRefused};
 pub use self::policy::{
     Bands, Canary, CandidateEnd, CandidateEnded, CandidateStarted, DeclinedBecause, LeftBand, Rate, SaidBeside,
@@ -351,4 +351,8 @@ fn schema_text(schema: schemars::Schema) -> String {
 
 fn is_false(value: &bool) -> bool {
     !*value
+}
+
+pub(crate) fn is_zero(value: &u32) -> bool {
+    *value == 0
 }

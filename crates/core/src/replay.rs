@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 use countersign_policy::{Decision, Hidden, Snapshot};
 
-pub(crate) use self::restore::{Restored, kept_action, restore};
+pub(crate) use self::restore::{Restored, kept_action, read, restore};
+pub(crate) use self::revised::revised_submit_of;
 pub use self::under::{Under, under};
 
 use self::revised::Wanted;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr as _;
 
-use countersign_core::event::Filtered;
+use countersign_core::event::{Filtered, in_words};
 use countersign_core::redact::{Kinds, Redactor};
 use countersign_policy::output::Treatment;
 use countersign_policy::{Decimal, Outputs, Value, json};
@@ -69,7 +69,7 @@ pub(crate) fn look(line: &[u8], rules: &Outputs) -> Passes {
     if !look.found.withheld.is_empty() {
         let why = format!(
             "it holds {} ({})",
-            words(&look.found.withheld),
+            in_words(&look.found.withheld),
             look.rules_of(&look.found.withheld)
         );
         return whole(look.found, &why);
@@ -105,11 +105,6 @@ fn whole(found: Filtered, why: &str) -> Passes {
         ..Filtered::default()
     };
     Passes::Not(sentence, kept)
-}
-
-fn words(counts: &BTreeMap<String, u32>) -> String {
-    let each: Vec<String> = counts.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
-    each.join(", ")
 }
 
 fn add(into: &mut BTreeMap<String, u32>, found: BTreeMap<String, u32>) {

@@ -73,11 +73,10 @@ pub struct Outputs {
     pub withheld: Option<Withheld>,
 }
 
-/// The lesser of two that may not be there.
-fn least<T: Ord>(ours: Option<T>, theirs: Option<T>) -> Option<T> {
-    match (ours, theirs) {
-        (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
-        (one, None) | (None, one) => one,
+/// Takes theirs in place of ours, where that is less or ours is not there.
+fn lower<T: Ord + Clone>(ours: &mut Option<T>, theirs: Option<&T>) {
+    if let Some(theirs) = theirs.filter(|theirs| ours.as_ref().is_none_or(|ours| *theirs < ours)) {
+        *ours = Some(theirs.clone());
     }
 }
 
@@ -89,17 +88,17 @@ impl Outputs {
 
     /// Adds what others ask for: the stricter of both. In whatever order they come, the same comes of it; of two rules that ask
     /// for the same, the first one by name is the one that is named.
-    pub fn merge(&mut self, other: Outputs) {
-        for (kind, theirs) in other.kinds {
+    pub fn merge(&mut self, other: &Outputs) {
+        for (kind, theirs) in &other.kinds {
             let yields = |ours: &Handled| {
                 (theirs.treatment, std::cmp::Reverse(&theirs.rule)) > (ours.treatment, std::cmp::Reverse(&ours.rule))
             };
-            if self.kinds.get(&kind).is_none_or(yields) {
-                self.kinds.insert(kind, theirs);
+            if self.kinds.get(kind).is_none_or(yields) {
+                self.kinds.insert(kind.clone(), theirs.clone());
             }
         }
-        self.max_bytes = least(self.max_bytes.take(), other.max_bytes);
-        self.withheld = least(self.withheld.take(), other.withheld);
+        lower(&mut self.max_bytes, other.max_bytes.as_ref());
+        lower(&mut self.withheld, other.withheld.as_ref());
     }
 
     /// The kinds about which this is done, sorted.

@@ -200,7 +200,7 @@ fn asked() -> impl Strategy<Value = Outputs> {
 
 fn both(one: &Outputs, other: &Outputs) -> Outputs {
     let mut both = one.clone();
-    both.merge(other.clone());
+    both.merge(other);
     both
 }
 

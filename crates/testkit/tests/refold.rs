@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use countersign_core::event::{OutcomeStatus, Verb};
 use countersign_core::ids::ActionId;
-use countersign_core::policy::{Decision, Snapshot};
+use countersign_core::policy::{Decision, Snapshot, Value};
 use countersign_core::simulate::Report;
 use countersign_core::{Span, State};
 use countersign_testkit::World;
@@ -16,7 +16,7 @@ const GATE: &str = "
 name: gate
 rules:
   - { condition: \"has(amount) && amount <= 20\", decision: allow }
-  - { condition: \"has(amount) && amount > 20 && amount <= 50\", decision: require_approval, approvers: [leads] }
+  - { condition: \"has(amount) && amount > 20 && amount <= 50\", decision: require_approval, approvers: [leads], editable: [/amount] }
   - { condition: \"has(amount) && amount > 50\", decision: deny }
 ";
 const BUDGETS: &str = "
@@ -184,10 +184,43 @@ fn what_nobody_did_then_is_taken_as_something_and_counted() {
     assert!(used.contains("reserved: 50.00, spent: 20.00"), "{used}");
 }
 
+#[test]
+fn what_a_reviewer_narrowed_counts_under_the_limits_and_budgets_of_the_other_policy() {
+    let mut world = world(&[("gate.yaml", GATE)]);
+    let (asked, _) = pay(&mut world, "a", "50");
+    let narrowed = [("/amount".to_owned(), Some(Value::Number(30.into())))];
+    world.edit("erin", asked, &narrowed.into()).unwrap();
+    paid(&mut world, "a", "20");
+    paid(&mut world, "a", "20");
+    let candidate = load(&[
+        ("gate.yaml", GATE),
+        (
+            "budgets.yaml",
+            "budgets: [{ name: day, per: day, limit: 90 USD, count: purchases }]\n",
+        ),
+        (
+            "limits.yaml",
+            "limits: [{ name: customer, per: args.customer, sum: 55 USD, within: 1h }]\n",
+        ),
+    ]);
+    let (refold, report) = world.become_under(&candidate);
+    // 30 and 20 fit, and so did 50 when it was asked for; 20 more do not.
+    assert_eq!(
+        changes(&report),
+        [(Decision::Allow, Decision::Deny, "limits#customer")],
+        "{report:#?}"
+    );
+    let used = kept(refold.state()).0.into_values().next().unwrap();
+    assert!(used.contains("reserved: 30.00, spent: 20.00"), "{used}");
+    assert_eq!(refold.taken(), Default::default());
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Pay(u8, u8),
     Vote(u8, bool),
+    /// A reviewer narrows it, or its agent wants something else.
+    Change(u8, u8, bool),
     Use(u8),
     Report(u8, bool, u8),
     Pass(u16),
@@ -197,6 +230,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0_u8..3, 1_u8..60).prop_map(|(customer, amount)| Step::Pay(customer, amount)),
         2 => (any::<u8>(), prop::bool::weighted(0.8)).prop_map(|(id, yes)| Step::Vote(id, yes)),
+        2 => (any::<u8>(), 1_u8..60, any::<bool>()).prop_map(|(id, amount, edit)| Step::Change(id, amount, edit)),
         4 => any::<u8>().prop_map(Step::Use),
         3 => (any::<u8>(), prop::bool::weighted(0.6), 1_u8..60).prop_map(|(id, well, cost)| Step::Report(id, well, cost)),
         2 => (1_u16..1500).prop_map(Step::Pass),
@@ -230,6 +264,14 @@ proptest! {
                     let verb = if yes { Verb::Approve } else { Verb::Reject };
                     let asked = pick(n).filter(|id| world.view(*id).approval.is_some());
                     drop(asked.map(|id| world.vote("dana", id, verb, Some("so"))));
+                }
+                Step::Change(n, amount, edit) => {
+                    let asked = pick(n).filter(|id| world.view(*id).approval.is_some());
+                    let amount = Value::from(amount.to_string());
+                    drop(asked.map(|id| match edit {
+                        true => world.edit("erin", id, &[("/amount".to_owned(), Some(amount))].into()),
+                        false => world.revise(id, &[("amount".to_owned(), amount)].into()),
+                    }));
                 }
                 Step::Use(n) => drop(pick(n).map(|id| world.redeem(id))),
                 Step::Report(n, well, cost) => {

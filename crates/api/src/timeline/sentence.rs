@@ -1,11 +1,9 @@
 //! One record in one or two sentences.
 
-use std::collections::BTreeMap;
-
 use countersign_core::event::{
     ApprovalAnswered, ApprovalOpened, ApprovalResolved, ApprovalRevised, ApprovalState, ApprovalStepStarted,
     ApprovalVoted, CallbackAttempted, DecisionMade, Delivery, Event, GlassBroken, OutcomeReported, OutcomeStatus,
-    OutputFiltered, Slot, StepReason, Verb,
+    OutputFiltered, Slot, StepReason, Verb, in_words,
 };
 use countersign_core::policy::Decision;
 use countersign_core::policy::verdict::Quorum;
@@ -397,10 +395,7 @@ pub(super) fn outcome(record: &Record, e: &OutcomeReported) -> String {
 /// What was done about the result.
 fn filtered(e: &OutputFiltered) -> String {
     let found = &e.filtered;
-    let kinds = |counts: &BTreeMap<String, u32>| {
-        let each: Vec<String> = counts.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
-        named(&each.join(", "))
-    };
+    let kinds = |counts| named(&in_words(counts));
     let mut parts = Vec::new();
     if found.whole && found.withheld.is_empty() {
         parts.push("the whole of it was withheld".to_owned());

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::is_zero;
 use crate::ids::{ActionId, ApprovalId, NoticeId};
 use crate::time::Time;
 
@@ -161,8 +162,4 @@ pub struct NoticeAttempted {
     pub reference: Option<String>,
     /// How it ended.
     pub result: NoticeResult,
-}
-
-fn is_zero(value: &u32) -> bool {
-    *value == 0
 }

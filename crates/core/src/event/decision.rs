@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccountRead, ActsIn, BrokenLink, CircuitRead, Counted, DepthRead, Link, Permit, Position, PositionsRead,
-    Reservation, SaidBeside, Spends, Trial, WindowRead, is_false,
+    Reservation, SaidBeside, Spends, Trial, WindowRead, is_false, is_zero,
 };
 use crate::digest::Digest;
 use crate::ids::{ActionId, ApprovalId, ReceiverId};
@@ -39,10 +39,6 @@ impl Status {
     }
 }
 
-fn is_none(count: &u32) -> bool {
-    *count == 0
-}
-
 /// What the evaluation read of things outside the action, so that the decision can be derived again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -69,7 +65,7 @@ pub struct DecisionFacts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub depth: Option<DepthRead>,
     /// How often the agent had failed at it, in a row.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,
     /// The agent's labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

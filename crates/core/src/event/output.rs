@@ -8,19 +8,15 @@ use countersign_policy::output::Treatment;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::is_false;
+use super::{is_false, is_zero};
 use crate::ids::ActionId;
-
-fn is_none(count: &u32) -> bool {
-    *count == 0
-}
 
 /// What was found in a result, and what was done about it: kinds and how many, never what it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Filtered {
     /// Parts that nobody could look into, such as images; they were kept back.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub blind: u32,
     /// What passed and is to be known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -74,6 +70,12 @@ impl Filtered {
         rules.dedup();
         rules
     }
+}
+
+/// Kinds and how many of them, in words: `2 × card, 1 × email`.
+pub fn in_words(counts: &BTreeMap<String, u32>) -> String {
+    let each: Vec<String> = counts.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
+    each.join(", ")
 }
 
 /// `output.filtered`

@@ -7,7 +7,7 @@ use countersign_policy::{Assurance, Separation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Slot, is_false};
+use super::{Slot, is_false, is_zero};
 use crate::ids::{ActionId, ApprovalId};
 use crate::time::Time;
 
@@ -224,8 +224,4 @@ pub struct ApprovalResumed {
     pub approval: ApprovalId,
     /// When the answer was due.
     pub due: Time,
-}
-
-fn is_zero(value: &u32) -> bool {
-    *value == 0
 }

@@ -52,7 +52,7 @@ pub(crate) fn restore(record: &Record, decision: &DecisionMade, payload: Option<
 }
 
 /// The same of any record whose payload is the stored form of an action.
-pub(super) fn read(record: &Record, payload: Option<&Payload>) -> Result<Restored, Gap> {
+pub(crate) fn read(record: &Record, payload: Option<&Payload>) -> Result<Restored, Gap> {
     let missing = |why: &str| Gap::new("payload", why);
     let payload = payload.ok_or_else(|| missing("it is not in the export: left out, or erased"))?;
     if record.payload.as_ref() != Some(&payload.commitment()) {

@@ -71,7 +71,7 @@ impl Replay<'_> {
         };
         gaps.extend(restored.gaps.iter().cloned());
         let hidden = (!record.redact.is_empty()).then(|| Hidden::new(is_mark, is_marked));
-        let mut submit = submitted(record, e, action, &restored, live);
+        let mut submit = revised_submit_of(record, e, action, &restored, live);
         self.state.as_asked(action, &mut submit);
         let mut differences = self.stated(record, e, action, &restored, &submit);
         self.changed(record, e, &submit.action, payload, &mut differences, &mut gaps);
@@ -194,8 +194,8 @@ impl Replay<'_> {
     }
 }
 
-/// What the record was decided on.
-fn submitted(
+/// What a revision was decided on, but for who asks.
+pub(crate) fn revised_submit_of(
     record: &Record,
     e: &ApprovalRevised,
     action: &OpenAction,

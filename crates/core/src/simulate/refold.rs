@@ -17,11 +17,12 @@ use serde::{Deserialize, Serialize};
 use super::{Changed, Report, Simulated, is_above_policy, not_derivable};
 use crate::command::ReportOutcome;
 use crate::digest::DigestKey;
-use crate::event::{ApprovalResolved, ApprovalState, DecisionMade, Event, OutcomeReported, Status};
+use crate::event::{ApprovalResolved, ApprovalRevised, ApprovalState, DecisionMade, Event, OutcomeReported, Status};
 use crate::ids::{ActionId, ApprovalId};
 use crate::record::{Draft, Payload, Record};
 use crate::redact::{Kinds, Redactor, is_mark, is_marked};
-use crate::replay::{Gap, Ids, restore, submit_of};
+use crate::replay::{Gap, Ids, read, restore, revised_submit_of, submit_of};
+use crate::state::revise::Changed as Wanted;
 use crate::state::{Ctx, State, Transient};
 
 /// Why agents are paused that found no room: it follows from decisions, and is not taken from the records.
@@ -52,6 +53,8 @@ pub struct Refold<'s> {
     as_it_was: BTreeSet<ActionId>,
     /// Actions that ran, or may have, and would not have been let through.
     never_ran: BTreeSet<ActionId>,
+    /// Parts of evidence that open requests lacked at first.
+    lacked: BTreeMap<ApprovalId, Vec<String>>,
     taken: TakenAs,
 }
 
@@ -66,6 +69,7 @@ impl<'s> Refold<'s> {
             state: State::default(),
             as_it_was: BTreeSet::new(),
             never_ran: BTreeSet::new(),
+            lacked: BTreeMap::new(),
             taken: TakenAs::default(),
         }
     }
@@ -96,6 +100,7 @@ impl<'s> Refold<'s> {
                 });
             }
             Event::ApprovalOpened(e) if self.follows(e.action_id) => {}
+            Event::ApprovalRevised(e) if self.follows(e.action_id) => self.revised(record, e, payload),
             Event::ApprovalResolved(e) if self.follows(e.action_id) => self.resolved(record, e),
             Event::PermitRedeemed(e) if self.follows(e.action_id) => {
                 self.take(record, |state, ctx| state.use_here(e.action_id, ctx));
@@ -149,6 +154,11 @@ impl<'s> Refold<'s> {
 
     fn store(&mut self, like: &Record, drafts: Vec<Draft>) {
         for draft in drafts.into_iter().filter(|draft| is_followed(&draft.event)) {
+            if let Event::ApprovalOpened(e) = &draft.event
+                && !e.missing.is_empty()
+            {
+                self.lacked.insert(e.approval, e.missing.clone());
+            }
             self.apply(Record {
                 seq: 0,
                 ts: like.ts,
@@ -239,8 +249,34 @@ impl<'s> Refold<'s> {
         }
     }
 
+    /// A reviewer narrowed it, or its agent wants something else. What nobody is asked about here has run as it was first asked.
+    fn revised(&mut self, record: &Record, e: &ApprovalRevised, payload: Option<&Payload>) {
+        let open = self.state.approvals().get(&e.approval);
+        let action = open.and_then(|_| self.state.actions().get(&e.action_id));
+        let (Some(action), Ok(restored)) = (action, read(record, payload)) else {
+            return;
+        };
+        let mut submit = revised_submit_of(record, e, action, &restored, Some(self.candidate));
+        self.state.as_asked(action, &mut submit);
+        let facts = self.state.facts_of_revision(action, &submit);
+        let lacked = self.lacked.get(&e.approval).cloned().unwrap_or_default();
+        self.take(record, |state, ctx| {
+            let change = Wanted {
+                id: e.approval,
+                submit: &submit,
+                edited_by: e.edited_by.as_deref(),
+                changed: e.changed.clone(),
+                completed: lacked,
+                facts,
+                hidden: None,
+            };
+            state.revise_here(change, ctx)
+        });
+    }
+
     /// People decided, or it was too late for that. Where nobody is asked here, that makes no difference.
     fn resolved(&mut self, record: &Record, e: &ApprovalResolved) {
+        self.lacked.remove(&e.approval);
         self.take(record, |state, ctx| match e.permit {
             Some(_) => state.approve_here(e.approval, ctx),
             None => state.end_here((e.action_id, e.approval), e.state, ctx),
@@ -276,6 +312,7 @@ fn is_followed(event: &Event) -> bool {
         Event::AgentSighted(_)
         | Event::ApprovalOpened(_)
         | Event::ApprovalResolved(_)
+        | Event::ApprovalRevised(_)
         | Event::ApprovalStepStarted(_)
         | Event::BudgetReached(_)
         | Event::CircuitClosed(_)

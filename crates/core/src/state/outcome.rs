@@ -1,6 +1,5 @@
 //! What happened after: checked against the grant, recorded once.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use countersign_policy::output::Treatment;
@@ -10,7 +9,7 @@ use super::autonomy::Acted;
 use super::budget::Reported;
 use super::{Ctx, Handled, OpenAction, State};
 use crate::command::ReportOutcome;
-use crate::event::{Event, Filtered, OutcomeReported, OutcomeStatus, OutputFiltered, Status};
+use crate::event::{Event, Filtered, OutcomeReported, OutcomeStatus, OutputFiltered, Status, in_words};
 use crate::ids::ActionId;
 use crate::record::{Draft, Provenance};
 use crate::redact::Kinds;
@@ -180,7 +179,7 @@ impl State {
     ) -> Vec<Draft> {
         let mut heard = Vec::new();
         if !filtered.flagged.is_empty() {
-            heard.push(format!("held {}", counted(&filtered.flagged)));
+            heard.push(format!("held {}", in_words(&filtered.flagged)));
         }
         if filtered.whole {
             heard.push("was withheld".to_owned());
@@ -217,10 +216,4 @@ fn filtered(report: &ReportOutcome, outputs: &Outputs) -> Option<Filtered> {
     };
     let filtered = report.filtered.clone().unwrap_or_else(kept).by(outputs);
     (!filtered.is_empty()).then_some(filtered)
-}
-
-/// Kinds and how many of them, in words: `2 × card, 1 × email`.
-fn counted(counts: &BTreeMap<String, u32>) -> String {
-    let each: Vec<String> = counts.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
-    each.join(", ")
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use countersign_policy::Hidden;
 
+use super::revise::Changed;
 use super::{Ctx, OpenAction, State};
 use crate::command::{Redeem, ReportOutcome, Submit};
 use crate::event::ApprovalState;
@@ -38,6 +39,13 @@ impl State {
             return Vec::new();
         };
         self.grant(id, None, approval, action, ctx)
+    }
+
+    /// A request goes on about another action, if it is one that is asked here and policy lets it; otherwise it stays as it was.
+    pub(crate) fn revise_here(&self, change: Changed<'_>, ctx: &mut Ctx<'_>) -> Vec<Draft> {
+        let submit = change.submit;
+        let revised = self.revision(change, ctx);
+        revised.map_or_else(|_| Vec::new(), |revision| self.records_of(&revision, submit, ctx))
     }
 
     /// A request ends without a permit, or the permit that came of it does, if it is one that is asked or was given here.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::OpenAction;
 use super::track::OpenTrack;
 use crate::digest::Digest;
-use crate::event::{ApprovalRevised, ApprovalState, Editable, Excluded, Slot, Verb};
+use crate::event::{ApprovalRevised, ApprovalState, Editable, Excluded, Slot, Verb, is_zero};
 use crate::ids::ActionId;
 use crate::time::{Span, Time};
 
@@ -208,8 +208,4 @@ impl OpenAction {
         self.spends.clone_from(&e.spends);
         e.join(&mut self.tracks);
     }
-}
-
-fn is_zero(value: &u32) -> bool {
-    *value == 0
 }

@@ -24,14 +24,8 @@ pub(crate) struct OutputRule {
     pub(crate) on: Vec<Selector>,
     /// Absent = always.
     pub(crate) condition: Option<Condition>,
-    stated: Stated,
-}
-
-impl OutputRule {
     /// What it asks for of a result.
-    pub(crate) fn asks(&self) -> Outputs {
-        self.stated.outputs(&self.id.source())
-    }
+    pub(crate) asks: Outputs,
 }
 
 /// What is to be done about results, as it is written.
@@ -118,15 +112,16 @@ fn rule(reader: &mut Reader<'_>, node: &Node) -> Option<OutputRule> {
         reader.error("no_effect", fields.head(), message, help);
     }
     fields.finish(reader);
+    let id = RuleId {
+        document: Arc::from("outputs"),
+        rule: name?,
+        place,
+    };
     Some(OutputRule {
-        id: RuleId {
-            document: Arc::from("outputs"),
-            rule: name?,
-            place,
-        },
+        asks: stated.outputs(&id.source()),
+        id,
         on,
         condition,
-        stated,
     })
 }
 

@@ -174,7 +174,7 @@ fn of_outputs(scene: &Scene<'_>, traces: &mut Vec<Trace>) {
         let mut one = trace(scene, &rule.id, asked, miss, rule.condition.as_ref());
         if one.matched {
             let does = match one.asked == asked {
-                true => rule.asks().words(),
+                true => rule.asks.words(),
                 false => "withhold all".to_owned(),
             };
             one.why = format!("{}; of the result: {does}", one.why);

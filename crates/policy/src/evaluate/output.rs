@@ -7,6 +7,9 @@ use crate::output::{Outputs, Withheld};
 
 /// Adds every output rule that is about the action and holds. One that cannot be evaluated keeps the result back.
 pub(super) fn weigh(scene: &Scene<'_>, fuel: &mut Fuel, tally: &mut Tally) {
+    if scene.snapshot.outputs.is_empty() {
+        return;
+    }
     let subject = scene.subject();
     for rule in &scene.snapshot.outputs {
         if let Some(hidden) = scene.hidden {
@@ -24,9 +27,9 @@ pub(super) fn weigh(scene: &Scene<'_>, fuel: &mut Fuel, tally: &mut Tally) {
                 .map_err(|error| format!("`{}` cannot be evaluated: {error}", one_line(condition.source()))),
         };
         match truth {
-            Ok(true) => tally.let_out(rule.asks()),
+            Ok(true) => tally.let_out(&rule.asks),
             Ok(false) => {}
-            Err(why) => tally.let_out(Outputs {
+            Err(why) => tally.let_out(&Outputs {
                 withheld: Some(Withheld {
                     rule: rule.id.source(),
                     why,

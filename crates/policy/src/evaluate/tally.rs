@@ -144,7 +144,7 @@ impl Tally {
     }
 
     /// Adds what an output rule asks for of the result.
-    pub(super) fn let_out(&mut self, outputs: Outputs) {
+    pub(super) fn let_out(&mut self, outputs: &Outputs) {
         self.outputs.merge(outputs);
     }
 
@@ -265,7 +265,7 @@ impl Tally {
         self.evidence_required |= other.evidence_required;
         self.handoff_required |= other.handoff_required;
         self.offers.extend(other.offers);
-        self.outputs.merge(other.outputs);
+        self.outputs.merge(&other.outputs);
         if !self.offers.is_empty() && self.single_offer().is_none() {
             let message = format!("the remedies that {who} get differ");
             self.deny(None, "remedies_differ", message);
