@@ -236,7 +236,8 @@ fn one(part: &Part, mutants: &[Mutant]) -> Result<Vec<(usize, End)>, Failed> {
         alone.len(),
         trial.took().as_secs_f32()
     );
-    let mut ends = trial.all(&switched, |done| {
+    let mut ends = trial.all(&switched, |done, id, end| {
+        tell(&mutants[id], end);
         if done.is_multiple_of(50) {
             println!("   {done} of {}", switched.len());
         }
@@ -247,10 +248,18 @@ fn one(part: &Part, mutants: &[Mutant]) -> Result<Vec<(usize, End)>, Failed> {
     tree.restore(part.root)?;
     for id in alone {
         if let Some(end) = in_place(part, &mutants[id], &tree)? {
+            tell(&mutants[id], end);
             ends.push((id, end));
         }
     }
     Ok(ends)
+}
+
+/// A survivor is told as soon as it is known: all of them take long, and who stops in between has learnt something.
+fn tell(mutant: &Mutant, end: End) {
+    if end == End::Survived {
+        println!("   survived: {}", mutant.name);
+    }
 }
 
 /// Which mutants stand behind the switch, and which cannot; those that do not compile are in neither.
@@ -322,9 +331,6 @@ fn judge(part: &Part, wanted: &Wanted, mutants: &[Mutant], ends: &[(usize, End)]
     let (survived, endless) = (named(End::Survived), named(End::Timeout));
     let survivors = root().join(format!("target/mutants/{}.txt", part.name));
     fs::write(&survivors, survived.join("\n") + "\n").map_err(|error| Failed(error.to_string()))?;
-    for name in &survived {
-        println!("   survived: {name}");
-    }
     let killed = ends.len() - survived.len();
     let share = killed * 100 / ends.len().max(1);
     let text = format!(

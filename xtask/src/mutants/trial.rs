@@ -73,8 +73,8 @@ impl Trial {
             .unwrap_or(End::Survived)
     }
 
-    /// Tries many, as many at once as there are cores.
-    pub fn all(&self, ids: &[usize], told: impl Fn(usize) + Sync) -> Vec<(usize, End)> {
+    /// Tries many, as many at once as there are cores. Each end is told as it comes, with how many there are by then.
+    pub fn all(&self, ids: &[usize], told: impl Fn(usize, usize, End) + Sync) -> Vec<(usize, End)> {
         let next = AtomicUsize::new(0);
         let ended = Mutex::new(Vec::new());
         let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -85,7 +85,7 @@ impl Trial {
                         let end = self.one(Some(*id));
                         let mut ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
                         ended.push((*id, end));
-                        told(ended.len());
+                        told(ended.len(), *id, end);
                     }
                 });
             }
