@@ -6,7 +6,6 @@ use std::str::FromStr;
 use countersign_policy::{Access, Action, Value};
 use countersign_tlog::canonical;
 use hmac::{Hmac, KeyInit, Mac};
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
@@ -64,8 +63,7 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        crate::text::read(deserializer, str::parse)
     }
 }
 

@@ -36,6 +36,7 @@ pub mod signed_vote;
 pub mod simulate;
 pub mod state;
 pub mod stored;
+mod text;
 pub mod time;
 pub mod token;
 pub mod view;

@@ -4,14 +4,16 @@
 //! and hashed as they are. Every struct below declares its fields in the order of their names, so that plain
 //! serialization *is* the canonical form; a test re-canonicalizes one record of every type and compares.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::digest::Digest;
-use crate::event::Event;
+use crate::event::{DecisionMade, Event};
 use crate::retention::Subject;
 use crate::time::Time;
 
@@ -92,9 +94,11 @@ impl Serialize for Half {
 
 impl<'de> Deserialize<'de> for Half {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        let half = crate::digest::read_hex(&text).map(Half);
-        half.ok_or_else(|| serde::de::Error::custom("not 32 lower-case hexadecimal digits"))
+        crate::text::read(deserializer, |text| {
+            crate::digest::read_hex(text)
+                .map(Half)
+                .ok_or("not 32 lower-case hexadecimal digits")
+        })
     }
 }
 
@@ -219,14 +223,14 @@ struct Encoded<'a> {
     v: u32,
 }
 
+/// An envelope, with its data as `D`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Decoded<'a> {
+struct Decoded<'a, D> {
     actor: Actor,
-    #[serde(borrow)]
-    data: &'a RawValue,
+    data: D,
     idem: Option<Idempotency>,
-    log: std::borrow::Cow<'a, str>,
+    log: String,
     payload: Option<Commitment>,
     prov: Provenance,
     #[serde(default)]
@@ -234,8 +238,33 @@ struct Decoded<'a> {
     seq: u64,
     snapshot: Option<Arc<str>>,
     ts: Time,
-    r#type: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
     v: u32,
+}
+
+impl<D> Decoded<'_, D> {
+    /// The record, of which `event` is the data, and the origin of its ledger.
+    fn with(self, event: impl FnOnce(D) -> Event) -> (Record, String) {
+        let record = Record {
+            seq: self.seq,
+            ts: self.ts,
+            actor: self.actor,
+            event: event(self.data),
+            idem: self.idem,
+            payload: self.payload,
+            prov: self.prov,
+            redact: self.redact,
+            snapshot: self.snapshot,
+        };
+        (record, self.log)
+    }
+}
+
+/// Whether canonical bytes are those of a decision, which is told without reading them: type and version are the last
+/// members. Whatever else is said of a record, [`Record::decode`] says.
+pub fn is_decision(leaf: &[u8]) -> bool {
+    leaf.ends_with(b",\"type\":\"decision.made\",\"v\":1}")
 }
 
 /// Why bytes are not a record that this version can fold.
@@ -317,10 +346,18 @@ impl Record {
 
     /// Reads canonical bytes back. The second value is the origin of the ledger that they name.
     pub fn decode(bytes: &[u8]) -> Result<(Record, String), RecordError> {
-        let decoded: Decoded<'_> = serde_json::from_slice(bytes).map_err(|error| RecordError::Malformed {
-            seq: None,
-            why: error.to_string(),
-        })?;
+        let malformed = |seq: Option<u64>, why: &dyn fmt::Display| RecordError::Malformed {
+            seq,
+            why: why.to_string(),
+        };
+        let text = std::str::from_utf8(bytes).map_err(|error| malformed(None, &error))?;
+        // Most records are decisions, and these are read in one go. What is wrong with one is said below, as of any other.
+        if is_decision(bytes)
+            && let Ok(decoded) = serde_json::from_str::<Decoded<'_, Box<DecisionMade>>>(text)
+        {
+            return Ok(decoded.with(Event::DecisionMade));
+        }
+        let decoded: Decoded<'_, &RawValue> = serde_json::from_str(text).map_err(|error| malformed(None, &error))?;
         let unknown = || RecordError::Unknown {
             seq: decoded.seq,
             kind: decoded.r#type.clone().into_owned(),
@@ -337,22 +374,8 @@ impl Record {
                     kind: decoded.r#type.clone().into_owned(),
                     why: first_part(&why),
                 },
-                why => RecordError::Malformed {
-                    seq: Some(decoded.seq),
-                    why,
-                },
+                why => malformed(Some(decoded.seq), &why),
             })?;
-        let record = Record {
-            seq: decoded.seq,
-            ts: decoded.ts,
-            actor: decoded.actor,
-            event,
-            idem: decoded.idem,
-            payload: decoded.payload,
-            prov: decoded.prov,
-            redact: decoded.redact,
-            snapshot: decoded.snapshot,
-        };
-        Ok((record, decoded.log.into_owned()))
+        Ok(decoded.with(|_| event))
     }
 }

@@ -6,7 +6,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use countersign_policy::{FLOOR_DAYS, Snapshot, retention_days};
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::{hex, read_hex};
@@ -54,8 +53,7 @@ impl Serialize for Subject {
 
 impl<'de> Deserialize<'de> for Subject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        crate::text::read(deserializer, str::parse)
     }
 }
 

@@ -24,12 +24,6 @@ use crate::redact::{Kinds, Redactor, is_mark, is_marked};
 use crate::replay::{Gap, kept_action};
 use crate::state::on_recorded_facts;
 
-/// Whether a record's canonical bytes are a decision, which is told without reading them: type and version are the last
-/// members. Whatever else is said of a record, [`Record::decode`] says.
-pub fn is_decision(leaf: &[u8]) -> bool {
-    leaf.ends_with(b",\"type\":\"decision.made\",\"v\":1}")
-}
-
 /// What the candidate is held against.
 #[derive(Clone, Copy)]
 pub enum Against<'s> {

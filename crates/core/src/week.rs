@@ -10,7 +10,6 @@ use countersign_policy::time_zone;
 use jiff::civil::{ISOWeekDate, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{ToSpan, civil};
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::digest::{Digest, DigestKey};
@@ -110,8 +109,7 @@ impl Serialize for Week {
 
 impl<'de> Deserialize<'de> for Week {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        crate::text::read(deserializer, str::parse)
     }
 }
 

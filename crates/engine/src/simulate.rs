@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use countersign_core::simulate::{Against, Cited, Report, Simulation, is_decision};
+use countersign_core::simulate::{Against, Cited, Report, Simulation};
 use countersign_core::{Category, Record, Refusal, State, Time};
 use countersign_policy::Snapshot;
 use countersign_policy::diff::{Difference, differences};
@@ -276,7 +276,7 @@ impl Inner {
                 break;
             }
             next = stored.seq + 1;
-            if !is_decision(&stored.leaf) {
+            if !countersign_core::record::is_decision(&stored.leaf) {
                 continue;
             }
             let record = Record::decode(&stored.leaf).map_err(EngineError::internal)?.0;

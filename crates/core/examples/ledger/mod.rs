@@ -12,6 +12,10 @@ use countersign_core::replay::Policies;
 use countersign_core::stored::{attempt, store_action};
 use countersign_core::{Actor, Answer, Command, Ctx, Envelope, Record, Span, State, Time, Transient};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ORIGIN: &str = "bench/t/0/audit/1";
 /// Rules in the policy; each decision looks at those that its selectors find.
 const GATES: usize = 40;

@@ -51,16 +51,14 @@ pub struct Account {
 /// Decimals as text, whose form depends on their value alone.
 pub(super) mod text {
     use countersign_policy::Decimal;
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
+    use serde::{Deserializer, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&value.normalize())
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        crate::text::read(deserializer, str::parse)
     }
 }
 

@@ -245,7 +245,7 @@ impl State {
 
     /// This window, or the one that an agent's actions share once it has opened as many as it may.
     fn or_rest(&self, limit: &Limit, window: String, agent: &str) -> Arc<str> {
-        match self.has_opened_all(limit, agent) && !self.windows.is_open(limit.name(), &window) {
+        match !self.windows.is_open(limit.name(), &window) && self.has_opened_all(limit, agent) {
             true => rest_of(agent).into(),
             false => window.into(),
         }

@@ -140,7 +140,7 @@ proptest! {
         for record in &play(&steps).records {
             let leaf = record.encode(countersign_testkit::ORIGIN).unwrap();
             let decision = matches!(record.event, Event::DecisionMade(_));
-            prop_assert_eq!(countersign_core::simulate::is_decision(&leaf), decision, "{}", record.event.kind());
+            prop_assert_eq!(countersign_core::record::is_decision(&leaf), decision, "{}", record.event.kind());
         }
     }
 }
