@@ -33,8 +33,10 @@ struct Part {
     tests: &'static [&'static str],
 }
 
-/// What looks at whole histories, for both parts of the state machine.
+/// The state machine's own tests, and what looks at whole histories, for both parts of it.
 const HISTORIES: &[&str] = &[
+    "--package",
+    "countersign-core",
     "--package",
     "countersign-testkit",
     "--no-default-features",
@@ -54,11 +56,15 @@ const HISTORIES: &[&str] = &[
     "--test",
     "digest_laws",
     "--test",
+    "guard_edges",
+    "--test",
     "history",
     "--test",
     "limits",
     "--test",
     "organization",
+    "--test",
+    "refold",
     "--test",
     "repetitions",
     "--test",

@@ -71,6 +71,73 @@ pub struct StatedModeAnswer {
     pub sample: Option<String>,
 }
 
+/// Whether autonomy goes as planned: people before nearly everything at first, and less by what agents show.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PlanAnswer {
+    /// The live policy has rules of autonomy.
+    pub ruled: bool,
+    /// What the plan is.
+    pub plan: PlanBody,
+    /// Operations of agents that have shown something.
+    pub operations: u64,
+    /// Those of them that run without a person before.
+    pub loosened: u64,
+    /// Week by week, UTC: the first twelve and the last 53; weeks without a decision are left out.
+    pub weeks: Vec<WeekAnswer>,
+    /// What is not as planned.
+    pub findings: Vec<OffPlanAnswer>,
+}
+
+/// The plan: shares of the actions under the rules, percent.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PlanBody {
+    /// So many wait for a person in the first week, at least.
+    pub restricted_at_start: u64,
+    /// So many run without being asked for, from and to.
+    pub loosened: (u64, u64),
+    /// After so many weeks, from and to.
+    pub weeks: (i64, i64),
+}
+
+/// What was decided in one week.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WeekAnswer {
+    /// Its Monday, such as `2026-11-23`.
+    pub begins: String,
+    /// A person was asked before.
+    pub restricted: u64,
+    /// Ran unasked, and a person looks at each afterwards.
+    pub supervised: u64,
+    /// Ran unasked, and a person looks at exceptions or a sample.
+    pub autonomous: u64,
+    /// `restricted` of these three, percent; absent where there was none of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restricted_percent: Option<u64>,
+    /// `supervised` of these three, percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supervised_percent: Option<u64>,
+    /// `autonomous` of these three, percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autonomous_percent: Option<u64>,
+    /// Ran outside the rules: it only looks, or there were no rules.
+    pub unruled: u64,
+    /// Denied, or a safer action was offered.
+    pub denied: u64,
+    /// Modes that people granted.
+    pub loosened: u64,
+    /// Modes that were lost.
+    pub tightened: u64,
+}
+
+/// Something that is not as planned.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct OffPlanAnswer {
+    /// `starts_open`, `nothing_loosened` or `little_loosened`.
+    pub code: String,
+    /// What it is, and what to do about it.
+    pub message: String,
+}
+
 /// Where an agent stands with one operation.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct StandingAnswer {

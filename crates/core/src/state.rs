@@ -44,6 +44,7 @@ mod organization;
 mod outcome;
 mod people;
 mod permit;
+mod plan;
 mod post_review;
 mod practice;
 mod refold;
@@ -98,11 +99,14 @@ pub use self::late::LateVotes;
 pub use self::lease::{LEASE_SECONDS, LEASE_SPAN, Lease, NewLease};
 pub use self::limit::{Circuit, CircuitStands, Circuits, LimitStands, LookedFor, Window, WindowStands, Windows};
 pub use self::link::OpenLink;
-pub use self::measured::{BOUNDS_S, ClassCount, Looks, Measured, Measures, Ran, Requests, Times, Votes, bound_of};
+pub use self::measured::{
+    BOUNDS_S, ClassCount, Looks, Measured, Measures, Ran, Requests, Times, Votes, WeekCounts, bound_of,
+};
 pub use self::observed::{Coverage, Covered, DayCovered, OBSERVED_DAYS, Observed, Source, day_of, day_text};
 pub use self::open::{Key, Kill, OpenAlert, PendingDelivery, StoredSnapshot, User, Waiver};
 use self::open::{RefusalWindow, Remembered};
 pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
+pub use self::plan::{LOOSENED, OffPlan, Plan, START_AT_LEAST, WEEKS, share_of};
 pub use self::post_review::OpenReview;
 pub use self::practice::{CANARY_SPAN, OpenPractice};
 pub use self::registers::{Entries, Register};

@@ -2,6 +2,10 @@
 
 mod bundle;
 
+use std::collections::BTreeMap;
+
+use countersign_policy::{Action, Context, Value};
+
 use bundle::load;
 
 /// Loads the documents with the tests, and every test gets what it expects.
@@ -210,4 +214,47 @@ fn the_catalogue_and_the_switches_of_the_organization_hold() {
 - { agent: c, tool: wipe, args: { id: 1.5 }, expect: deny, reason: schema }
 - { agent: c, tool: wipe, expect: deny, reason: schema }",
     );
+}
+
+#[test]
+fn rules_of_a_gate_that_must_agree_deny_where_they_say_different_things() {
+    let gate = |kind: &str| {
+        format!(
+            "name: credit
+owner: team:risk
+on_conflict: {kind}
+rules:
+- {{ name: known, condition: \"has(args.known)\", decision: allow }}
+- {{ name: small, condition: \"has(amount) && amount < 100\", decision: allow_with_constraints, constraints: {{ max_calls: 3 }} }}
+- {{ name: foreign, condition: \"has(env) && env == 'abroad'\", decision: require_approval, approvers: [a] }}
+"
+        )
+    };
+    let tests = "- { agent: bot, action: pay, args: { known: true }, amount: 5, expect: allow_with_constraints }
+- { agent: bot, action: pay, amount: 500, env: abroad, expect: require_approval }
+- { agent: bot, action: pay, amount: 500, expect: deny, reason: no_rule_allows }
+";
+    let disagree = |expect: &str| {
+        format!(
+            "{tests}- {{ agent: bot, action: pay, args: {{ known: true }}, amount: 5, env: abroad, expect: {expect} }}\n"
+        )
+    };
+    holds(&[&gate("strictest")], &disagree("require_approval"));
+    holds(&[&gate("deny")], &disagree("deny, reason: rules_conflict"));
+
+    let snapshot = load(&[&gate("deny")]);
+    let agent = Value::Map(BTreeMap::from([("id".to_owned(), Value::from("bot"))]));
+    let action = Action {
+        args: Value::Map(BTreeMap::from([("known".to_owned(), Value::Bool(true))])),
+        env: Some("abroad".into()),
+        ..Action::of("pay")
+    };
+    let verdict = snapshot.evaluate(&action, &Context::bare("bot", &agent));
+    assert_eq!(verdict.alerts, ["rules_conflict"]);
+    let first = verdict
+        .reasons
+        .first()
+        .map(|reason| (&*reason.document, &*reason.rule, &*reason.message));
+    let told = "rules disagree: `known` says `allow`, `foreign` says `require_approval`; `team:risk` answers for them";
+    assert_eq!(first, Some(("credit", "on_conflict", told)));
 }

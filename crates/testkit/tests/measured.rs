@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use countersign_core::event::{Event, LedgerOpened, OutcomeStatus, PracticeKind, StateSealed, Verb};
+use countersign_core::command::SetMode;
+use countersign_core::event::{Event, LedgerOpened, Mode, OutcomeStatus, PracticeKind, StateSealed, Verb};
 use countersign_core::ids::ActionId;
 use countersign_core::policy::Value;
 use countersign_core::record::ActorKind;
-use countersign_core::state::{BOUNDS_S, COUNTED_DAYS, Measured, bound_of};
+use countersign_core::state::{BOUNDS_S, COUNTED_DAYS, Measured, OffPlan, bound_of};
 use countersign_core::{Command, Span, State, Time};
 use countersign_testkit::{World, by};
 
@@ -226,4 +227,59 @@ fn a_ledger_that_does_not_count_measures_from_the_seal_on_that_says_so() {
         1,
         "of the older one nobody knows since when"
     );
+}
+
+#[test]
+fn week_by_week_it_is_counted_how_much_waits_for_people_and_the_plan_tells_what_does_not_loosen() {
+    let mut world = World::new();
+    world.user("dana", &["reviewer"], &["desk"], &[]);
+    world.agent("bot", "team:ops");
+    let rules = "organization: acme
+default_route: { to: ['user:dana'], deadline: 1h }
+autonomy: { to_post_action: { successes: 1, max_error: 5%, days: 0 } }
+";
+    let gate = "name: gate\nrules: [{ condition: \"action == 'drop'\", decision: deny }, { decision: allow }]\n";
+    world.policy(&[("acme.yaml", rules), ("gate.yaml", gate)]);
+    let run = |world: &mut World| {
+        let asked = world.submit("bot", r#"{"action":"pay"}"#).unwrap();
+        let id = asked.decision.action_id;
+        if asked.decision.permit.is_none() {
+            world.vote("dana", id, Verb::Approve, None).unwrap();
+        }
+        world.redeem(id).unwrap();
+        world.report(id, OutcomeStatus::Succeeded, None).unwrap();
+    };
+    run(&mut world);
+    world.submit("bot", r#"{"action":"read"}"#).unwrap();
+    world.submit("bot", r#"{"action":"drop"}"#).unwrap();
+    world.pass(Span::days(8 * 7));
+    let plan = world.state.plan(world.now);
+    assert_eq!((plan.operations, plan.loosened), (1, 0));
+    assert_eq!(plan.findings, [OffPlan::NothingLoosened]);
+
+    let grant = SetMode {
+        agent: "bot".into(),
+        mode: Mode::PostAction,
+        operation: "pay".into(),
+        why: None,
+    };
+    let dana = by(ActorKind::User, "dana");
+    world.give(dana, Command::SetMode(Box::new(grant)));
+    run(&mut world);
+    let plan = world.state.plan(world.now);
+    assert_eq!((plan.operations, plan.loosened), (1, 1));
+    assert_eq!(plan.findings, []);
+    let [(began, first), (_, last)] = plan.weeks.as_slice() else {
+        panic!("two weeks had something");
+    };
+    assert!(*began <= world.now - Span::days(8 * 7));
+    assert_eq!(
+        (first.restricted, first.unruled, first.denied, first.ruled()),
+        (1, 1, 1, 1)
+    );
+    assert_eq!(
+        (last.restricted, last.supervised, last.loosened, last.tightened),
+        (0, 1, 1, 0)
+    );
+    assert_eq!(world.refolded().to_bytes(), world.state.to_bytes());
 }

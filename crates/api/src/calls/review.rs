@@ -9,8 +9,8 @@ use super::{Call, Method, Param, Permission, Role};
 use crate::action::ApprovalAnswer;
 use crate::approvals::{AnswersBody, ApprovalsAnswer, VoteRequestBody, VotesAnswer, VotesBody};
 use crate::autonomy::{
-    AutonomyAnswer, CriteriaAnswer, FindingBody, ModeBody, PauseAnswer, PauseBody, ReviewAnswer, ReviewsAnswer,
-    StandingAnswer,
+    AutonomyAnswer, CriteriaAnswer, FindingBody, ModeBody, PauseAnswer, PauseBody, PlanAnswer, ReviewAnswer,
+    ReviewsAnswer, StandingAnswer,
 };
 use crate::economics::EconomicsAnswer;
 use crate::evidence_pack::EvidencePack;
@@ -224,6 +224,9 @@ pub(super) static CALLS: &[Call] = &[
     Call::new("criteria", Get, "/v1/autonomy", agents_or(READERS))
         .about("Shows what an agent has to show for each mode.")
         .answers::<CriteriaAnswer>(),
+    Call::new("plan", Get, "/v1/autonomy:plan", people(READERS))
+        .about("Shows week by week how much waited for people and how much ran unasked, and whether that goes as planned.")
+        .answers::<PlanAnswer>(),
     Call::new("autonomy", Get, "/v1/autonomy/{id}", agents_or(READERS))
         .about("Shows where an agent stands with each operation, and what is missing for the next mode.")
         .with(&[AGENT])

@@ -1,7 +1,9 @@
 //! `countersign autonomy`: where agents stand, what they are granted, pauses, and looks at what has run.
 
 use clap::{Args, Subcommand, ValueEnum};
-use countersign_client::api::autonomy::{AutonomyAnswer, CriteriaAnswer, ReviewAnswer, ReviewsAnswer, StandingAnswer};
+use countersign_client::api::autonomy::{
+    AutonomyAnswer, CriteriaAnswer, PlanAnswer, ReviewAnswer, ReviewsAnswer, StandingAnswer,
+};
 use countersign_client::api::convert::word;
 use countersign_client::api::samples::SampleAnswer;
 use countersign_client::segment;
@@ -21,6 +23,8 @@ pub(super) struct Autonomy {
 enum Command {
     /// What an agent has to show for each mode
     Criteria(Plain),
+    /// Week by week, how much waited for people and how much ran unasked, and whether that goes as planned
+    Plan(Plain),
     /// Where an agent stands with each operation, and what is missing for the next mode
     Show(Show),
     /// Grant an agent the next mode with an operation, or take autonomy away
@@ -119,6 +123,11 @@ impl Autonomy {
                 let read = async |session: &Session| Ok(session.client.get::<CriteriaAnswer>("/v1/autonomy").await?);
                 let criteria = plain.connection.with(About::Organization, read).await?;
                 console.answer(&json!(criteria), criteria_in_words(&criteria));
+            }
+            Command::Plan(plain) => {
+                let read = async |session: &Session| Ok(session.client.get::<PlanAnswer>("/v1/autonomy:plan").await?);
+                let plan = plain.connection.with(About::Organization, read).await?;
+                console.answer(&json!(plan), plan_in_words(&plan));
             }
             Command::Show(show) => {
                 let path = format!("/v1/autonomy/{}", segment(&show.agent));
@@ -225,6 +234,55 @@ fn stated_in_words(criteria: &CriteriaAnswer) -> String {
         format!("\nstated for {about}: {}", word(&stated.mode))
     });
     lines.collect()
+}
+
+fn plan_in_words(plan: &PlanAnswer) -> String {
+    let with = |count: u64, percent: Option<u64>| match percent {
+        Some(percent) => format!("{count} ({percent} %)"),
+        None => count.to_string(),
+    };
+    let rows: Vec<Vec<String>> = (plan.weeks.iter())
+        .map(|week| {
+            vec![
+                week.begins.clone(),
+                with(week.restricted, week.restricted_percent),
+                with(week.supervised, week.supervised_percent),
+                with(week.autonomous, week.autonomous_percent),
+                week.unruled.to_string(),
+                week.denied.to_string(),
+                format!("{}/{}", week.loosened, week.tightened),
+            ]
+        })
+        .collect();
+    let head = [
+        "WEEK OF",
+        "ASKED BEFORE",
+        "LOOKED AT AFTER",
+        "EXCEPTIONS",
+        "NO RULE",
+        "DENIED",
+        "GRANTED/LOST",
+    ];
+    let mut text = match plan.weeks.is_empty() {
+        true => "nothing was decided yet".to_owned(),
+        false => table(&head, &rows),
+    };
+    let body = &plan.plan;
+    text.push_str(&format!(
+        "\nplan: {} % asked before in the first week, {} to {} % unasked after {} to {} weeks",
+        body.restricted_at_start, body.loosened.0, body.loosened.1, body.weeks.0, body.weeks.1
+    ));
+    text.push_str(&format!(
+        "\n{} of {} operations that agents have shown run unasked",
+        plan.loosened, plan.operations
+    ));
+    if !plan.ruled {
+        text.push_str("\nthe live policy has no rules of autonomy: agents do what it allows");
+    }
+    for finding in &plan.findings {
+        text.push_str(&format!("\n{}: {}", finding.code, finding.message));
+    }
+    text
 }
 
 fn standing_in_words(stands: &AutonomyAnswer) -> String {

@@ -4,6 +4,7 @@ mod first;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use countersign_policy::{Action, AutonomyRules, Estimate, ReviewMode, Snapshot, Threshold, Value, json};
@@ -322,49 +323,21 @@ impl State {
                 Refusal::conflict("not_earned", detail).hint("say it under `modes:` of the organization's document")
             );
         }
-        if ask.mode == standing.mode {
-            return Handled::done(Vec::new());
-        }
         let mut after = standing.clone();
+        let reason = match ask.mode.cmp(&standing.mode) {
+            Ordering::Equal => return Handled::done(Vec::new()),
+            Ordering::Less => {
+                after = fresh(ctx.now);
+                after.model = standing.model;
+                StandingReason::Demoted
+            }
+            Ordering::Greater => {
+                self.may_promote(&ask, standing, rules, actor, ctx.now)?;
+                StandingReason::Promoted
+            }
+        };
         after.mode = ask.mode;
         after.since = ctx.now;
-        let reason = if ask.mode < standing.mode {
-            after = fresh(ctx.now);
-            after.mode = ask.mode;
-            after.model = standing.model;
-            StandingReason::Demoted
-        } else {
-            if self.answers_for(&ask.agent, &actor.id) && self.somebody_else_votes(&actor.id) {
-                let detail = format!(
-                    "`{}` answers for `{}` and cannot grant it anything",
-                    actor.id, ask.agent
-                );
-                return Err(Refusal::forbidden("self_approval", detail).hint("ask somebody else who may decide"));
-            }
-            let mut missing = missing(standing, rules, ctx.now);
-            let open = |review: &&OpenReview| review.agent == ask.agent && review.operation == ask.operation;
-            let open = self.reviews.values().filter(open).count();
-            if open > 0 {
-                missing.push(format!("a look at {open} actions that have run"));
-            }
-            if standing.mode.next() != Some(ask.mode) || !missing.is_empty() {
-                let detail = format!(
-                    "`{}` has not earned `{}` with `{}`: it lacks {}",
-                    ask.agent,
-                    ask.mode.as_str(),
-                    ask.operation,
-                    if missing.is_empty() {
-                        "the mode before".to_owned()
-                    } else {
-                        missing.join("; ")
-                    }
-                );
-                return Err(
-                    Refusal::conflict("not_earned", detail).hint("`GET /v1/autonomy/{agent}` says what is missing")
-                );
-            }
-            StandingReason::Promoted
-        };
         let changed = AutonomyChanged {
             agent: ask.agent,
             operation: ask.operation,
@@ -374,6 +347,45 @@ impl State {
         Handled::done(vec![
             Draft::observed(changed).with_payload(ask.why).citing(self.live.clone()),
         ])
+    }
+
+    /// Whether a person may grant an agent a looser mode.
+    fn may_promote(
+        &self,
+        ask: &SetMode,
+        standing: &Standing,
+        rules: &AutonomyRules,
+        actor: &Actor,
+        now: Time,
+    ) -> Result<(), Refusal> {
+        if self.answers_for(&ask.agent, &actor.id) && self.somebody_else_votes(&actor.id) {
+            let detail = format!(
+                "`{}` answers for `{}` and cannot grant it anything",
+                actor.id, ask.agent
+            );
+            return Err(Refusal::forbidden("self_approval", detail).hint("ask somebody else who may decide"));
+        }
+        let mut missing = missing(standing, rules, now);
+        let open = |review: &&OpenReview| review.agent == ask.agent && review.operation == ask.operation;
+        let open = self.reviews.values().filter(open).count();
+        if open > 0 {
+            missing.push(format!("a look at {open} actions that have run"));
+        }
+        if standing.mode.next() != Some(ask.mode) || !missing.is_empty() {
+            let detail = format!(
+                "`{}` has not earned `{}` with `{}`: it lacks {}",
+                ask.agent,
+                ask.mode.as_str(),
+                ask.operation,
+                if missing.is_empty() {
+                    "the mode before".to_owned()
+                } else {
+                    missing.join("; ")
+                }
+            );
+            return Err(Refusal::conflict("not_earned", detail).hint("`GET /v1/autonomy/{agent}` says what is missing"));
+        }
+        Ok(())
     }
 
     /// Whether a person is an agent's owner, by name.

@@ -5,6 +5,7 @@
 
 mod classes;
 mod requests;
+mod weeks;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use classes::ClassCount;
 pub use requests::Requests;
+pub use weeks::WeekCounts;
+use weeks::Weeks;
 
 use super::State;
 use super::days::{COUNTED_DAYS, HOUR};
@@ -168,12 +171,14 @@ pub struct Measured {
 pub struct Measures {
     classes: BTreeMap<i64, Vec<ClassCount>>,
     hours: BTreeMap<i64, Measured>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    weeks: Weeks,
 }
 
 impl Measures {
     /// Nothing was measured.
     pub fn is_empty(&self) -> bool {
-        self.hours.is_empty()
+        self.hours.is_empty() && self.weeks.is_empty()
     }
 
     /// What is measured of each hour since a moment, by its beginning; hours without anything are left out.
@@ -232,7 +237,11 @@ impl State {
         }
         let now = record.ts;
         match &record.event {
-            Event::DecisionMade(e) => self.measures.hour(now).decided(e),
+            Event::DecisionMade(e) => {
+                self.measures.hour(now).decided(e);
+                self.measures.week_decided(now, e);
+            }
+            Event::AutonomyChanged(e) => self.measures.week_changed(now, e),
             Event::ApprovalOpened(_) => add(&mut self.measures.hour(now).requests.opened),
             Event::ApprovalViewed(e) => self.request_seen(now, e.approval),
             Event::ApprovalStepStarted(e) => self.step_started(now, e),

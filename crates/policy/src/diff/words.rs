@@ -202,7 +202,7 @@ pub(super) fn gate(name: &str, paired: Paired<'_>, found: &mut Vec<Difference>) 
                     gate_rule(name, before, after, found);
                 }
             }
-            _other => whole.say(Direction::Depends, &changed(field, before, after), found),
+            _other => whole.say(direction(field, before, after), &changed(field, before, after), found),
         }
     }
 }
@@ -445,6 +445,14 @@ fn direction(name: &str, before: Option<&Node>, after: Option<&Node>) -> Directi
             toward(stricter, looser, turned)
         }
         "beyond_mandate" => toward(looser, stricter, turned),
+        "on_conflict" => {
+            let denies = |node: Option<&Node>| node.and_then(Node::text) == Some("deny");
+            toward(
+                stricter,
+                looser,
+                (denies(before) != denies(after)).then(|| denies(after)),
+            )
+        }
         _other => Direction::Depends,
     }
 }

@@ -18,6 +18,10 @@ pub(crate) struct Gate {
     /// Alternatives; empty = everything.
     pub(crate) on: Vec<Selector>,
     pub(crate) rules: Vec<Rule>,
+    /// Where its rules must not say different things of one action: the place that says so.
+    pub(crate) unanimous: Option<RuleId>,
+    /// Who answers for it, and is told where they do.
+    pub(crate) owner: Option<String>,
 }
 
 /// Condition and decision.
@@ -43,6 +47,15 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ga
         reader.text(node);
     }
     let document = name.clone().unwrap_or_else(|| Arc::from(""));
+    let owner = fields.get("owner").and_then(|node| reader.name(node));
+    let unanimous = fields.get("on_conflict").and_then(|node| {
+        let denies = reader.word(node, &[("strictest", false), ("deny", true)])?;
+        denies.then(|| RuleId {
+            document: document.clone(),
+            rule: Arc::from("on_conflict"),
+            place: reader.place(node.span.clone()),
+        })
+    });
     let mut rules = Vec::new();
     if let Some(node) = fields.need(reader, "rules") {
         let items = reader.list(node).unwrap_or_default();
@@ -65,7 +78,13 @@ pub(crate) fn read(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Ga
         rule: Arc::from("on"),
         place,
     };
-    name.map(|_| Gate { id, on, rules })
+    name.map(|_| Gate {
+        id,
+        on,
+        rules,
+        unanimous,
+        owner,
+    })
 }
 
 /// A decision in any case, with `-` or `_`.

@@ -4,6 +4,7 @@ use super::mandate::applies;
 use super::tally::{Tally, holds};
 use super::{Remedies, Scene, offer, reported};
 use crate::condition::{Condition, Fuel};
+use crate::document::RuleId;
 use crate::document::gate::{Gate, Rule};
 use crate::document::rule::Approvers;
 use crate::verdict::Decision;
@@ -26,15 +27,45 @@ pub(super) fn weigh(scene: &Scene<'_>, remedies: Remedies, fuel: &mut Fuel, tall
         if !gate.on.is_empty() && !gate.on.iter().any(|selector| selector.matches(&subject)) {
             continue;
         }
+        let mut holding = Vec::new();
         for rule in &gate.rules {
             if applies(&rule.id, rule.condition.as_ref(), scene, fuel, tally) {
-                weigh_rule(scene, gate, rule, remedies, tally);
+                let speaks = weigh_rule(scene, gate, rule, remedies, tally);
+                holding.extend((speaks && gate.unanimous.is_some()).then_some(rule));
             }
+        }
+        if let Some(id) = &gate.unanimous {
+            conflict(id, gate, holding, tally);
         }
     }
 }
 
-fn weigh_rule(scene: &Scene<'_>, gate: &Gate, rule: &Rule, remedies: Remedies, tally: &mut Tally) {
+/// Rules of a gate that must agree say different things: nothing runs until whoever answers for it has looked. What grants
+/// within limits agrees with what grants.
+fn conflict(id: &RuleId, gate: &Gate, mut holding: Vec<&Rule>, tally: &mut Tally) {
+    let says = |rule: &Rule| match rule.decision {
+        Decision::AllowWithConstraints => Decision::Allow,
+        other => other,
+    };
+    // In any order of the rules it is one sentence.
+    holding.sort_by_key(|rule| (rule.decision, rule.id.rule.clone()));
+    if holding
+        .windows(2)
+        .all(|pair| matches!(pair, [one, other] if says(one) == says(other)))
+    {
+        return;
+    }
+    let told: Vec<_> = (holding.iter())
+        .map(|rule| format!("`{}` says `{}`", rule.id.rule, rule.decision.as_str()))
+        .collect();
+    let owner = gate.owner.as_ref().map(|owner| format!("; `{owner}` answers for them"));
+    let message = format!("rules disagree: {}{}", told.join(", "), owner.unwrap_or_default());
+    tally.deny(Some(id), "rules_conflict", message);
+    tally.alert("rules_conflict");
+}
+
+/// Takes in what a rule says whose condition holds. Returns whether it says something: a remedy that changes nothing does not.
+fn weigh_rule(scene: &Scene<'_>, gate: &Gate, rule: &Rule, remedies: Remedies, tally: &mut Tally) -> bool {
     let id = &rule.id;
     let message = rule.message.clone().unwrap_or_else(|| holds(rule.condition.as_ref()));
     tally.constrain(id, &rule.constraints, scene);
@@ -48,12 +79,13 @@ fn weigh_rule(scene: &Scene<'_>, gate: &Gate, rule: &Rule, remedies: Remedies, t
             tally.demand(id, &rule.approvers);
             grant(scene, gate, rule, tally);
         }
-        Decision::Remediate => remediate(scene, rule, message, remedies, tally),
+        Decision::Remediate => return remediate(scene, rule, message, remedies, tally),
         Decision::Allow | Decision::AllowWithConstraints => {
             tally.say(Some(id), "rule", rule.decision, message);
             grant(scene, gate, rule, tally);
         }
     }
+    true
 }
 
 /// A gate grants to agents without a mandate, and beyond a mandate only where it says so.
@@ -75,11 +107,11 @@ fn grant(scene: &Scene<'_>, gate: &Gate, rule: &Rule, tally: &mut Tally) {
     tally.rests_on(reads.iter().filter(|path| reported(path, verified)).map(String::as_str));
 }
 
-fn remediate(scene: &Scene<'_>, rule: &Rule, message: String, remedies: Remedies, tally: &mut Tally) {
+fn remediate(scene: &Scene<'_>, rule: &Rule, message: String, remedies: Remedies, tally: &mut Tally) -> bool {
     let id = &rule.id;
-    let Some(remedy) = &rule.remedy else { return };
+    let Some(remedy) = &rule.remedy else { return false };
     match (offer(id, remedy, scene), remedies) {
-        (Ok(None), _) => {}
+        (Ok(None), _) => return false,
         (Ok(Some(offer)), Remedies::Offered) => {
             tally.say(Some(id), "rule", Decision::Remediate, message);
             tally.offer(offer);
@@ -97,4 +129,5 @@ fn remediate(scene: &Scene<'_>, rule: &Rule, message: String, remedies: Remedies
             );
         }
     }
+    true
 }

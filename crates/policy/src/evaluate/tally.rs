@@ -33,6 +33,7 @@ pub(super) struct Tally {
     evidence_required: bool,
     handoff_required: bool,
     offers: Vec<Offer>,
+    alerts: BTreeSet<&'static str>,
 }
 
 /// The order of reasons: strictest first, then by document and place.
@@ -114,6 +115,11 @@ impl Tally {
     /// What a grant rests on, as far as only the agent reports it.
     pub(super) fn rests_on(&mut self, paths: impl IntoIterator<Item = impl Into<String>>) {
         self.reported.extend(paths.into_iter().map(Into::into));
+    }
+
+    /// Whoever looks after the agents should hear of it.
+    pub(super) fn alert(&mut self, name: &'static str) {
+        self.alerts.insert(name);
     }
 
     pub(super) fn offer(&mut self, offer: Offer) {
@@ -265,6 +271,7 @@ impl Tally {
         self.evidence_required |= other.evidence_required;
         self.handoff_required |= other.handoff_required;
         self.offers.extend(other.offers);
+        self.alerts.extend(other.alerts);
         self.outputs.merge(&other.outputs);
         if !self.offers.is_empty() && self.single_offer().is_none() {
             let message = format!("the remedies that {who} get differ");
@@ -308,7 +315,10 @@ impl Tally {
             evidence_required: wanted,
             outputs: if denied { Outputs::default() } else { self.outputs },
             remedy: None,
-            alerts: alert.into_iter().collect(),
+            alerts: alert
+                .into_iter()
+                .chain(self.alerts.into_iter().map(str::to_owned))
+                .collect(),
             beyond_mandate: !denied && self.beyond && !self.granted,
             reported: if denied {
                 Vec::new()

@@ -170,7 +170,8 @@ fn outdoes(rule: &Speaks<'_>, other: &Speaks<'_>) -> bool {
         (_, Decision::Deny) => true,
         // An approval grants what the allowance grants, and asks a person besides.
         (Decision::Allow, Decision::RequireApproval) => {
-            rule.agent.is_none() && other.agent.is_none() && (other.beyond || !rule.beyond)
+            let conflict = rule.unanimous && rule.id.document == other.id.document;
+            !conflict && rule.agent.is_none() && other.agent.is_none() && (other.beyond || !rule.beyond)
         }
         (_, _) => false,
     }

@@ -30,6 +30,8 @@ pub(super) struct Speaks<'a> {
     pub(super) permits: bool,
     /// It is in a gate, and grants what mandates do not.
     pub(super) beyond: bool,
+    /// Its gate denies where its rules say different things.
+    pub(super) unanimous: bool,
     /// What it is about.
     pub(super) selects: Cases,
     /// It is about the action, and its condition holds.
@@ -137,6 +139,7 @@ impl<'a> Speaks<'a> {
             agent: None,
             permits: false,
             beyond: false,
+            unanimous: false,
             holds: selects.and(&yes, &ground.effort).within(&ground.world),
             fails: selects.and(&error, &ground.effort).within(&ground.world),
             silent: passes.or(no).within(&ground.world),
@@ -150,6 +153,7 @@ impl<'a> Speaks<'a> {
         gate.rules.iter().map(move |rule: &gate::Rule| Speaks {
             constraints: Some(&rule.constraints),
             beyond: rule.beyond_mandate,
+            unanimous: gate.unanimous.is_some(),
             ..Speaks::new(
                 &rule.id,
                 rule.decision,

@@ -1,14 +1,17 @@
 //! What agents have earned, pauses, and looks at what has run.
 
 use countersign_api::autonomy::{
-    AutonomyAnswer, CriteriaAnswer, FindingBody, FindingWord, ModeBody, ModeWord, PauseAnswer, PauseBody, ReviewAnswer,
-    ReviewsAnswer, StandingAnswer, StatedModeAnswer, ThresholdBody,
+    AutonomyAnswer, CriteriaAnswer, FindingBody, FindingWord, ModeBody, ModeWord, OffPlanAnswer, PauseAnswer,
+    PauseBody, PlanAnswer, PlanBody, ReviewAnswer, ReviewsAnswer, StandingAnswer, StatedModeAnswer, ThresholdBody,
+    WeekAnswer,
 };
 use countersign_api::convert::standing;
 use countersign_core::event::{Finding, Mode};
 use countersign_core::ids::ReviewId;
 use countersign_core::policy::{AutonomyRules, Estimate, ReviewMode, StatedMode, Threshold};
-use countersign_core::state::{OpenReview, State, percent};
+use countersign_core::state::{
+    LOOSENED, OpenReview, START_AT_LEAST, State, WEEKS, WeekCounts, day_of, day_text, percent, share_of,
+};
 use countersign_core::{Span, Time};
 use countersign_engine::Caller;
 
@@ -23,6 +26,7 @@ const LISTED: usize = 100;
 
 handlers! {
     "criteria" => Caller criteria,
+    "plan" => Caller plan,
     "autonomy" => Caller autonomy,
     "set_mode" => Caller set_mode,
     "pause_agent" => Caller pause,
@@ -78,6 +82,54 @@ fn stated(said: &StatedMode) -> StatedModeAnswer {
         },
         within_s: said.within.map(|within| Span(within).as_seconds()),
         sample: said.sample.map(percent),
+    }
+}
+
+async fn plan(asked: Asked<Caller>) -> Answer {
+    let ruled = rules(&asked).await?.is_some();
+    let now = asked.app.engine.now();
+    let plan = asked
+        .app
+        .engine
+        .look(&asked.caller.org, move |state| state.plan(now))
+        .await?;
+    json(&PlanAnswer {
+        ruled,
+        plan: PlanBody {
+            restricted_at_start: START_AT_LEAST,
+            loosened: LOOSENED,
+            weeks: WEEKS,
+        },
+        operations: plan.operations,
+        loosened: plan.loosened,
+        weeks: plan
+            .weeks
+            .iter()
+            .map(|(begins, counts)| week(*begins, counts))
+            .collect(),
+        findings: (plan.findings.into_iter())
+            .map(|finding| OffPlanAnswer {
+                code: finding.code().to_owned(),
+                message: finding.words(),
+            })
+            .collect(),
+    })
+}
+
+fn week(begins: Time, counts: &WeekCounts) -> WeekAnswer {
+    let percent = |part: u64| share_of(part, counts.ruled());
+    WeekAnswer {
+        begins: day_text(day_of(begins)),
+        restricted: counts.restricted,
+        supervised: counts.supervised,
+        autonomous: counts.autonomous,
+        restricted_percent: percent(counts.restricted),
+        supervised_percent: percent(counts.supervised),
+        autonomous_percent: percent(counts.autonomous),
+        unruled: counts.unruled,
+        denied: counts.denied,
+        loosened: counts.loosened,
+        tightened: counts.tightened,
     }
 }
 

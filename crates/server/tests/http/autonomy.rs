@@ -91,6 +91,17 @@ async fn an_agent_earns_a_mode_a_person_grants_it_and_a_faulty_action_takes_it_a
         acme.decide(&json!({ "action": "pay" })).await["decision"],
         "require_approval"
     );
+    let plan = server.get(admin, "/v1/autonomy:plan").await.good();
+    assert_eq!(
+        (&plan["ruled"], &plan["operations"], &plan["loosened"]),
+        (&json!(true), &json!(1), &json!(0))
+    );
+    let weeks = plan["weeks"].as_array().unwrap();
+    let all = |name: &str| weeks.iter().filter_map(|week| week[name].as_u64()).sum::<u64>();
+    let counted = ["restricted", "supervised", "autonomous", "loosened", "tightened"].map(all);
+    assert_eq!(counted, [3, 1, 0, 1, 1]);
+    let own = server.get(&acme.agent, "/v1/autonomy:plan").await;
+    assert_eq!(own.problem(403), "forbidden");
 }
 
 #[tokio::test]
