@@ -26,6 +26,7 @@ mod replay;
 mod sarif;
 mod secret;
 mod sentences;
+mod signatures;
 mod signer_state;
 mod simulated;
 mod span;

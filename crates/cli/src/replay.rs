@@ -19,6 +19,9 @@ use crate::console::visible;
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 
+/// The hashes of records that have no bytes any more.
+const PRUNED: &str = "pruned.hashes";
+
 /// How many records of one kind were derived to which end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Count {
@@ -145,21 +148,29 @@ fn unchanged(edge: &Edge, verified: &Report) -> Result<()> {
 
 /// Before the first record that has bytes; the others go into the tree by their hashes.
 fn begin<'d>(disk: &'d Disk, edge: &mut Edge) -> Result<Replay<'d>> {
-    let name = "pruned.hashes";
-    if !disk.names().iter().any(|file| file == name) {
+    let Some(first) = first_of_pruned(disk)? else {
         return Ok(Replay::new(disk));
-    }
+    };
+    let name = PRUNED;
     for line in BufReader::new(open(disk, name)?).lines() {
         let index = edge.size();
         let line = line.map_err(|error| unreadable(name, index, &error))?;
         edge.push(Hash::from_base64(&line).map_err(|error| unreadable(name, index, &error))?);
+    }
+    Ok(Replay::pruned(disk, &first, edge.size()))
+}
+
+/// The first record of a ledger of which the records after it were pruned, as the bundle keeps it beside the others.
+pub(crate) fn first_of_pruned(disk: &Disk) -> Result<Option<Record>> {
+    if !disk.names().iter().any(|file| file == PRUNED) {
+        return Ok(None);
     }
     let name = "first.leaf";
     let mut leaf = Vec::new();
     open(disk, name)?
         .read_to_end(&mut leaf)
         .map_err(|error| unreadable(name, 0, &error))?;
-    Ok(Replay::pruned(disk, &decode(&leaf)?, edge.size()))
+    decode(&leaf).map(Some)
 }
 
 fn decode(leaf: &[u8]) -> Result<Record> {

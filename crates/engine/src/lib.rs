@@ -105,7 +105,7 @@ pub use mark::{Mark, MarkError, Marks, split_origin};
 pub use metrics::{BUCKETS, DECISIONS, Histogram, Metrics};
 pub use news::{NEWS_KEPT, News};
 pub use organizations::{NewOrganization, Opened};
-pub use passkeys::{Authenticators, NewPasskey};
+pub use passkeys::{Authenticators, NewPasskey, signed_at};
 pub use payload::Purpose;
 pub use policies::{Activation, PolicyCheck, SnapshotRow, check as check_policies};
 pub use prune::LeafHashes;

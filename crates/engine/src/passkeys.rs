@@ -76,20 +76,24 @@ fn bytes(text: &str) -> Result<Vec<u8>, Refusal> {
         .map_err(|_| refused("what the browser sent is not base64url"))
 }
 
-/// Checks what a browser was asked and by whom, and gives back the bytes that are signed.
-fn client_data(text: &str, kind: &str, challenge: Digest, origin: &str) -> Result<Vec<u8>, Refusal> {
+/// Checks what a browser was asked, and gives back the bytes that are signed and the address at which it was.
+fn client_data(text: &str, kind: &str, challenge: Option<Digest>) -> Result<(Vec<u8>, String), Refusal> {
     let raw = bytes(text)?;
     let said: ClientData = serde_json::from_slice(&raw).map_err(|_| refused("the browser's data cannot be read"))?;
     if said.kind != kind {
         return Err(refused("the browser was asked for something else"));
     }
-    if said.challenge != BASE64URL.encode(challenge.0) {
+    if challenge.is_some_and(|challenge| said.challenge != BASE64URL.encode(challenge.0)) {
         return Err(refused("the browser answered to another challenge"));
     }
-    if said.origin != origin || said.cross_origin {
-        return Err(refused("the browser was at another address"));
+    if said.cross_origin {
+        return Err(elsewhere());
     }
-    Ok(raw)
+    Ok((raw, said.origin))
+}
+
+fn elsewhere() -> Refusal {
+    refused("the browser was at another address")
 }
 
 /// Checks for which name an authenticator spoke, and that its user was there and known to it.
@@ -123,23 +127,29 @@ fn made(raw: &[u8]) -> Option<(&[u8], [u8; 65])> {
     (!id.is_empty() && id.len() <= 1023).then_some((id, point))
 }
 
-/// Whether a passkey signed this challenge at this address.
-fn verify(
-    assertion: &Assertion,
-    passkey: &Passkey,
-    challenge: Digest,
-    origin: &str,
-    site: &str,
-) -> Result<(), Refusal> {
-    let client = client_data(&assertion.client_data, "webauthn.get", challenge, origin)?;
+/// The address at which a passkey signed this challenge; any challenge where none is named.
+///
+/// # Errors
+/// It did not: the sentence says what else was signed, or that the signature is not the passkey's.
+pub fn signed_at(assertion: &Assertion, passkey: &Passkey, challenge: Option<Digest>) -> Result<String, Refusal> {
+    let (client, origin) = client_data(&assertion.client_data, "webauthn.get", challenge)?;
     let mut signed = bytes(&assertion.authenticator_data)?;
-    authenticator_data(&signed, site)?;
+    authenticator_data(&signed, site_of(&origin))?;
     signed.extend_from_slice(&Sha256::digest(&client));
     let point = read_hex::<65>(&passkey.public_key).ok_or_else(|| refused("the passkey's key cannot be read"))?;
     let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
     let signature = bytes(&assertion.signature)?;
     key.verify(&signed, &signature)
-        .map_err(|_| refused("the signature is not the passkey's"))
+        .map_err(|_| refused("the signature is not the passkey's"))?;
+    Ok(origin)
+}
+
+/// Whether a passkey signed this challenge at this address.
+fn verify(assertion: &Assertion, passkey: &Passkey, challenge: Digest, origin: &str) -> Result<(), Refusal> {
+    match signed_at(assertion, passkey, Some(challenge))? == origin {
+        true => Ok(()),
+        false => Err(elsewhere()),
+    }
 }
 
 /// The host of an origin.
@@ -185,7 +195,10 @@ impl Engine {
         let caller = request.caller;
         self.may_change_sign_in(caller, current, from).await?;
         let origin = self.origin_of_pages();
-        client_data(&new.client_data, "webauthn.create", registering(caller), &origin)?;
+        let (_, at) = client_data(&new.client_data, "webauthn.create", Some(registering(caller)))?;
+        if at != origin {
+            return Err(elsewhere().into());
+        }
         let raw = bytes(&new.authenticator_data)?;
         authenticator_data(&raw, site_of(&origin))?;
         let (credential, point) =
@@ -248,8 +261,7 @@ impl Engine {
             .await?
             .ok_or_else(|| refused("this passkey is not yours, or not any more"))?;
         let challenge = vote.challenge().map_err(|why| refused(&why))?;
-        let origin = self.origin_of_pages();
-        Ok(verify(assertion, &passkey, challenge, &origin, site_of(&origin))?)
+        Ok(verify(assertion, &passkey, challenge, &self.origin_of_pages())?)
     }
 }
 

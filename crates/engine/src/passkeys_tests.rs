@@ -61,7 +61,7 @@ fn challenge() -> Digest {
 fn a_signature_of_the_passkey_over_this_vote_at_this_address_is_good() {
     let device = Device::new();
     let assertion = device.asserts(challenge(), ORIGIN, "localhost", 0x05);
-    verify(&assertion, &device.passkey(), challenge(), ORIGIN, "localhost").expect("it is good");
+    verify(&assertion, &device.passkey(), challenge(), ORIGIN).expect("it is good");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn whatever_else_was_signed_is_not() {
             Device::new().asserts(challenge(), ORIGIN, "localhost", 0x05),
         ),
     ] {
-        let refused = verify(&assertion, &device.passkey(), challenge(), ORIGIN, "localhost");
+        let refused = verify(&assertion, &device.passkey(), challenge(), ORIGIN);
         assert!(refused.is_err(), "{what}");
     }
     let good = device.asserts(challenge(), ORIGIN, "localhost", 0x05);
@@ -95,7 +95,7 @@ fn whatever_else_was_signed_is_not() {
         client_data: BASE64URL.encode(said("webauthn.create", challenge(), ORIGIN)),
         ..good.clone()
     };
-    assert!(verify(&made, &device.passkey(), challenge(), ORIGIN, "localhost").is_err());
+    assert!(verify(&made, &device.passkey(), challenge(), ORIGIN).is_err());
     for at in 0..good.signature.len() - 1 {
         let mut signature = good.signature.clone().into_bytes();
         signature[at] = if signature[at] == b'A' { b'B' } else { b'A' };
@@ -104,7 +104,7 @@ fn whatever_else_was_signed_is_not() {
             ..good.clone()
         };
         assert!(
-            verify(&changed, &device.passkey(), challenge(), ORIGIN, "localhost").is_err(),
+            verify(&changed, &device.passkey(), challenge(), ORIGIN).is_err(),
             "{at}"
         );
     }

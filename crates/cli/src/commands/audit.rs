@@ -18,6 +18,7 @@ use crate::draw::Samples;
 use crate::failure::{Failure, NO, Result};
 use crate::replay;
 use crate::sentences;
+use crate::signatures::Signatures;
 
 use super::export::Export;
 use super::retention;
@@ -38,6 +39,8 @@ enum Command {
     Replay(Replay),
     /// Draw the weekly samples of an export again with the keys that it tells: needs no server
     Sample(Sample),
+    /// Check every vote of an export that a passkey has signed, with the keys in its records: needs no server
+    Votes(Verify),
     /// Have witnesses cosign the newest checkpoint, without an export
     Cosign(Cosign),
     /// Say in five sentences what became of an action
@@ -121,6 +124,7 @@ impl Audit {
         match self.command {
             Command::Verify(verify) => verify.run(console),
             Command::Sample(sample) => sample.run(console),
+            Command::Votes(verify) => votes(&verify, console),
             Command::Replay(replay) => replay.run(console),
             Command::Erase(erase) => done(block(erase.run(console))),
             Command::Hold(hold) => done(block(hold.run(console))),
@@ -230,6 +234,24 @@ impl Replay {
         let failed = total.differ > 0 || (self.strict && unknown);
         Ok(if failed { ExitCode::from(NO) } else { ExitCode::SUCCESS })
     }
+}
+
+/// Checks every vote of a bundle that a passkey has signed.
+fn votes(bundle: &Verify, console: &Console) -> Result<ExitCode> {
+    let (files, verdict) = bundle.verify()?;
+    let report = match verdict {
+        Ok(report) => report,
+        Err(error) => return Ok(refuse(&error, console)),
+    };
+    let mut signatures = replay::first_of_pruned(&files)?.map_or_else(Signatures::default, Signatures::pruned);
+    replay::each_record(&files, &report, |record| signatures.record(record))?;
+    let found = signatures.end();
+    console.answer(&found.json(), found.text());
+    Ok(if found.all_good() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(NO)
+    })
 }
 
 impl Sample {
