@@ -97,7 +97,8 @@ class Server:
         )
         if made.returncode != 0:
             raise Failed(f"init: {made.stdout}{made.stderr}")
-        self.admin = json.loads(made.stdout)["admin_key"]
+        made = json.loads(made.stdout)
+        self.admin, self.vkey = made["admin_key"], made["vkey"]
         self.log = open(self.folder / "server.log", "w+")
         self.process = subprocess.Popen(
             [binary, "serve", "--data", self.folder / "data", "--listen", "127.0.0.1:0", "--json"],
@@ -119,6 +120,14 @@ class Server:
         self.process.wait(timeout=30)
         self.log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def signed_votes(self):
+        """What somebody finds who has nothing but an export and the log's key."""
+        bundle = self.folder / "bundle"
+        run = [self.binary, "audit", "export", "--out", bundle, "--data", self.folder / "data"]
+        subprocess.run(run, check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
+        run = [self.binary, "audit", "votes", bundle, "--vkey", self.vkey, "--json"]
+        return json.loads(subprocess.run(run, stdout=subprocess.PIPE, timeout=PATIENCE).stdout)
 
     def call(self, key, method, path, body=None):
         """A call that has to be good."""

@@ -235,6 +235,9 @@ def step_up(server, browser, people):
     check("it is approved with a signature", "You approved it." in browser.text(), browser.text())
     vote = server.call(server.admin, "GET", f"/v1/approvals/{id}")["votes"][-1]
     check("and the record says that it is signed", vote["signed"] and vote["counted"], str(vote))
+    found = server.signed_votes()
+    check("an export proves that it is", found["good"] == 1 and found["wrong"] == 0, str(found))
+    check("and names where", found["places"] == [server.console.removesuffix("/console")], str(found))
 
 
 def proof(server, browser, people):
