@@ -237,27 +237,45 @@ fn budgeted(budgets: &str) -> World {
 
 const TEN: &str = r#"{"action":"buy","estimated_cost":"10.00","currency":"USD"}"#;
 
-#[test]
-fn a_window_is_over_at_its_microsecond_and_is_forgotten_then() {
+/// A world in which `bot` has used up its day, and the end of that day.
+fn used_up() -> (World, Time) {
     let mut world = budgeted(DAY);
     let id = world.submit("bot", TEN).unwrap().decision.action_id;
     world.redeem(id).unwrap();
     world.report(id, OutcomeStatus::Succeeded, None).unwrap();
     let (_, account) = world.state.accounts().next().unwrap();
     let midnight = account.until;
+    (world, midnight)
+}
+
+#[test]
+fn a_window_is_over_at_its_microsecond() {
+    let (mut world, midnight) = used_up();
     world.now = midnight - MICROSECOND;
     assert_eq!(buys(&mut world, TEN), Decision::Deny);
     // No record has come since.
+    let (mut world, midnight) = used_up();
     world.now = midnight;
     assert_eq!(buys(&mut world, TEN), Decision::Allow);
     let accounts: Vec<Time> = world.state.accounts().map(|(_, account)| account.from).collect();
     assert_eq!(accounts, [midnight]);
-    world.pass(Span::days(2));
-    world
-        .submit("bot", r#"{"action":"look","estimated_cost":"0"}"#)
-        .unwrap();
-    let left: Vec<Time> = world.state.accounts().map(|(_, account)| account.from).collect();
-    assert!(left.iter().all(|from| *from > midnight), "{left:?}");
+}
+
+#[test]
+fn an_account_of_a_window_that_is_over_is_forgotten_whoever_acts_next() {
+    let (mut world, midnight) = used_up();
+    world.agent("other", "team:ops");
+    let accounts = |world: &World| {
+        world
+            .state
+            .accounts()
+            .map(|(name, _)| name.to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(accounts(&world), ["day/day/USD/agent:bot"]);
+    world.now = midnight;
+    world.submit("other", TEN).unwrap();
+    assert_eq!(accounts(&world), ["day/day/USD/agent:other"]);
 }
 
 #[test]
