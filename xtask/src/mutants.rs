@@ -11,6 +11,7 @@ mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 
 use list::Mutant;
 use tree::Tree;
@@ -141,6 +142,8 @@ struct Wanted {
     shard: Option<String>,
     /// Only what changed since this commit.
     since: Option<String>,
+    /// Only what survived the last time; what changed since then are tests.
+    again: bool,
 }
 
 impl Wanted {
@@ -149,13 +152,17 @@ impl Wanted {
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
             let place = match name.as_str() {
+                "--again" => {
+                    wanted.again = true;
+                    continue;
+                }
                 "--part" => &mut wanted.part,
                 "--file" => &mut wanted.file,
                 "--shard" => &mut wanted.shard,
                 "--since" => &mut wanted.since,
                 other => {
                     return Err(Failed(format!(
-                        "`{other}` is not known here: --part core|guards|tlog, --file TEXT, --shard K/N, --since COMMIT"
+                        "`{other}` is not known here: --part core|guards|tlog, --file TEXT, --shard K/N, --since COMMIT, --again"
                     )));
                 }
             };
@@ -186,6 +193,9 @@ impl Wanted {
             if let Some(value) = value {
                 words.push_str(&format!(", {name} `{value}`"));
             }
+        }
+        if self.again {
+            words.push_str(", those that survived before");
         }
         words
     }
@@ -220,7 +230,11 @@ pub fn run(arguments: &[String]) -> Result<(), Failed> {
         .iter()
         .filter(|part| wanted.part.as_deref().is_none_or(|only| only == part.name));
     for part in parts {
-        let mutants = list::list(&tool, &wanted.listed(part)?)?;
+        let mut mutants = list::list(&tool, &wanted.listed(part)?)?;
+        if wanted.again {
+            let before = survivors(part)?;
+            mutants.retain(|mutant| before.contains(&mutant.name));
+        }
         println!("── {}: {} changes", wanted.words(part.name), mutants.len());
         if mutants.is_empty() {
             continue;
@@ -328,6 +342,19 @@ fn files(mutants: &[Mutant]) -> BTreeSet<&str> {
     mutants.iter().map(|mutant| mutant.file.as_str()).collect()
 }
 
+/// Where the names of survivors are.
+fn survivors_of(part: &Part) -> PathBuf {
+    root().join(format!("target/mutants/{}.txt", part.name))
+}
+
+/// The names of those that survived the last time.
+fn survivors(part: &Part) -> Result<BTreeSet<String>, Failed> {
+    let path = survivors_of(part);
+    let text = fs::read_to_string(&path)
+        .map_err(|error| Failed(format!("{}: {error}; run it without --again first", path.display())))?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
 /// Writes down what came of it, and judges by the share.
 fn judge(part: &Part, wanted: &Wanted, mutants: &[Mutant], ends: &[(usize, End)]) -> Result<(), Failed> {
     let named = |end: End| {
@@ -335,7 +362,7 @@ fn judge(part: &Part, wanted: &Wanted, mutants: &[Mutant], ends: &[(usize, End)]
         ids.map(|(id, _)| mutants[*id].name.as_str()).collect::<Vec<_>>()
     };
     let (survived, endless) = (named(End::Survived), named(End::Timeout));
-    let survivors = root().join(format!("target/mutants/{}.txt", part.name));
+    let survivors = survivors_of(part);
     fs::write(&survivors, survived.join("\n") + "\n").map_err(|error| Failed(error.to_string()))?;
     let killed = ends.len() - survived.len();
     let share = killed * 100 / ends.len().max(1);
@@ -348,7 +375,8 @@ fn judge(part: &Part, wanted: &Wanted, mutants: &[Mutant], ends: &[(usize, End)]
     );
     measured::add(&wanted.words(part.name), &text)?;
     println!("── {text}; survivors are in {}", survivors.display());
-    if share < AT_LEAST {
+    // Of those that survived before, each that is killed now is one more.
+    if share < AT_LEAST && !wanted.again {
         return Err(Failed(format!(
             "{share} % of the mutants of `{}` were killed, at least {AT_LEAST} % have to be",
             part.name
