@@ -33,6 +33,34 @@ fn bundle_holds(scene: &Scene, vkey: &str, bundle: &str, more: &[&str]) -> bool 
 }
 
 #[tokio::test]
+async fn whoever_begins_with_the_starter_policies_has_a_person_before_whatever_does_more_than_look() {
+    let (scene, _) = Scene::initialised();
+    let server = scene.serve(&["--policies", "data/policies"]);
+    let add = [
+        "agents",
+        "add",
+        "first-agent",
+        "--owner",
+        "team:support",
+        "--data",
+        "data",
+        "--json",
+    ];
+    let agent = client(&server.url, &text(&scene.run(&add).json(), "/key"));
+    let search = json!({ "tool": "tickets/search", "args": { "query": "refund" } });
+    let reply = json!({ "tool": "tickets/reply", "args": { "ticket": "T-1", "text": "Hello" } });
+    let refund = json!({ "tool": "payments/refund", "amount": "40", "currency": "USD", "args": { "order": "1" } });
+    for (body, status) in [(search, "permitted"), (reply, "pending"), (refund, "pending")] {
+        assert_eq!(text(&post(&agent, "/v1/actions", body).await, "/status"), status);
+    }
+    let plan = scene.run(&["autonomy", "plan", "--data", "data", "--json"]).json();
+    assert_eq!(plan["weeks"][0]["restricted_percent"], 100, "{plan}");
+    assert_eq!(plan["findings"], json!([]));
+    let told = scene.run(&["autonomy", "plan", "--data", "data"]);
+    assert!(told.out.contains("2 (100 %)"), "{}{}", told.out, told.err);
+}
+
+#[tokio::test]
 async fn an_action_goes_from_decision_to_verified_record() {
     let (scene, made) = Scene::initialised();
     let vkey = text(&made, "/vkey");
