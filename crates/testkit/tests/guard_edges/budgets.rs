@@ -1,7 +1,7 @@
 //! Budgets: windows that are over, accounts that are forgotten, what stays used.
 
-use countersign_core::event::OutcomeStatus;
-use countersign_core::{Span, State, Time};
+use countersign_core::event::{OutcomeStatus, Verb};
+use countersign_core::{Event, Span, State, Time};
 use countersign_policy::Decision;
 use countersign_testkit::World;
 
@@ -79,4 +79,60 @@ fn what_was_used_stays_used_after_the_state_was_stored_and_read_again() {
     assert_eq!(buys(&mut world, TEN), Decision::Deny);
     world.now = expires;
     assert_eq!(buys(&mut world, TEN), Decision::Allow);
+}
+
+#[test]
+fn a_decision_says_what_was_left_before_it_and_what_is_left_after_it() {
+    let mut world = budgeted(DAY);
+    let four = TEN.replace("10.00", "4.00");
+    let told = |world: &mut World| {
+        let decided = world.submit("bot", &four).unwrap().decision;
+        let read = &decided.facts.budgets[0];
+        (read.left.clone(), read.takes.clone(), decided.reserved[0].left.clone())
+    };
+    let sums = |left: &str, after: &str| (left.to_owned(), "4.00".to_owned(), after.to_owned());
+    assert_eq!(told(&mut world), sums("10.00", "6.00"));
+    assert_eq!(told(&mut world), sums("6.00", "2.00"));
+}
+
+#[test]
+fn people_who_were_not_asked_about_a_full_budget_have_not_agreed_to_go_beyond_it() {
+    let mut world = World::new();
+    world.user("dana", &["reviewer"], &[], &[]);
+    world.agent("bot", "team:ops");
+    let gate = "name: gate\nrules:\n  - { decision: require_approval, approvers: [dana] }\n";
+    let budget = "budgets:\n  - { name: day, per: day, limit: 10.00 USD, at_cap: ask, approvers: [dana] }\n";
+    world.policy(&[("gate.yaml", gate), ("budgets.yaml", budget)]);
+    let six = TEN.replace("10.00", "6.00");
+    let asked: Vec<_> = (0..2)
+        .map(|_| world.submit("bot", &six).unwrap().decision.action_id)
+        .collect();
+    let permitted = |world: &mut World, id| {
+        drop(world.vote("dana", id, Verb::Approve, None));
+        world.view(id).decision.permit.is_some() || world.redeem(id).is_ok()
+    };
+    assert!(permitted(&mut world, asked[0]));
+    assert!(!permitted(&mut world, asked[1]), "there is no room for it any more");
+    // About this one they are asked as there is none.
+    let beyond = world.submit("bot", &six).unwrap().decision.action_id;
+    assert!(permitted(&mut world, beyond));
+}
+
+#[test]
+fn a_forecast_is_told_from_the_first_cent_above_six_fifths_of_what_is_projected() {
+    let told_at_noon = |used: &str| {
+        let mut world =
+            budgeted("budgets:\n  - { name: day, per: day, projected: 10.00 USD, zone: UTC, alert_at: [99] }\n");
+        let midnight = Time(world.now.0 - world.now.0 % Span::days(1).0);
+        world.now = midnight + Span::hours(12);
+        let body = TEN.replace("10.00", used);
+        world.submit("bot", &body).unwrap();
+        let mut told = world.records.iter().filter_map(|record| match &record.event {
+            Event::BudgetReached(e) => Some(e.forecast.clone()),
+            _other => None,
+        });
+        told.next().flatten()
+    };
+    assert_eq!(told_at_noon("6.00"), None, "12.00 are 120 % of 10.00");
+    assert_eq!(told_at_noon("6.01").as_deref(), Some("12.02"));
 }
