@@ -119,12 +119,12 @@ fn people_who_were_not_asked_about_a_full_budget_have_not_agreed_to_go_beyond_it
 }
 
 #[test]
-fn a_forecast_is_told_from_the_first_cent_above_six_fifths_of_what_is_projected() {
-    let told_at_noon = |used: &str| {
+fn a_forecast_is_told_from_a_tenth_of_the_window_on_and_from_the_first_cent_above_six_fifths_of_what_is_projected() {
+    let told_at = |after: Span, used: &str| {
         let mut world =
             budgeted("budgets:\n  - { name: day, per: day, projected: 10.00 USD, zone: UTC, alert_at: [99] }\n");
         let midnight = Time(world.now.0 - world.now.0 % Span::days(1).0);
-        world.now = midnight + Span::hours(12);
+        world.now = midnight + Span::days(1) + after;
         let body = TEN.replace("10.00", used);
         world.submit("bot", &body).unwrap();
         let mut told = world.records.iter().filter_map(|record| match &record.event {
@@ -133,6 +133,28 @@ fn a_forecast_is_told_from_the_first_cent_above_six_fifths_of_what_is_projected(
         });
         told.next().flatten()
     };
-    assert_eq!(told_at_noon("6.00"), None, "12.00 are 120 % of 10.00");
-    assert_eq!(told_at_noon("6.01").as_deref(), Some("12.02"));
+    let noon = Span::hours(12);
+    assert_eq!(told_at(noon, "6.00"), None, "12.00 are 120 % of 10.00");
+    assert_eq!(told_at(noon, "6.01").as_deref(), Some("12.02"));
+    let tenth = Span::minutes(144);
+    assert_eq!(told_at(tenth, "2.00").as_deref(), Some("20.00"));
+    assert_eq!(told_at(Span(tenth.0 - 1_000_000), "2.00"), None);
+}
+
+#[test]
+fn what_cost_a_cent_more_than_was_reserved_is_told_and_what_cost_just_that_is_not() {
+    let reported = |cost: &str| {
+        let mut world = budgeted(DAY);
+        let id = world.submit("bot", TEN).unwrap().decision.action_id;
+        world.redeem(id).unwrap();
+        world.report(id, OutcomeStatus::Succeeded, Some(cost)).unwrap();
+        let settled = world.records.iter().find_map(|record| match &record.event {
+            Event::OutcomeReported(e) => Some(e.settled[0].clone()),
+            _other => None,
+        });
+        let settled = settled.unwrap();
+        (settled.amount, settled.over, world.alerted("budget_overrun"))
+    };
+    assert_eq!(reported("10.00"), ("10.00".to_owned(), None, false));
+    assert_eq!(reported("10.01"), ("10.01".to_owned(), Some("0.01".to_owned()), true));
 }
