@@ -5,6 +5,7 @@ mod autonomy;
 mod budgets;
 mod chains;
 mod limits;
+mod shown;
 mod standing;
 
 use countersign_core::Span;
