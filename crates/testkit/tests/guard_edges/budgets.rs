@@ -1,7 +1,7 @@
 //! Budgets: windows that are over, accounts that are forgotten, what stays used.
 
 use countersign_core::event::{OutcomeStatus, Verb};
-use countersign_core::{Event, Span, State, Time};
+use countersign_core::{Command, Event, Record, Span, State, Time};
 use countersign_policy::Decision;
 use countersign_testkit::World;
 
@@ -157,4 +157,24 @@ fn what_cost_a_cent_more_than_was_reserved_is_told_and_what_cost_just_that_is_no
     };
     assert_eq!(reported("10.00"), ("10.00".to_owned(), None, false));
     assert_eq!(reported("10.01"), ("10.01".to_owned(), Some("0.01".to_owned()), true));
+}
+
+#[test]
+fn who_spends_a_cent_more_than_a_budget_holds_is_paused_where_it_pauses_and_once() {
+    let pauses = |at_cap: &str, cost: &str, paused: bool| {
+        let mut world = budgeted(&DAY.replace("zone: UTC", &format!("zone: UTC, at_cap: {at_cap}")));
+        let four = TEN.replace("10.00", "4.00");
+        let id = world.submit("bot", &four).unwrap().decision.action_id;
+        world.redeem(id).unwrap();
+        if paused {
+            world.done(Command::PauseAgent("bot".into(), None));
+        }
+        world.report(id, OutcomeStatus::Succeeded, Some(cost)).unwrap();
+        let paused = |record: &&Record| matches!(record.event, Event::AgentPaused(_));
+        world.records.iter().filter(paused).count()
+    };
+    assert_eq!(pauses("pause", "10.00", false), 0, "just what the budget holds");
+    assert_eq!(pauses("pause", "10.01", false), 1);
+    assert_eq!(pauses("deny", "10.01", false), 0);
+    assert_eq!(pauses("pause", "10.01", true), 1, "by hand, and not once more");
 }

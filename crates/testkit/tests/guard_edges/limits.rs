@@ -1,5 +1,6 @@
 //! Limits: whose window an action falls into, and what is said where there is no room.
 
+use countersign_core::Event;
 use countersign_core::event::{OutcomeStatus, Verb};
 use countersign_policy::Decision;
 use countersign_testkit::World;
@@ -166,4 +167,19 @@ fn an_agent_that_has_opened_ten_thousand_windows_of_a_limit_shares_one_among_all
     let (window, _, decision) = read_windows(&mut world, "other", &pay(10_001));
     assert!(window[0].starts_with("key:"), "{window:?}");
     assert_eq!(decision, Decision::Allow);
+}
+
+#[test]
+fn an_alert_names_the_limit_that_has_no_room() {
+    let mut world = limited("  - { name: rate, count: 1, within: 1h, at_cap: alert }\n");
+    for _ in 0..2 {
+        world.submit("bot", r#"{"action":"note"}"#).unwrap();
+    }
+    let told = world.records.iter().find_map(|record| match &record.event {
+        Event::AlertRaised(e) => Some((e.name.as_str(), e.summary.as_str())),
+        _other => None,
+    });
+    let (name, summary) = told.unwrap();
+    assert_eq!(name, "limit_reached");
+    assert!(summary.contains("limit `rate`: within 1h 1 of 1"), "{summary}");
 }

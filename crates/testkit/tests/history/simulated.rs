@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use countersign_core::Event;
 use countersign_core::policy::{Decision, Snapshot};
 use countersign_core::simulate::Report;
+use countersign_core::{Event, Record};
 use countersign_testkit::World;
 use proptest::prelude::*;
 
@@ -136,11 +136,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_decision_is_told_by_the_end_of_its_bytes(steps in prop::collection::vec(step(), 1..40)) {
+    fn a_decision_is_told_by_the_end_of_its_bytes_and_read_in_one_go_as_in_two(steps in prop::collection::vec(step(), 1..40)) {
         for record in &play(&steps).records {
             let leaf = record.encode(countersign_testkit::ORIGIN).unwrap();
             let decision = matches!(record.event, Event::DecisionMade(_));
             prop_assert_eq!(countersign_core::record::is_decision(&leaf), decision, "{}", record.event.kind());
+            // With something behind it nothing is told by its end.
+            let longer = [leaf.as_slice(), b" "].concat();
+            prop_assert!(!countersign_core::record::is_decision(&longer));
+            let (one, two) = (Record::decode(&leaf).unwrap(), Record::decode(&longer).unwrap());
+            prop_assert_eq!(&one.0, record);
+            prop_assert_eq!(one, two);
         }
     }
 }
