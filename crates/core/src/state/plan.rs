@@ -105,7 +105,9 @@ fn findings(weeks: &[(Time, WeekCounts)], since_first: i64) -> Vec<OffPlan> {
     if since_first < WEEKS.1 {
         return findings;
     }
-    let Some(last) = ruled().next_back() else { return findings };
+    let Some(last) = ruled().next_back() else {
+        return findings;
+    };
     let unasked = last.supervised.saturating_add(last.autonomous);
     if ruled().all(|counts| counts.restricted == counts.ruled()) {
         findings.push(OffPlan::NothingLoosened);
