@@ -106,7 +106,7 @@ pub use self::observed::{Coverage, Covered, DayCovered, OBSERVED_DAYS, Observed,
 pub use self::open::{Key, Kill, OpenAlert, PendingDelivery, StoredSnapshot, User, Waiver};
 use self::open::{RefusalWindow, Remembered};
 pub use self::organization::{LONGEST_DELEGATION, Requester, Resolved, Rota};
-pub use self::plan::{LOOSENED, OffPlan, Plan, START_AT_LEAST, WEEKS, share_of};
+pub use self::plan::{OffPlan, Plan};
 pub use self::post_review::OpenReview;
 pub use self::practice::{CANARY_SPAN, OpenPractice};
 pub use self::registers::{Entries, Register};

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use countersign_core::record::is_decision;
 use countersign_core::simulate::{Against, Cited, Report, Simulation};
 use countersign_core::{Category, Record, Refusal, State, Time};
 use countersign_policy::Snapshot;
@@ -276,7 +277,7 @@ impl Inner {
                 break;
             }
             next = stored.seq + 1;
-            if !countersign_core::record::is_decision(&stored.leaf) {
+            if !is_decision(&stored.leaf) {
                 continue;
             }
             let record = Record::decode(&stored.leaf).map_err(EngineError::internal)?.0;

@@ -5,14 +5,7 @@
 
 use super::{State, WeekCounts};
 use crate::event::Mode;
-use crate::time::Time;
-
-/// Of what is under the rules, so much waits for a person in the first week, percent.
-pub const START_AT_LEAST: u64 = 80;
-/// After so many weeks something has to have loosened.
-pub const WEEKS: (i64, i64) = (4, 8);
-/// Of what is under the rules, so much runs without being asked for by then, percent.
-pub const LOOSENED: (u64, u64) = (40, 60);
+use crate::time::{Span, Time};
 
 /// How it goes.
 pub struct Plan {
@@ -24,6 +17,15 @@ pub struct Plan {
     pub loosened: u64,
     /// What is not as planned.
     pub findings: Vec<OffPlan>,
+}
+
+impl Plan {
+    /// Of what is under the rules, so much waits for a person in the first week, percent.
+    pub const START_AT_LEAST: u64 = 80;
+    /// After so many weeks something has to have loosened.
+    pub const WEEKS: (i64, i64) = (4, 8);
+    /// Of what is under the rules, so much runs without being asked for by then, percent.
+    pub const LOOSENED: (u64, u64) = (40, 60);
 }
 
 /// Something that is not as planned.
@@ -51,28 +53,24 @@ impl OffPlan {
     pub fn words(self) -> String {
         match self {
             OffPlan::StartsOpen(share) => format!(
-                "in the first week a person was asked before {share} % of the actions under the rules, and {START_AT_LEAST} % is the \
-                 plan: look at the modes that the document says"
+                "in the first week a person was asked before {share} % of the actions under the rules, and {} % is the \
+                 plan: look at the modes that the document says",
+                Plan::START_AT_LEAST
             ),
             OffPlan::NothingLoosened => format!(
-                "after {} weeks a person is still asked before every action: see with `countersign autonomy show AGENT` what \
+                "after {} weeks a person is still asked before every action under the rules: see with `countersign autonomy show AGENT` what \
                  has been earned and not granted",
-                WEEKS.1
+                Plan::WEEKS.1
             ),
             OffPlan::LittleLoosened(share) => format!(
                 "after {} weeks {share} % of the actions under the rules run without being asked for, and {} to {} % is the plan: \
                  see with `countersign autonomy show AGENT` what has been earned and not granted",
-                WEEKS.1, LOOSENED.0, LOOSENED.1
+                Plan::WEEKS.1,
+                Plan::LOOSENED.0,
+                Plan::LOOSENED.1
             ),
         }
     }
-}
-
-/// A share in percent, rounded down; nothing of nothing.
-pub fn share_of(part: u64, whole: u64) -> Option<u64> {
-    u64::try_from(u128::from(part) * 100 / u128::from(whole).max(1))
-        .ok()
-        .filter(|_| whole > 0)
 }
 
 impl State {
@@ -80,7 +78,7 @@ impl State {
     pub fn plan(&self, now: Time) -> Plan {
         let weeks: Vec<(Time, WeekCounts)> = self.measures.weeks().map(|(at, counts)| (at, *counts)).collect();
         let standings = || self.autonomy.values().flat_map(|operations| operations.values());
-        let findings = findings(&weeks, self.measures.weeks_since_first(now));
+        let findings = findings(&weeks, now);
         Plan {
             operations: standings().count() as u64,
             loosened: standings().filter(|shown| shown.mode != Mode::PreAction).count() as u64,
@@ -90,30 +88,32 @@ impl State {
     }
 }
 
-fn findings(weeks: &[(Time, WeekCounts)], since_first: i64) -> Vec<OffPlan> {
-    let ruled = || {
-        weeks
-            .iter()
-            .map(|(_, counts)| counts)
-            .filter(|counts| counts.ruled() > 0)
+/// The weeks since there are rules of autonomy are held against the plan; before that nobody had one.
+fn findings(weeks: &[(Time, WeekCounts)], now: Time) -> Vec<OffPlan> {
+    let since = weeks.iter().skip_while(|(_, counts)| !counts.has_rules());
+    let ruled: Vec<_> = since.filter(|(_, counts)| counts.ruled() > 0).collect();
+    let (Some((began, first)), Some((_, last))) = (ruled.first(), ruled.last()) else {
+        return Vec::new();
     };
     let mut findings = Vec::new();
-    let start = ruled()
-        .next()
-        .and_then(|first| share_of(first.restricted, first.ruled()));
-    findings.extend(start.filter(|share| *share < START_AT_LEAST).map(OffPlan::StartsOpen));
-    if since_first < WEEKS.1 {
+    let start = first.percent(first.restricted);
+    findings.extend(
+        start
+            .filter(|share| *share < Plan::START_AT_LEAST)
+            .map(OffPlan::StartsOpen),
+    );
+    if now < *began + Span::days(7 * Plan::WEEKS.1) {
         return findings;
     }
-    let Some(last) = ruled().next_back() else {
-        return findings;
-    };
-    let unasked = last.supervised.saturating_add(last.autonomous);
-    if ruled().all(|counts| counts.restricted == counts.ruled()) {
+    if ruled.iter().all(|(_, counts)| counts.unasked() == 0) {
         findings.push(OffPlan::NothingLoosened);
     } else {
-        let share = share_of(unasked, last.ruled()).filter(|share| *share < LOOSENED.0);
-        findings.extend(share.map(OffPlan::LittleLoosened));
+        let share = last.percent(last.unasked());
+        findings.extend(
+            share
+                .filter(|share| *share < Plan::LOOSENED.0)
+                .map(OffPlan::LittleLoosened),
+        );
     }
     findings
 }
@@ -122,35 +122,62 @@ fn findings(weeks: &[(Time, WeekCounts)], since_first: i64) -> Vec<OffPlan> {
 mod tests {
     use super::*;
 
+    /// One week after the other, in which the rules are about whatever people were asked.
     fn weeks(all: &[(u64, u64, u64)]) -> Vec<(Time, WeekCounts)> {
         let counted = |(restricted, supervised, autonomous): &(u64, u64, u64)| WeekCounts {
+            by_rules: *restricted,
             restricted: *restricted,
             supervised: *supervised,
             autonomous: *autonomous,
             ..WeekCounts::default()
         };
-        all.iter().map(|week| (Time(0), counted(week))).collect()
+        (0..)
+            .zip(all)
+            .map(|(week, counts)| (after(week), counted(counts)))
+            .collect()
+    }
+
+    fn after(weeks: i64) -> Time {
+        Time(0) + Span::days(7 * weeks)
     }
 
     #[test]
     fn four_fifths_at_the_start_are_as_planned_and_less_is_not() {
-        assert_eq!(findings(&weeks(&[(80, 20, 0)]), 0), []);
-        assert_eq!(findings(&weeks(&[(79, 20, 1)]), 0), [OffPlan::StartsOpen(79)]);
+        assert_eq!(findings(&weeks(&[(80, 20, 0)]), after(0)), []);
+        assert_eq!(findings(&weeks(&[(79, 20, 1)]), after(0)), [OffPlan::StartsOpen(79)]);
         // A week in which nothing was under the rules says nothing.
-        assert_eq!(findings(&weeks(&[(0, 0, 0), (100, 0, 0)]), 1), []);
-        assert_eq!(findings(&weeks(&[]), 100), []);
+        assert_eq!(findings(&weeks(&[(0, 0, 0), (100, 0, 0)]), after(1)), []);
+        assert_eq!(findings(&weeks(&[]), after(100)), []);
     }
 
     #[test]
     fn what_has_not_loosened_is_told_after_eight_weeks_and_not_before() {
         let stuck = weeks(&[(100, 0, 0), (100, 0, 0)]);
-        assert_eq!(findings(&stuck, 7), []);
-        assert_eq!(findings(&stuck, 8), [OffPlan::NothingLoosened]);
+        assert_eq!(findings(&stuck, after(8) - Span(1)), []);
+        assert_eq!(findings(&stuck, after(8)), [OffPlan::NothingLoosened]);
         let little = weeks(&[(100, 0, 0), (61, 20, 19)]);
-        assert_eq!(findings(&little, 8), [OffPlan::LittleLoosened(39)]);
-        assert_eq!(findings(&weeks(&[(100, 0, 0), (60, 20, 20)]), 8), []);
+        assert_eq!(findings(&little, after(8)), [OffPlan::LittleLoosened(39)]);
+        assert_eq!(findings(&weeks(&[(100, 0, 0), (60, 20, 20)]), after(8)), []);
         // What had loosened and is tight again is little, not nothing.
         let again = weeks(&[(100, 0, 0), (50, 50, 0), (100, 0, 0)]);
-        assert_eq!(findings(&again, 9), [OffPlan::LittleLoosened(0)]);
+        assert_eq!(findings(&again, after(9)), [OffPlan::LittleLoosened(0)]);
+    }
+
+    #[test]
+    fn without_rules_of_autonomy_there_is_no_plan_and_with_them_it_begins_when_they_do() {
+        let asked = WeekCounts {
+            restricted: 100,
+            ..WeekCounts::default()
+        };
+        let mut all = vec![(after(0), asked)];
+        assert_eq!(
+            findings(&all, after(100)),
+            [],
+            "gates ask, and no rule of autonomy does"
+        );
+        let ruled = WeekCounts { by_rules: 1, ..asked };
+        all.push((after(20), ruled));
+        assert_eq!(findings(&all, after(27)), []);
+        assert_eq!(findings(&all, after(28)), [OffPlan::NothingLoosened]);
     }
 }

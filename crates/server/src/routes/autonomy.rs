@@ -9,9 +9,7 @@ use countersign_api::convert::standing;
 use countersign_core::event::{Finding, Mode};
 use countersign_core::ids::ReviewId;
 use countersign_core::policy::{AutonomyRules, Estimate, ReviewMode, StatedMode, Threshold};
-use countersign_core::state::{
-    LOOSENED, OpenReview, START_AT_LEAST, State, WEEKS, WeekCounts, day_of, day_text, percent, share_of,
-};
+use countersign_core::state::{OpenReview, Plan, State, WeekCounts, day_of, day_text, percent};
 use countersign_core::{Span, Time};
 use countersign_engine::Caller;
 
@@ -96,9 +94,9 @@ async fn plan(asked: Asked<Caller>) -> Answer {
     json(&PlanAnswer {
         ruled,
         plan: PlanBody {
-            restricted_at_start: START_AT_LEAST,
-            loosened: LOOSENED,
-            weeks: WEEKS,
+            restricted_at_start: Plan::START_AT_LEAST,
+            loosened: Plan::LOOSENED,
+            weeks: Plan::WEEKS,
         },
         operations: plan.operations,
         loosened: plan.loosened,
@@ -108,6 +106,8 @@ async fn plan(asked: Asked<Caller>) -> Answer {
             .map(|(begins, counts)| week(*begins, counts))
             .collect(),
         findings: (plan.findings.into_iter())
+            // Rules that are gone ask for nothing.
+            .filter(|_| ruled)
             .map(|finding| OffPlanAnswer {
                 code: finding.code().to_owned(),
                 message: finding.words(),
@@ -117,15 +117,14 @@ async fn plan(asked: Asked<Caller>) -> Answer {
 }
 
 fn week(begins: Time, counts: &WeekCounts) -> WeekAnswer {
-    let percent = |part: u64| share_of(part, counts.ruled());
     WeekAnswer {
         begins: day_text(day_of(begins)),
         restricted: counts.restricted,
         supervised: counts.supervised,
         autonomous: counts.autonomous,
-        restricted_percent: percent(counts.restricted),
-        supervised_percent: percent(counts.supervised),
-        autonomous_percent: percent(counts.autonomous),
+        restricted_percent: counts.percent(counts.restricted),
+        supervised_percent: counts.percent(counts.supervised),
+        autonomous_percent: counts.percent(counts.autonomous),
         unruled: counts.unruled,
         denied: counts.denied,
         loosened: counts.loosened,

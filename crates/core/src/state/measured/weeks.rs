@@ -23,6 +23,9 @@ pub struct WeekCounts {
     /// Ran unasked, and a person looks at exceptions or a sample.
     #[serde(skip_serializing_if = "super::super::is_zero")]
     pub autonomous: u64,
+    /// Of those before which a person was asked, those that policy itself allows: the rules of autonomy are about them.
+    #[serde(skip_serializing_if = "super::super::is_zero")]
+    pub by_rules: u64,
     /// Denied, or a safer action was offered.
     #[serde(skip_serializing_if = "super::super::is_zero")]
     pub denied: u64,
@@ -44,13 +47,31 @@ pub struct WeekCounts {
 }
 
 impl WeekCounts {
-    /// What the rules of autonomy were about, and what ran or may have run.
+    /// What ran without a person before, by the rules of autonomy.
+    pub fn unasked(&self) -> u64 {
+        self.supervised.saturating_add(self.autonomous)
+    }
+
+    /// What a person was asked before, and what ran by the rules of autonomy.
     pub fn ruled(&self) -> u64 {
-        let unasked = self.supervised.saturating_add(self.autonomous);
-        self.restricted.saturating_add(unasked)
+        self.restricted.saturating_add(self.unasked())
+    }
+
+    /// There were rules of autonomy.
+    pub fn has_rules(&self) -> bool {
+        self.by_rules > 0 || self.unasked() > 0
+    }
+
+    /// A part of `ruled` in percent, rounded down; nothing where there was none of it.
+    pub fn percent(&self, part: u64) -> Option<u64> {
+        let percent = u128::from(part) * 100 / u128::from(self.ruled()).max(1);
+        u64::try_from(percent).ok().filter(|_| self.ruled() > 0)
     }
 
     fn decided(&mut self, e: &DecisionMade) {
+        if e.decision == Decision::RequireApproval && e.acts_in.is_some() {
+            add(&mut self.by_rules);
+        }
         add(match (e.decision, e.acts_in.as_ref().map(|acts_in| acts_in.mode)) {
             (Decision::RequireApproval, _) => &mut self.restricted,
             (Decision::Deny, _) => &mut self.denied,
@@ -85,12 +106,6 @@ impl Measures {
     /// without anything are left out.
     pub fn weeks(&self) -> impl Iterator<Item = (Time, &WeekCounts)> {
         self.weeks.iter().map(|(week, counts)| (begin_of(*week), counts))
-    }
-
-    /// Whole weeks since the first one in which something was decided.
-    pub(in crate::state) fn weeks_since_first(&self, now: Time) -> i64 {
-        let first = self.weeks.first_key_value();
-        first.map_or(0, |(first, _)| week_of(now) - first)
     }
 
     fn week(&mut self, now: Time) -> &mut WeekCounts {
