@@ -1,10 +1,13 @@
 //! Agents that act for one another, in the ledger: what is recorded of a chain is enough to decide again.
 #![expect(clippy::unwrap_used, reason = "a test fails loudly")]
 
-use countersign_core::Event;
+use countersign_core::event::{OutcomeStatus, Scope};
+use countersign_core::ids::ActionId;
 use countersign_core::policy::Decision;
+use countersign_core::record::ActorKind;
 use countersign_core::replay::Outcome;
-use countersign_testkit::World;
+use countersign_core::{Answer, Command, Event, Span};
+use countersign_testkit::{World, by};
 
 const TRIAGE: &str = "
 agent: triage
@@ -78,4 +81,75 @@ fn a_permit_for_a_chain_is_not_used_once_a_new_policy_takes_the_call_away() {
         "policy_changed"
     );
     assert_eq!(world.refolded().hash(), world.state.hash());
+}
+
+/// The same with the call and the link that names it, alone.
+fn linked() -> (World, ActionId, String) {
+    let (mut world, chain) = called();
+    world.user("blake", &["admin"], &[], &[]);
+    let link = chain
+        .strip_prefix(r#""delegation":["#)
+        .and_then(|link| link.strip_suffix(']'));
+    let call = *world.state.actions().keys().next().unwrap();
+    (world, call, link.unwrap().to_owned())
+}
+
+fn read_for(world: &mut World, links: &[String]) -> (Decision, String) {
+    let body = format!(r#"{{"action":"read","delegation":[{}]}}"#, links.join(","));
+    let decided = world.submit("refunds", &body).unwrap().decision;
+    (decided.decision, decided.reasons[0].message.clone())
+}
+
+#[test]
+fn a_chain_of_eight_is_looked_at_link_by_link_and_one_of_nine_is_not() {
+    let (mut world, _, link) = linked();
+    assert_eq!(read_for(&mut world, std::slice::from_ref(&link)).0, Decision::Allow);
+    // The second link is no call that `refunds` made.
+    let (decision, eight) = read_for(&mut world, &vec![link.clone(); 8]);
+    assert_eq!(decision, Decision::Deny);
+    let (decision, nine) = read_for(&mut world, &vec![link; 9]);
+    assert_eq!(decision, Decision::Deny);
+    assert!(eight.ends_with("the action calls another agent"), "{eight}");
+    assert!(nine.ends_with("a chain has at most 8 links"), "{nine}");
+}
+
+#[test]
+fn a_call_that_was_stopped_or_is_over_proves_nothing() {
+    let (mut world, call, link) = linked();
+    world.redeem(call).unwrap();
+    assert_eq!(read_for(&mut world, std::slice::from_ref(&link)).0, Decision::Allow);
+    world.report(call, OutcomeStatus::Succeeded, None).unwrap();
+    assert_eq!(read_for(&mut world, std::slice::from_ref(&link)).0, Decision::Deny);
+
+    let (mut world, call, link) = linked();
+    world.redeem(call).unwrap();
+    let scope = || Scope::Agent("triage".into());
+    world.done(Command::Kill {
+        scope: scope(),
+        reason: None,
+    });
+    for admin in ["alex", "blake"] {
+        let release = Command::Release {
+            scope: scope(),
+            reason: None,
+        };
+        assert!(matches!(
+            world.give(by(ActorKind::User, admin), release).0,
+            Answer::Done
+        ));
+    }
+    let (decision, why) = read_for(&mut world, &[link]);
+    assert_eq!(decision, Decision::Deny);
+    assert!(
+        why.ends_with("the call is over, was not permitted, or was stopped"),
+        "{why}"
+    );
+
+    // A permit proves the call until it ends, used or not.
+    let (mut world, call, link) = linked();
+    let expires = world.view(call).decision.permit.unwrap().expires;
+    world.now = expires - Span(1);
+    assert_eq!(read_for(&mut world, std::slice::from_ref(&link)).0, Decision::Allow);
+    world.now = expires;
+    assert_eq!(read_for(&mut world, &[link]).0, Decision::Deny);
 }

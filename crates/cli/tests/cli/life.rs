@@ -9,6 +9,13 @@ fn client(url: &str, key: &str) -> Client {
     Client::new(url, &Credential::Key(key.to_owned())).expect("a client")
 }
 
+/// The client of the agent that the starter policies are about.
+fn first_agent(scene: &Scene, url: &str) -> Client {
+    let add = "agents add first-agent --owner team:support --data data --json";
+    let words: Vec<&str> = add.split(' ').collect();
+    client(url, &text(&scene.run(&words).json(), "/key"))
+}
+
 async fn post(client: &Client, path: &str, body: Value) -> Value {
     let answer = client
         .send(Method::POST, path, Some(body.to_string().into_bytes()), None)
@@ -36,17 +43,7 @@ fn bundle_holds(scene: &Scene, vkey: &str, bundle: &str, more: &[&str]) -> bool 
 async fn whoever_begins_with_the_starter_policies_has_a_person_before_whatever_does_more_than_look() {
     let (scene, _) = Scene::initialised();
     let server = scene.serve(&["--policies", "data/policies"]);
-    let add = [
-        "agents",
-        "add",
-        "first-agent",
-        "--owner",
-        "team:support",
-        "--data",
-        "data",
-        "--json",
-    ];
-    let agent = client(&server.url, &text(&scene.run(&add).json(), "/key"));
+    let agent = first_agent(&scene, &server.url);
     let search = json!({ "tool": "tickets/search", "args": { "query": "refund" } });
     let reply = json!({ "tool": "tickets/reply", "args": { "ticket": "T-1", "text": "Hello" } });
     let refund = json!({ "tool": "payments/refund", "amount": "40", "currency": "USD", "args": { "order": "1" } });
@@ -66,17 +63,7 @@ async fn an_action_goes_from_decision_to_verified_record() {
     let vkey = text(&made, "/vkey");
     assert!(text(&made, "/snapshot").starts_with("sha256:"));
     let server = scene.serve(&["--policies", "data/policies"]);
-    let added = [
-        "agents",
-        "add",
-        "first-agent",
-        "--owner",
-        "team:support",
-        "--data",
-        "data",
-        "--json",
-    ];
-    let agent = client(&server.url, &text(&scene.run(&added).json(), "/key"));
+    let agent = first_agent(&scene, &server.url);
     let dana = [
         "users",
         "add",

@@ -36,7 +36,8 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
     // A page in a browser, perhaps under a name that was made to lead here.
     let mut listed = app.options.origins.iter();
     if !listed.any(|known| known.as_bytes() == origin.as_bytes()) {
-        return reply::json_of(403, &json!({ "error": "pages of this origin may not use the gateway" }));
+        let why = json!({ "error": "pages of this origin may not use the gateway" });
+        return reply::unread(reply::json_of(403, &why));
     }
     // A browser asks first, without the key, whether it may send a request with these headers.
     let answered = match *request.method() {
@@ -52,13 +53,25 @@ async fn answer(app: Arc<App>, request: Request<Body>) -> Response {
     if let Some(rest) = path.strip_prefix(METADATA) {
         return metadata(&app, rest);
     }
-    let Some(server) = path
+    let door = match door(&app, path, &parts.headers).await {
+        Ok(door) => door,
+        Err(refusal) => return reply::unread(refusal),
+    };
+    match parts.method {
+        Method::POST => door.post(app, body).await,
+        Method::GET => door.listen(&app).await,
+        Method::DELETE => door.end(&app).await,
+        _ => reply::unread(reply::status(405)),
+    }
+}
+
+/// The server of tools at a path, for whoever may use it. Nobody else's body is waited for.
+async fn door<'a>(app: &App, path: &'a str, headers: &'a HeaderMap) -> Result<Door<'a>, Response> {
+    let server = path
         .strip_prefix("/mcp/")
         .filter(|name| app.options.upstreams.contains_key(*name))
-    else {
-        return reply::json_of(404, &json!({ "error": "there is nothing at this path" }));
-    };
-    let caller = match bearer(&parts.headers) {
+        .ok_or_else(|| reply::json_of(404, &json!({ "error": "there is nothing at this path" })))?;
+    let caller = match bearer(headers) {
         Some(shown) => app.callers.find(shown, &format!("{}{path}", app.options.public)).await,
         None => Err(Stranger::Unknown),
     };
@@ -67,23 +80,16 @@ async fn answer(app: Arc<App>, request: Request<Body>) -> Response {
         let scopes = app.callers.trust().map(|trust| trust.scopes.join(" "));
         reply::challenge(&metadata, &scopes.unwrap_or_default(), narrow)
     };
-    let caller = match caller {
-        Ok(caller) => caller,
-        Err(Stranger::Unknown) => return challenge(false),
-        Err(Stranger::Narrow) => return challenge(true),
-        Err(Stranger::Unclear(why)) => return reply::json_of(503, &json!({ "error": why })),
-    };
-    let door = Door {
-        headers: &parts.headers,
+    let caller = caller.map_err(|stranger| match stranger {
+        Stranger::Unknown => challenge(false),
+        Stranger::Narrow => challenge(true),
+        Stranger::Unclear(why) => reply::json_of(503, &json!({ "error": why })),
+    })?;
+    Ok(Door {
+        headers,
         server,
         caller,
-    };
-    match parts.method {
-        Method::POST => door.post(app, body).await,
-        Method::GET => door.listen(&app).await,
-        Method::DELETE => door.end(&app).await,
-        _ => reply::status(405),
-    }
+    })
 }
 
 /// What a server of tools at this path takes for proof.
@@ -195,10 +201,11 @@ impl Door<'_> {
     async fn post(self, app: Arc<App>, body: Body) -> Response {
         let kind = self.header("content-type").unwrap_or_default().to_ascii_lowercase();
         if kind.split(';').next().map(str::trim) != Some("application/json") {
-            return reply::error(415, None, -32600, "a message is application/json");
+            return reply::unread(reply::error(415, None, -32600, "a message is application/json"));
         }
         let Ok(body) = axum::body::to_bytes(body, LARGEST).await else {
-            return reply::error(413, None, -32600, "the message is too large, or did not arrive");
+            let why = "the message is too large, or did not arrive";
+            return reply::unread(reply::error(413, None, -32600, why));
         };
         let message = wire::read(&body);
         if let Message::Refused { id, code, why } = &message {

@@ -64,10 +64,14 @@ pub(super) fn challenge(metadata: &str, scopes: &str, narrow: bool) -> Response 
     if let Ok(line) = HeaderValue::from_str(&line) {
         response.headers_mut().insert(WWW_AUTHENTICATE, line);
     }
-    // The body was not waited for, so that the connection ends with this answer: who comes back with a token has to know.
     response
-        .headers_mut()
-        .insert(CONNECTION, HeaderValue::from_static("close"));
+}
+
+/// An answer that came before the body had arrived: the connection ends with it, and whoever comes back, with a token perhaps,
+/// has to know that.
+pub(super) fn unread(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

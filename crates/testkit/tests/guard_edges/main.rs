@@ -3,7 +3,6 @@
 
 mod autonomy;
 mod budgets;
-mod chains;
 mod limits;
 mod shown;
 mod standing;

@@ -317,3 +317,35 @@ fn a_page_of_a_listed_origin_may_ask_what_it_may_send_and_reads_its_session() {
         assert!(exposed.contains("Mcp-Session-Id"), "{exposed}");
     }
 }
+
+#[test]
+fn whoever_is_turned_away_before_the_body_has_come_is_told_that_the_connection_ends() {
+    let shop = Shop::open();
+    let gateway = Gateway::start(&shop, &commanded(&shop), &[]);
+    let host = gateway.url.trim_start_matches("http://");
+    let bearer = format!("Authorization: Bearer {}\r\n", shop.agent);
+    let json = "Content-Type: application/json\r\n";
+    for (path, headers, status) in [
+        ("/mcp/shop", json.to_owned(), 401),
+        ("/mcp/other", format!("{json}{bearer}"), 404),
+        ("/mcp/shop", format!("Content-Type: text/plain\r\n{bearer}"), 415),
+        (
+            "/mcp/shop",
+            format!("{json}{bearer}Origin: http://elsewhere.example\r\n"),
+            403,
+        ),
+    ] {
+        let mut stream = TcpStream::connect(host).expect("the gateway listens");
+        stream
+            .set_read_timeout(Some(std::time::Duration::from_secs(60)))
+            .expect("an answer is waited for");
+        // The body is announced, and does not come.
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 2\r\n{headers}\r\n");
+        stream.write_all(head.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers, and ends");
+        let head = answer.to_ascii_lowercase();
+        assert!(head.starts_with(&format!("http/1.1 {status} ")), "{answer}");
+        assert!(head.contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+}
